@@ -1,0 +1,1 @@
+"""The domain: pure values and functions. No clock, no I/O, no third-party import."""

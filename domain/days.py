@@ -1,0 +1,283 @@
+"""Days: spans and sets of days, the ground floor on which rules, coverage and premiums are computed.
+
+A day is its ordinal in the proleptic Gregorian calendar (`date.toordinal()`), so that all algebra is on integers. Spans
+are half-open inside; first and last days, inclusive, appear only in texts and on the wire. Values that change over
+days stand in `timelines.py`.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from itertools import chain
+from typing import Final, NamedTuple
+
+Day = int
+"""An ordinal: 1 is 0001-01-01."""
+
+UNBOUNDED_START: Final[Day] = -(2**31)
+"""The start of what has no first day. No date reaches it."""
+
+UNBOUNDED_END: Final[Day] = 2**31 - 1
+"""The end of what has no last day. No date reaches it: what ends on 9999-12-31 ends before."""
+
+
+class SpanEndsBeforeItBegins(ValueError):
+    """A last day precedes its first."""
+
+
+class BeyondTheCalendar(ValueError):
+    """A computed date lies after 9999-12-31."""
+
+
+def to_day(day: date) -> Day:
+    """The ordinal of a date."""
+    return day.toordinal()
+
+
+def to_date(day: Day) -> date:
+    """The date of an ordinal; not of an unbounded end."""
+    return date.fromordinal(day)
+
+
+class Span(NamedTuple):
+    """Consecutive days, from `start` up to but not including `end`; never empty. Sorts by start, then end."""
+
+    start: Day
+    end: Day
+
+    @classmethod
+    def between(cls, first_on: date | None, last_on: date | None) -> "Span":
+        """From a first to a last day, both inclusive; None: unbounded. Raises SpanEndsBeforeItBegins."""
+        start = UNBOUNDED_START if first_on is None else first_on.toordinal()
+        end = UNBOUNDED_END if last_on is None else last_on.toordinal() + 1
+        if end <= start:
+            raise SpanEndsBeforeItBegins(f"{last_on} precedes {first_on}")
+        return cls(start, end)
+
+    @property
+    def first_on(self) -> date | None:
+        """The first day; None: unbounded."""
+        return None if self.start == UNBOUNDED_START else date.fromordinal(self.start)
+
+    @property
+    def last_on(self) -> date | None:
+        """The last day, inclusive; None: unbounded."""
+        return None if self.end == UNBOUNDED_END else date.fromordinal(self.end - 1)
+
+    def holds(self, day: Day) -> bool:
+        """Whether a day lies in the span."""
+        return self.start <= day < self.end
+
+    @property
+    def num_days(self) -> int:
+        """How many days a bounded span has."""
+        if self.start == UNBOUNDED_START or self.end == UNBOUNDED_END:
+            raise ValueError(f"{self} is unbounded")
+        return self.end - self.start
+
+    def __str__(self) -> str:
+        return f"{self.first_on or ''}..{self.last_on or ''}"
+
+
+class Days:
+    """An immutable set of days: sorted spans that neither share a day nor touch. Equal sets are equal values."""
+
+    __slots__ = ("spans",)
+    spans: tuple[Span, ...]
+
+    def __init__(self, spans: tuple[Span, ...]) -> None:
+        """Of spans that are normalised already; anything else goes through `of`."""
+        self.spans = spans
+
+    @classmethod
+    def of(cls, *spans: Span) -> "Days":
+        """Of spans in any order, which may share days."""
+        if len(spans) == 1:
+            return cls(spans)
+        return cls(_merged(sorted(spans))) if spans else NO_DAYS
+
+    @classmethod
+    def between(cls, first_on: date | None, last_on: date | None) -> "Days":
+        """One span, first and last day inclusive; None: unbounded. Raises SpanEndsBeforeItBegins."""
+        return cls((Span.between(first_on, last_on),))
+
+    def __or__(self, other: "Days") -> "Days":
+        if not self.spans:
+            return other
+        if not other.spans or self.spans == other.spans:
+            return self
+        if self.spans[-1].end < other.spans[0].start:
+            return Days(self.spans + other.spans)
+        return Days(_merged(sorted(self.spans + other.spans)))
+
+    def __and__(self, other: "Days") -> "Days":
+        mine, theirs = self.spans, other.spans
+        if not mine or theirs == _EVERYTHING:
+            return self
+        if not theirs or mine == _EVERYTHING:
+            return other
+        common: list[Span] = []
+        i = j = 0
+        while i < len(mine) and j < len(theirs):
+            start = max(mine[i][0], theirs[j][0])
+            end = min(mine[i][1], theirs[j][1])
+            if start < end:
+                common.append(Span(start, end))
+            if mine[i][1] < theirs[j][1]:
+                i += 1
+            else:
+                j += 1
+        return Days(tuple(common)) if common else NO_DAYS
+
+    def __sub__(self, other: "Days") -> "Days":
+        mine, theirs = self.spans, other.spans
+        if not mine or not theirs:
+            return self
+        left: list[Span] = []
+        j = 0
+        for start, end in mine:
+            at = start
+            while j < len(theirs) and theirs[j][1] <= at:
+                j += 1
+            k = j
+            while k < len(theirs) and theirs[k][0] < end:
+                if at < theirs[k][0]:
+                    left.append(Span(at, theirs[k][0]))
+                at = theirs[k][1]
+                k += 1
+            if at < end:
+                left.append(Span(at, end))
+        return Days(tuple(left)) if left else NO_DAYS
+
+    def __invert__(self) -> "Days":
+        """All days but these, on the whole unbounded line."""
+        return ALL_DAYS - self
+
+    def __le__(self, other: "Days") -> bool:
+        """Whether every day of these is one of the others."""
+        return not self - other
+
+    def __bool__(self) -> bool:
+        return bool(self.spans)
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self.spans)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Days) and self.spans == other.spans
+
+    def __hash__(self) -> int:
+        return hash(self.spans)
+
+    def __repr__(self) -> str:
+        return f"Days({', '.join(map(str, self.spans))})"
+
+    def run_holding(self, day: Day) -> Span | None:
+        """The run that a day lies in; None where it is not one of these."""
+        return next((span for span in self.spans if span.start <= day < span.end), None)
+
+    def holds(self, day: Day) -> bool:
+        """Whether a day is one of these."""
+        return self.run_holding(day) is not None
+
+    @property
+    def first(self) -> Day:
+        """The first day, or UNBOUNDED_START. Raises ValueError where there is none."""
+        return self.hull.start
+
+    @property
+    def last(self) -> Day:
+        """The last day, inclusive, or UNBOUNDED_END. Raises ValueError where there is none."""
+        end = self.hull.end
+        return end if end == UNBOUNDED_END else end - 1
+
+    @property
+    def hull(self) -> Span:
+        """From the first to the last day, without gaps. Raises ValueError where there is none."""
+        if not self.spans:
+            raise ValueError("no days have no first and no last one")
+        return Span(self.spans[0].start, self.spans[-1].end)
+
+
+_EVERYTHING: Final = (Span(UNBOUNDED_START, UNBOUNDED_END),)
+NO_DAYS: Final = Days(())
+ALL_DAYS: Final = Days(_EVERYTHING)
+
+
+def _merged(in_order: list[Span]) -> tuple[Span, ...]:
+    """Sorted spans with those that share a day or touch made one."""
+    merged: list[Span] = []
+    start, end = in_order[0]
+    for span in in_order[1:]:
+        if span[0] > end:
+            merged.append(Span(start, end))
+            start, end = span
+        elif span[1] > end:
+            end = span[1]
+    merged.append(Span(start, end))
+    return tuple(merged)
+
+
+def union(sets: Iterable[Days]) -> Days:
+    """The days of at least one set; none of none."""
+    return Days.of(*chain.from_iterable(days.spans for days in sets))
+
+
+def intersection(sets: Iterable[Days]) -> Days:
+    """The days of every set; all days of none."""
+    common = ALL_DAYS
+    for days in sets:
+        common &= days
+    return common
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of the month, or the last one of a shorter month. Raises BeyondTheCalendar."""
+    years, month = divmod(day.month - 1 + months, 12)
+    year = day.year + years
+    if year > date.max.year:
+        raise BeyondTheCalendar(f"{months} months after {day}")
+    month += 1
+    if month == 12:
+        last = 31
+    else:
+        last = (date(year, month + 1, 1) - timedelta(days=1)).day
+    return date(year, month, min(day.day, last))
+
+
+def birthday_on(born_on: date, years: int) -> date:
+    """The day on which somebody completes so many years; for those born on 29 February 1 March in common years.
+
+    Raises BeyondTheCalendar.
+    """
+    year = born_on.year + years
+    if year > date.max.year:
+        raise BeyondTheCalendar(f"{years} years after {born_on}")
+    try:
+        return born_on.replace(year=year)
+    except ValueError:
+        return date(year, 3, 1)
+
+
+def completed_years(born_on: date, on: date) -> int:
+    """The age on a day, never below 0."""
+    years = on.year - born_on.year
+    if years > 0 and birthday_on(born_on, years) > on:
+        years -= 1
+    return max(years, 0)
+
+
+def days_aged(born_on: date, min_years: int | None, max_years: int | None) -> Days:
+    """The days, from the date of birth on, on which completed years are at least `min_years` and below `max_years`.
+
+    Unset bounds restrict nothing; an age that the calendar does not reach is never reached.
+    """
+    start = _reaches(born_on, min_years or 0)
+    end = UNBOUNDED_END if max_years is None else _reaches(born_on, max_years)
+    return Days((Span(start, end),)) if start < end else NO_DAYS
+
+
+def _reaches(born_on: date, years: int) -> Day:
+    try:
+        return birthday_on(born_on, years).toordinal()
+    except BeyondTheCalendar:
+        return UNBOUNDED_END

@@ -1,0 +1,1 @@
+"""Enrollment: who is on what, when, and why; computed from decisions, facts and the contract."""

@@ -1,0 +1,95 @@
+"""Differences between two states of a group, in words that consumers need not derive, with the exact days."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from domain.days import NO_DAYS, Day, Days
+from domain.enrollment.decisions import EnrollmentKey
+
+
+class DifferenceKind(StrEnum):
+    STARTED = "STARTED"
+    CANCELLED = "CANCELLED"
+    START_MOVED = "START_MOVED"
+    TERMINATED = "TERMINATED"
+    EXTENDED = "EXTENDED"
+    GAP_OPENED = "GAP_OPENED"
+    GAP_CLOSED = "GAP_CLOSED"
+    REINSTATED = "REINSTATED"
+
+
+class PolicyEvent(StrEnum):
+    """What a revision means for the policy as a whole."""
+
+    ACTIVATED = "ACTIVATED"
+    CHANGED = "CHANGED"
+    TERMINATED = "TERMINATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the days of one enrollment differ; kinds in the order of the enum."""
+
+    member_id: UUID
+    module_id: UUID
+    kinds: tuple[DifferenceKind, ...]
+    gained: Days
+    lost: Days
+
+
+def differences(
+    before: Mapping[EnrollmentKey, Days],
+    after: Mapping[EnrollmentKey, Days],
+    had_earlier: Mapping[EnrollmentKey, Days],
+) -> tuple[Difference, ...]:
+    """Every enrollment that differs, in order of member and module.
+
+    `had_earlier` are the days that any revision before `before` had.
+    """
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        then, now = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
+        if then != now:
+            kinds = _kinds(then, now, had_earlier.get(key, NO_DAYS))
+            found.append(Difference(key.member_id, key.module_id, kinds, now - then, then - now))
+    return tuple(found)
+
+
+def _kinds(then: Days, now: Days, had_earlier: Days) -> tuple[DifferenceKind, ...]:
+    kinds = []
+    if not then:
+        kinds.append(DifferenceKind.STARTED)
+    elif not now:
+        kinds.append(DifferenceKind.CANCELLED)
+    else:
+        if now.first != then.first:
+            kinds.append(DifferenceKind.START_MOVED)
+        if now.last < then.last:
+            kinds.append(DifferenceKind.TERMINATED)
+        if now.last > then.last:
+            kinds.append(DifferenceKind.EXTENDED)
+        if (then - now) & Days.of(now.hull):
+            kinds.append(DifferenceKind.GAP_OPENED)
+        if (now - then) & Days.of(then.hull):
+            kinds.append(DifferenceKind.GAP_CLOSED)
+    if (now - then) & had_earlier:
+        kinds.append(DifferenceKind.REINSTATED)
+    return tuple(kinds)
+
+
+def policy_event(
+    before: Mapping[EnrollmentKey, Days], after: Mapping[EnrollmentKey, Days], today: Day
+) -> PolicyEvent:
+    """What a new revision means: activated or terminated where days from today on appear or vanish."""
+    had, has = _from_today(before, today), _from_today(after, today)
+    if has and not had:
+        return PolicyEvent.ACTIVATED
+    if had and not has:
+        return PolicyEvent.TERMINATED
+    return PolicyEvent.CHANGED
+
+
+def _from_today(state: Mapping[EnrollmentKey, Days], today: Day) -> bool:
+    return any(days.last >= today for days in state.values() if days)

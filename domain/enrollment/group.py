@@ -1,0 +1,75 @@
+"""The state of an enrollment group: its periods at a revision, and what it is computed from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.catalog.contract import Contract
+from domain.days import Days, Span
+from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey
+from domain.enrollment.desired import DaysByEnrollment, desired_days, overridden_days
+from domain.enrollment.rulebook import Rulebook
+from domain.enrollment.settling import settle
+from domain.members import Facts
+from domain.membership import MembershipType
+from domain.rules.holding import Enrollments
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A maximal run of days of one member on one module."""
+
+    member_id: UUID
+    membership_type: MembershipType
+    module_id: UUID
+    days: Span
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBasis:
+    """What the state of a group is a function of: approved decisions in order, facts, and the contract."""
+
+    contract: Contract
+    primary_id: UUID
+    decisions: tuple[Decision, ...]
+    facts: Mapping[UUID, Facts]
+
+    def membership_types(self) -> dict[UUID, MembershipType]:
+        """The type of everyone whom approved decisions name, and of the primary."""
+        types = {self.primary_id: MembershipType.PRIMARY}
+        for decision in self.decisions:
+            for change in decision.changes:
+                if isinstance(change, Enroll):
+                    types.setdefault(change.member_id, change.membership_type)
+        return types
+
+    def rulebook(self, types: Mapping[UUID, MembershipType] | None = None) -> Rulebook:
+        return Rulebook(
+            self.contract,
+            self.primary_id,
+            self.membership_types() if types is None else types,
+            self.facts,
+            overridden_days(self.decisions, self.contract),
+        )
+
+
+def replay(basis: GroupBasis) -> Enrollments:
+    """Settled from all approved decisions, whatever the group's revisions say."""
+    return settle(desired_days(basis.decisions, basis.contract), basis.rulebook())
+
+
+def periods(settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]) -> tuple[Period, ...]:
+    """Settled days cut into maximal runs, in order of member, module and first day."""
+    return tuple(
+        Period(key.member_id, types[key.member_id], key.module_id, span)
+        for key in sorted(settled)
+        for span in settled[key].spans
+    )
+
+
+def days_of(state: Iterable[Period]) -> DaysByEnrollment:
+    """The days of each enrollment of a state; the inverse of `periods`."""
+    spans: dict[EnrollmentKey, list[Span]] = {}
+    for period in state:
+        spans.setdefault(EnrollmentKey(period.member_id, period.module_id), []).append(period.days)
+    return {key: Days.of(*of_one) for key, of_one in spans.items()}

@@ -1,0 +1,47 @@
+"""Settled: the largest set of enrollment days that decisions ask for and every rule allows (section 3).
+
+Two greatest fixed points. In the first, every "every member" leaf counts as true, which tells who is enrolled at most
+on each day; in the second the rules hold in full, "every member" being those people.
+"""
+
+from collections.abc import Mapping
+
+from domain.days import Days
+from domain.enrollment.decisions import EnrollmentKey
+from domain.enrollment.desired import DaysByEnrollment
+from domain.enrollment.rulebook import Rulebook
+from domain.rules.holding import Enrollments
+
+
+def settle(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> Enrollments:
+    """The settled days of everyone, without empty ones; unique, whatever the order of rules, members and modules."""
+    first = _largest_kept(dict(desired), rulebook, Enrollments({}))
+    at_most = Enrollments(first).by_member()
+    # The second fixed point lies below the first, which is therefore as good a start as Desired.
+    settled = _largest_kept(first, rulebook, Enrollments({}, at_most))
+    return Enrollments(settled, at_most)
+
+
+def _largest_kept(start: DaysByEnrollment, rulebook: Rulebook, phase: Enrollments) -> DaysByEnrollment:
+    """Keeps on every day what is allowed given what is kept, until nothing changes any more."""
+    kept = {
+        key: days & rulebook.demands(key).allowed_by_facts for key, days in start.items()
+    }
+    kept = {key: days for key, days in kept.items() if days}
+    restless = [key for key in kept if rulebook.demands(key).on_enrollments]
+    current = Enrollments(kept, phase.at_most)
+    changed = bool(restless)
+    while changed:
+        changed = False
+        for key in restless:
+            before = kept.get(key)
+            if before is None:
+                continue
+            after = before & rulebook.demands(key).allowed(current)
+            if after != before:
+                changed = True
+                if after:
+                    kept[key] = after
+                else:
+                    del kept[key]
+    return kept

@@ -1,0 +1,201 @@
+"""What can be wrong with a request, in the language of the business.
+
+Every error carries a reason that programs branch on, a sentence for people, and named facts. Which gRPC status a
+reason becomes is decided once, in `server/errors.py`; nothing here knows about the wire.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+
+class Reason(StrEnum):
+    """The catalogue of reasons; `affilia.type.v1.ErrorReason` documents each one for callers."""
+
+    REQUEST_MALFORMED = "REQUEST_MALFORMED"
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 (a reason, not a secret)
+    CONTRACT_UNKNOWN = "CONTRACT_UNKNOWN"
+    MODULE_UNKNOWN = "MODULE_UNKNOWN"
+    MEMBER_UNKNOWN = "MEMBER_UNKNOWN"
+    GROUP_UNKNOWN = "GROUP_UNKNOWN"
+    REVISION_UNKNOWN = "REVISION_UNKNOWN"
+    CHANGE_REQUEST_UNKNOWN = "CHANGE_REQUEST_UNKNOWN"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    CONTRACT_EXISTS = "CONTRACT_EXISTS"
+    VERSION_OVERLAPS = "VERSION_OVERLAPS"
+    MODULE_TAKEN = "MODULE_TAKEN"
+    SLOT_CHANGED = "SLOT_CHANGED"
+    REVISION_MISMATCH = "REVISION_MISMATCH"
+    ETAG_MISMATCH = "ETAG_MISMATCH"
+    WRITE_CONFLICT = "WRITE_CONFLICT"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    SHUTTING_DOWN = "SHUTTING_DOWN"
+    OVERLOADED = "OVERLOADED"
+    TOO_LATE = "TOO_LATE"
+    DEFECT = "DEFECT"
+
+
+class DomainError(Exception):
+    """Something that a caller can understand and act on.
+
+    `facts` are ids and numbers only, never personal data: they travel in the error's metadata and into logs.
+    """
+
+    reason: ClassVar[Reason]
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = {name: str(value) for name, value in facts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One thing that is wrong with one field, named by its path in the request (`changes[2].enroll.days`)."""
+
+    field: str
+    description: str
+
+
+class RequestMalformed(DomainError):
+    """The request cannot mean anything, whatever the state; every violation is listed."""
+
+    reason = Reason.REQUEST_MALFORMED
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        self.violations = tuple(violations)
+        fields = "; ".join(f"{v.field}: {v.description}" for v in self.violations[:5])
+        more = f" (and {len(self.violations) - 5} more)" if len(self.violations) > 5 else ""
+        super().__init__(f"The request is malformed: {fields}{more}")
+
+
+class TokenInvalid(DomainError):
+    reason = Reason.TOKEN_INVALID
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The {field} was not given out by this deployment for this request.", field=field)
+
+
+class ContractUnknown(DomainError):
+    reason = Reason.CONTRACT_UNKNOWN
+
+    def __init__(self, contract_id: UUID) -> None:
+        super().__init__(f"There is no contract {contract_id}.", contract_id=contract_id)
+
+
+class ModuleUnknown(DomainError):
+    reason = Reason.MODULE_UNKNOWN
+
+    def __init__(self, module_id: UUID) -> None:
+        super().__init__(f"There is no module {module_id} here.", module_id=module_id)
+
+
+class MemberUnknown(DomainError):
+    reason = Reason.MEMBER_UNKNOWN
+
+    def __init__(self, member_id: UUID) -> None:
+        super().__init__(f"There is no member {member_id}.", member_id=member_id)
+
+
+class GroupUnknown(DomainError):
+    reason = Reason.GROUP_UNKNOWN
+
+    def __init__(self, **key: UUID) -> None:
+        named = ", ".join(f"{name} {value}" for name, value in key.items())
+        super().__init__(f"There is no enrollment group with {named}.", **key)
+
+
+class RevisionUnknown(DomainError):
+    reason = Reason.REVISION_UNKNOWN
+
+    def __init__(self, group_id: UUID, revision: int | None) -> None:
+        which = "at that instant" if revision is None else f"with number {revision}"
+        super().__init__(f"Group {group_id} has no revision {which}.", group_id=group_id, revision=revision or "")
+
+
+class ChangeRequestUnknown(DomainError):
+    reason = Reason.CHANGE_REQUEST_UNKNOWN
+
+    def __init__(self, change_request_id: UUID) -> None:
+        super().__init__(f"There is no change request {change_request_id}.", change_request_id=change_request_id)
+
+
+class RequestIdReused(DomainError):
+    reason = Reason.REQUEST_ID_REUSED
+
+    def __init__(self, request_id: UUID) -> None:
+        super().__init__(f"Request id {request_id} was used for another request.", request_id=request_id)
+
+
+class ContractExists(DomainError):
+    reason = Reason.CONTRACT_EXISTS
+
+    def __init__(self, contract_id: UUID) -> None:
+        super().__init__(f"Contract {contract_id} was published before.", contract_id=contract_id)
+
+
+class VersionOverlaps(DomainError):
+    reason = Reason.VERSION_OVERLAPS
+
+    def __init__(self, contract_id: UUID, first_on: object) -> None:
+        super().__init__(
+            f"A version from {first_on} shares days with another one of contract {contract_id}.",
+            contract_id=contract_id,
+            first_on=first_on,
+        )
+
+
+class ModuleTaken(DomainError):
+    reason = Reason.MODULE_TAKEN
+
+    def __init__(self, module_id: UUID) -> None:
+        super().__init__(f"Module {module_id} belongs to another contract.", module_id=module_id)
+
+
+class SlotChanged(DomainError):
+    reason = Reason.SLOT_CHANGED
+
+    def __init__(self, module_id: UUID, slot: str | None) -> None:
+        where = f"in slot {slot}" if slot else "in no slot"
+        super().__init__(
+            f"Module {module_id} stands {where}, for ever; offer a new module.", module_id=module_id, slot=slot or ""
+        )
+
+
+class RevisionMismatch(DomainError):
+    reason = Reason.REVISION_MISMATCH
+
+    def __init__(self, group_id: UUID, expected: int, current: int) -> None:
+        super().__init__(
+            f"Group {group_id} is at revision {current}, not {expected}.",
+            group_id=group_id,
+            expected_revision=expected,
+            current_revision=current,
+        )
+
+
+class EtagMismatch(DomainError):
+    reason = Reason.ETAG_MISMATCH
+
+    def __init__(self, contract_id: UUID, current_etag: str) -> None:
+        super().__init__(
+            f"Contract {contract_id} has moved on to etag {current_etag}.",
+            contract_id=contract_id,
+            current_etag=current_etag,
+        )
+
+
+class WriteConflict(DomainError):
+    reason = Reason.WRITE_CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("Too many others wrote at the same time; repeat with the same request id.")
+
+
+class DatabaseUnavailable(DomainError):
+    reason = Reason.DATABASE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("The database is away; repeat with the same request id.")

@@ -1,0 +1,29 @@
+"""Identifiers that are derived, so that they survive every rebuild and every restore.
+
+All UUIDv5 of the product are made here: in a namespace of ours, of the canonical texts of their parts joined by "/"
+(`premiums.md`).
+"""
+
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6c0a7d1e-3f52-5b0e-9d2b-0f6a1c7e8d4b")
+
+
+def derived_id(*parts: UUID | str) -> UUID:
+    """The UUIDv5 of some parts, in order."""
+    return uuid5(NAMESPACE, "/".join(str(part) for part in parts))
+
+
+def group_id(contract_id: UUID, primary_id: UUID) -> UUID:
+    """The enrollment group of a primary under a contract; it exists from its first stored request on."""
+    return derived_id(contract_id, primary_id)
+
+
+def enrollment_id(group: UUID, member_id: UUID, module_id: UUID) -> UUID:
+    """One member on one module within one group, however often the days change."""
+    return derived_id(group, member_id, module_id)
+
+
+def slot_id(contract_id: UUID, module_id: UUID, slot: str | None) -> UUID:
+    """What a member can hold one module of at a time; a module without a slot is a slot of its own."""
+    return derived_id(contract_id, "slot", slot) if slot else module_id

@@ -1,0 +1,127 @@
+"""The condition language as values: what a rule demands, not yet of whom nor when.
+
+`holding.py` turns conditions into days; `domain/catalog/publishing.py` says which conditions a contract may state.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from domain.members import EmploymentStatus
+from domain.membership import MembershipType
+
+
+class Subject(StrEnum):
+    """Whose fact or enrollment a leaf looks at."""
+
+    SELF = "SELF"
+    PRIMARY = "PRIMARY"
+    ANY_MEMBER = "ANY_MEMBER"
+    EVERY_MEMBER = "EVERY_MEMBER"
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    condition: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Completed years in [min_years, max_years)."""
+
+    subject: Subject
+    min_years: int | None
+    max_years: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SalaryRange:
+    """Yearly salary in [min_minor, max_minor), in the contract's currency."""
+
+    subject: Subject
+    min_minor: int | None
+    max_minor: int | None
+    same_sponsor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Employed:
+    """An employment with one of the statuses; no statuses: any."""
+
+    subject: Subject
+    statuses: tuple[EmploymentStatus, ...]
+    same_sponsor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """Unbroken time with one employer that began at least `min_days` ago."""
+
+    subject: Subject
+    min_days: int
+    same_sponsor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Residence:
+    """An address that matches every list given; an empty list restricts nothing."""
+
+    subject: Subject
+    country_codes: tuple[str, ...]
+    postal_prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HasAttribute:
+    subject: Subject
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledOn:
+    """Enrolled, in the same group, on one of the modules; no modules: any."""
+
+    subject: Subject
+    module_ids: tuple[UUID, ...]
+
+
+FactLeaf = Age | SalaryRange | Employed | Tenure | Residence | HasAttribute
+Leaf = FactLeaf | EnrolledOn
+Condition = AllOf | AnyOf | Negation | Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition with a name. `applies_to` is empty where it concerns every membership type."""
+
+    code: str
+    description: str
+    applies_to: tuple[MembershipType, ...]
+    condition: Condition
+
+    def concerns(self, membership_type: MembershipType) -> bool:
+        return not self.applies_to or membership_type in self.applies_to
+
+
+def leaves(condition: Condition) -> Iterator[Leaf]:
+    """Every leaf of a condition, from left to right."""
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from leaves(part)
+        case Negation(inner):
+            yield from leaves(inner)
+        case leaf:
+            yield leaf

@@ -1,0 +1,1 @@
+"""The server: one process that answers every service over gRPC."""

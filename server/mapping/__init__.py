@@ -1,0 +1,1 @@
+"""Between protobuf messages and domain values: two free functions per message."""

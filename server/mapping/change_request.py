@@ -1,0 +1,154 @@
+"""Change requests, their verdicts, and recomputes on the wire."""
+
+from uuid import UUID
+
+from affilia.enrollment.v1 import change_request_pb2 as pb
+from affilia.enrollment.v1 import change_request_service_pb2 as service_pb
+from domain.days import to_date
+from domain.enrollment.decisions import (
+    Change,
+    ChangeProposal,
+    Enroll,
+    GroupKey,
+    Leave,
+    Requester,
+    RequesterRole,
+    ScopedChange,
+)
+from domain.enrollment.history import ChangeRequest, Recompute, RecomputeTrigger
+from domain.enrollment.verdicts import Consequence, FactKind, MissingFact, Notice, Verdict, Violation, ViolationCode
+from server.mapping.dates import date_to_proto, days_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
+from server.mapping.enrollment_group import key_from_proto, key_to_proto
+from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+
+REQUESTER_ROLES = EnumMapping(pb.RequesterRole.DESCRIPTOR, RequesterRole)
+VERDICTS = EnumMapping(pb.Verdict.DESCRIPTOR, Verdict)
+VIOLATION_CODES = EnumMapping(pb.ViolationCode.DESCRIPTOR, ViolationCode)
+FACT_KINDS = EnumMapping(pb.FactKind.DESCRIPTOR, FactKind)
+RECOMPUTE_TRIGGERS = EnumMapping(pb.RecomputeTrigger.DESCRIPTOR, RecomputeTrigger)
+
+
+def proposal_from_proto(request: service_pb.SubmitChangeRequestRequest) -> ChangeProposal:
+    return ChangeProposal(
+        key=key_from_proto(request.group),
+        requester=Requester(
+            REQUESTER_ROLES.from_proto(request.requester.role),
+            request.requester.requester_id,
+            request.requester.reason,
+        ),
+        changes=tuple(scoped_change_from_proto(change) for change in request.changes),
+        overridden_rules=tuple(request.overridden_rules),
+        accept_consequences=request.accept_consequences,
+        expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
+    )
+
+
+def scoped_change_from_proto(scoped: pb.ScopedChange) -> ScopedChange:
+    return ScopedChange(change_from_proto(scoped), scoped.reason_code, scoped.note)
+
+
+def change_from_proto(scoped: pb.ScopedChange) -> Change:
+    if scoped.WhichOneof("change") == "enroll":
+        enroll = scoped.enroll
+        return Enroll(
+            UUID(enroll.member_id),
+            MEMBERSHIP_TYPES.from_proto(enroll.membership_type),
+            UUID(enroll.module_id),
+            span_from_proto(enroll.days),
+        )
+    leave = scoped.leave
+    module_id = UUID(leave.module_id) if leave.module_id else None
+    return Leave(UUID(leave.member_id), module_id, span_from_proto(leave.days))
+
+
+def scoped_change_to_proto(scoped: ScopedChange) -> pb.ScopedChange:
+    proto = pb.ScopedChange(reason_code=scoped.reason_code, note=scoped.note)
+    match scoped.change:
+        case Enroll(member_id, membership_type, module_id, days):
+            proto.enroll.CopyFrom(
+                pb.Enroll(
+                    member_id=str(member_id),
+                    membership_type=MEMBERSHIP_TYPES.to_proto(membership_type),
+                    module_id=str(module_id),
+                    days=span_to_proto(days),
+                )
+            )
+        case Leave(member_id, module_id, days):
+            proto.leave.CopyFrom(
+                pb.Leave(member_id=str(member_id), module_id=str(module_id or ""), days=span_to_proto(days))
+            )
+    return proto
+
+
+def change_request_to_proto(request: ChangeRequest) -> pb.ChangeRequest:
+    return pb.ChangeRequest(
+        change_request_id=str(request.change_request_id),
+        request_id=str(request.request_id),
+        group_id=str(request.group_id),
+        key=key_to_proto(GroupKey(*request.key)),
+        requester=pb.Requester(
+            role=REQUESTER_ROLES.to_proto(request.requester.role),
+            requester_id=request.requester.requester_id,
+            reason=request.requester.reason,
+        ),
+        changes=[scoped_change_to_proto(change) for change in request.changes],
+        overridden_rules=request.overridden_rules,
+        accept_consequences=request.accept_consequences,
+        verdict=VERDICTS.to_proto(request.verdict),
+        violations=[violation_to_proto(violation) for violation in request.violations],
+        notices=[notice_to_proto(notice) for notice in request.notices],
+        consequences=[consequence_to_proto(consequence) for consequence in request.consequences],
+        revision=request.revision,
+        made_revision=request.made_revision,
+        recorded_at=timestamp_to_proto(request.recorded_at),
+    )
+
+
+def violation_to_proto(violation: Violation) -> pb.Violation:
+    return pb.Violation(
+        code=VIOLATION_CODES.to_proto(violation.code),
+        rule_code=violation.rule_code,
+        member_id=str(violation.member_id or ""),
+        module_id=str(violation.module_id or ""),
+        on=None if violation.on is None else date_to_proto(to_date(violation.on)),
+        message=violation.message,
+        missing_facts=[missing_fact_to_proto(missing) for missing in violation.missing_facts],
+        earliest_last_on=date_to_proto(violation.earliest_last_on) if violation.earliest_last_on else None,
+    )
+
+
+def missing_fact_to_proto(missing: MissingFact) -> pb.MissingFact:
+    return pb.MissingFact(
+        member_id=str(missing.member_id), kind=FACT_KINDS.to_proto(missing.kind), attribute_name=missing.attribute_name
+    )
+
+
+def notice_to_proto(notice: Notice) -> pb.Notice:
+    return pb.Notice(
+        member_id=str(notice.member_id),
+        module_id=str(notice.module_id),
+        days=days_to_proto(notice.days),
+        reasons=[violation_to_proto(reason) for reason in notice.reasons],
+    )
+
+
+def consequence_to_proto(consequence: Consequence) -> pb.Consequence:
+    return pb.Consequence(
+        member_id=str(consequence.member_id),
+        module_id=str(consequence.module_id),
+        days=span_to_proto(consequence.days),
+    )
+
+
+def recompute_to_proto(recompute: Recompute) -> pb.Recompute:
+    done = recompute.done_at is not None
+    return pb.Recompute(
+        recompute_id=str(recompute.recompute_id),
+        group_id=str(recompute.group_id),
+        key=key_to_proto(recompute.key),
+        trigger=RECOMPUTE_TRIGGERS.to_proto(recompute.trigger),
+        state=pb.RECOMPUTE_STATE_DONE if done else pb.RECOMPUTE_STATE_WAITING,
+        revision=recompute.revision,
+        requested_at=timestamp_to_proto(recompute.requested_at),
+        done_at=timestamp_to_proto(recompute.done_at) if recompute.done_at else None,
+    )

@@ -1,0 +1,78 @@
+"""Groups, periods, revisions and differences on the wire."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from affilia.enrollment.v1 import enrollment_group_pb2 as pb
+from domain.enrollment.decisions import GroupKey
+from domain.enrollment.differences import Difference, DifferenceKind, PolicyEvent
+from domain.enrollment.group import Period
+from domain.enrollment.history import GroupState, Revision, RevisionCause
+from domain.identity import enrollment_id
+from domain.membership import MembershipType
+from server.mapping.dates import days_to_proto, span_to_proto, timestamp_to_proto
+from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+
+POLICY_EVENTS = EnumMapping(pb.PolicyEvent.DESCRIPTOR, PolicyEvent)
+DIFFERENCE_KINDS = EnumMapping(pb.DifferenceKind.DESCRIPTOR, DifferenceKind)
+
+
+def key_to_proto(key: GroupKey) -> pb.GroupKey:
+    return pb.GroupKey(contract_id=str(key.contract_id), primary_id=str(key.primary_id))
+
+
+def key_from_proto(key: pb.GroupKey) -> GroupKey:
+    return GroupKey(UUID(key.contract_id), UUID(key.primary_id))
+
+
+def group_to_proto(state: GroupState) -> pb.EnrollmentGroup:
+    group = pb.EnrollmentGroup(
+        group_id=str(state.group_id),
+        key=key_to_proto(state.key),
+        revision=state.revision,
+        periods=[period_to_proto(state.group_id, period) for period in state.periods],
+    )
+    if state.cause and state.recorded_at:
+        group.cause.CopyFrom(cause_to_proto(state.cause))
+        group.recorded_at.CopyFrom(timestamp_to_proto(state.recorded_at))
+    return group
+
+
+def period_to_proto(group_id: UUID, period: Period) -> pb.EnrollmentPeriod:
+    return pb.EnrollmentPeriod(
+        enrollment_id=str(enrollment_id(group_id, period.member_id, period.module_id)),
+        member_id=str(period.member_id),
+        membership_type=MEMBERSHIP_TYPES.to_proto(period.membership_type),
+        module_id=str(period.module_id),
+        days=span_to_proto(period.days),
+    )
+
+
+def cause_to_proto(cause: RevisionCause) -> pb.RevisionCause:
+    if cause.change_request_id:
+        return pb.RevisionCause(change_request_id=str(cause.change_request_id))
+    return pb.RevisionCause(recompute_id=str(cause.recompute_id))
+
+
+def revision_to_proto(revision: Revision) -> pb.Revision:
+    return pb.Revision(
+        group_id=str(revision.group_id),
+        revision=revision.revision,
+        cause=cause_to_proto(revision.cause),
+        recorded_at=timestamp_to_proto(revision.recorded_at),
+        event=POLICY_EVENTS.to_proto(revision.policy_event),
+    )
+
+
+def difference_to_proto(
+    group_id: UUID, difference: Difference, types: Mapping[UUID, MembershipType]
+) -> pb.EnrollmentDifference:
+    return pb.EnrollmentDifference(
+        enrollment_id=str(enrollment_id(group_id, difference.member_id, difference.module_id)),
+        member_id=str(difference.member_id),
+        membership_type=MEMBERSHIP_TYPES.to_proto(types[difference.member_id]),
+        module_id=str(difference.module_id),
+        kinds=[DIFFERENCE_KINDS.to_proto(kind) for kind in difference.kinds],
+        gained=days_to_proto(difference.gained),
+        lost=days_to_proto(difference.lost),
+    )

@@ -1,0 +1,121 @@
+"""Members and their facts on the wire."""
+
+from datetime import datetime
+from uuid import UUID
+
+from affilia.catalog.v1 import member_pb2 as pb
+from affilia.catalog.v1 import member_service_pb2 as service_pb
+from domain.members import (
+    Address,
+    Addresses,
+    Attribute,
+    Attributes,
+    Birth,
+    Employment,
+    Employments,
+    Facts,
+    FactTimeline,
+    HealthRegime,
+    HealthRegimes,
+    HealthRegimeSpan,
+    Member,
+    MemberKind,
+    Salary,
+)
+from server.mapping.condition import EMPLOYMENT_STATUSES
+from server.mapping.dates import date_from_proto, date_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
+from server.mapping.enums import EnumMapping
+
+MEMBER_KINDS = EnumMapping(pb.MemberKind.DESCRIPTOR, MemberKind)
+HEALTH_REGIMES = EnumMapping(pb.HealthRegime.DESCRIPTOR, HealthRegime)
+
+
+def member_to_proto(member: Member, recorded_at: datetime) -> pb.Member:
+    """Who it is; facts go apart."""
+    return pb.Member(
+        member_id=str(member.member_id),
+        kind=MEMBER_KINDS.to_proto(member.kind),
+        display_name=member.display_name,
+        recorded_at=timestamp_to_proto(recorded_at),
+    )
+
+
+def member_from_proto(member: pb.Member) -> Member:
+    """Who it is, without facts."""
+    return Member(UUID(member.member_id), MEMBER_KINDS.from_proto(member.kind), member.display_name, Facts())
+
+
+def facts_to_proto(facts: Facts) -> pb.MemberFacts:
+    return pb.MemberFacts(
+        born_on=date_to_proto(facts.born_on) if facts.born_on else None,
+        addresses=[address_to_proto(address) for address in facts.addresses],
+        employments=[employment_to_proto(employment) for employment in facts.employments],
+        health_regimes=[
+            pb.HealthRegimeSpan(days=span_to_proto(item.days), regime=HEALTH_REGIMES.to_proto(item.regime))
+            for item in facts.health_regimes
+        ],
+        attributes=[
+            pb.Attribute(days=span_to_proto(item.days), name=item.name, value=item.value)
+            for item in facts.attributes
+        ],
+    )
+
+
+def timeline_from_proto(request: service_pb.RecordFactsRequest) -> FactTimeline:
+    """The one kind of fact that a request carries."""
+    match request.WhichOneof("facts"):
+        case "birth":
+            known = request.birth.HasField("born_on")
+            return Birth(date_from_proto(request.birth.born_on) if known else None)
+        case "addresses":
+            return Addresses(tuple(address_from_proto(item) for item in request.addresses.items))
+        case "employments":
+            return Employments(tuple(employment_from_proto(item) for item in request.employments.items))
+        case "health_regimes":
+            return HealthRegimes(
+                tuple(
+                    HealthRegimeSpan(span_from_proto(item.days), HEALTH_REGIMES.from_proto(item.regime))
+                    for item in request.health_regimes.items
+                )
+            )
+        case "attributes":
+            return Attributes(
+                tuple(
+                    Attribute(span_from_proto(item.days), item.name, item.value)
+                    for item in request.attributes.items
+                )
+            )
+        case kind:
+            raise ValueError(f"a request without facts was let through: {kind}")
+
+
+def address_from_proto(item: pb.Address) -> Address:
+    return Address(span_from_proto(item.days), item.country_code, item.postal_code)
+
+
+def address_to_proto(item: Address) -> pb.Address:
+    return pb.Address(
+        days=span_to_proto(item.days), country_code=item.country_code, postal_code=item.postal_code
+    )
+
+
+def employment_from_proto(item: pb.Employment) -> Employment:
+    known = item.HasField("salary")
+    return Employment(
+        span_from_proto(item.days),
+        item.employer_id,
+        EMPLOYMENT_STATUSES.from_proto(item.status),
+        Salary(item.salary.yearly_minor, item.salary.currency_code) if known else None,
+    )
+
+
+def employment_to_proto(item: Employment) -> pb.Employment:
+    salary = item.salary
+    return pb.Employment(
+        days=span_to_proto(item.days),
+        employer_id=item.employer_id,
+        status=EMPLOYMENT_STATUSES.to_proto(item.status),
+        salary=(
+            pb.Salary(yearly_minor=salary.yearly_minor, currency_code=salary.currency_code) if salary else None
+        ),
+    )

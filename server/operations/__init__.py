@@ -1,0 +1,1 @@
+"""Use cases: open the transaction, load, let the domain decide, save. No gRPC, no protobuf."""

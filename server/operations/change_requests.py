@@ -1,0 +1,133 @@
+"""Change requests: submitted, judged and carried out in one transaction; and read again."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from domain.catalog.contract import Contract
+from domain.days import to_day
+from domain.enrollment.decisions import ChangeProposal
+from domain.enrollment.history import ChangeRequest, GroupState
+from domain.enrollment.judging import Judgement, judge
+from domain.enrollment.proposals import proposal_violations
+from domain.enrollment.verdicts import Verdict
+from domain.errors import ModuleUnknown, RequestMalformed, RevisionMismatch
+from domain.identity import group_id
+from server.operations.call import Call
+from server.operations.core import Core
+from server.operations.revising import OpenGroup, catch_up, move_to, open_group
+from storage import enrollment, enrollment_reads
+from storage.database import Connection
+from storage.enrollment_reads import AsOf, group_head, group_state
+from storage.requests import WriteKey, answered, remember
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The stored request, and the group after it."""
+
+    change_request: ChangeRequest
+    group: GroupState
+
+
+async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal) -> Submitted:
+    """Judges a proposal and, if nothing speaks against it, carries it out; a repeated one answers the same again.
+
+    Raises RequestMalformed, RequestIdReused, ContractUnknown, ModuleUnknown, MemberUnknown, RevisionMismatch; nothing
+    is stored then (but for a recompute that was waiting, which stands whatever becomes of the request).
+    """
+    if violations := list(proposal_violations(proposal)):
+        raise RequestMalformed(violations)
+    done = await core.database.write(lambda tx: _submit(core, call, key, proposal, tx))
+    if isinstance(done, RevisionMismatch):
+        raise done
+    return done
+
+
+async def _submit(
+    core: Core, call: Call, key: WriteKey, proposal: ChangeProposal, tx: Connection
+) -> Submitted | RevisionMismatch:
+    if answer := await answered(tx, key):
+        return await _submitted(tx, UUID(answer["change_request_id"]))
+    group = await enrollment.lock_group(tx, group_id(*proposal.key), proposal.key)
+    members = {scoped.change.member_id for scoped in proposal.changes}
+    opened = await open_group(core, tx, group, also=members)
+    await _refuse_unknown_modules(core, tx, proposal, opened.contract)
+    opened = await catch_up(call, tx, opened)
+    current, expected = opened.group.revision, proposal.expected_revision
+    if expected is not None and expected != current:
+        return RevisionMismatch(group.group_id, expected, current)
+    request = await _carry_out(call, key, proposal, tx, opened)
+    await remember(tx, key, {"change_request_id": str(request.change_request_id)})
+    return await _submitted(tx, request.change_request_id)
+
+
+async def _refuse_unknown_modules(core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract) -> None:
+    """Raises ModuleUnknown for a module that no contract has ever listed; one of another contract is not offered."""
+    named = {scoped.change.module_id for scoped in proposal.changes if scoped.change.module_id}
+    if elsewhere := sorted(named - contract.slots.keys()):
+        known = await core.contract_source.contracts_of_modules(tx, elsewhere)
+        for module_id in elsewhere:
+            if module_id not in known:
+                raise ModuleUnknown(module_id)
+
+
+async def _carry_out(
+    call: Call, key: WriteKey, proposal: ChangeProposal, tx: Connection, opened: OpenGroup
+) -> ChangeRequest:
+    today = call.today(opened.contract.time_zone)
+    judgement = judge(proposal, opened.basis, opened.state, to_day(today))
+    approved = judgement.verdict == Verdict.APPROVED
+    makes_revision = approved and judgement.settled.days != opened.state
+    request = ChangeRequest(
+        change_request_id=uuid4(),
+        request_id=key.request_id,
+        group_id=opened.group.group_id,
+        key=proposal.key,
+        requester=proposal.requester,
+        changes=proposal.changes,
+        overridden_rules=proposal.overridden_rules,
+        accept_consequences=proposal.accept_consequences,
+        verdict=judgement.verdict,
+        violations=judgement.violations,
+        notices=judgement.notices,
+        consequences=judgement.consequences,
+        revision=opened.group.revision + makes_revision,
+        made_revision=makes_revision,
+        recorded_at=await enrollment.recording_instant(tx, opened.group),
+    )
+    change_request_key = await enrollment.add_change_request(tx, opened.group, request)
+    if approved:
+        await _approve(tx, opened, judgement, change_request_key, call)
+    return request
+
+
+async def _approve(
+    tx: Connection, opened: OpenGroup, judgement: Judgement, change_request_key: int, call: Call
+) -> None:
+    await enrollment.add_members(tx, opened.group, judgement.membership_types)
+    today = call.today(opened.contract.time_zone)
+    await move_to(
+        tx, opened, judgement.settled.days, judgement.membership_types, today, change_request_key=change_request_key
+    )
+
+
+async def _submitted(tx: Connection, change_request_id: UUID) -> Submitted:
+    """The answer to a submit, the same the first time and ever after."""
+    request = await enrollment_reads.change_request(tx, change_request_id)
+    head = await group_head(tx, request.group_id)
+    return Submitted(request, await group_state(tx, head, AsOf(revision=request.revision)))
+
+
+async def get_change_request(core: Core, change_request_id: UUID) -> ChangeRequest:
+    """A stored request. Raises ChangeRequestUnknown."""
+    async with core.database.reading() as connection:
+        return await enrollment_reads.change_request(connection, change_request_id)
+
+
+async def list_change_requests(
+    core: Core, group: UUID, after: int, limit: int
+) -> list[tuple[int, ChangeRequest]]:
+    """Requests of a group in the order in which they were judged, each with its place. Raises GroupUnknown."""
+    async with core.database.snapshot() as connection:
+        head = await group_head(connection, group)
+        return await enrollment_reads.list_change_requests(connection, head, after, limit)

@@ -1,0 +1,51 @@
+"""What every operation works with: the database, the sources of contracts and facts, and the bell of the workers."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from domain.catalog.contract import Contract
+from domain.members import Facts
+from storage.contracts import StoredContracts
+from storage.database import Connection, Database
+from storage.members import StoredMembers
+
+
+class ContractSource(Protocol):
+    """Where contracts come from. The built-in one is `storage.contracts`; a deployment may put its own here."""
+
+    async def held(self, tx: Connection, contract_id: UUID) -> Contract:
+        """The contract as it is, kept from changing until the transaction ends. Raises ContractUnknown."""
+        ...
+
+    async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """To which contract each module belongs; unknown modules are left out."""
+        ...
+
+
+class FactSource(Protocol):
+    """Where members' facts come from. The built-in one is `storage.members`; a deployment may put its own here."""
+
+    async def held_facts(self, tx: Connection, member_ids: Iterable[UUID]) -> dict[UUID, Facts]:
+        """Everyone's facts as they are, kept from changing until the transaction ends. Raises MemberUnknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """One per process. `recompute_wanted` rings when this process has enqueued recomputes."""
+
+    database: Database
+    contracts: StoredContracts
+    members: StoredMembers
+    contract_source: ContractSource
+    fact_source: FactSource
+    recompute_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def core_on(database: Database) -> Core:
+    """The core with the built-in sources."""
+    contracts, members = StoredContracts(), StoredMembers()
+    return Core(database, contracts, members, contracts, members)

@@ -1,0 +1,1 @@
+"""Servicers: unpack a request, call one operation, pack the answer."""

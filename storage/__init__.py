@@ -1,0 +1,1 @@
+"""Storage: the schema, and the SQL of each area. Knows the domain, and nothing of the wire."""

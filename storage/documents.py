@@ -1,0 +1,117 @@
+"""Domain values as JSON documents, and back.
+
+One converter for everything that is stored whole: contracts, members, change requests. Spans are [first, last] as ISO
+dates, inclusive, null for an open end; values of a union carry their class name as "kind". A field that a document lacks
+takes its default, so that old documents still load after a field was added with one.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from cattrs import Converter
+from cattrs.strategies import configure_tagged_union
+
+from domain.catalog.contract import Contract
+from domain.days import Days, Span
+from domain.enrollment.decisions import Change
+from domain.enrollment.history import ChangeRequest
+from domain.members import Member
+from domain.pricing.prices import ModulePrice
+from domain.rules.conditions import AllOf, AnyOf, Condition, Leaf, Negation
+
+Document = dict[str, Any]
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _span_to_document(span: Span) -> list[str | None]:
+    return [_iso(span.first_on), _iso(span.last_on)]
+
+
+def _span_from_document(document: list[str | None], _: type[Span]) -> Span:
+    return Span.between(_day(document[0]), _day(document[1]))
+
+
+def _converter() -> Converter:
+    converter = Converter(omit_if_default=False, forbid_extra_keys=False)
+    converter.register_unstructure_hook(UUID, str)
+    converter.register_structure_hook(UUID, lambda text, _: UUID(text))
+    converter.register_unstructure_hook(datetime, datetime.isoformat)
+    converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
+    converter.register_unstructure_hook(date, date.isoformat)
+    converter.register_structure_hook(date, lambda text, _: date.fromisoformat(text))
+    converter.register_unstructure_hook(Span, _span_to_document)
+    converter.register_structure_hook(Span, _span_from_document)
+    converter.register_unstructure_hook(Days, lambda days: [_span_to_document(span) for span in days.spans])
+    converter.register_structure_hook(
+        Days, lambda document, _: Days.of(*(_span_from_document(item, Span) for item in document))
+    )
+    for union in (Leaf, Change, ModulePrice):
+        configure_tagged_union(union, converter, tag_name="kind")
+    converter.register_unstructure_hook(Condition, _condition_to_document)
+    converter.register_structure_hook(Condition, lambda document, _: _condition_from_document(document))
+    return converter
+
+
+def _condition_to_document(condition: Condition) -> Document:
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            kind = type(condition).__name__
+            return {"kind": kind, "conditions": [_condition_to_document(part) for part in parts]}
+        case Negation(inner):
+            return {"kind": "Negation", "condition": _condition_to_document(inner)}
+        case leaf:
+            document: Document = _CONVERTER.unstructure(leaf, unstructure_as=Leaf)
+            return document
+
+
+def _condition_from_document(document: Document) -> Condition:
+    match document["kind"]:
+        case "AllOf":
+            return AllOf(tuple(_condition_from_document(part) for part in document["conditions"]))
+        case "AnyOf":
+            return AnyOf(tuple(_condition_from_document(part) for part in document["conditions"]))
+        case "Negation":
+            return Negation(_condition_from_document(document["condition"]))
+        case _:
+            leaf: Leaf = _CONVERTER.structure(document, Leaf)  # type: ignore[arg-type]  # a union is not a type
+            return leaf
+
+
+_CONVERTER = _converter()
+
+
+def contract_to_document(contract: Contract) -> Document:
+    """A contract without `slots`, which stand in a table of their own."""
+    document: Document = _CONVERTER.unstructure(contract)
+    del document["slots"]
+    return document
+
+
+def contract_from_document(document: Document) -> Contract:
+    return _CONVERTER.structure({**document, "slots": {}}, Contract)
+
+
+def member_to_document(member: Member) -> Document:
+    document: Document = _CONVERTER.unstructure(member)
+    return document
+
+
+def member_from_document(document: Document) -> Member:
+    return _CONVERTER.structure(document, Member)
+
+
+def change_request_to_document(request: ChangeRequest) -> Document:
+    document: Document = _CONVERTER.unstructure(request)
+    return document
+
+
+def change_request_from_document(document: Document) -> ChangeRequest:
+    return _CONVERTER.structure(document, ChangeRequest)

@@ -1,0 +1,213 @@
+"""Enrollment groups, written: requests, revisions, periods, differences and events, in the caller's transaction.
+
+Whoever changes a group holds the lock on its head row (`lock_group`); everything else follows from that. Reading for
+others stands in `enrollment_reads.py`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from domain.catalog.contract import Contract
+from domain.enrollment.decisions import Decision, GroupKey
+from domain.enrollment.differences import Difference, PolicyEvent
+from domain.enrollment.group import Period
+from domain.enrollment.history import ChangeRequest
+from domain.enrollment.verdicts import Verdict
+from domain.identity import slot_id
+from storage.database import Connection
+from storage.documents import change_request_from_document, change_request_to_document
+from storage.instants import LATER_THAN
+
+
+@dataclass(frozen=True, slots=True)
+class LockedGroup:
+    """The head of a group that this transaction may change. `recorded_at` is that of its last change."""
+
+    group_key: int
+    group_id: UUID
+    key: GroupKey
+    revision: int
+    recorded_at: datetime
+
+
+async def lock_group(tx: Connection, group_id: UUID, key: GroupKey) -> LockedGroup:
+    """Locks a group, which comes to be if it is not there yet (and is gone again if the transaction is)."""
+    if found := await _lock(tx, group_id):
+        return found
+    await tx.execute(
+        "INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)"
+        " VALUES (%s, %s, %s, clock_timestamp()) ON CONFLICT DO NOTHING",
+        [group_id, key.contract_id, key.primary_id],
+    )
+    made = await _lock(tx, group_id)
+    assert made is not None  # noqa: S101 (somebody has just inserted it)
+    await add_members(tx, made, [key.primary_id])
+    return made
+
+
+async def _lock(tx: Connection, group_id: UUID) -> LockedGroup | None:
+    cursor = await tx.execute(
+        "SELECT group_key, contract_id, primary_id, revision, recorded_at FROM enrollment_group"
+        " WHERE group_id = %s FOR NO KEY UPDATE",
+        [group_id],
+    )
+    row = await cursor.fetchone()
+    return LockedGroup(row[0], group_id, GroupKey(row[1], row[2]), row[3], row[4]) if row else None
+
+
+async def lock_known_group(tx: Connection, group_key: int) -> LockedGroup:
+    """Locks a group that exists."""
+    cursor = await tx.execute("SELECT group_id FROM enrollment_group WHERE group_key = %s", [group_key])
+    row = await cursor.fetchone()
+    locked = await _lock(tx, row[0]) if row else None
+    assert locked is not None  # noqa: S101 (groups are never deleted)
+    return locked
+
+
+async def decisions_of(tx: Connection, group: LockedGroup) -> tuple[Decision, ...]:
+    """What the approved requests of a group say, in order of approval."""
+    cursor = await tx.execute(
+        "SELECT document FROM change_request WHERE group_key = %s AND approved ORDER BY change_request_key",
+        [group.group_key],
+    )
+    return tuple(change_request_from_document(document).decision() for (document,) in await cursor.fetchall())
+
+
+async def add_members(tx: Connection, group: LockedGroup, member_ids: Iterable[UUID]) -> None:
+    """Notes whom the group concerns; those noted before stay."""
+    await tx.execute(
+        "INSERT INTO group_member (member_id, group_key, recorded_at)"
+        " SELECT m, %s, clock_timestamp() FROM unnest(%s::uuid[]) AS m ON CONFLICT DO NOTHING",
+        [group.group_key, sorted(set(member_ids))],
+    )
+
+
+async def recording_instant(tx: Connection, group: LockedGroup) -> datetime:
+    """The instant of what is now recorded of a group: later than everything recorded of it before."""
+    cursor = await tx.execute(
+        f"UPDATE enrollment_group SET recorded_at = {LATER_THAN} WHERE group_key = %s RETURNING recorded_at",
+        [group.recorded_at, group.group_key],
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 (the group is locked)
+    recorded_at: datetime = row[0]
+    return recorded_at
+
+
+async def add_change_request(tx: Connection, group: LockedGroup, request: ChangeRequest) -> int:
+    """Stores a judged request, and the event of a rejection. Answers with its key."""
+    approved = request.verdict == Verdict.APPROVED
+    cursor = await tx.execute(
+        "INSERT INTO change_request (change_request_id, group_key, approved, revision, recorded_at, document)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING change_request_key",
+        [
+            request.change_request_id,
+            group.group_key,
+            approved,
+            request.revision,
+            request.recorded_at,
+            Jsonb(change_request_to_document(request)),
+        ],
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
+    if not approved:
+        await _add_event(tx, group, "CHANGE_REQUEST_REJECTED", request.recorded_at, change_request_key=row[0])
+    change_request_key: int = row[0]
+    return change_request_key
+
+
+@dataclass(frozen=True, slots=True)
+class NewRevision:
+    """What a revision records: its periods, how it differs from the one before, and what that means."""
+
+    periods: tuple[Period, ...]
+    differences: tuple[Difference, ...]
+    policy_event: PolicyEvent
+    recorded_at: datetime
+    change_request_key: int | None = None
+    recompute_key: int | None = None
+
+
+async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, new: NewRevision) -> int:
+    """Stores the next revision of a group with its event, and moves the head. Answers with its number."""
+    revision = group.revision + 1
+    cursor = await tx.execute(
+        "INSERT INTO enrollment_revision"
+        " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING revision_key",
+        [
+            group.group_key,
+            revision,
+            new.recorded_at,
+            new.change_request_key,
+            new.recompute_key,
+            new.policy_event.value,
+        ],
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
+    revision_key = row[0]
+    await _add_periods(tx, revision_key, contract, new.periods)
+    await _add_differences(tx, revision_key, group, new.differences)
+    await tx.execute(
+        "UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key]
+    )
+    await _add_event(tx, group, f"POLICY_{new.policy_event}", new.recorded_at, revision_key=revision_key)
+    return revision
+
+
+async def _add_periods(
+    tx: Connection, revision_key: int, contract: Contract, periods: tuple[Period, ...]
+) -> None:
+    slot_ids: Mapping[UUID, UUID] = {
+        module_id: slot_id(contract.contract_id, module_id, contract.slots[module_id])
+        for module_id in {period.module_id for period in periods}
+    }
+    await tx.execute(
+        "INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)"
+        " SELECT %s, p.member_id, p.module_id, p.slot_id, p.membership_type, p.days"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::daterange[])"
+        " AS p(member_id, module_id, slot_id, membership_type, days)",
+        [
+            revision_key,
+            [p.member_id for p in periods],
+            [p.module_id for p in periods],
+            [slot_ids[p.module_id] for p in periods],
+            [p.membership_type.value for p in periods],
+            [p.days for p in periods],
+        ],
+    )
+
+
+async def _add_differences(
+    tx: Connection, revision_key: int, group: LockedGroup, differences: tuple[Difference, ...]
+) -> None:
+    async with tx.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO enrollment_difference"
+            " (revision_key, group_key, member_id, module_id, kinds, gained, lost) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [
+                [revision_key, group.group_key, d.member_id, d.module_id, [str(k) for k in d.kinds], d.gained, d.lost]
+                for d in differences
+            ],
+        )
+
+
+async def _add_event(
+    tx: Connection,
+    group: LockedGroup,
+    kind: str,
+    recorded_at: datetime,
+    revision_key: int | None = None,
+    change_request_key: int | None = None,
+) -> None:
+    await tx.execute(
+        "INSERT INTO event (event_id, group_key, kind, revision_key, change_request_key, recorded_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        [uuid4(), group.group_key, kind, revision_key, change_request_key, recorded_at],
+    )

@@ -1,0 +1,194 @@
+"""Enrollment groups, read: as of now, as of a revision, as of an instant. No locks are taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain.days import Days, Span
+from domain.enrollment.decisions import EnrollmentKey, GroupKey
+from domain.enrollment.differences import PolicyEvent
+from domain.enrollment.group import Period
+from domain.enrollment.history import ChangeRequest, GroupState, Revision, RevisionCause
+from domain.errors import ChangeRequestUnknown, GroupUnknown, RevisionUnknown
+from domain.membership import MembershipType
+from storage.database import Connection
+from storage.documents import change_request_from_document
+from storage.instants import settled_until
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """As of when a read answers: a revision, an instant, or (neither) now."""
+
+    revision: int | None = None
+    instant: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHead:
+    group_key: int
+    group_id: UUID
+    key: GroupKey
+    revision: int
+
+
+async def group_head(connection: Connection, group: UUID | GroupKey) -> GroupHead:
+    """Finds a group by its id, or by contract and primary. Raises GroupUnknown."""
+    if isinstance(group, UUID):
+        where, named = "group_id = %s", {"group_id": group}
+    else:
+        where, named = "contract_id = %s AND primary_id = %s", group._asdict()
+    cursor = await connection.execute(
+        f"SELECT group_key, group_id, contract_id, primary_id, revision FROM enrollment_group WHERE {where}",
+        list(named.values()),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise GroupUnknown(**named)
+    return GroupHead(row[0], row[1], GroupKey(row[2], row[3]), row[4])
+
+
+async def group_state(
+    connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None
+) -> GroupState:
+    """A group at a revision, optionally only its periods with a day in a span. Raises RevisionUnknown."""
+    revision = await _revision_as_of(connection, head, as_of)
+    if revision == 0:
+        return GroupState(head.group_id, head.key, 0, None, None, ())
+    cursor = await connection.execute(
+        _REVISIONS + " WHERE r.group_key = %s AND r.revision = %s", [head.group_key, revision]
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise RevisionUnknown(head.group_id, revision)
+    found = _revision(head.group_id, row)
+    return GroupState(
+        head.group_id,
+        head.key,
+        revision,
+        found.cause,
+        found.recorded_at,
+        await periods_of(connection, head.group_key, revision, touching),
+    )
+
+
+async def _revision_as_of(connection: Connection, head: GroupHead, as_of: AsOf) -> int:
+    if as_of.revision is not None:
+        return as_of.revision
+    if as_of.instant is None:
+        return head.revision
+    await settled_until(connection, as_of.instant)
+    cursor = await connection.execute(
+        "SELECT coalesce(max(revision), 0) FROM enrollment_revision WHERE group_key = %s AND recorded_at <= %s",
+        [head.group_key, as_of.instant],
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else 0
+
+
+async def periods_of(
+    connection: Connection, group_key: int, revision: int, touching: Span | None = None
+) -> tuple[Period, ...]:
+    """The periods of a revision in order of member, module and first day; none for revision 0."""
+    cursor = await connection.execute(
+        "SELECT p.member_id, p.membership_type, p.module_id, p.days FROM enrollment_revision r"
+        " JOIN enrollment_period p USING (revision_key) WHERE r.group_key = %s AND r.revision = %s"
+        " AND (%s::daterange IS NULL OR p.days && %s)",
+        [group_key, revision, touching, touching],
+    )
+    rows = await cursor.fetchall()
+    periods = [Period(member, MembershipType(kind), module, days) for member, kind, module, days in rows]
+    return tuple(sorted(periods, key=lambda p: (p.member_id, p.module_id, p.days)))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """Whose groups are listed: exactly one."""
+
+    contract_id: UUID | None = None
+    primary_id: UUID | None = None
+    member_id: UUID | None = None
+
+
+async def list_heads(
+    connection: Connection, which: GroupFilter, as_of: AsOf, after: UUID | None, limit: int
+) -> list[GroupHead]:
+    """The groups that match and had the revision, or existed at the instant, in order of id, beginning after one."""
+    await settled_until(connection, as_of.instant)
+    cursor = await connection.execute(
+        "SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision FROM enrollment_group g"
+        " WHERE (%(contract)s::uuid IS NULL OR g.contract_id = %(contract)s)"
+        " AND (%(primary)s::uuid IS NULL OR g.primary_id = %(primary)s)"
+        " AND (%(member)s::uuid IS NULL OR EXISTS (SELECT FROM group_member m WHERE m.member_id = %(member)s"
+        "  AND m.group_key = g.group_key AND (%(at)s::timestamptz IS NULL OR m.recorded_at <= %(at)s)))"
+        " AND (%(revision)s::integer IS NULL OR g.revision >= %(revision)s)"
+        " AND (%(at)s::timestamptz IS NULL OR EXISTS (SELECT FROM change_request c"
+        "  WHERE c.group_key = g.group_key AND c.recorded_at <= %(at)s))"
+        " AND (%(after)s::uuid IS NULL OR g.group_id > %(after)s) ORDER BY g.group_id LIMIT %(limit)s",
+        {
+            "contract": which.contract_id,
+            "primary": which.primary_id,
+            "member": which.member_id,
+            "revision": as_of.revision,
+            "at": as_of.instant,
+            "after": after,
+            "limit": limit,
+        },
+    )
+    return [GroupHead(key, gid, GroupKey(c, p), n) for key, gid, c, p, n in await cursor.fetchall()]
+
+
+_REVISIONS = (
+    "SELECT r.revision, r.recorded_at, r.policy_event, c.change_request_id, q.recompute_id"
+    " FROM enrollment_revision r LEFT JOIN change_request c USING (change_request_key)"
+    " LEFT JOIN recompute q USING (recompute_key)"
+)
+
+
+def _revision(group_id: UUID, row: Sequence[Any]) -> Revision:
+    return Revision(group_id, row[0], RevisionCause(row[3], row[4]), row[1], PolicyEvent(row[2]))
+
+
+async def list_revisions(connection: Connection, head: GroupHead, after: int, limit: int) -> list[Revision]:
+    """The revisions of a group after one, in order."""
+    cursor = await connection.execute(
+        _REVISIONS + " WHERE r.group_key = %s AND r.revision > %s ORDER BY r.revision LIMIT %s",
+        [head.group_key, after, limit],
+    )
+    return [_revision(head.group_id, row) for row in await cursor.fetchall()]
+
+
+async def days_had_before(connection: Connection, group_key: int, revision: int) -> dict[EnrollmentKey, Days]:
+    """The days that any revision before one had."""
+    cursor = await connection.execute(
+        "SELECT d.member_id, d.module_id, range_agg(d.gained) FROM enrollment_difference d"
+        " JOIN enrollment_revision r USING (revision_key) WHERE d.group_key = %s AND r.revision < %s"
+        " GROUP BY d.member_id, d.module_id",
+        [group_key, revision],
+    )
+    return {EnrollmentKey(member, module): days for member, module, days in await cursor.fetchall()}
+
+
+async def change_request(connection: Connection, change_request_id: UUID) -> ChangeRequest:
+    """A stored request. Raises ChangeRequestUnknown."""
+    cursor = await connection.execute(
+        "SELECT document FROM change_request WHERE change_request_id = %s", [change_request_id]
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise ChangeRequestUnknown(change_request_id)
+    return change_request_from_document(row[0])
+
+
+async def list_change_requests(
+    connection: Connection, head: GroupHead, after: int, limit: int
+) -> list[tuple[int, ChangeRequest]]:
+    """The requests of a group after a key, in the order in which they were judged, each with its key."""
+    cursor = await connection.execute(
+        "SELECT change_request_key, document FROM change_request WHERE group_key = %s AND change_request_key > %s"
+        " ORDER BY change_request_key LIMIT %s",
+        [head.group_key, after, limit],
+    )
+    return [(key, change_request_from_document(document)) for key, document in await cursor.fetchall()]

@@ -1,0 +1,198 @@
+"""The schema: every table of the product, as the newest migration leaves it.
+
+Surrogate keys end in `_key` (bigint, never leave the database); what callers know ends in `_id` (uuid). What is
+recorded is only ever added: revisions, periods, differences, change requests, contract and member states are never
+updated or deleted. Mutable are the heads alone: `enrollment_group` (its current revision) and `recompute` (its state).
+The statements stand beside their area (`contracts.py`, `members.py`, `enrollment.py` …); this file is the source of
+migrations and of the test that compares both.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSONB, ExcludeConstraint
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_index",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+
+def _recorded_at() -> Column:  # type: ignore[type-arg]  # one column of many types
+    return Column("recorded_at", DateTime(timezone=True), nullable=False)
+
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("database_id", Uuid, primary_key=True),
+    Column("token_key", LargeBinary, nullable=False),
+    comment="One row: who this database is, and the key that its tokens are authenticated with.",
+)
+
+answered_request = Table(
+    "answered_request",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", JSONB, nullable=False),
+    _recorded_at(),
+    comment="Every write that was answered, so that repeating it answers the same.",
+)
+
+contract_revision = Table(
+    "contract_revision",
+    metadata,
+    Column("contract_id", Uuid, nullable=False),
+    Column("revision", Integer, nullable=False),
+    _recorded_at(),
+    Column("document", JSONB, nullable=False),
+    PrimaryKeyConstraint("contract_id", "revision"),
+    comment="Every recorded state of every contract, whole.",
+)
+
+contract_module = Table(
+    "contract_module",
+    metadata,
+    Column("module_id", Uuid, primary_key=True),
+    Column("contract_id", Uuid, nullable=False, index=True),
+    Column("slot", Text),
+    comment="To which contract a module belongs, and its slot, for ever.",
+)
+
+member_revision = Table(
+    "member_revision",
+    metadata,
+    Column("member_id", Uuid, nullable=False),
+    Column("revision", Integer, nullable=False),
+    _recorded_at(),
+    Column("document", JSONB, nullable=False),
+    PrimaryKeyConstraint("member_id", "revision"),
+    comment="Every recorded state of every member with all facts, whole.",
+)
+
+enrollment_group = Table(
+    "enrollment_group",
+    metadata,
+    Column("group_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("group_id", Uuid, nullable=False, unique=True),
+    Column("contract_id", Uuid, nullable=False),
+    Column("primary_id", Uuid, nullable=False, index=True),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    _recorded_at(),
+    UniqueConstraint("contract_id", "primary_id"),
+    comment="The head of a group: its row is locked by whoever changes the group.",
+)
+
+group_member = Table(
+    "group_member",
+    metadata,
+    Column("member_id", Uuid, nullable=False),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False, index=True),
+    _recorded_at(),
+    PrimaryKeyConstraint("member_id", "group_key"),
+    comment="Whom a group concerns: its primary, and everyone whom an approved decision names.",
+)
+
+change_request = Table(
+    "change_request",
+    metadata,
+    Column("change_request_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("change_request_id", Uuid, nullable=False, unique=True),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False, comment="The group's revision after the request."),
+    _recorded_at(),
+    Column("document", JSONB, nullable=False),
+    Index(None, "group_key", "change_request_key"),
+    comment="What was asked for and what became of it; keys ascend in the order of judgement within a group.",
+)
+
+recompute = Table(
+    "recompute",
+    metadata,
+    Column("recompute_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("recompute_id", Uuid, nullable=False, unique=True),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("today_override", Date, comment="The day that a --dev call took for today."),
+    Column("done_at", DateTime(timezone=True)),
+    Column("revision", Integer, comment="The revision that it made."),
+    Index(None, "group_key", "recompute_key"),
+    Index("recompute_waiting", "group_key", unique=True, postgresql_where=text("done_at IS NULL")),
+    comment="Groups to be computed anew; at most one waits per group.",
+)
+
+enrollment_revision = Table(
+    "enrollment_revision",
+    metadata,
+    Column("revision_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    _recorded_at(),
+    Column("change_request_key", ForeignKey("change_request.change_request_key")),
+    Column("recompute_key", ForeignKey("recompute.recompute_key")),
+    Column("policy_event", Text, nullable=False),
+    UniqueConstraint("group_key", "revision"),
+    comment="The states of groups, 1, 2, 3 and so on, and what made them.",
+)
+
+enrollment_period = Table(
+    "enrollment_period",
+    metadata,
+    Column("revision_key", ForeignKey("enrollment_revision.revision_key"), nullable=False, index=True),
+    Column("member_id", Uuid, nullable=False),
+    Column("module_id", Uuid, nullable=False),
+    Column("slot_id", Uuid, nullable=False, comment="The module's slot, or the module itself without one."),
+    Column("membership_type", Text, nullable=False),
+    Column("days", DATERANGE, nullable=False),
+    comment="The periods of every revision, whole.",
+)
+
+enrollment_difference = Table(
+    "enrollment_difference",
+    metadata,
+    Column("revision_key", ForeignKey("enrollment_revision.revision_key"), nullable=False, index=True),
+    Column("group_key", BigInteger, nullable=False, index=True),
+    Column("member_id", Uuid, nullable=False),
+    Column("module_id", Uuid, nullable=False),
+    Column("kinds", ARRAY(Text), nullable=False),
+    Column("gained", DATEMULTIRANGE, nullable=False),
+    Column("lost", DATEMULTIRANGE, nullable=False),
+    comment="How each revision differs from the one before.",
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("event_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("revision_key", ForeignKey("enrollment_revision.revision_key")),
+    Column("change_request_key", ForeignKey("change_request.change_request_key")),
+    _recorded_at(),
+    comment="What the change feed will tell, written in the transaction of the change.",
+)
+

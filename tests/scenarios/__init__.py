@@ -1,0 +1,1 @@
+"""Scenarios: worked cases played against a running server over gRPC."""

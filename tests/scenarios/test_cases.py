@@ -1,0 +1,23 @@
+"""The worked cases: what must come out of contracts, facts and requests, played over the wire.
+
+`make cases` runs this file alone; AFFILIA_CASES names another folder.
+"""
+
+import grpc
+import pytest
+
+from tests.scenarios.case_files import CaseFile, CaseFormat, case_files, cases_folder
+from tests.scenarios.enrollment_player import EnrollmentPlayer
+
+CASES = case_files(cases_folder())
+PLAYED = [case for case in CASES if case.format == CaseFormat.ENROLLMENT]
+
+
+@pytest.mark.parametrize("case", PLAYED, ids=lambda case: case.name)
+def test_comes_out_as_worked(case: CaseFile, server_channel: grpc.Channel) -> None:
+    mismatches = EnrollmentPlayer(case.content, server_channel).play()
+    assert not mismatches, "\n".join([case.content.get("title", case.name), *map(str, mismatches)])
+
+
+def test_there_are_cases() -> None:
+    assert CASES, f"no cases in {cases_folder()}"
