@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"affilia/catalog/v1/condition.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\"\xbc\x01\n\x04Rule\x12)\n\x04\x63ode\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x1c\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\x12\x33\n\napplies_to\x18\x03 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x36\n\tcondition\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\x04\xe2\x41\x01\x02\"\xc8\x04\n\tCondition\x12\x33\n\x06\x61ll_of\x18\x01 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x33\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x31\n\x08negation\x18\x03 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionH\x00\x12/\n\x03\x61ge\x18\x04 \x01(\x0b\x32 .affilia.catalog.v1.AgeConditionH\x00\x12\x35\n\x06salary\x18\x05 \x01(\x0b\x32#.affilia.catalog.v1.SalaryConditionH\x00\x12=\n\nemployment\x18\x06 \x01(\x0b\x32\'.affilia.catalog.v1.EmploymentConditionH\x00\x12\x35\n\x06tenure\x18\x07 \x01(\x0b\x32#.affilia.catalog.v1.TenureConditionH\x00\x12;\n\tresidence\x18\x08 \x01(\x0b\x32&.affilia.catalog.v1.ResidenceConditionH\x00\x12;\n\tattribute\x18\t \x01(\x0b\x32&.affilia.catalog.v1.AttributeConditionH\x00\x12>\n\x0b\x65nrolled_on\x18\n \x01(\x0b\x32\'.affilia.catalog.v1.EnrolledOnConditionH\x00\x42\x06\n\x04kind\"N\n\rConditionList\x12=\n\nconditions\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x32\"\xa4\x01\n\x0c\x41geCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12!\n\tmin_years\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12!\n\tmax_years\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x01\x88\x01\x01\x42\x0c\n\n_min_yearsB\x0c\n\n_max_years\"\xb7\x01\n\x0fSalaryCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1e\n\tmin_minor\x18\x02 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1e\n\tmax_minor\x18\x03 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x88\x01\x01\x12\x14\n\x0csame_sponsor\x18\x04 \x01(\x08\x42\x0c\n\n_min_minorB\x0c\n\n_max_minor\"\x97\x01\n\x13\x45mploymentCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x36\n\x08statuses\x18\x02 \x03(\x0e\x32$.affilia.catalog.v1.EmploymentStatus\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\"y\n\x0fTenureCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\x08min_days\x18\x02 \x01(\x05\x42\n\x8a\xe7\x18\x06\x08\x00\x10\xc0\xb8\x02\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\"\x93\x01\n\x12ResidenceCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12(\n\rcountry_codes\x18\x02 \x03(\tB\x11\x8a\xe7\x18\r\x18\xfa\x01*\x08[A-Z]{2}\x12\x1f\n\x0fpostal_prefixes\x18\x03 \x03(\tB\x06\x8a\xe7\x18\x02 \x10\"x\n\x12\x41ttributeCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x14\n\x06values\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"g\n\x13\x45nrolledOnCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\nmodule_ids\x18\x02 \x03(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01*{\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x10\n\x0cSUBJECT_SELF\x10\x01\x12\x13\n\x0fSUBJECT_PRIMARY\x10\x02\x12\x16\n\x12SUBJECT_ANY_MEMBER\x10\x03\x12\x18\n\x14SUBJECT_EVERY_MEMBER\x10\x04*\xb0\x01\n\x10\x45mploymentStatus\x12!\n\x1d\x45MPLOYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45MPLOYMENT_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x45MPLOYMENT_STATUS_LEAVE\x10\x02\x12\x1f\n\x1b\x45MPLOYMENT_STATUS_SUSPENDED\x10\x03\x12\x1d\n\x19\x45MPLOYMENT_STATUS_RETIRED\x10\x04\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"affilia/catalog/v1/condition.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\"\xbc\x01\n\x04Rule\x12)\n\x04\x63ode\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x1c\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\x12\x33\n\napplies_to\x18\x03 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x36\n\tcondition\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\x04\xe2\x41\x01\x02\"\xce\x04\n\tCondition\x12\x33\n\x06\x61ll_of\x18\x01 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x33\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x31\n\x08negation\x18\x03 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionH\x00\x12/\n\x03\x61ge\x18\x04 \x01(\x0b\x32 .affilia.catalog.v1.AgeConditionH\x00\x12\x35\n\x06salary\x18\x05 \x01(\x0b\x32#.affilia.catalog.v1.SalaryConditionH\x00\x12=\n\nemployment\x18\x06 \x01(\x0b\x32\'.affilia.catalog.v1.EmploymentConditionH\x00\x12\x35\n\x06tenure\x18\x07 \x01(\x0b\x32#.affilia.catalog.v1.TenureConditionH\x00\x12;\n\tresidence\x18\x08 \x01(\x0b\x32&.affilia.catalog.v1.ResidenceConditionH\x00\x12;\n\tattribute\x18\t \x01(\x0b\x32&.affilia.catalog.v1.AttributeConditionH\x00\x12>\n\x0b\x65nrolled_on\x18\n \x01(\x0b\x32\'.affilia.catalog.v1.EnrolledOnConditionH\x00\x42\x0c\n\x04kind\x12\x04\x90\xe7\x18\x01\"N\n\rConditionList\x12=\n\nconditions\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x32\"\xa4\x01\n\x0c\x41geCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12!\n\tmin_years\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12!\n\tmax_years\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x01\x88\x01\x01\x42\x0c\n\n_min_yearsB\x0c\n\n_max_years\"\xb7\x01\n\x0fSalaryCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1e\n\tmin_minor\x18\x02 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1e\n\tmax_minor\x18\x03 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x88\x01\x01\x12\x14\n\x0csame_sponsor\x18\x04 \x01(\x08\x42\x0c\n\n_min_minorB\x0c\n\n_max_minor\"\x97\x01\n\x13\x45mploymentCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x36\n\x08statuses\x18\x02 \x03(\x0e\x32$.affilia.catalog.v1.EmploymentStatus\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\"y\n\x0fTenureCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\x08min_days\x18\x02 \x01(\x05\x42\n\x8a\xe7\x18\x06\x08\x00\x10\xc0\xb8\x02\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\"\x93\x01\n\x12ResidenceCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12(\n\rcountry_codes\x18\x02 \x03(\tB\x11\x8a\xe7\x18\r\x18\xfa\x01*\x08[A-Z]{2}\x12\x1f\n\x0fpostal_prefixes\x18\x03 \x03(\tB\x06\x8a\xe7\x18\x02 \x10\"x\n\x12\x41ttributeCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x14\n\x06values\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"g\n\x13\x45nrolledOnCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\nmodule_ids\x18\x02 \x03(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01*{\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x10\n\x0cSUBJECT_SELF\x10\x01\x12\x13\n\x0fSUBJECT_PRIMARY\x10\x02\x12\x16\n\x12SUBJECT_ANY_MEMBER\x10\x03\x12\x18\n\x14SUBJECT_EVERY_MEMBER\x10\x04*\xb0\x01\n\x10\x45mploymentStatus\x12!\n\x1d\x45MPLOYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45MPLOYMENT_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x45MPLOYMENT_STATUS_LEAVE\x10\x02\x12\x1f\n\x1b\x45MPLOYMENT_STATUS_SUSPENDED\x10\x03\x12\x1d\n\x19\x45MPLOYMENT_STATUS_RETIRED\x10\x04\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RULE'].fields_by_name['description']._serialized_options = b'\212\347\030\003 \364\003'
   _globals['_RULE'].fields_by_name['condition']._loaded_options = None
   _globals['_RULE'].fields_by_name['condition']._serialized_options = b'\342A\001\002'
+  _globals['_CONDITION'].oneofs_by_name['kind']._loaded_options = None
+  _globals['_CONDITION'].oneofs_by_name['kind']._serialized_options = b'\220\347\030\001'
   _globals['_CONDITIONLIST'].fields_by_name['conditions']._loaded_options = None
   _globals['_CONDITIONLIST'].fields_by_name['conditions']._serialized_options = b'\342A\001\002\212\347\030\002\0302'
   _globals['_AGECONDITION'].fields_by_name['subject']._loaded_options = None
@@ -78,28 +80,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLEDONCONDITION'].fields_by_name['subject']._serialized_options = b'\342A\001\002'
   _globals['_ENROLLEDONCONDITION'].fields_by_name['module_ids']._loaded_options = None
   _globals['_ENROLLEDONCONDITION'].fields_by_name['module_ids']._serialized_options = b'\342\214\317\327\010\002\010\001'
-  _globals['_SUBJECT']._serialized_start=2054
-  _globals['_SUBJECT']._serialized_end=2177
-  _globals['_EMPLOYMENTSTATUS']._serialized_start=2180
-  _globals['_EMPLOYMENTSTATUS']._serialized_end=2356
+  _globals['_SUBJECT']._serialized_start=2060
+  _globals['_SUBJECT']._serialized_end=2183
+  _globals['_EMPLOYMENTSTATUS']._serialized_start=2186
+  _globals['_EMPLOYMENTSTATUS']._serialized_end=2362
   _globals['_RULE']._serialized_start=190
   _globals['_RULE']._serialized_end=378
   _globals['_CONDITION']._serialized_start=381
-  _globals['_CONDITION']._serialized_end=965
-  _globals['_CONDITIONLIST']._serialized_start=967
-  _globals['_CONDITIONLIST']._serialized_end=1045
-  _globals['_AGECONDITION']._serialized_start=1048
-  _globals['_AGECONDITION']._serialized_end=1212
-  _globals['_SALARYCONDITION']._serialized_start=1215
-  _globals['_SALARYCONDITION']._serialized_end=1398
-  _globals['_EMPLOYMENTCONDITION']._serialized_start=1401
-  _globals['_EMPLOYMENTCONDITION']._serialized_end=1552
-  _globals['_TENURECONDITION']._serialized_start=1554
-  _globals['_TENURECONDITION']._serialized_end=1675
-  _globals['_RESIDENCECONDITION']._serialized_start=1678
-  _globals['_RESIDENCECONDITION']._serialized_end=1825
-  _globals['_ATTRIBUTECONDITION']._serialized_start=1827
-  _globals['_ATTRIBUTECONDITION']._serialized_end=1947
-  _globals['_ENROLLEDONCONDITION']._serialized_start=1949
-  _globals['_ENROLLEDONCONDITION']._serialized_end=2052
+  _globals['_CONDITION']._serialized_end=971
+  _globals['_CONDITIONLIST']._serialized_start=973
+  _globals['_CONDITIONLIST']._serialized_end=1051
+  _globals['_AGECONDITION']._serialized_start=1054
+  _globals['_AGECONDITION']._serialized_end=1218
+  _globals['_SALARYCONDITION']._serialized_start=1221
+  _globals['_SALARYCONDITION']._serialized_end=1404
+  _globals['_EMPLOYMENTCONDITION']._serialized_start=1407
+  _globals['_EMPLOYMENTCONDITION']._serialized_end=1558
+  _globals['_TENURECONDITION']._serialized_start=1560
+  _globals['_TENURECONDITION']._serialized_end=1681
+  _globals['_RESIDENCECONDITION']._serialized_start=1684
+  _globals['_RESIDENCECONDITION']._serialized_end=1831
+  _globals['_ATTRIBUTECONDITION']._serialized_start=1833
+  _globals['_ATTRIBUTECONDITION']._serialized_end=1953
+  _globals['_ENROLLEDONCONDITION']._serialized_start=1955
+  _globals['_ENROLLEDONCONDITION']._serialized_end=2058
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_m
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n affilia/catalog/v1/pricing.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xcd\x01\n\x0eVersionPricing\x12\x35\n\x08\x61ge_grid\x18\x01 \x01(\x0b\x32!.affilia.catalog.v1.AgeGridSchemeH\x00\x12=\n\x0cstatic_table\x18\x02 \x01(\x0b\x32%.affilia.catalog.v1.StaticTableSchemeH\x00\x12;\n\x0b\x66\x61mily_tier\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.FamilyTierSchemeH\x00\x42\x08\n\x06scheme\"\x0f\n\rAgeGridScheme\"K\n\x11StaticTableScheme\x12\x36\n\x04rows\x18\x01 \x03(\x0b\x32\".affilia.catalog.v1.StaticTableRowB\x04\xe2\x41\x01\x02\"\xa1\x01\n\x0eStaticTableRow\x12 \n\x0cproduct_type\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1a\n\x07min_age\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01\x12\x1f\n\x07max_age\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12$\n\rmonthly_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02\x42\n\n\x08_max_age\"\x12\n\x10\x46\x61milyTierScheme\"\xc3\x04\n\rModulePricing\x12\x34\n\x08\x61ge_grid\x18\x01 \x01(\x0b\x32 .affilia.catalog.v1.AgeGridPriceH\x00\x12<\n\x0cstatic_table\x18\x02 \x01(\x0b\x32$.affilia.catalog.v1.StaticTablePriceH\x00\x12:\n\x0b\x66\x61mily_tier\x18\x03 \x01(\x0b\x32#.affilia.catalog.v1.FamilyTierPriceH\x00\x12.\n\x17\x66ree_children_from_rank\x18\x04 \x01(\x05\x42\x08\x8a\xe7\x18\x04\x08\x01\x10\x64H\x01\x88\x01\x01\x12\x42\n\x0fmembership_fees\x18\x05 \x03(\x0b\x32!.affilia.catalog.v1.MembershipFeeB\x06\x8a\xe7\x18\x02\x18\n\x12\x45\n\x11social_fund_rates\x18\x06 \x03(\x0b\x32\".affilia.catalog.v1.SocialFundRateB\x06\x8a\xe7\x18\x02\x18\n\x12\x41\n\x0eparticipations\x18\x07 \x03(\x0b\x32!.affilia.catalog.v1.ParticipationB\x06\x8a\xe7\x18\x02\x18\n\x12/\n\tdiscounts\x18\x08 \x03(\x0b\x32\x1c.affilia.catalog.v1.Discount\x12.\n\x05taxes\x18\t \x03(\x0b\x32\x17.affilia.catalog.v1.TaxB\x06\x8a\xe7\x18\x02\x18\x32\x42\x07\n\x05priceB\x1a\n\x18_free_children_from_rank\"x\n\x0c\x41geGridPrice\x12\x30\n\x08standard\x18\x01 \x03(\x0b\x32\x1e.affilia.catalog.v1.AgeGridRow\x12\x36\n\x0e\x61lsace_moselle\x18\x02 \x03(\x0b\x32\x1e.affilia.catalog.v1.AgeGridRow\"\xbd\x01\n\nAgeGridRow\x12@\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipTypeB\x04\xe2\x41\x01\x02\x12\x1a\n\x07min_age\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01\x12\x1f\n\x07max_age\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12$\n\rmonthly_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02\x42\n\n\x08_max_age\"4\n\x10StaticTablePrice\x12 \n\x0cproduct_type\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\"\xa1\x02\n\x0f\x46\x61milyTierPrice\x12,\n\x0csingle_minor\x18\x01 \x01(\x03\x42\x11\xe2\x41\x01\x02\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x00\x88\x01\x01\x12,\n\x0c\x66\x61mily_minor\x18\x02 \x01(\x03\x42\x11\xe2\x41\x01\x02\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x01\x88\x01\x01\x12(\n\x0c\x63ouple_minor\x18\x03 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x02\x88\x01\x01\x12\x36\n\x1asingle_with_children_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x03\x88\x01\x01\x42\x0f\n\r_single_minorB\x0f\n\r_family_minorB\x0f\n\r_couple_minorB\x1d\n\x1b_single_with_children_minor\"q\n\rMembershipFee\x12:\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12$\n\rmonthly_minor\x18\x02 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02\"h\n\x0eSocialFundRate\x12:\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x1a\n\x07rate_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90N\"\x94\x03\n\rParticipation\x12:\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12(\n\x10\x63ompany_share_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90NH\x00\x88\x01\x01\x12-\n\x11\x63ompany_cap_minor\x18\x03 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x01\x88\x01\x01\x12.\n\x12\x63ompany_flat_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x02\x88\x01\x01\x12;\n\x0fremainder_payer\x18\x05 \x01(\x0e\x32\".affilia.catalog.v1.RemainderPayer\x12?\n\x11\x63ollection_method\x18\x06 \x01(\x0e\x32$.affilia.catalog.v1.CollectionMethodB\x13\n\x11_company_share_bpB\x14\n\x12_company_cap_minorB\x15\n\x13_company_flat_minor\"\xe6\x01\n\x08\x44iscount\x12\x1f\n\x0b\x64iscount_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1f\n\npercent_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90NH\x00\x12#\n\nflat_minor\x18\x03 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x00\x12:\n\x11\x62\x65neficiary_types\x18\x04 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12-\n\x04\x64\x61ys\x18\x05 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x42\x08\n\x06\x61mount\"\xa8\x01\n\x03Tax\x12\x18\n\x04\x63ode\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1a\n\x07rate_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90N\x12/\n\x04\x62\x61se\x18\x03 \x01(\x0e\x32\x1b.affilia.catalog.v1.TaxBaseB\x04\xe2\x41\x01\x02\x12:\n\x11\x62\x65neficiary_types\x18\x04 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\"\xfa\x02\n\x10\x45ngineParameters\x12\x35\n\x0c\x61ge_strategy\x18\x01 \x01(\x0e\x32\x1f.affilia.catalog.v1.AgeStrategy\x12\x36\n\x08rounding\x18\x02 \x01(\x0e\x32$.affilia.catalog.v1.RoundingStrategy\x12\x34\n\x07prorata\x18\x03 \x01(\x0e\x32#.affilia.catalog.v1.ProrataStrategy\x12)\n\x11\x64\x65\x66\x61ult_age_child\x18\x04 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12)\n\x11\x64\x65\x66\x61ult_age_other\x18\x05 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x01\x88\x01\x01\x12?\n\x11\x61ge_normalization\x18\x06 \x01(\x0e\x32$.affilia.catalog.v1.AgeNormalizationB\x14\n\x12_default_age_childB\x14\n\x12_default_age_other*k\n\x0eRemainderPayer\x12\x1f\n\x1bREMAINDER_PAYER_UNSPECIFIED\x10\x00\x12\x1b\n\x17REMAINDER_PAYER_PRIMARY\x10\x01\x12\x1b\n\x17REMAINDER_PAYER_PARTNER\x10\x02*z\n\x10\x43ollectionMethod\x12!\n\x1d\x43OLLECTION_METHOD_UNSPECIFIED\x10\x00\x12$\n COLLECTION_METHOD_DIRECT_BILLING\x10\x01\x12\x1d\n\x19\x43OLLECTION_METHOD_PAYROLL\x10\x02*Y\n\x07TaxBase\x12\x18\n\x14TAX_BASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cTAX_BASE_NET\x10\x01\x12\"\n\x1eTAX_BASE_NET_AND_EARLIER_TAXES\x10\x02*\xbb\x01\n\x0b\x41geStrategy\x12\x1c\n\x18\x41GE_STRATEGY_UNSPECIFIED\x10\x00\x12$\n AGE_STRATEGY_KEEP_EXACT_BIRTHDAY\x10\x01\x12\x34\n0AGE_STRATEGY_MOVE_BIRTHDAY_TO_FIRST_DAY_OF_MONTH\x10\x02\x12\x32\n.AGE_STRATEGY_MOVE_BIRTHDAY_TO_JAN_OF_NEXT_YEAR\x10\x03*v\n\x10RoundingStrategy\x12!\n\x1dROUNDING_STRATEGY_UNSPECIFIED\x10\x00\x12 \n\x1cROUNDING_STRATEGY_ARITHMETIC\x10\x01\x12\x1d\n\x19ROUNDING_STRATEGY_BANKERS\x10\x02*\x98\x02\n\x0fProrataStrategy\x12 \n\x1cPRORATA_STRATEGY_UNSPECIFIED\x10\x00\x12\'\n#PRORATA_STRATEGY_THIRTY_DAY_PRORATA\x10\x01\x12>\n:PRORATA_STRATEGY_THIRTY_DAY_PRORATA_WITH_LARGEST_REMAINDER\x10\x02\x12@\n<PRORATA_STRATEGY_CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER\x10\x03\x12\x38\n4PRORATA_STRATEGY_WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY\x10\x04*w\n\x10\x41geNormalization\x12!\n\x1d\x41GE_NORMALIZATION_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41GE_NORMALIZATION_NONE\x10\x01\x12$\n AGE_NORMALIZATION_LEGACY_BELGIAN\x10\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n affilia/catalog/v1/pricing.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd3\x01\n\x0eVersionPricing\x12\x35\n\x08\x61ge_grid\x18\x01 \x01(\x0b\x32!.affilia.catalog.v1.AgeGridSchemeH\x00\x12=\n\x0cstatic_table\x18\x02 \x01(\x0b\x32%.affilia.catalog.v1.StaticTableSchemeH\x00\x12;\n\x0b\x66\x61mily_tier\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.FamilyTierSchemeH\x00\x42\x0e\n\x06scheme\x12\x04\x90\xe7\x18\x01\"\x0f\n\rAgeGridScheme\"K\n\x11StaticTableScheme\x12\x36\n\x04rows\x18\x01 \x03(\x0b\x32\".affilia.catalog.v1.StaticTableRowB\x04\xe2\x41\x01\x02\"\xa1\x01\n\x0eStaticTableRow\x12 \n\x0cproduct_type\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1a\n\x07min_age\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01\x12\x1f\n\x07max_age\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12$\n\rmonthly_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02\x42\n\n\x08_max_age\"\x12\n\x10\x46\x61milyTierScheme\"\xc3\x04\n\rModulePricing\x12\x34\n\x08\x61ge_grid\x18\x01 \x01(\x0b\x32 .affilia.catalog.v1.AgeGridPriceH\x00\x12<\n\x0cstatic_table\x18\x02 \x01(\x0b\x32$.affilia.catalog.v1.StaticTablePriceH\x00\x12:\n\x0b\x66\x61mily_tier\x18\x03 \x01(\x0b\x32#.affilia.catalog.v1.FamilyTierPriceH\x00\x12.\n\x17\x66ree_children_from_rank\x18\x04 \x01(\x05\x42\x08\x8a\xe7\x18\x04\x08\x01\x10\x64H\x01\x88\x01\x01\x12\x42\n\x0fmembership_fees\x18\x05 \x03(\x0b\x32!.affilia.catalog.v1.MembershipFeeB\x06\x8a\xe7\x18\x02\x18\n\x12\x45\n\x11social_fund_rates\x18\x06 \x03(\x0b\x32\".affilia.catalog.v1.SocialFundRateB\x06\x8a\xe7\x18\x02\x18\n\x12\x41\n\x0eparticipations\x18\x07 \x03(\x0b\x32!.affilia.catalog.v1.ParticipationB\x06\x8a\xe7\x18\x02\x18\n\x12/\n\tdiscounts\x18\x08 \x03(\x0b\x32\x1c.affilia.catalog.v1.Discount\x12.\n\x05taxes\x18\t \x03(\x0b\x32\x17.affilia.catalog.v1.TaxB\x06\x8a\xe7\x18\x02\x18\x32\x42\x07\n\x05priceB\x1a\n\x18_free_children_from_rank\"x\n\x0c\x41geGridPrice\x12\x30\n\x08standard\x18\x01 \x03(\x0b\x32\x1e.affilia.catalog.v1.AgeGridRow\x12\x36\n\x0e\x61lsace_moselle\x18\x02 \x03(\x0b\x32\x1e.affilia.catalog.v1.AgeGridRow\"\xbd\x01\n\nAgeGridRow\x12@\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipTypeB\x04\xe2\x41\x01\x02\x12\x1a\n\x07min_age\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01\x12\x1f\n\x07max_age\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12$\n\rmonthly_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02\x42\n\n\x08_max_age\"4\n\x10StaticTablePrice\x12 \n\x0cproduct_type\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\"\xa1\x02\n\x0f\x46\x61milyTierPrice\x12,\n\x0csingle_minor\x18\x01 \x01(\x03\x42\x11\xe2\x41\x01\x02\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x00\x88\x01\x01\x12,\n\x0c\x66\x61mily_minor\x18\x02 \x01(\x03\x42\x11\xe2\x41\x01\x02\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x01\x88\x01\x01\x12(\n\x0c\x63ouple_minor\x18\x03 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x02\x88\x01\x01\x12\x36\n\x1asingle_with_children_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x03\x88\x01\x01\x42\x0f\n\r_single_minorB\x0f\n\r_family_minorB\x0f\n\r_couple_minorB\x1d\n\x1b_single_with_children_minor\"q\n\rMembershipFee\x12:\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12$\n\rmonthly_minor\x18\x02 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02\"h\n\x0eSocialFundRate\x12:\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x1a\n\x07rate_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90N\"\x94\x03\n\rParticipation\x12:\n\x11\x62\x65neficiary_types\x18\x01 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12(\n\x10\x63ompany_share_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90NH\x00\x88\x01\x01\x12-\n\x11\x63ompany_cap_minor\x18\x03 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x01\x88\x01\x01\x12.\n\x12\x63ompany_flat_minor\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x02\x88\x01\x01\x12;\n\x0fremainder_payer\x18\x05 \x01(\x0e\x32\".affilia.catalog.v1.RemainderPayer\x12?\n\x11\x63ollection_method\x18\x06 \x01(\x0e\x32$.affilia.catalog.v1.CollectionMethodB\x13\n\x11_company_share_bpB\x14\n\x12_company_cap_minorB\x15\n\x13_company_flat_minor\"\xec\x01\n\x08\x44iscount\x12\x1f\n\x0b\x64iscount_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1f\n\npercent_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90NH\x00\x12#\n\nflat_minor\x18\x03 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x00\x12:\n\x11\x62\x65neficiary_types\x18\x04 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12-\n\x04\x64\x61ys\x18\x05 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x42\x0e\n\x06\x61mount\x12\x04\x90\xe7\x18\x01\"\xa8\x01\n\x03Tax\x12\x18\n\x04\x63ode\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1a\n\x07rate_bp\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\x90N\x12/\n\x04\x62\x61se\x18\x03 \x01(\x0e\x32\x1b.affilia.catalog.v1.TaxBaseB\x04\xe2\x41\x01\x02\x12:\n\x11\x62\x65neficiary_types\x18\x04 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\"\xfa\x02\n\x10\x45ngineParameters\x12\x35\n\x0c\x61ge_strategy\x18\x01 \x01(\x0e\x32\x1f.affilia.catalog.v1.AgeStrategy\x12\x36\n\x08rounding\x18\x02 \x01(\x0e\x32$.affilia.catalog.v1.RoundingStrategy\x12\x34\n\x07prorata\x18\x03 \x01(\x0e\x32#.affilia.catalog.v1.ProrataStrategy\x12)\n\x11\x64\x65\x66\x61ult_age_child\x18\x04 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12)\n\x11\x64\x65\x66\x61ult_age_other\x18\x05 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x01\x88\x01\x01\x12?\n\x11\x61ge_normalization\x18\x06 \x01(\x0e\x32$.affilia.catalog.v1.AgeNormalizationB\x14\n\x12_default_age_childB\x14\n\x12_default_age_other*k\n\x0eRemainderPayer\x12\x1f\n\x1bREMAINDER_PAYER_UNSPECIFIED\x10\x00\x12\x1b\n\x17REMAINDER_PAYER_PRIMARY\x10\x01\x12\x1b\n\x17REMAINDER_PAYER_PARTNER\x10\x02*z\n\x10\x43ollectionMethod\x12!\n\x1d\x43OLLECTION_METHOD_UNSPECIFIED\x10\x00\x12$\n COLLECTION_METHOD_DIRECT_BILLING\x10\x01\x12\x1d\n\x19\x43OLLECTION_METHOD_PAYROLL\x10\x02*Y\n\x07TaxBase\x12\x18\n\x14TAX_BASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cTAX_BASE_NET\x10\x01\x12\"\n\x1eTAX_BASE_NET_AND_EARLIER_TAXES\x10\x02*\xbb\x01\n\x0b\x41geStrategy\x12\x1c\n\x18\x41GE_STRATEGY_UNSPECIFIED\x10\x00\x12$\n AGE_STRATEGY_KEEP_EXACT_BIRTHDAY\x10\x01\x12\x34\n0AGE_STRATEGY_MOVE_BIRTHDAY_TO_FIRST_DAY_OF_MONTH\x10\x02\x12\x32\n.AGE_STRATEGY_MOVE_BIRTHDAY_TO_JAN_OF_NEXT_YEAR\x10\x03*v\n\x10RoundingStrategy\x12!\n\x1dROUNDING_STRATEGY_UNSPECIFIED\x10\x00\x12 \n\x1cROUNDING_STRATEGY_ARITHMETIC\x10\x01\x12\x1d\n\x19ROUNDING_STRATEGY_BANKERS\x10\x02*\x98\x02\n\x0fProrataStrategy\x12 \n\x1cPRORATA_STRATEGY_UNSPECIFIED\x10\x00\x12\'\n#PRORATA_STRATEGY_THIRTY_DAY_PRORATA\x10\x01\x12>\n:PRORATA_STRATEGY_THIRTY_DAY_PRORATA_WITH_LARGEST_REMAINDER\x10\x02\x12@\n<PRORATA_STRATEGY_CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER\x10\x03\x12\x38\n4PRORATA_STRATEGY_WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY\x10\x04*w\n\x10\x41geNormalization\x12!\n\x1d\x41GE_NORMALIZATION_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41GE_NORMALIZATION_NONE\x10\x01\x12$\n AGE_NORMALIZATION_LEGACY_BELGIAN\x10\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'affilia.catalog.v1.pricing_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026com.affilia.catalog.v1P\001Z+affilia/gen/go/affilia/catalog/v1;catalogv1'
+  _globals['_VERSIONPRICING'].oneofs_by_name['scheme']._loaded_options = None
+  _globals['_VERSIONPRICING'].oneofs_by_name['scheme']._serialized_options = b'\220\347\030\001'
   _globals['_STATICTABLESCHEME'].fields_by_name['rows']._loaded_options = None
   _globals['_STATICTABLESCHEME'].fields_by_name['rows']._serialized_options = b'\342A\001\002'
   _globals['_STATICTABLEROW'].fields_by_name['product_type']._loaded_options = None
@@ -84,6 +86,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARTICIPATION'].fields_by_name['company_cap_minor']._serialized_options = b'\212\347\030\t\010\000\020\200\320\333\303\364\002'
   _globals['_PARTICIPATION'].fields_by_name['company_flat_minor']._loaded_options = None
   _globals['_PARTICIPATION'].fields_by_name['company_flat_minor']._serialized_options = b'\212\347\030\t\010\000\020\200\320\333\303\364\002'
+  _globals['_DISCOUNT'].oneofs_by_name['amount']._loaded_options = None
+  _globals['_DISCOUNT'].oneofs_by_name['amount']._serialized_options = b'\220\347\030\001'
   _globals['_DISCOUNT'].fields_by_name['discount_id']._loaded_options = None
   _globals['_DISCOUNT'].fields_by_name['discount_id']._serialized_options = b'\342A\001\002\212\347\030\002 <'
   _globals['_DISCOUNT'].fields_by_name['percent_bp']._loaded_options = None
@@ -102,50 +106,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINEPARAMETERS'].fields_by_name['default_age_child']._serialized_options = b'\212\347\030\005\010\000\020\310\001'
   _globals['_ENGINEPARAMETERS'].fields_by_name['default_age_other']._loaded_options = None
   _globals['_ENGINEPARAMETERS'].fields_by_name['default_age_other']._serialized_options = b'\212\347\030\005\010\000\020\310\001'
-  _globals['_REMAINDERPAYER']._serialized_start=3332
-  _globals['_REMAINDERPAYER']._serialized_end=3439
-  _globals['_COLLECTIONMETHOD']._serialized_start=3441
-  _globals['_COLLECTIONMETHOD']._serialized_end=3563
-  _globals['_TAXBASE']._serialized_start=3565
-  _globals['_TAXBASE']._serialized_end=3654
-  _globals['_AGESTRATEGY']._serialized_start=3657
-  _globals['_AGESTRATEGY']._serialized_end=3844
-  _globals['_ROUNDINGSTRATEGY']._serialized_start=3846
-  _globals['_ROUNDINGSTRATEGY']._serialized_end=3964
-  _globals['_PRORATASTRATEGY']._serialized_start=3967
-  _globals['_PRORATASTRATEGY']._serialized_end=4247
-  _globals['_AGENORMALIZATION']._serialized_start=4249
-  _globals['_AGENORMALIZATION']._serialized_end=4368
+  _globals['_REMAINDERPAYER']._serialized_start=3344
+  _globals['_REMAINDERPAYER']._serialized_end=3451
+  _globals['_COLLECTIONMETHOD']._serialized_start=3453
+  _globals['_COLLECTIONMETHOD']._serialized_end=3575
+  _globals['_TAXBASE']._serialized_start=3577
+  _globals['_TAXBASE']._serialized_end=3666
+  _globals['_AGESTRATEGY']._serialized_start=3669
+  _globals['_AGESTRATEGY']._serialized_end=3856
+  _globals['_ROUNDINGSTRATEGY']._serialized_start=3858
+  _globals['_ROUNDINGSTRATEGY']._serialized_end=3976
+  _globals['_PRORATASTRATEGY']._serialized_start=3979
+  _globals['_PRORATASTRATEGY']._serialized_end=4259
+  _globals['_AGENORMALIZATION']._serialized_start=4261
+  _globals['_AGENORMALIZATION']._serialized_end=4380
   _globals['_VERSIONPRICING']._serialized_start=192
-  _globals['_VERSIONPRICING']._serialized_end=397
-  _globals['_AGEGRIDSCHEME']._serialized_start=399
-  _globals['_AGEGRIDSCHEME']._serialized_end=414
-  _globals['_STATICTABLESCHEME']._serialized_start=416
-  _globals['_STATICTABLESCHEME']._serialized_end=491
-  _globals['_STATICTABLEROW']._serialized_start=494
-  _globals['_STATICTABLEROW']._serialized_end=655
-  _globals['_FAMILYTIERSCHEME']._serialized_start=657
-  _globals['_FAMILYTIERSCHEME']._serialized_end=675
-  _globals['_MODULEPRICING']._serialized_start=678
-  _globals['_MODULEPRICING']._serialized_end=1257
-  _globals['_AGEGRIDPRICE']._serialized_start=1259
-  _globals['_AGEGRIDPRICE']._serialized_end=1379
-  _globals['_AGEGRIDROW']._serialized_start=1382
-  _globals['_AGEGRIDROW']._serialized_end=1571
-  _globals['_STATICTABLEPRICE']._serialized_start=1573
-  _globals['_STATICTABLEPRICE']._serialized_end=1625
-  _globals['_FAMILYTIERPRICE']._serialized_start=1628
-  _globals['_FAMILYTIERPRICE']._serialized_end=1917
-  _globals['_MEMBERSHIPFEE']._serialized_start=1919
-  _globals['_MEMBERSHIPFEE']._serialized_end=2032
-  _globals['_SOCIALFUNDRATE']._serialized_start=2034
-  _globals['_SOCIALFUNDRATE']._serialized_end=2138
-  _globals['_PARTICIPATION']._serialized_start=2141
-  _globals['_PARTICIPATION']._serialized_end=2545
-  _globals['_DISCOUNT']._serialized_start=2548
-  _globals['_DISCOUNT']._serialized_end=2778
-  _globals['_TAX']._serialized_start=2781
-  _globals['_TAX']._serialized_end=2949
-  _globals['_ENGINEPARAMETERS']._serialized_start=2952
-  _globals['_ENGINEPARAMETERS']._serialized_end=3330
+  _globals['_VERSIONPRICING']._serialized_end=403
+  _globals['_AGEGRIDSCHEME']._serialized_start=405
+  _globals['_AGEGRIDSCHEME']._serialized_end=420
+  _globals['_STATICTABLESCHEME']._serialized_start=422
+  _globals['_STATICTABLESCHEME']._serialized_end=497
+  _globals['_STATICTABLEROW']._serialized_start=500
+  _globals['_STATICTABLEROW']._serialized_end=661
+  _globals['_FAMILYTIERSCHEME']._serialized_start=663
+  _globals['_FAMILYTIERSCHEME']._serialized_end=681
+  _globals['_MODULEPRICING']._serialized_start=684
+  _globals['_MODULEPRICING']._serialized_end=1263
+  _globals['_AGEGRIDPRICE']._serialized_start=1265
+  _globals['_AGEGRIDPRICE']._serialized_end=1385
+  _globals['_AGEGRIDROW']._serialized_start=1388
+  _globals['_AGEGRIDROW']._serialized_end=1577
+  _globals['_STATICTABLEPRICE']._serialized_start=1579
+  _globals['_STATICTABLEPRICE']._serialized_end=1631
+  _globals['_FAMILYTIERPRICE']._serialized_start=1634
+  _globals['_FAMILYTIERPRICE']._serialized_end=1923
+  _globals['_MEMBERSHIPFEE']._serialized_start=1925
+  _globals['_MEMBERSHIPFEE']._serialized_end=2038
+  _globals['_SOCIALFUNDRATE']._serialized_start=2040
+  _globals['_SOCIALFUNDRATE']._serialized_end=2144
+  _globals['_PARTICIPATION']._serialized_start=2147
+  _globals['_PARTICIPATION']._serialized_end=2551
+  _globals['_DISCOUNT']._serialized_start=2554
+  _globals['_DISCOUNT']._serialized_end=2790
+  _globals['_TAX']._serialized_start=2793
+  _globals['_TAX']._serialized_end=2961
+  _globals['_ENGINEPARAMETERS']._serialized_start=2964
+  _globals['_ENGINEPARAMETERS']._serialized_end=3342
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*affilia/enrollment/v1/change_request.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xcb\x04\n\rChangeRequest\x12\x19\n\x11\x63hange_request_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08group_id\x18\x03 \x01(\t\x12,\n\x03key\x18\x04 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x33\n\trequester\x18\x05 \x01(\x0b\x32 .affilia.enrollment.v1.Requester\x12\x34\n\x07\x63hanges\x18\x06 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChange\x12\x18\n\x10overridden_rules\x18\x07 \x03(\t\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x08 \x01(\x08\x12/\n\x07verdict\x18\t \x01(\x0e\x32\x1e.affilia.enrollment.v1.Verdict\x12\x34\n\nviolations\x18\n \x03(\x0b\x32 .affilia.enrollment.v1.Violation\x12.\n\x07notices\x18\x0b \x03(\x0b\x32\x1d.affilia.enrollment.v1.Notice\x12\x38\n\x0c\x63onsequences\x18\x0c \x03(\x0b\x32\".affilia.enrollment.v1.Consequence\x12\x10\n\x08revision\x18\r \x01(\x05\x12\x15\n\rmade_revision\x18\x0e \x01(\x08\x12/\n\x0brecorded_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\tRequester\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32$.affilia.enrollment.v1.RequesterRoleB\x04\xe2\x41\x01\x02\x12 \n\x0crequester_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12\x17\n\x06reason\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\"\xac\x01\n\x0cScopedChange\x12/\n\x06\x65nroll\x18\x01 \x01(\x0b\x32\x1d.affilia.enrollment.v1.EnrollH\x00\x12-\n\x05leave\x18\x02 \x01(\x0b\x32\x1c.affilia.enrollment.v1.LeaveH\x00\x12\x1b\n\x0breason_code\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x15\n\x04note\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\x42\x08\n\x06\x63hange\"\xb9\x01\n\x06\x45nroll\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12>\n\x0fmembership_type\x18\x02 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipTypeB\x04\xe2\x41\x01\x02\x12\x1f\n\tmodule_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04\x64\x61ys\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\"t\n\x05Leave\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\tmodule_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04\x64\x61ys\x18\x03 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\"\x90\x02\n\tViolation\x12\x32\n\x04\x63ode\x18\x01 \x01(\x0e\x32$.affilia.enrollment.v1.ViolationCode\x12\x11\n\trule_code\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x11\n\tmodule_id\x18\x04 \x01(\t\x12\x1d\n\x02on\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x39\n\rmissing_facts\x18\x07 \x03(\x0b\x32\".affilia.enrollment.v1.MissingFact\x12+\n\x10\x65\x61rliest_last_on\x18\x08 \x01(\x0b\x32\x11.google.type.Date\"g\n\x0bMissingFact\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.affilia.enrollment.v1.FactKind\x12\x16\n\x0e\x61ttribute_name\x18\x03 \x01(\t\"\x8a\x01\n\x06Notice\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x31\n\x07reasons\x18\x04 \x03(\x0b\x32 .affilia.enrollment.v1.Violation\"\\\n\x0b\x43onsequence\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x03 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\"\xd4\x02\n\tRecompute\x12\x14\n\x0crecompute_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12,\n\x03key\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x38\n\x07trigger\x18\x04 \x01(\x0e\x32\'.affilia.enrollment.v1.RecomputeTrigger\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.affilia.enrollment.v1.RecomputeState\x12\x15\n\x08revision\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x30\n\x0crequested_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x64one_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_revision*d\n\rRequesterRole\x12\x1e\n\x1aREQUESTER_ROLE_UNSPECIFIED\x10\x00\x12\x19\n\x15REQUESTER_ROLE_MEMBER\x10\x01\x12\x18\n\x14REQUESTER_ROLE_ADMIN\x10\x02*N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_APPROVED\x10\x01\x12\x14\n\x10VERDICT_REJECTED\x10\x02*\xc6\x02\n\rViolationCode\x12\x1e\n\x1aVIOLATION_CODE_UNSPECIFIED\x10\x00\x12%\n!VIOLATION_CODE_RULE_NOT_SATISFIED\x10\x01\x12\x1e\n\x1aVIOLATION_CODE_NOT_OFFERED\x10\x02\x12#\n\x1fVIOLATION_CODE_BACKDATING_LIMIT\x10\x03\x12#\n\x1fVIOLATION_CODE_OUTSIDE_CONTRACT\x10\x04\x12+\n\'VIOLATION_CODE_MEMBERSHIP_TYPE_CONFLICT\x10\x05\x12)\n%VIOLATION_CODE_COMMITMENT_NOT_ELAPSED\x10\x06\x12,\n(VIOLATION_CODE_CONSEQUENCES_NOT_ACCEPTED\x10\x07*\xa2\x01\n\x08\x46\x61\x63tKind\x12\x19\n\x15\x46\x41\x43T_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x41\x43T_KIND_DATE_OF_BIRTH\x10\x01\x12\x15\n\x11\x46\x41\x43T_KIND_ADDRESS\x10\x02\x12\x18\n\x14\x46\x41\x43T_KIND_EMPLOYMENT\x10\x03\x12\x14\n\x10\x46\x41\x43T_KIND_SALARY\x10\x04\x12\x17\n\x13\x46\x41\x43T_KIND_ATTRIBUTE\x10\x05*\x8f\x01\n\x10RecomputeTrigger\x12!\n\x1dRECOMPUTE_TRIGGER_UNSPECIFIED\x10\x00\x12\x1b\n\x17RECOMPUTE_TRIGGER_FACTS\x10\x01\x12\x1e\n\x1aRECOMPUTE_TRIGGER_CONTRACT\x10\x02\x12\x1b\n\x17RECOMPUTE_TRIGGER_ADMIN\x10\x03*h\n\x0eRecomputeState\x12\x1f\n\x1bRECOMPUTE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RECOMPUTE_STATE_WAITING\x10\x01\x12\x18\n\x14RECOMPUTE_STATE_DONE\x10\x02\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*affilia/enrollment/v1/change_request.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xcb\x04\n\rChangeRequest\x12\x19\n\x11\x63hange_request_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08group_id\x18\x03 \x01(\t\x12,\n\x03key\x18\x04 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x33\n\trequester\x18\x05 \x01(\x0b\x32 .affilia.enrollment.v1.Requester\x12\x34\n\x07\x63hanges\x18\x06 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChange\x12\x18\n\x10overridden_rules\x18\x07 \x03(\t\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x08 \x01(\x08\x12/\n\x07verdict\x18\t \x01(\x0e\x32\x1e.affilia.enrollment.v1.Verdict\x12\x34\n\nviolations\x18\n \x03(\x0b\x32 .affilia.enrollment.v1.Violation\x12.\n\x07notices\x18\x0b \x03(\x0b\x32\x1d.affilia.enrollment.v1.Notice\x12\x38\n\x0c\x63onsequences\x18\x0c \x03(\x0b\x32\".affilia.enrollment.v1.Consequence\x12\x10\n\x08revision\x18\r \x01(\x05\x12\x15\n\rmade_revision\x18\x0e \x01(\x08\x12/\n\x0brecorded_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\tRequester\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32$.affilia.enrollment.v1.RequesterRoleB\x04\xe2\x41\x01\x02\x12 \n\x0crequester_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12\x17\n\x06reason\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\"\xb2\x01\n\x0cScopedChange\x12/\n\x06\x65nroll\x18\x01 \x01(\x0b\x32\x1d.affilia.enrollment.v1.EnrollH\x00\x12-\n\x05leave\x18\x02 \x01(\x0b\x32\x1c.affilia.enrollment.v1.LeaveH\x00\x12\x1b\n\x0breason_code\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x15\n\x04note\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\x42\x0e\n\x06\x63hange\x12\x04\x90\xe7\x18\x01\"\xb9\x01\n\x06\x45nroll\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12>\n\x0fmembership_type\x18\x02 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipTypeB\x04\xe2\x41\x01\x02\x12\x1f\n\tmodule_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04\x64\x61ys\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\"t\n\x05Leave\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\tmodule_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04\x64\x61ys\x18\x03 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\"\x90\x02\n\tViolation\x12\x32\n\x04\x63ode\x18\x01 \x01(\x0e\x32$.affilia.enrollment.v1.ViolationCode\x12\x11\n\trule_code\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x11\n\tmodule_id\x18\x04 \x01(\t\x12\x1d\n\x02on\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x39\n\rmissing_facts\x18\x07 \x03(\x0b\x32\".affilia.enrollment.v1.MissingFact\x12+\n\x10\x65\x61rliest_last_on\x18\x08 \x01(\x0b\x32\x11.google.type.Date\"g\n\x0bMissingFact\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.affilia.enrollment.v1.FactKind\x12\x16\n\x0e\x61ttribute_name\x18\x03 \x01(\t\"\x8a\x01\n\x06Notice\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x31\n\x07reasons\x18\x04 \x03(\x0b\x32 .affilia.enrollment.v1.Violation\"\\\n\x0b\x43onsequence\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x03 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\"\xd4\x02\n\tRecompute\x12\x14\n\x0crecompute_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12,\n\x03key\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x38\n\x07trigger\x18\x04 \x01(\x0e\x32\'.affilia.enrollment.v1.RecomputeTrigger\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.affilia.enrollment.v1.RecomputeState\x12\x15\n\x08revision\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x30\n\x0crequested_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x64one_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_revision*d\n\rRequesterRole\x12\x1e\n\x1aREQUESTER_ROLE_UNSPECIFIED\x10\x00\x12\x19\n\x15REQUESTER_ROLE_MEMBER\x10\x01\x12\x18\n\x14REQUESTER_ROLE_ADMIN\x10\x02*N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_APPROVED\x10\x01\x12\x14\n\x10VERDICT_REJECTED\x10\x02*\xc6\x02\n\rViolationCode\x12\x1e\n\x1aVIOLATION_CODE_UNSPECIFIED\x10\x00\x12%\n!VIOLATION_CODE_RULE_NOT_SATISFIED\x10\x01\x12\x1e\n\x1aVIOLATION_CODE_NOT_OFFERED\x10\x02\x12#\n\x1fVIOLATION_CODE_BACKDATING_LIMIT\x10\x03\x12#\n\x1fVIOLATION_CODE_OUTSIDE_CONTRACT\x10\x04\x12+\n\'VIOLATION_CODE_MEMBERSHIP_TYPE_CONFLICT\x10\x05\x12)\n%VIOLATION_CODE_COMMITMENT_NOT_ELAPSED\x10\x06\x12,\n(VIOLATION_CODE_CONSEQUENCES_NOT_ACCEPTED\x10\x07*\xa2\x01\n\x08\x46\x61\x63tKind\x12\x19\n\x15\x46\x41\x43T_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x41\x43T_KIND_DATE_OF_BIRTH\x10\x01\x12\x15\n\x11\x46\x41\x43T_KIND_ADDRESS\x10\x02\x12\x18\n\x14\x46\x41\x43T_KIND_EMPLOYMENT\x10\x03\x12\x14\n\x10\x46\x41\x43T_KIND_SALARY\x10\x04\x12\x17\n\x13\x46\x41\x43T_KIND_ATTRIBUTE\x10\x05*\x8f\x01\n\x10RecomputeTrigger\x12!\n\x1dRECOMPUTE_TRIGGER_UNSPECIFIED\x10\x00\x12\x1b\n\x17RECOMPUTE_TRIGGER_FACTS\x10\x01\x12\x1e\n\x1aRECOMPUTE_TRIGGER_CONTRACT\x10\x02\x12\x1b\n\x17RECOMPUTE_TRIGGER_ADMIN\x10\x03*h\n\x0eRecomputeState\x12\x1f\n\x1bRECOMPUTE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RECOMPUTE_STATE_WAITING\x10\x01\x12\x18\n\x14RECOMPUTE_STATE_DONE\x10\x02\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTER'].fields_by_name['requester_id']._serialized_options = b'\342A\001\002\212\347\030\002 d'
   _globals['_REQUESTER'].fields_by_name['reason']._loaded_options = None
   _globals['_REQUESTER'].fields_by_name['reason']._serialized_options = b'\212\347\030\003 \364\003'
+  _globals['_SCOPEDCHANGE'].oneofs_by_name['change']._loaded_options = None
+  _globals['_SCOPEDCHANGE'].oneofs_by_name['change']._serialized_options = b'\220\347\030\001'
   _globals['_SCOPEDCHANGE'].fields_by_name['reason_code']._loaded_options = None
   _globals['_SCOPEDCHANGE'].fields_by_name['reason_code']._serialized_options = b'\212\347\030\002 <'
   _globals['_SCOPEDCHANGE'].fields_by_name['note']._loaded_options = None
@@ -64,36 +66,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAVE'].fields_by_name['module_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_LEAVE'].fields_by_name['days']._loaded_options = None
   _globals['_LEAVE'].fields_by_name['days']._serialized_options = b'\342A\001\002'
-  _globals['_REQUESTERROLE']._serialized_start=2496
-  _globals['_REQUESTERROLE']._serialized_end=2596
-  _globals['_VERDICT']._serialized_start=2598
-  _globals['_VERDICT']._serialized_end=2676
-  _globals['_VIOLATIONCODE']._serialized_start=2679
-  _globals['_VIOLATIONCODE']._serialized_end=3005
-  _globals['_FACTKIND']._serialized_start=3008
-  _globals['_FACTKIND']._serialized_end=3170
-  _globals['_RECOMPUTETRIGGER']._serialized_start=3173
-  _globals['_RECOMPUTETRIGGER']._serialized_end=3316
-  _globals['_RECOMPUTESTATE']._serialized_start=3318
-  _globals['_RECOMPUTESTATE']._serialized_end=3422
+  _globals['_REQUESTERROLE']._serialized_start=2502
+  _globals['_REQUESTERROLE']._serialized_end=2602
+  _globals['_VERDICT']._serialized_start=2604
+  _globals['_VERDICT']._serialized_end=2682
+  _globals['_VIOLATIONCODE']._serialized_start=2685
+  _globals['_VIOLATIONCODE']._serialized_end=3011
+  _globals['_FACTKIND']._serialized_start=3014
+  _globals['_FACTKIND']._serialized_end=3176
+  _globals['_RECOMPUTETRIGGER']._serialized_start=3179
+  _globals['_RECOMPUTETRIGGER']._serialized_end=3322
+  _globals['_RECOMPUTESTATE']._serialized_start=3324
+  _globals['_RECOMPUTESTATE']._serialized_end=3428
   _globals['_CHANGEREQUEST']._serialized_start=337
   _globals['_CHANGEREQUEST']._serialized_end=924
   _globals['_REQUESTER']._serialized_start=927
   _globals['_REQUESTER']._serialized_end=1055
   _globals['_SCOPEDCHANGE']._serialized_start=1058
-  _globals['_SCOPEDCHANGE']._serialized_end=1230
-  _globals['_ENROLL']._serialized_start=1233
-  _globals['_ENROLL']._serialized_end=1418
-  _globals['_LEAVE']._serialized_start=1420
-  _globals['_LEAVE']._serialized_end=1536
-  _globals['_VIOLATION']._serialized_start=1539
-  _globals['_VIOLATION']._serialized_end=1811
-  _globals['_MISSINGFACT']._serialized_start=1813
-  _globals['_MISSINGFACT']._serialized_end=1916
-  _globals['_NOTICE']._serialized_start=1919
-  _globals['_NOTICE']._serialized_end=2057
-  _globals['_CONSEQUENCE']._serialized_start=2059
-  _globals['_CONSEQUENCE']._serialized_end=2151
-  _globals['_RECOMPUTE']._serialized_start=2154
-  _globals['_RECOMPUTE']._serialized_end=2494
+  _globals['_SCOPEDCHANGE']._serialized_end=1236
+  _globals['_ENROLL']._serialized_start=1239
+  _globals['_ENROLL']._serialized_end=1424
+  _globals['_LEAVE']._serialized_start=1426
+  _globals['_LEAVE']._serialized_end=1542
+  _globals['_VIOLATION']._serialized_start=1545
+  _globals['_VIOLATION']._serialized_end=1817
+  _globals['_MISSINGFACT']._serialized_start=1819
+  _globals['_MISSINGFACT']._serialized_end=1922
+  _globals['_NOTICE']._serialized_start=1925
+  _globals['_NOTICE']._serialized_end=2063
+  _globals['_CONSEQUENCE']._serialized_start=2065
+  _globals['_CONSEQUENCE']._serialized_end=2157
+  _globals['_RECOMPUTE']._serialized_start=2160
+  _globals['_RECOMPUTE']._serialized_end=2500
 # @@protoc_insertion_point(module_scope)

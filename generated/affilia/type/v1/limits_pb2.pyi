@@ -79,6 +79,9 @@ class Limits(_message.Message):
 
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
+REQUIRED_ONEOF_FIELD_NUMBER: _builtins.int
 LIMITS_FIELD_NUMBER: _builtins.int
+required_oneof: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.OneofOptions, _builtins.bool]
+"""Whether exactly one of the fields must be set. Without it, all may be unset."""
 limits: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Limits]
 """Limits of the field's value, or of each item of a repeated field."""

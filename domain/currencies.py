@@ -1,0 +1,33 @@
+"""Currencies: ISO 4217 codes and how many decimal digits their minor unit has. Data only.
+
+Money without a country (funds, metals, testing codes) and currencies that are no longer legal tender are left out.
+"""
+
+from typing import Final
+
+_WITHOUT_MINOR_UNIT = """
+    BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF
+    """
+_IN_HUNDREDTHS = """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY
+    COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF
+    IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR
+    MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG
+    SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES
+    WST XAD XCD XCG YER ZAR ZMW ZWG
+    """
+_IN_THOUSANDTHS = """
+    BHD IQD JOD KWD LYD OMR TND
+    """
+
+MINOR_DIGITS: Final = {
+    code: digits
+    for digits, codes in ((0, _WITHOUT_MINOR_UNIT), (2, _IN_HUNDREDTHS), (3, _IN_THOUSANDTHS))
+    for code in codes.split()
+}
+"""Decimal digits of each currency's minor unit."""
+
+
+def is_currency(code: str) -> bool:
+    """Whether a code is a currency of ISO 4217."""
+    return code in MINOR_DIGITS

@@ -1,0 +1,58 @@
+"""`python -m server serve`: the command line of the server."""
+
+import argparse
+import asyncio
+import sys
+
+from pydantic import ValidationError
+
+from server.settings import Settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """One flag for every setting; what is not given comes from the environment."""
+    top = argparse.ArgumentParser(prog="affilia", description="The membership core of a health insurer.")
+    serve = top.add_subparsers(dest="command", required=True).add_parser("serve", help="serve until SIGTERM")
+    for name, field in Settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        text = f"{field.description} Default: {field.default}." if field.default != "" else field.description
+        if field.annotation is bool:
+            serve.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
+        else:
+            serve.add_argument(flag, default=None, help=text)
+    return top
+
+
+def settings_from(arguments: list[str]) -> Settings:
+    """The settings of a command line and the environment. Ends the process with a sentence where they are wrong."""
+    given = vars(parser().parse_args(arguments))
+    given.pop("command")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as wrong:
+        for error in wrong.errors():
+            name = "_".join(str(part) for part in error["loc"])
+            print(f"AFFILIA_{name.upper()}: {error['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def main() -> None:
+    settings = settings_from(sys.argv[1:])
+    # After the settings: what a wrong flag needs should not wait for gRPC and the database's driver.
+    import uvloop  # noqa: PLC0415
+
+    from domain.errors import DatabaseUnavailable  # noqa: PLC0415
+    from server.listener import AddressTaken  # noqa: PLC0415
+    from server.process import serve  # noqa: PLC0415
+    from storage.embedded import EmbeddedDatabaseFailed  # noqa: PLC0415
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
+    except (AddressTaken, EmbeddedDatabaseFailed, DatabaseUnavailable) as failed:
+        print(f"affilia cannot serve: {failed}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Errors on the wire: the one table from reason to status, and the details that programs act on."""
+
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode
+
+from domain.errors import DomainError, Reason, RequestMalformed
+
+DOMAIN = "affilia"
+STATUS_DETAILS = "grpc-status-details-bin"
+
+STATUS: dict[Reason, StatusCode] = {
+    Reason.REQUEST_MALFORMED: StatusCode.INVALID_ARGUMENT,
+    Reason.TOKEN_INVALID: StatusCode.INVALID_ARGUMENT,
+    Reason.CONTRACT_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.MODULE_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.MEMBER_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.GROUP_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.REVISION_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.CHANGE_REQUEST_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.REQUEST_ID_REUSED: StatusCode.ALREADY_EXISTS,
+    Reason.CONTRACT_EXISTS: StatusCode.ALREADY_EXISTS,
+    Reason.VERSION_OVERLAPS: StatusCode.ALREADY_EXISTS,
+    Reason.MODULE_TAKEN: StatusCode.ALREADY_EXISTS,
+    Reason.SLOT_CHANGED: StatusCode.FAILED_PRECONDITION,
+    Reason.REVISION_MISMATCH: StatusCode.ABORTED,
+    Reason.ETAG_MISMATCH: StatusCode.ABORTED,
+    Reason.WRITE_CONFLICT: StatusCode.ABORTED,
+    Reason.DATABASE_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.SHUTTING_DOWN: StatusCode.UNAVAILABLE,
+    Reason.OVERLOADED: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.TOO_LATE: StatusCode.DEADLINE_EXCEEDED,
+    Reason.DEFECT: StatusCode.INTERNAL,
+}
+
+RETRY_AFTER_SECONDS: dict[Reason, float] = {
+    Reason.WRITE_CONFLICT: 0.1,
+    Reason.DATABASE_UNAVAILABLE: 1.0,
+    Reason.SHUTTING_DOWN: 0.1,
+    Reason.OVERLOADED: 0.5,
+}
+
+
+class TooLate(DomainError):
+    reason = Reason.TOO_LATE
+
+    def __init__(self) -> None:
+        super().__init__("The call took longer than its deadline; a write may have been done: repeat it.")
+
+
+class Defect(DomainError):
+    """Something that we did wrong; tells the caller nothing but under which id it is logged."""
+
+    reason = Reason.DEFECT
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__("This is a defect of the server; the call's id finds it in the log.", call_id=call_id)
+
+
+def status_of(error: DomainError) -> status_pb2.Status:
+    """The whole status of an error: ErrorInfo always, BadRequest and RetryInfo where they apply."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.facts)
+    details: list[Message] = [info]
+    if isinstance(error, RequestMalformed):
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+                    for v in error.violations
+                ]
+            )
+        )
+    if error.reason in RETRY_AFTER_SECONDS:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(RETRY_AFTER_SECONDS[error.reason] * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    code: int = STATUS[error.reason].value[0]
+    return status_pb2.Status(code=code, message=error.message, details=[_packed(detail) for detail in details])
+
+
+def _packed(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed

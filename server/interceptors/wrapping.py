@@ -1,0 +1,86 @@
+"""How interceptors surround a call: one shape for unary and streaming handlers alike."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
+
+import grpc
+from grpc.aio import ServicerContext
+
+Proceed = Callable[[Any], Awaitable[Any]]
+"""Goes on with a request; gives the response, or for a stream the response iterator."""
+
+
+class Around(Protocol):
+    """What an interceptor does around one call of a method.
+
+    It yields exactly once, while the call runs; exceptions of the call are thrown into it. For a stream the call runs
+    until its last response.
+    """
+
+    def __call__(self, method: str, context: ServicerContext) -> Any: ...
+
+
+class AroundInterceptor(grpc.aio.ServerInterceptor):
+    """Puts an async context manager around every call of every method."""
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return handler
+            wrapped = self._wrapped[method] = rewrapped(handler, self._call(method), self._stream(method))
+        return wrapped
+
+    def _call(self, method: str) -> Callable[[Any], Any]:
+        def wrap(behaviour: Any) -> Any:
+            async def call(request: Any, context: ServicerContext) -> Any:
+                async with self._around(method, context):
+                    return await behaviour(request, context)
+
+            return call
+
+        return wrap
+
+    def _stream(self, method: str) -> Callable[[Any], Any]:
+        def wrap(behaviour: Any) -> Any:
+            async def stream(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
+                async with self._around(method, context):
+                    responses = behaviour(request, context)
+                    try:
+                        async for response in responses:
+                            yield response
+                    finally:
+                        # grpc.aio does not close response generators by itself.
+                        await responses.aclose()
+
+            return stream
+
+        return wrap
+
+
+def rewrapped(
+    handler: grpc.RpcMethodHandler, call: Callable[[Any], Any], stream: Callable[[Any], Any], **changed: Any
+) -> grpc.RpcMethodHandler:
+    """The handler with its behaviour wrapped: `call` for one response, `stream` for many."""
+    codec = {
+        "request_deserializer": handler.request_deserializer,
+        "response_serializer": handler.response_serializer,
+        **changed,
+    }
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(call(handler.unary_unary), **codec)
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(stream(handler.unary_stream), **codec)
+    if handler.stream_unary:
+        return grpc.stream_unary_rpc_method_handler(call(handler.stream_unary), **codec)
+    return grpc.stream_stream_rpc_method_handler(stream(handler.stream_stream), **codec)

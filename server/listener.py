@@ -1,0 +1,70 @@
+"""One listener: a gRPC server with its services, health, reflection, and the interceptors around them."""
+
+from collections.abc import Sequence
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from server.interceptors.errors import errors_interceptor
+from server.interceptors.identity import identity_interceptor
+from server.interceptors.telemetry import telemetry_interceptor
+from server.interceptors.validation import ValidationInterceptor
+from server.operations.core import Core
+from server.reflection import add_reflection
+from server.services import Service
+from server.settings import Settings
+from server.tokens import Tokens
+
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+class AddressTaken(Exception):
+    """An address cannot be listened on."""
+
+
+class Listener:
+    """Built, then started, then drained. `address` tells the port that was bound."""
+
+    def __init__(self, services: Sequence[Service], core: Core, tokens: Tokens, settings: Settings) -> None:
+        self._names = ["", *(service.name for service in services)]
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=[
+                telemetry_interceptor(),
+                errors_interceptor(settings.default_deadline_seconds),
+                identity_interceptor(dev=settings.dev),
+                ValidationInterceptor(),
+            ],
+            options=[
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ],
+        )
+        for service in services:
+            service.add(service.servicer(core, tokens), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        add_reflection(self._server, [*self._names[1:], health.SERVICE_NAME])
+        self.address = ""
+
+    async def start(self, address: str) -> None:
+        """Listens. Raises AddressTaken."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as taken:
+            raise AddressTaken(f"Cannot listen on {address}: is another server running there?") from taken
+        self.address = address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+        await self._server.start()
+
+    async def tell_health(self, *, serving: bool) -> None:
+        """Says for every service whether it can answer."""
+        for name in self._names:
+            await self._health.set(name, SERVING if serving else NOT_SERVING)
+
+    async def drain(self, seconds: float) -> None:
+        """Says that it is going, takes no new calls, and lets those under way finish, so many seconds at the most."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(seconds)

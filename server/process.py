@@ -1,0 +1,131 @@
+"""The process: start the database, wire the core, serve both listeners, and drain on SIGTERM or Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from server import log as logging
+from server.interceptors.identity import LOOPBACK, system_clock
+from server.listener import Listener
+from server.operations.call import Call
+from server.operations.core import Core, core_on
+from server.services import INTERNAL, PUBLIC
+from server.settings import Settings
+from server.tokens import Tokens
+from server.workers.recomputing import recompute_for_ever
+from storage.database import Database
+from storage.deployment import read_deployment
+from storage.embedded import EmbeddedPostgres
+from storage.migrations import migrate
+
+PROBE_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers, and where."""
+
+    core: Core
+    public: Listener
+    internal: Listener
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """A server from start to drained. Raises EmbeddedDatabaseFailed, AddressTaken, DatabaseUnavailable."""
+    embedded = None if settings.database_url else EmbeddedPostgres.start(settings.data_dir)
+    url = embedded.url if embedded else settings.database_url
+    try:
+        await asyncio.to_thread(migrate, url)
+        database = Database(url, settings.pool_size)
+        await database.open()
+        try:
+            async with _serving(settings, database, embedded) as server:
+                yield server
+        finally:
+            await database.close()
+    finally:
+        if embedded:
+            embedded.stop()
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, database: Database, embedded: EmbeddedPostgres | None
+) -> AsyncIterator[Running]:
+    async with database.reading() as connection:
+        tokens = Tokens((await read_deployment(connection)).token_key)
+    core = core_on(database)
+    listeners = [Listener(services, core, tokens, settings) for services in (PUBLIC, INTERNAL)]
+    background: list[asyncio.Task[None]] = []
+    try:
+        await listeners[0].start(settings.listen)
+        await listeners[1].start(settings.internal_listen)
+        for listener in listeners:
+            await listener.tell_health(serving=True)
+        own_calls = Call("recompute-worker", LOOPBACK, system_clock)
+        background.append(asyncio.create_task(recompute_for_ever(core, own_calls)))
+        background.append(asyncio.create_task(_probe(database, listeners, embedded)))
+        yield Running(core, *listeners)
+    finally:
+        await asyncio.gather(*(listener.drain(settings.drain_seconds) for listener in listeners))
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+
+
+async def _probe(database: Database, listeners: list[Listener], embedded: EmbeddedPostgres | None) -> None:
+    """Tells health the truth about the database, and starts the embedded one again if it died."""
+    serving = True
+    while True:
+        await asyncio.sleep(PROBE_SECONDS)
+        answers = await database.answers()
+        if answers != serving:
+            serving = answers
+            log.warning("database_back" if answers else "database_away")
+            for listener in listeners:
+                await listener.tell_health(serving=serving)
+        if not answers and embedded:
+            await asyncio.to_thread(embedded.ensure_running)
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once."""
+    logging.configure(settings)
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(130)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop)
+    async with running(settings) as server:
+        await _announce(settings, server)
+        await stopping.wait()
+        log.info("draining", seconds=settings.drain_seconds)
+
+
+async def _announce(settings: Settings, server: Running) -> None:
+    """Tells where the server answers, loads the sample book if asked to, and says how to begin."""
+    print(f"affilia is ready: {server.public.address} (public), {server.internal.address} (internal)", flush=True)
+    if settings.dev:
+        print("--dev: no identity is asked for, and x-affilia-today sets a call's today. Loopback only.", flush=True)
+    if settings.sample_book:
+        # Loaded lazily: it needs the client side of gRPC, which serving does not.
+        from server.sample_book import load_sample_book  # noqa: PLC0415
+        from server.welcome import three_calls  # noqa: PLC0415
+
+        summary = await load_sample_book(server.public.address, settings.samples_dir, only_missing=True)
+        print(summary, file=sys.stderr)
+        print(three_calls(server.public.address), flush=True)

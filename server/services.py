@@ -1,0 +1,52 @@
+"""Which services stand on which listener. A new service is one line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from affilia.catalog.v1 import catalog_service_pb2_grpc, member_service_pb2_grpc
+from affilia.enrollment.v1 import change_request_service_pb2_grpc, enrollment_query_service_pb2_grpc
+from server.operations.core import Core
+from server.servicers.catalog import CatalogServicer
+from server.servicers.change_request import ChangeRequestServicer
+from server.servicers.enrollment_query import EnrollmentQueryServicer
+from server.servicers.member import MemberServicer
+from server.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service by its full name, its servicer, and the generated function that adds it to a server."""
+
+    name: str
+    servicer: Callable[[Core, Tokens], Any]
+    add: Callable[[Any, grpc.aio.Server], None]
+
+
+PUBLIC = (
+    Service(
+        "affilia.catalog.v1.CatalogService",
+        CatalogServicer,
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,
+    ),
+    Service(
+        "affilia.catalog.v1.MemberService",
+        MemberServicer,
+        member_service_pb2_grpc.add_MemberServiceServicer_to_server,
+    ),
+    Service(
+        "affilia.enrollment.v1.ChangeRequestService",
+        ChangeRequestServicer,
+        change_request_service_pb2_grpc.add_ChangeRequestServiceServicer_to_server,
+    ),
+    Service(
+        "affilia.enrollment.v1.EnrollmentQueryService",
+        EnrollmentQueryServicer,
+        enrollment_query_service_pb2_grpc.add_EnrollmentQueryServiceServicer_to_server,
+    ),
+)
+
+INTERNAL: tuple[Service, ...] = ()
+"""For callers inside: `EligibilityInternalService` will stand here. Health and reflection are there already."""
