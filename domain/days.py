@@ -5,8 +5,9 @@ are half-open inside; first and last days, inclusive, appear only in texts and o
 days stand in `timelines.py`.
 """
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -236,12 +237,7 @@ def add_months(day: date, months: int) -> date:
     year = day.year + years
     if year > date.max.year:
         raise BeyondTheCalendar(f"{months} months after {day}")
-    month += 1
-    if month == 12:
-        last = 31
-    else:
-        last = (date(year, month + 1, 1) - timedelta(days=1)).day
-    return date(year, month, min(day.day, last))
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def birthday_on(born_on: date, years: int) -> date:

@@ -112,14 +112,18 @@ class RevisionUnknown(DomainError):
 
     def __init__(self, group_id: UUID, revision: int | None) -> None:
         which = "at that instant" if revision is None else f"with number {revision}"
-        super().__init__(f"Group {group_id} has no revision {which}.", group_id=group_id, revision=revision or "")
+        super().__init__(
+            f"Group {group_id} has no revision {which}.", group_id=group_id, revision=revision or ""
+        )
 
 
 class ChangeRequestUnknown(DomainError):
     reason = Reason.CHANGE_REQUEST_UNKNOWN
 
     def __init__(self, change_request_id: UUID) -> None:
-        super().__init__(f"There is no change request {change_request_id}.", change_request_id=change_request_id)
+        super().__init__(
+            f"There is no change request {change_request_id}.", change_request_id=change_request_id
+        )
 
 
 class RequestIdReused(DomainError):
@@ -160,7 +164,9 @@ class SlotChanged(DomainError):
     def __init__(self, module_id: UUID, slot: str | None) -> None:
         where = f"in slot {slot}" if slot else "in no slot"
         super().__init__(
-            f"Module {module_id} stands {where}, for ever; offer a new module.", module_id=module_id, slot=slot or ""
+            f"Module {module_id} stands {where}, for ever; offer a new module.",
+            module_id=module_id,
+            slot=slot or "",
         )
 
 

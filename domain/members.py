@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from itertools import pairwise
 from uuid import UUID
 
 from domain.countries import is_country
@@ -127,7 +128,9 @@ def with_facts(facts: Facts, timeline: FactTimeline) -> Facts:
         case Addresses(addresses):
             return replace(facts, addresses=tuple(sorted(addresses, key=lambda a: a.days)))
         case Employments(employments):
-            return replace(facts, employments=tuple(sorted(employments, key=lambda e: (e.days, e.employer_id))))
+            return replace(
+                facts, employments=tuple(sorted(employments, key=lambda e: (e.days, e.employer_id)))
+            )
         case HealthRegimes(regimes):
             return replace(facts, health_regimes=tuple(sorted(regimes, key=lambda r: r.days)))
         case Attributes(attributes):
@@ -143,7 +146,9 @@ def timeline_violations(timeline: FactTimeline) -> list[FieldViolation]:
             return [
                 *_shared_days("addresses", addresses, [""] * len(addresses)),
                 *(
-                    FieldViolation(f"addresses.items[{i}].country_code", f"{a.country_code} is not an ISO 3166 code")
+                    FieldViolation(
+                        f"addresses.items[{i}].country_code", f"{a.country_code} is not an ISO 3166 code"
+                    )
                     for i, a in enumerate(addresses)
                     if not is_country(a.country_code)
                 ),
@@ -166,7 +171,7 @@ def _shared_days(
 ) -> Iterator[FieldViolation]:
     """Each item that begins before an earlier one of the same name ends, in order of time."""
     in_order = sorted(range(len(items)), key=lambda i: (names[i], items[i].days))
-    for earlier, later in zip(in_order, in_order[1:], strict=False):
+    for earlier, later in pairwise(in_order):
         if names[earlier] == names[later] and items[later].days.start < items[earlier].days.end:
             yield FieldViolation(f"{kind}.items[{later}].days", f"shares days with {kind}.items[{earlier}]")
 

@@ -17,7 +17,9 @@ def parser() -> argparse.ArgumentParser:
         flag = "--" + name.replace("_", "-")
         text = f"{field.description} Default: {field.default}." if field.default != "" else field.description
         if field.annotation is bool:
-            serve.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
+            serve.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=field.description
+            )
         else:
             serve.add_argument(flag, default=None, help=text)
     return top
@@ -39,12 +41,12 @@ def settings_from(arguments: list[str]) -> Settings:
 def main() -> None:
     settings = settings_from(sys.argv[1:])
     # After the settings: what a wrong flag needs should not wait for gRPC and the database's driver.
-    import uvloop  # noqa: PLC0415
+    import uvloop
 
-    from domain.errors import DatabaseUnavailable  # noqa: PLC0415
-    from server.listener import AddressTaken  # noqa: PLC0415
-    from server.process import serve  # noqa: PLC0415
-    from storage.embedded import EmbeddedDatabaseFailed  # noqa: PLC0415
+    from domain.errors import DatabaseUnavailable
+    from server.listener import AddressTaken
+    from server.process import serve
+    from storage.embedded import EmbeddedDatabaseFailed
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

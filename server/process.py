@@ -118,13 +118,19 @@ async def serve(settings: Settings) -> None:
 
 async def _announce(settings: Settings, server: Running) -> None:
     """Tells where the server answers, loads the sample book if asked to, and says how to begin."""
-    print(f"affilia is ready: {server.public.address} (public), {server.internal.address} (internal)", flush=True)
+    print(
+        f"affilia is ready: {server.public.address} (public), {server.internal.address} (internal)",
+        flush=True,
+    )
     if settings.dev:
-        print("--dev: no identity is asked for, and x-affilia-today sets a call's today. Loopback only.", flush=True)
+        print(
+            "--dev: no identity is asked for, and x-affilia-today sets a call's today. Loopback only.",
+            flush=True,
+        )
     if settings.sample_book:
         # Loaded lazily: it needs the client side of gRPC, which serving does not.
-        from server.sample_book import load_sample_book  # noqa: PLC0415
-        from server.welcome import three_calls  # noqa: PLC0415
+        from server.sample_book import load_sample_book
+        from server.welcome import three_calls
 
         summary = await load_sample_book(server.public.address, settings.samples_dir, only_missing=True)
         print(summary, file=sys.stderr)

@@ -17,12 +17,6 @@ from pathlib import Path
 from typing import cast
 
 import grpc
-from google.protobuf import json_format
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
-from rich.console import Console
-from rich.progress import Progress
-
 from affilia.catalog.v1 import catalog_service_pb2 as catalog_service
 from affilia.catalog.v1 import member_service_pb2 as member_service
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -32,6 +26,12 @@ from affilia.enrollment.v1 import change_request_service_pb2 as change_request_s
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_service
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from rich.console import Console
+from rich.progress import Progress
+
 from domain.identity import derived_id
 from server.sample_files import SampleContract, SampleFamily, SampleFilesMalformed, SampleMember, read_samples
 
@@ -44,6 +44,7 @@ RETRIES = {  # Each of these says "repeat with the same request_id" (`error_reas
     "backoffMultiplier": 2,
     "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
 }
+
 
 @dataclass(slots=True)
 class Summary:

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from google.protobuf import json_format
-from google.type.date_pb2 import Date
-
 from affilia.catalog.v1 import condition_pb2, contract_pb2, member_pb2
 from affilia.catalog.v1 import member_service_pb2 as member_service
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.membership_type_pb2 import MembershipType
+from google.protobuf import json_format
+from google.type.date_pb2 import Date
+
 from domain.identity import derived_id
 
 T = TypeVar("T")

@@ -86,7 +86,9 @@ class StoredContracts:
         )
         return [await self.state(connection, contract_id, n) for contract_id, n in await cursor.fetchall()]
 
-    async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    async def contracts_of_modules(
+        self, connection: Connection, module_ids: Sequence[UUID]
+    ) -> dict[UUID, UUID]:
         """To which contract each module belongs; unknown modules are left out."""
         cursor = await connection.execute(
             "SELECT module_id, contract_id FROM contract_module WHERE module_id = ANY(%s)", [list(module_ids)]
@@ -110,7 +112,12 @@ async def record_contract(tx: Connection, contract: Contract, current: RecordedC
     cursor = await tx.execute(
         "INSERT INTO contract_revision (contract_id, revision, recorded_at, document)"
         f" VALUES (%s, %s, {LATER_THAN}, %s) ON CONFLICT DO NOTHING RETURNING recorded_at",
-        [contract.contract_id, revision, current and current.recorded_at, Jsonb(contract_to_document(contract))],
+        [
+            contract.contract_id,
+            revision,
+            current and current.recorded_at,
+            Jsonb(contract_to_document(contract)),
+        ],
     )
     row = await cursor.fetchone()
     if row is None:

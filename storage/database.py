@@ -13,7 +13,13 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryError,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from domain.errors import DatabaseUnavailable, WriteConflict
 from storage.day_types import register_day_types
@@ -44,7 +50,12 @@ class Database:
             timeout=WAIT_FOR_CONNECTION_SECONDS,
             max_waiting=pool_size * 50,
             configure=_configure,
-            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "affilia", "cursor_factory": Cursor},
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 5,
+                "application_name": "affilia",
+                "cursor_factory": Cursor,
+            },
         )
 
     async def open(self) -> None:

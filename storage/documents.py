@@ -1,8 +1,8 @@
 """Domain values as JSON documents, and back.
 
-One converter for everything that is stored whole: contracts, members, change requests. Spans are [first, last] as ISO
-dates, inclusive, null for an open end; values of a union carry their class name as "kind". A field that a document lacks
-takes its default, so that old documents still load after a field was added with one.
+One converter for everything that is stored whole: contracts, members, change requests. Spans are [first, last] as
+ISO dates, inclusive, null for an open end; values of a union carry their class name as "kind". A field that a document
+lacks takes its default, so that old documents still load after a field was added with one.
 """
 
 from datetime import date, datetime

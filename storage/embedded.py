@@ -58,7 +58,9 @@ def binaries() -> Path:
     """Where the wheel keeps PostgreSQL's programs."""
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
-        raise EmbeddedDatabaseFailed(f"the embedded database needs the package {WHEEL}; or set AFFILIA_DATABASE_URL")
+        raise EmbeddedDatabaseFailed(
+            f"the embedded database needs the package {WHEEL}; or set AFFILIA_DATABASE_URL"
+        )
     return Path(spec.origin).parent.joinpath(*BINARIES)
 
 
@@ -100,7 +102,9 @@ class EmbeddedPostgres:
         with _exclusively(self._home / "starting"), suppress(BlockingIOError):
             fcntl.flock(self._lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._is_running():
-                self._program("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w", "-t", str(START_SECONDS))
+                self._program(
+                    "pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w", "-t", str(START_SECONDS)
+                )
         os.close(self._lease)
         self._lease = None
 

@@ -192,7 +192,15 @@ async def _add_differences(
             "INSERT INTO enrollment_difference"
             " (revision_key, group_key, member_id, module_id, kinds, gained, lost) VALUES (%s, %s, %s, %s, %s, %s, %s)",
             [
-                [revision_key, group.group_key, d.member_id, d.module_id, [str(k) for k in d.kinds], d.gained, d.lost]
+                [
+                    revision_key,
+                    group.group_key,
+                    d.member_id,
+                    d.module_id,
+                    [str(k) for k in d.kinds],
+                    d.gained,
+                    d.lost,
+                ]
                 for d in differences
             ],
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,8 @@ async def enqueue_for_member(tx: Connection, member_id: UUID, today: date | None
     """Every group that concerns a member; answers with how many there are. The member must be locked."""
     groups = "SELECT group_key FROM group_member WHERE member_id = %(of)s"
     await tx.execute(
-        _ENQUEUE.format(groups=groups), {"trigger": RecomputeTrigger.FACTS.value, "today": today, "of": member_id}
+        _ENQUEUE.format(groups=groups),
+        {"trigger": RecomputeTrigger.FACTS.value, "today": today, "of": member_id},
     )
     cursor = await tx.execute("SELECT count(*) FROM group_member WHERE member_id = %s", [member_id])
     row = await cursor.fetchone()
@@ -46,7 +47,9 @@ async def enqueue_for_group(tx: Connection, group: LockedGroup, today: date | No
         _ENQUEUE.format(groups=groups),
         {"trigger": RecomputeTrigger.ADMIN.value, "today": today, "of": group.group_key},
     )
-    cursor = await tx.execute(_RECOMPUTES + " WHERE q.group_key = %s AND q.done_at IS NULL", [group.group_key])
+    cursor = await tx.execute(
+        _RECOMPUTES + " WHERE q.group_key = %s AND q.done_at IS NULL", [group.group_key]
+    )
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101 (it was enqueued just now, or waits since before)
     return _recompute(row)

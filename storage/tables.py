@@ -26,7 +26,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSONB, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -121,7 +121,7 @@ change_request = Table(
     Column("change_request_id", Uuid, nullable=False, unique=True),
     Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
     Column("approved", Boolean, nullable=False),
-    Column("revision", Integer, nullable=False, comment="The group's revision after the request."),
+    Column("revision", Integer, nullable=False, comment="The revision of the group after the request."),
     _recorded_at(),
     Column("document", JSONB, nullable=False),
     Index(None, "group_key", "change_request_key"),
@@ -164,7 +164,7 @@ enrollment_period = Table(
     Column("revision_key", ForeignKey("enrollment_revision.revision_key"), nullable=False, index=True),
     Column("member_id", Uuid, nullable=False),
     Column("module_id", Uuid, nullable=False),
-    Column("slot_id", Uuid, nullable=False, comment="The module's slot, or the module itself without one."),
+    Column("slot_id", Uuid, nullable=False, comment="The slot of the module, or the module itself without one."),
     Column("membership_type", Text, nullable=False),
     Column("days", DATERANGE, nullable=False),
     comment="The periods of every revision, whole.",
@@ -195,4 +195,3 @@ event = Table(
     _recorded_at(),
     comment="What the change feed will tell, written in the transaction of the change.",
 )
-

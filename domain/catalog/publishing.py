@@ -6,6 +6,7 @@ Rules have their checks in `rule_checks.py`, prices in `domain/pricing/price_che
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -69,7 +70,7 @@ def _sequence(versions: tuple[ContractVersion, ...]) -> Iterator[FieldViolation]
     for i, version in enumerate(versions):
         if version.days.start == UNBOUNDED_START:
             yield FieldViolation(f"versions[{i}].days.first_on", "is required")
-    for i, (earlier, later) in enumerate(zip(versions, versions[1:], strict=False)):
+    for i, (earlier, later) in enumerate(pairwise(versions)):
         if earlier.days.end == UNBOUNDED_END:
             yield FieldViolation(f"versions[{i}].days.last_on", "is required: another version follows")
         elif later.days.start != earlier.days.end:
@@ -93,9 +94,13 @@ def _limit_codes(contract: Contract) -> Iterator[FieldViolation]:
         slot = module.slot or str(module.module_id)
         for i, limit in enumerate(module.limits):
             if slots.setdefault(limit.code, slot) != slot:
-                yield FieldViolation(f"{path}.limits[{i}]", f"{limit.code} stands on a module of another slot")
+                yield FieldViolation(
+                    f"{path}.limits[{i}]", f"{limit.code} stands on a module of another slot"
+                )
             if units.setdefault(limit.code, limit.unit) != limit.unit:
-                yield FieldViolation(f"{path}.limits[{i}].unit", f"{limit.code} is counted in another unit elsewhere")
+                yield FieldViolation(
+                    f"{path}.limits[{i}].unit", f"{limit.code} is counted in another unit elsewhere"
+                )
 
 
 def _modules(contract: Contract) -> Iterator[tuple[str, Module]]:
@@ -133,7 +138,9 @@ def _module(module: Module, version: ContractVersion, path: str) -> Iterator[Fie
     codes: set[str] = set()
     for i, limit in enumerate(module.limits):
         if (limit.kind == LimitKind.BENEFIT) != bool(limit.benefit):
-            needed = "is required for BENEFIT" if limit.kind == LimitKind.BENEFIT else "goes with BENEFIT only"
+            needed = (
+                "is required for BENEFIT" if limit.kind == LimitKind.BENEFIT else "goes with BENEFIT only"
+            )
             yield FieldViolation(f"{path}.limits[{i}].benefit", needed)
         if limit.individual_amount is None and limit.family_amount is None:
             yield FieldViolation(f"{path}.limits[{i}]", "needs an amount for each member or for the family")

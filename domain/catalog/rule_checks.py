@@ -83,6 +83,8 @@ def _leaf(leaf: Leaf, modules: frozenset[UUID], path: str, *, negated: bool) -> 
         case EnrolledOn(_, module_ids):
             for i, module_id in enumerate(module_ids):
                 if module_id not in modules:
-                    yield FieldViolation(f"{path}.module_ids[{i}]", "no version of the contract lists this module")
+                    yield FieldViolation(
+                        f"{path}.module_ids[{i}]", "no version of the contract lists this module"
+                    )
         case _:
             return

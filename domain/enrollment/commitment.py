@@ -5,7 +5,17 @@ from datetime import date
 from typing import NamedTuple
 
 from domain.catalog.contract import Contract
-from domain.days import NO_DAYS, UNBOUNDED_START, BeyondTheCalendar, Day, Days, Span, add_months, to_date, to_day
+from domain.days import (
+    NO_DAYS,
+    UNBOUNDED_START,
+    BeyondTheCalendar,
+    Day,
+    Days,
+    Span,
+    add_months,
+    to_date,
+    to_day,
+)
 from domain.enrollment.decisions import EnrollmentKey
 
 

@@ -4,6 +4,7 @@ Nothing is judged here: days may be desired that no rule allows.
 """
 
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import NO_DAYS, Days
@@ -38,7 +39,7 @@ def lay_over(desired: DaysByEnrollment, changes: Iterable[Change], contract: Con
             case Leave(member_id, None, _):
                 for key in [key for key in desired if key.member_id == member_id]:
                     _take_away(desired, key, days)
-            case Leave(member_id, module_id, _):
+            case Leave(member_id, UUID() as module_id, _):
                 _take_away(desired, EnrollmentKey(member_id, module_id), days)
 
 
@@ -53,7 +54,7 @@ def overridden_days(decisions: Iterable[Decision], contract: Contract) -> Overri
     overrides: dict[EnrollmentKey, dict[str, Days]] = {}
     for decision in decisions:
         for change in decision.changes if decision.overridden_rules else ():
-            modules = contract.slots if change.module_id is None else (change.module_id,)
+            modules = contract.slots.keys() if change.module_id is None else (change.module_id,)
             for module_id in modules:
                 by_code = overrides.setdefault(EnrollmentKey(change.member_id, module_id), {})
                 for code in decision.overridden_rules:

@@ -47,7 +47,11 @@ def _violation(
             on=day,
         )
     missing = _missing(key, code, day, rulebook, settled)
-    unknown = f" ({', '.join(sorted({m.kind.lower().replace('_', ' ') for m in missing}))} unknown)" if missing else ""
+    unknown = (
+        f" ({', '.join(sorted({m.kind.lower().replace('_', ' ') for m in missing}))} unknown)"
+        if missing
+        else ""
+    )
     return Violation(
         ViolationCode.RULE_NOT_SATISFIED,
         f"{code} is not satisfied for member {key.member_id} on module {key.module_id} from {to_date(day)}{unknown}.",

@@ -83,7 +83,9 @@ def judge(
 
 
 def _consequences(
-    before: Mapping[EnrollmentKey, Days], desired: Mapping[EnrollmentKey, Days], settled: Mapping[EnrollmentKey, Days]
+    before: Mapping[EnrollmentKey, Days],
+    desired: Mapping[EnrollmentKey, Days],
+    settled: Mapping[EnrollmentKey, Days],
 ) -> tuple[Consequence, ...]:
     """The days settled before, still desired, and not settled after, in order of member, module and day."""
     return tuple(
@@ -122,7 +124,9 @@ def _unsettled(
         yield from broken_on(key, must - settled.days.get(key, NO_DAYS), rulebook, settled)
 
 
-def _notices(asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments) -> Iterator[Notice]:
+def _notices(
+    asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments
+) -> Iterator[Notice]:
     """What open enrolls asked for and will not have."""
     cut: DaysByEnrollment = {}
     for enroll, left in _enrolls_as_left(asked, contract):
@@ -176,7 +180,9 @@ def _backdated(proposal: ChangeProposal, contract: Contract, today: Day) -> Iter
 
 
 def _about(change: Enroll | Leave, code: ViolationCode, message: str) -> Violation:
-    return Violation(code, message, member_id=change.member_id, module_id=change.module_id, on=change.days.start)
+    return Violation(
+        code, message, member_id=change.member_id, module_id=change.module_id, on=change.days.start
+    )
 
 
 def _commitments(

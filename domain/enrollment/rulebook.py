@@ -97,7 +97,9 @@ class Rulebook:
             for rule in (*version.rules, *module.rules):
                 if rule.concerns(membership_type):
                     must_hold = days - overridden.get(rule.code, NO_DAYS)
-                    every.append(Demand(rule, must_hold, self._holding.resolve(rule.condition, key.member_id)))
+                    every.append(
+                        Demand(rule, must_hold, self._holding.resolve(rule.condition, key.member_id))
+                    )
         return _demands(union(offered), every)
 
     def broken_rules(self, key: EnrollmentKey, days: Days, settled: Enrollments) -> dict[str, Days]:
@@ -126,4 +128,3 @@ def _demands(offered: Days, every: list[Demand]) -> Demands:
         else:
             on_enrollments.append(demand)
     return Demands(offered, tuple(every), by_facts, tuple(on_enrollments))
-

@@ -24,9 +24,7 @@ def settle(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> Enrollm
 
 def _largest_kept(start: DaysByEnrollment, rulebook: Rulebook, phase: Enrollments) -> DaysByEnrollment:
     """Keeps on every day what is allowed given what is kept, until nothing changes any more."""
-    kept = {
-        key: days & rulebook.demands(key).allowed_by_facts for key, days in start.items()
-    }
+    kept = {key: days & rulebook.demands(key).allowed_by_facts for key, days in start.items()}
     kept = {key: days for key, days in kept.items() if days}
     restless = [key for key in kept if rulebook.demands(key).on_enrollments]
     current = Enrollments(kept, phase.at_most)

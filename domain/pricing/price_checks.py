@@ -5,6 +5,7 @@ Paths are those of `affilia.catalog.v1.ModulePricing` and `VersionPricing`.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from domain.days import UNBOUNDED_START
 from domain.errors import FieldViolation
@@ -78,7 +79,9 @@ def module_pricing_violations(
 def _price(price: ModulePrice, version: VersionPricing, path: str) -> Iterator[FieldViolation]:
     scheme = SCHEME_OF[type(price)]
     if scheme != version.scheme:
-        yield FieldViolation(f"{path}.{scheme.lower()}", f"does not fit the version's scheme {version.scheme}")
+        yield FieldViolation(
+            f"{path}.{scheme.lower()}", f"does not fit the version's scheme {version.scheme}"
+        )
         return
     match price:
         case AgeGridPrice(standard, alsace_moselle):
@@ -89,7 +92,9 @@ def _price(price: ModulePrice, version: VersionPricing, path: str) -> Iterator[F
                 yield FieldViolation(f"{path}.age_grid.standard", "is missing beside the Alsace-Moselle grid")
         case StaticTablePrice(product_type):
             if all(row.product_type != product_type for row in version.static_table):
-                yield FieldViolation(f"{path}.static_table.product_type", f"{product_type} has no row in the table")
+                yield FieldViolation(
+                    f"{path}.static_table.product_type", f"{product_type} has no row in the table"
+                )
         case FamilyTierPrice(single, family, couple, single_with_children):
             named = {
                 "single_minor": single,
@@ -106,7 +111,9 @@ def _grid(grid: Sequence[AgeGridRow], path: str) -> Iterator[FieldViolation]:
     for i, row in enumerate(grid):
         yield from _repeated_types(row.beneficiary_types, f"{path}[{i}].beneficiary_types")
     for kind in EVERY_MEMBERSHIP_TYPE:
-        rows: list[tuple[int, AgeRow]] = [(i, row) for i, row in enumerate(grid) if kind in row.beneficiary_types]
+        rows: list[tuple[int, AgeRow]] = [
+            (i, row) for i, row in enumerate(grid) if kind in row.beneficiary_types
+        ]
         yield from _ages(rows, path, str(kind))
 
 
@@ -117,9 +124,11 @@ def _ages(rows: list[tuple[int, AgeRow]], path: str, of: str) -> Iterator[FieldV
             yield FieldViolation(f"{path}[{i}].max_age", "is below min_age")
             return
     in_order = sorted(rows, key=lambda numbered: (numbered[1].min_age, numbered[0]))
-    for (_, row), (j, following) in zip(in_order, in_order[1:], strict=False):
+    for (_, row), (j, following) in pairwise(in_order):
         if row.max_age is None or following.min_age <= row.max_age:
-            yield FieldViolation(f"{path}[{j}]", f"age {following.min_age} of {of} stands in another row, too")
+            yield FieldViolation(
+                f"{path}[{j}]", f"age {following.min_age} of {of} stands in another row, too"
+            )
         elif following.min_age > row.max_age + 1:
             yield FieldViolation(
                 f"{path}[{j}].min_age", f"leaves a hole for {of}: no row for age {row.max_age + 1}"

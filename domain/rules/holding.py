@@ -126,7 +126,9 @@ class Holding:
         key = (leaf, member_id)
         days = self._fact_days.get(key)
         if days is None:
-            days = self._fact_days[key] = _true_days(leaf, self.facts.get(member_id, NOTHING_KNOWN), self.contract)
+            days = self._fact_days[key] = _true_days(
+                leaf, self.facts.get(member_id, NOTHING_KNOWN), self.contract
+            )
         return days
 
     def known_days(self, leaf: FactLeaf, member_id: UUID) -> Days:

@@ -8,13 +8,13 @@ from typing import Any
 import grpc
 import psycopg
 import structlog
-from grpc.aio import ServicerContext
 
 from domain.errors import DomainError
 from server.errors import STATUS, STATUS_DETAILS, Defect, TooLate, status_of
 from server.interceptors.telemetry import CALL_ID
 from server.interceptors.wrapping import AroundInterceptor
 from server.log import where
+from server.rpc_types import Context
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ def errors_interceptor(default_deadline_seconds: float) -> AroundInterceptor:
     """
 
     @asynccontextmanager
-    async def translated(method: str, context: ServicerContext) -> AsyncIterator[None]:
+    async def translated(method: str, context: Context) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(_seconds_left(method, context, default_deadline_seconds)):
                 yield
@@ -36,14 +36,14 @@ def errors_interceptor(default_deadline_seconds: float) -> AroundInterceptor:
             await refuse(context, TooLate())
         except (grpc.aio.AbortError, grpc.aio.BaseError):
             raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, the caller must not see it)
+        except Exception as error:
             log.error("defect", method=method, error=type(error).__name__, where=where(error))
             await refuse(context, Defect(_call_id()))
 
     return AroundInterceptor(translated)
 
 
-def _seconds_left(method: str, context: ServicerContext, default: float) -> float | None:
+def _seconds_left(method: str, context: Context, default: float) -> float | None:
     left = context.time_remaining()
     if left is not None:
         return left
@@ -58,7 +58,7 @@ def _call_id() -> str:
     return str(bound.get("call_id", ""))
 
 
-async def refuse(context: ServicerContext, error: DomainError) -> None:
+async def refuse(context: Context, error: DomainError) -> None:
     """Ends a call with an error's status and details."""
     status = status_of(error)
     await context.abort(

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 
 import structlog
-from grpc.aio import ServicerContext
 
 from domain.errors import FieldViolation, RequestMalformed
 from server.interceptors.wrapping import AroundInterceptor
 from server.operations.call import Call, Caller, CallerKind, begin_call
+from server.rpc_types import Context
 
 TODAY = "x-affilia-today"
 LOOPBACK = Caller(CallerKind.SERVICE, "loopback")
@@ -25,7 +25,7 @@ def identity_interceptor(*, dev: bool) -> AroundInterceptor:
     """Begins every call as the trusted loopback caller; with `dev`, on the day that the call's metadata names."""
 
     @asynccontextmanager
-    async def identified(method: str, context: ServicerContext) -> AsyncIterator[None]:
+    async def identified(method: str, context: Context) -> AsyncIterator[None]:
         call_id = str(structlog.contextvars.get_contextvars().get("call_id", ""))
         begin_call(Call(call_id, LOOPBACK, system_clock, _today(context) if dev else None))
         yield
@@ -33,11 +33,13 @@ def identity_interceptor(*, dev: bool) -> AroundInterceptor:
     return AroundInterceptor(identified)
 
 
-def _today(context: ServicerContext) -> date | None:
+def _today(context: Context) -> date | None:
     for name, value in context.invocation_metadata() or ():
         if name == TODAY:
             try:
                 return date.fromisoformat(str(value))
             except ValueError as not_a_date:
-                raise RequestMalformed([FieldViolation(TODAY, "is not a date such as 2026-03-01")]) from not_a_date
+                raise RequestMalformed(
+                    [FieldViolation(TODAY, "is not a date such as 2026-03-01")]
+                ) from not_a_date
     return None

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from grpc.aio import ServicerContext
 
 from server.interceptors.wrapping import AroundInterceptor
+from server.rpc_types import Context
 
 CALL_ID = "x-request-id"
 HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -19,7 +19,7 @@ QUIET_METHODS = ("/grpc.health.", "/grpc.reflection.")
 log = structlog.get_logger()
 
 
-def call_id(context: ServicerContext) -> str:
+def call_id(context: Context) -> str:
     """The caller's id of the call, if it brought a harmless one; else a new one."""
     for name, value in context.invocation_metadata() or ():
         if name == CALL_ID and isinstance(value, str) and HARMLESS_ID.fullmatch(value):
@@ -28,7 +28,7 @@ def call_id(context: ServicerContext) -> str:
 
 
 @asynccontextmanager
-async def _logged(method: str, context: ServicerContext) -> AsyncIterator[None]:
+async def _logged(method: str, context: Context) -> AsyncIterator[None]:
     own_id = call_id(context)
     structlog.contextvars.bind_contextvars(call_id=own_id)
     context.set_trailing_metadata(((CALL_ID, own_id),))
@@ -47,7 +47,7 @@ async def _logged(method: str, context: ServicerContext) -> AsyncIterator[None]:
             log.info("call", method=method, status=status, milliseconds=milliseconds)
 
 
-def _status(context: ServicerContext) -> str:
+def _status(context: Context) -> str:
     code = context.code()
     return code.name if isinstance(code, grpc.StatusCode) else _NAMES.get(code, "OK")
 

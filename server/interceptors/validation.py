@@ -4,16 +4,16 @@ grpc.aio by itself answers garbage with UNKNOWN and tells the caller the excepti
 happen here, inside the errors interceptor.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc.aio import ServicerContext
 
 from domain.errors import FieldViolation, RequestMalformed
 from server.checking import violations
 from server.interceptors.wrapping import rewrapped
+from server.rpc_types import Context, Continuation, Handler
 
 OURS = "/affilia."
 
@@ -22,13 +22,13 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
     """Parses and checks every request, and serialises every response."""
 
     def __init__(self) -> None:
-        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+        self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> Handler:
         method = handler_call_details.method
         if method not in self._wrapped:
             handler = await continuation(handler_call_details)
@@ -38,18 +38,19 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
         return self._wrapped[method]
 
 
-def _validated(handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
-    parse, serialise = handler.request_deserializer, handler.response_serializer
+def _validated(handler: Handler) -> Handler:
+    parse: Any = handler.request_deserializer
+    serialise: Any = handler.response_serializer
 
     def call(behaviour: Any) -> Any:
-        async def checked(data: bytes, context: ServicerContext) -> bytes:
+        async def checked(data: bytes, context: Context) -> bytes:
             response: bytes = serialise(await behaviour(_request(parse, data), context))
             return response
 
         return checked
 
     def stream(behaviour: Any) -> Any:
-        async def checked(data: bytes, context: ServicerContext) -> AsyncIterator[bytes]:
+        async def checked(data: bytes, context: Context) -> AsyncIterator[bytes]:
             responses = behaviour(_request(parse, data), context)
             try:
                 async for response in responses:
@@ -62,7 +63,7 @@ def _validated(handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
     return rewrapped(handler, call, stream, request_deserializer=None, response_serializer=None)
 
 
-def _request(parse: Callable[[bytes], Any], data: bytes) -> Any:
+def _request(parse: Any, data: bytes) -> Any:
     try:
         request = parse(data)
     except (DecodeError, UnicodeDecodeError, RecursionError) as garbage:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 import grpc
-from grpc.aio import ServicerContext
+
+from server.rpc_types import Context, Continuation, Handler
 
 Proceed = Callable[[Any], Awaitable[Any]]
 """Goes on with a request; gives the response, or for a stream the response iterator."""
@@ -17,7 +18,7 @@ class Around(Protocol):
     until its last response.
     """
 
-    def __call__(self, method: str, context: ServicerContext) -> Any: ...
+    def __call__(self, method: str, context: Context) -> Any: ...
 
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):
@@ -25,13 +26,13 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, around: Around) -> None:
         self._around = around
-        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+        self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> Handler:
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is None:
@@ -43,7 +44,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
     def _call(self, method: str) -> Callable[[Any], Any]:
         def wrap(behaviour: Any) -> Any:
-            async def call(request: Any, context: ServicerContext) -> Any:
+            async def call(request: Any, context: Context) -> Any:
                 async with self._around(method, context):
                     return await behaviour(request, context)
 
@@ -53,7 +54,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, method: str) -> Callable[[Any], Any]:
         def wrap(behaviour: Any) -> Any:
-            async def stream(request: Any, context: ServicerContext) -> AsyncIterator[Any]:
+            async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 async with self._around(method, context):
                     responses = behaviour(request, context)
                     try:
@@ -69,8 +70,8 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
 
 def rewrapped(
-    handler: grpc.RpcMethodHandler, call: Callable[[Any], Any], stream: Callable[[Any], Any], **changed: Any
-) -> grpc.RpcMethodHandler:
+    handler: Handler, call: Callable[[Any], Any], stream: Callable[[Any], Any], **changed: Any
+) -> Handler:
     """The handler with its behaviour wrapped: `call` for one response, `stream` for many."""
     codec = {
         "request_deserializer": handler.request_deserializer,

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from affilia.enrollment.v1 import change_request_pb2 as pb
 from affilia.enrollment.v1 import change_request_service_pb2 as service_pb
+
 from domain.days import to_date
 from domain.enrollment.decisions import (
     Change,
@@ -16,8 +17,22 @@ from domain.enrollment.decisions import (
     ScopedChange,
 )
 from domain.enrollment.history import ChangeRequest, Recompute, RecomputeTrigger
-from domain.enrollment.verdicts import Consequence, FactKind, MissingFact, Notice, Verdict, Violation, ViolationCode
-from server.mapping.dates import date_to_proto, days_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
+from domain.enrollment.verdicts import (
+    Consequence,
+    FactKind,
+    MissingFact,
+    Notice,
+    Verdict,
+    Violation,
+    ViolationCode,
+)
+from server.mapping.dates import (
+    date_to_proto,
+    days_to_proto,
+    span_from_proto,
+    span_to_proto,
+    timestamp_to_proto,
+)
 from server.mapping.enrollment_group import key_from_proto, key_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 
@@ -119,7 +134,9 @@ def violation_to_proto(violation: Violation) -> pb.Violation:
 
 def missing_fact_to_proto(missing: MissingFact) -> pb.MissingFact:
     return pb.MissingFact(
-        member_id=str(missing.member_id), kind=FACT_KINDS.to_proto(missing.kind), attribute_name=missing.attribute_name
+        member_id=str(missing.member_id),
+        kind=FACT_KINDS.to_proto(missing.kind),
+        attribute_name=missing.attribute_name,
     )
 
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from affilia.catalog.v1 import condition_pb2 as pb
+
 from domain.members import EmploymentStatus
 from domain.rules.conditions import (
     Age,
@@ -43,7 +44,7 @@ def rule_to_proto(rule: Rule) -> pb.Rule:
     )
 
 
-def condition_from_proto(condition: pb.Condition) -> Condition:  # noqa: PLR0911 (one return a kind)
+def condition_from_proto(condition: pb.Condition) -> Condition:
     match condition.WhichOneof("kind"):
         case "all_of":
             return AllOf(tuple(condition_from_proto(part) for part in condition.all_of.conditions))
@@ -82,7 +83,9 @@ def condition_from_proto(condition: pb.Condition) -> Condition:  # noqa: PLR0911
             )
         case "attribute":
             attribute = condition.attribute
-            return HasAttribute(SUBJECTS.from_proto(attribute.subject), attribute.name, tuple(attribute.values))
+            return HasAttribute(
+                SUBJECTS.from_proto(attribute.subject), attribute.name, tuple(attribute.values)
+            )
         case "enrolled_on":
             enrolled = condition.enrolled_on
             return EnrolledOn(
@@ -92,17 +95,23 @@ def condition_from_proto(condition: pb.Condition) -> Condition:  # noqa: PLR0911
             raise ValueError(f"a condition without a kind was let through: {kind}")
 
 
-def condition_to_proto(condition: Condition) -> pb.Condition:  # noqa: PLR0911 (one return a kind)
+def condition_to_proto(condition: Condition) -> pb.Condition:
     match condition:
         case AllOf(parts):
-            return pb.Condition(all_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts]))
+            return pb.Condition(
+                all_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts])
+            )
         case AnyOf(parts):
-            return pb.Condition(any_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts]))
+            return pb.Condition(
+                any_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts])
+            )
         case Negation(inner):
             return pb.Condition(negation=condition_to_proto(inner))
         case Age(subject, min_years, max_years):
             return pb.Condition(
-                age=pb.AgeCondition(subject=SUBJECTS.to_proto(subject), min_years=min_years, max_years=max_years)
+                age=pb.AgeCondition(
+                    subject=SUBJECTS.to_proto(subject), min_years=min_years, max_years=max_years
+                )
             )
         case SalaryRange(subject, min_minor, max_minor, same_sponsor):
             return pb.Condition(
@@ -142,6 +151,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:  # noqa: PLR0911 (
         case EnrolledOn(subject, module_ids):
             return pb.Condition(
                 enrolled_on=pb.EnrolledOnCondition(
-                    subject=SUBJECTS.to_proto(subject), module_ids=[str(module_id) for module_id in module_ids]
+                    subject=SUBJECTS.to_proto(subject),
+                    module_ids=[str(module_id) for module_id in module_ids],
                 )
             )

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from affilia.catalog.v1 import contract_pb2 as pb
+
 from domain.catalog.contract import (
     Contract,
     ContractVersion,

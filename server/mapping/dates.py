@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime
 
+from affilia.type.v1 import date_span_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2
 
-from affilia.type.v1 import date_span_pb2
 from domain.days import Days, Span
 
 
@@ -20,7 +20,8 @@ def date_from_proto(day: date_pb2.Date) -> date:
 def span_to_proto(span: Span) -> date_span_pb2.DateSpan:
     first_on, last_on = span.first_on, span.last_on
     return date_span_pb2.DateSpan(
-        first_on=date_to_proto(first_on) if first_on else None, last_on=date_to_proto(last_on) if last_on else None
+        first_on=date_to_proto(first_on) if first_on else None,
+        last_on=date_to_proto(last_on) if last_on else None,
     )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from affilia.type.v1 import membership_type_pb2
 from google.protobuf.descriptor import EnumDescriptor
 
-from affilia.type.v1 import membership_type_pb2
 from domain.membership import MembershipType
 
 E = TypeVar("E", bound=StrEnum)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from affilia.catalog.v1 import member_pb2 as pb
 from affilia.catalog.v1 import member_service_pb2 as service_pb
+
 from domain.members import (
     Address,
     Addresses,
@@ -23,7 +24,13 @@ from domain.members import (
     Salary,
 )
 from server.mapping.condition import EMPLOYMENT_STATUSES
-from server.mapping.dates import date_from_proto, date_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
+from server.mapping.dates import (
+    date_from_proto,
+    date_to_proto,
+    span_from_proto,
+    span_to_proto,
+    timestamp_to_proto,
+)
 from server.mapping.enums import EnumMapping
 
 MEMBER_KINDS = EnumMapping(pb.MemberKind.DESCRIPTOR, MemberKind)
@@ -116,6 +123,8 @@ def employment_to_proto(item: Employment) -> pb.Employment:
         employer_id=item.employer_id,
         status=EMPLOYMENT_STATUSES.to_proto(item.status),
         salary=(
-            pb.Salary(yearly_minor=salary.yearly_minor, currency_code=salary.currency_code) if salary else None
+            pb.Salary(yearly_minor=salary.yearly_minor, currency_code=salary.currency_code)
+            if salary
+            else None
         ),
     )

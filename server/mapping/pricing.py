@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from affilia.catalog.v1 import pricing_pb2 as pb
+
 from domain.membership import MembershipType
 from domain.money import Rounding
 from domain.pricing.prices import (
@@ -102,7 +103,12 @@ def module_pricing_from_proto(pricing: pb.ModulePricing) -> ModulePricing:
         participations=tuple(participation_from_proto(item) for item in pricing.participations),
         discounts=tuple(discount_from_proto(item) for item in pricing.discounts),
         taxes=tuple(
-            Tax(tax.code, tax.rate_bp, TAX_BASES.from_proto(tax.base), _types_from_proto(tax.beneficiary_types))
+            Tax(
+                tax.code,
+                tax.rate_bp,
+                TAX_BASES.from_proto(tax.base),
+                _types_from_proto(tax.beneficiary_types),
+            )
             for tax in pricing.taxes
         ),
     )

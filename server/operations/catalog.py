@@ -8,7 +8,14 @@ from uuid import UUID
 from domain.catalog.contract import Contract, ContractVersion, Module
 from domain.catalog.publishing import contract_violations
 from domain.days import UNBOUNDED_END, Span, to_day
-from domain.errors import ContractExists, ContractUnknown, EtagMismatch, ModuleUnknown, RequestMalformed, VersionOverlaps
+from domain.errors import (
+    ContractExists,
+    ContractUnknown,
+    EtagMismatch,
+    ModuleUnknown,
+    RequestMalformed,
+    VersionOverlaps,
+)
 from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.enrollment import not_in_the_future

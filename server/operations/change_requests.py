@@ -61,7 +61,9 @@ async def _submit(
     return await _submitted(tx, request.change_request_id)
 
 
-async def _refuse_unknown_modules(core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract) -> None:
+async def _refuse_unknown_modules(
+    core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract
+) -> None:
     """Raises ModuleUnknown for a module that no contract has ever listed; one of another contract is not offered."""
     named = {scoped.change.module_id for scoped in proposal.changes if scoped.change.module_id}
     if elsewhere := sorted(named - contract.slots.keys()):
@@ -107,7 +109,12 @@ async def _approve(
     await enrollment.add_members(tx, opened.group, judgement.membership_types)
     today = call.today(opened.contract.time_zone)
     await move_to(
-        tx, opened, judgement.settled.days, judgement.membership_types, today, change_request_key=change_request_key
+        tx,
+        opened,
+        judgement.settled.days,
+        judgement.membership_types,
+        today,
+        change_request_key=change_request_key,
     )
 
 

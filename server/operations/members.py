@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.errors import MemberUnknown, RequestMalformed
-from domain.members import FactTimeline, Facts, Member, MemberKind, timeline_violations, with_facts
+from domain.members import Facts, FactTimeline, Member, MemberKind, timeline_violations, with_facts
 from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.enrollment import not_in_the_future

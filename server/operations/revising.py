@@ -49,7 +49,10 @@ async def open_group(core: Core, tx: Connection, group: LockedGroup, also: Itera
 
 def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:
     return {
-        change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)
+        change.member_id
+        for decision in decisions
+        for change in decision.changes
+        if isinstance(change, Enroll)
     }
 
 

@@ -2,12 +2,16 @@
 
 from uuid import UUID
 
-from grpc.aio import ServicerContext
-
 from affilia.catalog.v1 import catalog_service_pb2 as pb
 from affilia.catalog.v1 import contract_pb2
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceServicer
-from server.mapping.contract import contract_from_proto, contract_to_proto, module_to_proto, version_from_proto
+
+from server.mapping.contract import (
+    contract_from_proto,
+    contract_to_proto,
+    module_to_proto,
+    version_from_proto,
+)
 from server.mapping.dates import date_from_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.paging import (
     check_consistency_token,
@@ -20,6 +24,7 @@ from server.mapping.paging import (
 from server.operations import catalog
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.rpc_types import Context
 from server.tokens import Tokens
 from storage.contracts import RecordedContract
 
@@ -30,7 +35,7 @@ class CatalogServicer(CatalogServiceServicer):
         self._tokens = tokens
 
     async def PublishContract(
-        self, request: pb.PublishContractRequest, context: ServicerContext
+        self, request: pb.PublishContractRequest, context: Context
     ) -> pb.PublishContractResponse:
         recorded = await catalog.publish_contract(
             self._core, current_call(), write_key(request), contract_from_proto(request.contract)
@@ -40,7 +45,7 @@ class CatalogServicer(CatalogServiceServicer):
         )
 
     async def AddContractVersion(
-        self, request: pb.AddContractVersionRequest, context: ServicerContext
+        self, request: pb.AddContractVersionRequest, context: Context
     ) -> pb.AddContractVersionResponse:
         recorded = await catalog.add_contract_version(
             self._core,
@@ -55,7 +60,7 @@ class CatalogServicer(CatalogServiceServicer):
         )
 
     async def AmendContract(
-        self, request: pb.AmendContractRequest, context: ServicerContext
+        self, request: pb.AmendContractRequest, context: Context
     ) -> pb.AmendContractResponse:
         recorded = await catalog.amend_contract(
             self._core,
@@ -69,16 +74,14 @@ class CatalogServicer(CatalogServiceServicer):
             contract=_recorded_to_proto(recorded), consistency_token=consistency_token(self._tokens)
         )
 
-    async def GetContract(
-        self, request: pb.GetContractRequest, context: ServicerContext
-    ) -> pb.GetContractResponse:
+    async def GetContract(self, request: pb.GetContractRequest, context: Context) -> pb.GetContractResponse:
         check_consistency_token(request, self._tokens)
         as_of = timestamp_from_proto(request.as_of) if request.HasField("as_of") else None
         recorded = await catalog.get_contract(self._core, current_call(), UUID(request.contract_id), as_of)
         return pb.GetContractResponse(contract=_recorded_to_proto(recorded))
 
     async def ListContracts(
-        self, request: pb.ListContractsRequest, context: ServicerContext
+        self, request: pb.ListContractsRequest, context: Context
     ) -> pb.ListContractsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens), page_size(request)
@@ -89,9 +92,7 @@ class CatalogServicer(CatalogServiceServicer):
             next_page_token=next_page_token(request, self._tokens, len(found) == size, last),
         )
 
-    async def GetModules(
-        self, request: pb.GetModulesRequest, context: ServicerContext
-    ) -> pb.GetModulesResponse:
+    async def GetModules(self, request: pb.GetModulesRequest, context: Context) -> pb.GetModulesResponse:
         check_consistency_token(request, self._tokens)
         on = date_from_proto(request.on) if request.HasField("on") else None
         modules = await catalog.get_modules(

@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from grpc.aio import ServicerContext
-
 from affilia.enrollment.v1 import change_request_pb2 as messages
 from affilia.enrollment.v1 import change_request_service_pb2 as pb
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceServicer
+
 from server.mapping.change_request import change_request_to_proto, proposal_from_proto, recompute_to_proto
 from server.mapping.enrollment_group import group_to_proto
 from server.mapping.paging import (
@@ -20,6 +19,7 @@ from server.mapping.paging import (
 from server.operations import change_requests, recomputes
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.rpc_types import Context
 from server.tokens import Tokens
 
 
@@ -29,7 +29,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         self._tokens = tokens
 
     async def SubmitChangeRequest(
-        self, request: pb.SubmitChangeRequestRequest, context: ServicerContext
+        self, request: pb.SubmitChangeRequestRequest, context: Context
     ) -> pb.SubmitChangeRequestResponse:
         submitted = await change_requests.submit(
             self._core, current_call(), write_key(request), proposal_from_proto(request)
@@ -41,14 +41,14 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         )
 
     async def GetChangeRequest(
-        self, request: pb.GetChangeRequestRequest, context: ServicerContext
+        self, request: pb.GetChangeRequestRequest, context: Context
     ) -> pb.GetChangeRequestResponse:
         check_consistency_token(request, self._tokens)
         found = await change_requests.get_change_request(self._core, UUID(request.change_request_id))
         return pb.GetChangeRequestResponse(change_request=change_request_to_proto(found))
 
     async def ListChangeRequests(
-        self, request: pb.ListChangeRequestsRequest, context: ServicerContext
+        self, request: pb.ListChangeRequestsRequest, context: Context
     ) -> pb.ListChangeRequestsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
@@ -61,7 +61,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         )
 
     async def RequestRecompute(
-        self, request: pb.RequestRecomputeRequest, context: ServicerContext
+        self, request: pb.RequestRecomputeRequest, context: Context
     ) -> pb.RequestRecomputeResponse:
         recompute = await recomputes.request_recompute(
             self._core, current_call(), write_key(request), UUID(request.group_id)
@@ -71,11 +71,13 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         )
 
     async def ListRecomputes(
-        self, request: pb.ListRecomputesRequest, context: ServicerContext
+        self, request: pb.ListRecomputesRequest, context: Context
     ) -> pb.ListRecomputesResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
-        found = await recomputes.list_recomputes(self._core, UUID(request.group_id), _done(request), after, size)
+        found = await recomputes.list_recomputes(
+            self._core, UUID(request.group_id), _done(request), after, size
+        )
         return pb.ListRecomputesResponse(
             recomputes=[recompute_to_proto(recompute) for _, recompute in found],
             next_page_token=next_page_token(

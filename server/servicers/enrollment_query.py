@@ -2,18 +2,23 @@
 
 from uuid import UUID
 
-from grpc.aio import ServicerContext
-
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceServicer
+
 from domain.days import Span
 from domain.enrollment.decisions import GroupKey
 from server.mapping.dates import span_from_proto, timestamp_from_proto
-from server.mapping.enrollment_group import difference_to_proto, group_to_proto, key_from_proto, revision_to_proto
+from server.mapping.enrollment_group import (
+    difference_to_proto,
+    group_to_proto,
+    key_from_proto,
+    revision_to_proto,
+)
 from server.mapping.paging import check_consistency_token, next_page_token, page_size, page_start
 from server.operations import enrollment as operations
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.rpc_types import Context
 from server.tokens import Tokens
 from storage.enrollment_reads import AsOf, GroupFilter
 
@@ -24,7 +29,7 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         self._tokens = tokens
 
     async def GetEnrollmentGroup(
-        self, request: pb.GetEnrollmentGroupRequest, context: ServicerContext
+        self, request: pb.GetEnrollmentGroupRequest, context: Context
     ) -> pb.GetEnrollmentGroupResponse:
         check_consistency_token(request, self._tokens)
         state = await operations.get_group(
@@ -33,7 +38,7 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         return pb.GetEnrollmentGroupResponse(group=group_to_proto(state))
 
     async def ListEnrollmentGroups(
-        self, request: pb.ListEnrollmentGroupsRequest, context: ServicerContext
+        self, request: pb.ListEnrollmentGroupsRequest, context: Context
     ) -> pb.ListEnrollmentGroupsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens), page_size(request)
@@ -54,7 +59,7 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         )
 
     async def ListRevisions(
-        self, request: pb.ListRevisionsRequest, context: ServicerContext
+        self, request: pb.ListRevisionsRequest, context: Context
     ) -> pb.ListRevisionsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
@@ -65,18 +70,22 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         )
 
     async def DiffRevisions(
-        self, request: pb.DiffRevisionsRequest, context: ServicerContext
+        self, request: pb.DiffRevisionsRequest, context: Context
     ) -> pb.DiffRevisionsResponse:
         check_consistency_token(request, self._tokens)
         group_id = UUID(request.group_id)
         differences, types = await operations.diff_revisions(
             self._core, group_id, request.from_revision, request.to_revision
         )
-        return pb.DiffRevisionsResponse(differences=[difference_to_proto(group_id, d, types) for d in differences])
+        return pb.DiffRevisionsResponse(
+            differences=[difference_to_proto(group_id, d, types) for d in differences]
+        )
 
 
 def _group(request: pb.GetEnrollmentGroupRequest) -> UUID | GroupKey:
-    return UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
+    return (
+        UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
+    )
 
 
 def _as_of(request: pb.GetEnrollmentGroupRequest | pb.ListEnrollmentGroupsRequest) -> AsOf:

@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from grpc.aio import ServicerContext
-
 from affilia.catalog.v1 import member_service_pb2 as pb
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceServicer
+
 from server.mapping.dates import timestamp_from_proto, timestamp_to_proto
 from server.mapping.member import (
     MEMBER_KINDS,
@@ -24,6 +23,7 @@ from server.mapping.paging import (
 from server.operations import members
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.rpc_types import Context
 from server.tokens import Tokens
 
 
@@ -33,7 +33,7 @@ class MemberServicer(MemberServiceServicer):
         self._tokens = tokens
 
     async def UpsertMember(
-        self, request: pb.UpsertMemberRequest, context: ServicerContext
+        self, request: pb.UpsertMemberRequest, context: Context
     ) -> pb.UpsertMemberResponse:
         member = request.member
         recorded = await members.upsert_member(
@@ -48,11 +48,13 @@ class MemberServicer(MemberServiceServicer):
             consistency_token=consistency_token(self._tokens),
         )
 
-    async def RecordFacts(
-        self, request: pb.RecordFactsRequest, context: ServicerContext
-    ) -> pb.RecordFactsResponse:
+    async def RecordFacts(self, request: pb.RecordFactsRequest, context: Context) -> pb.RecordFactsResponse:
         recorded = await members.record_facts(
-            self._core, current_call(), write_key(request), UUID(request.member_id), timeline_from_proto(request)
+            self._core,
+            current_call(),
+            write_key(request),
+            UUID(request.member_id),
+            timeline_from_proto(request),
         )
         return pb.RecordFactsResponse(
             recorded_at=timestamp_to_proto(recorded.recorded_at),
@@ -60,19 +62,16 @@ class MemberServicer(MemberServiceServicer):
             consistency_token=consistency_token(self._tokens),
         )
 
-    async def GetMember(
-        self, request: pb.GetMemberRequest, context: ServicerContext
-    ) -> pb.GetMemberResponse:
+    async def GetMember(self, request: pb.GetMemberRequest, context: Context) -> pb.GetMemberResponse:
         check_consistency_token(request, self._tokens)
         as_of = timestamp_from_proto(request.as_of) if request.HasField("as_of") else None
         recorded = await members.get_member(self._core, current_call(), UUID(request.member_id), as_of)
         return pb.GetMemberResponse(
-            member=member_to_proto(recorded.member, recorded.recorded_at), facts=facts_to_proto(recorded.member.facts)
+            member=member_to_proto(recorded.member, recorded.recorded_at),
+            facts=facts_to_proto(recorded.member.facts),
         )
 
-    async def ListMembers(
-        self, request: pb.ListMembersRequest, context: ServicerContext
-    ) -> pb.ListMembersResponse:
+    async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens), page_size(request)
         found = await members.list_members(self._core, UUID(after) if after else None, size)

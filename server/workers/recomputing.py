@@ -39,7 +39,7 @@ async def _recompute_waiting(core: Core, call: Call) -> bool:
     for group_key in waiting:
         try:
             await recompute_group(core, call, group_key)
-        except Exception as error:  # noqa: BLE001 (one group that fails must not stop the others)
+        except Exception as error:
             failed = True
             log.error("recompute_failed", group_key=group_key, error=type(error).__name__)
     return failed or len(waiting) < BATCH

@@ -11,7 +11,10 @@ import psycopg
 HEAD = "0001"
 """The newest migration; a test compares it with the files."""
 
+MIGRATIONS = Path(__file__).parent
+
 MIGRATION_LOCK = 0x6166_6669
+"""Any number that nobody else uses for an advisory lock."""
 
 
 def migrate(url: str) -> bool:
@@ -38,10 +41,10 @@ def _current(connection: psycopg.Connection) -> str | None:
 
 
 def _upgrade(url: str) -> None:
-    from alembic import command  # noqa: PLC0415 (see the module's docstring)
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
     command.upgrade(config, "head")

@@ -43,5 +43,7 @@ def _read(path: Path, folder: Path) -> CaseFile:
         raise ValueError(f"{path} is not a case: it has no steps")
     in_ledger_format = any("op" in step for step in steps)
     return CaseFile(
-        str(path.relative_to(folder)), CaseFormat.LEDGER if in_ledger_format else CaseFormat.ENROLLMENT, content
+        str(path.relative_to(folder)),
+        CaseFormat.LEDGER if in_ledger_format else CaseFormat.ENROLLMENT,
+        content,
     )

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
-
 from affilia.catalog.v1 import catalog_service_pb2, contract_pb2, member_pb2, member_service_pb2
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
@@ -19,6 +18,7 @@ from affilia.enrollment.v1 import (
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia.type.v1 import membership_type_pb2
+
 from tests.scenarios import enrollment_messages as messages
 
 RECOMPUTED_WITHIN_SECONDS = 30
@@ -104,7 +104,10 @@ class EnrollmentPlayer:
 
     def _publish_elsewhere(self, contract: contract_pb2.Contract) -> None:
         """Modules that a case asks for and its contract never lists must exist somewhere, or they are NOT_FOUND."""
-        contracts = [self.case["contract"], *(s["amend_contract"]["contract"] for s in _amendments(self.case))]
+        contracts = [
+            self.case["contract"],
+            *(s["amend_contract"]["contract"] for s in _amendments(self.case)),
+        ]
         listed = {m["module"] for c in contracts for v in c["versions"] for m in v["modules"]}
         if elsewhere := sorted(self._modules.keys() - listed):
             other = contract_pb2.Contract()
@@ -116,7 +119,9 @@ class EnrollmentPlayer:
             version.ClearField("rules")
             version.ClearField("modules")
             for name in elsewhere:
-                version.modules.add(module_id=self._modules[name], service_type=contract_pb2.SERVICE_TYPE_BASE)
+                version.modules.add(
+                    module_id=self._modules[name], service_type=contract_pb2.SERVICE_TYPE_BASE
+                )
             self._publish(other)
 
     def _record(self, member_id: str, fact: str, value: Any) -> None:
@@ -178,7 +183,9 @@ class EnrollmentPlayer:
         return {}
 
     def _play_amend_contract(self, step: Any) -> Answer:
-        current = self._catalog.GetContract(catalog_service_pb2.GetContractRequest(contract_id=self._contract_id))
+        current = self._catalog.GetContract(
+            catalog_service_pb2.GetContractRequest(contract_id=self._contract_id)
+        )
         self._catalog.AmendContract(
             catalog_service_pb2.AmendContractRequest(
                 request_id=str(uuid4()),
@@ -194,7 +201,9 @@ class EnrollmentPlayer:
     def _play_recompute(self, step: Any) -> Answer:
         if group_id := self._group().group_id:
             self._requests.RequestRecompute(
-                change_request_service_pb2.RequestRecomputeRequest(request_id=str(uuid4()), group_id=group_id),
+                change_request_service_pb2.RequestRecomputeRequest(
+                    request_id=str(uuid4()), group_id=group_id
+                ),
                 metadata=self._metadata,
             )
             self._await_recomputes()
@@ -215,7 +224,9 @@ class EnrollmentPlayer:
         return bool(self._requests.ListRecomputes(request).recomputes)
 
     def _group(self, revision: int | None = None) -> enrollment_group_pb2.EnrollmentGroup:
-        request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=self._key, revision=revision)
+        request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=self._key)
+        if revision is not None:
+            request.revision = revision
         try:
             return self._queries.GetEnrollmentGroup(request).group
         except grpc.RpcError as error:

@@ -148,6 +148,41 @@ CREATE TABLE event (
     change_request_key bigint CONSTRAINT event_change_request_key_fkey REFERENCES change_request,
     recorded_at timestamptz NOT NULL
 );
+
+COMMENT ON TABLE answered_request IS
+    'Every write that was answered, so that repeating it answers the same.';
+COMMENT ON TABLE contract_module IS
+    'To which contract a module belongs, and its slot, for ever.';
+COMMENT ON TABLE contract_revision IS
+    'Every recorded state of every contract, whole.';
+COMMENT ON TABLE deployment IS
+    'One row: who this database is, and the key that its tokens are authenticated with.';
+COMMENT ON TABLE enrollment_group IS
+    'The head of a group: its row is locked by whoever changes the group.';
+COMMENT ON TABLE member_revision IS
+    'Every recorded state of every member with all facts, whole.';
+COMMENT ON TABLE change_request IS
+    'What was asked for and what became of it; keys ascend in the order of judgement within a group.';
+COMMENT ON COLUMN change_request.revision IS
+    'The revision of the group after the request.';
+COMMENT ON TABLE group_member IS
+    'Whom a group concerns: its primary, and everyone whom an approved decision names.';
+COMMENT ON TABLE recompute IS
+    'Groups to be computed anew; at most one waits per group.';
+COMMENT ON COLUMN recompute.today_override IS
+    'The day that a --dev call took for today.';
+COMMENT ON COLUMN recompute.revision IS
+    'The revision that it made.';
+COMMENT ON TABLE enrollment_revision IS
+    'The states of groups, 1, 2, 3 and so on, and what made them.';
+COMMENT ON TABLE enrollment_difference IS
+    'How each revision differs from the one before.';
+COMMENT ON TABLE enrollment_period IS
+    'The periods of every revision, whole.';
+COMMENT ON COLUMN enrollment_period.slot_id IS
+    'The slot of the module, or the module itself without one.';
+COMMENT ON TABLE event IS
+    'What the change feed will tell, written in the transaction of the change.';
 """
 
 

@@ -1,0 +1,178 @@
+"""A few calls in few words, for tests over the wire: an employer, a family, and what they ask for."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2, member_pb2, member_service_pb2
+from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
+from affilia.enrollment.v1 import (
+    change_request_pb2,
+    change_request_service_pb2,
+    enrollment_group_pb2,
+    enrollment_query_service_pb2,
+)
+from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
+from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
+from affilia.type.v1 import date_span_pb2, membership_type_pb2
+from tests.scenarios.enrollment_messages import date, span
+
+ADULT_RULE = condition_pb2.Rule(
+    code="ADULT",
+    condition=condition_pb2.Condition(
+        age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, min_years=18)
+    ),
+)
+
+
+def new_id() -> str:
+    return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a call failed, decoded."""
+
+    code: grpc.StatusCode
+    reason: str
+    facts: dict[str, str]
+    violations: dict[str, str]
+
+
+def failure_of(call: Any, request: Message, metadata: tuple[tuple[str, str], ...] = ()) -> Failure:
+    """Makes a call that must fail, and tells how it did."""
+    try:
+        call(request, metadata=metadata)
+    except grpc.RpcError as error:
+        return decoded(error)
+    raise AssertionError("the call did not fail")
+
+
+def decoded(error: Any) -> Failure:
+    """The status and details of a failed call."""
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for name, value in error.trailing_metadata() or ():
+        if name == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                detail.Unpack(info)
+                detail.Unpack(bad_request)
+    violations = {v.field: v.description for v in bad_request.field_violations}
+    return Failure(error.code(), info.reason, dict(info.metadata), violations)
+
+
+@dataclass
+class Family:
+    """A contract with two modules of one slot, an option beside them, and a family under it."""
+
+    channel: grpc.Channel
+    contract_id: str = field(default_factory=new_id)
+    base: str = field(default_factory=new_id)
+    plus: str = field(default_factory=new_id)
+    option: str = field(default_factory=new_id)
+    primary: str = field(default_factory=new_id)
+    child: str = field(default_factory=new_id)
+
+    def __post_init__(self) -> None:
+        self.catalog = CatalogServiceStub(self.channel)
+        self.members = MemberServiceStub(self.channel)
+        self.requests = ChangeRequestServiceStub(self.channel)
+        self.queries = EnrollmentQueryServiceStub(self.channel)
+        self.key = enrollment_group_pb2.GroupKey(contract_id=self.contract_id, primary_id=self.primary)
+
+    def contract(self) -> contract_pb2.Contract:
+        adults_only = contract_pb2.Module(
+            module_id=self.option, service_type=contract_pb2.SERVICE_TYPE_OPTION, rules=[ADULT_RULE]
+        )
+        modules = [
+            contract_pb2.Module(module_id=module_id, slot="base", service_type=contract_pb2.SERVICE_TYPE_BASE)
+            for module_id in (self.base, self.plus)
+        ]
+        return contract_pb2.Contract(
+            contract_id=self.contract_id,
+            country_code="FR",
+            currency_code="EUR",
+            time_zone="Europe/Paris",
+            sponsor_id="ACME",
+            versions=[
+                contract_pb2.ContractVersion(
+                    days=span("2025-01-01", None), max_backdating_days=3650, modules=[*modules, adults_only]
+                )
+            ],
+        )
+
+    def set_up(self) -> "Family":
+        """Publishes the contract and stores the members, the primary born in 1980, the child in 2015."""
+        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=self.contract())
+        self.catalog.PublishContract(request)
+        for member_id, born_on in ((self.primary, "1980-06-01"), (self.child, "2015-06-01")):
+            self.members.UpsertMember(
+                member_service_pb2.UpsertMemberRequest(
+                    request_id=new_id(),
+                    member=member_pb2.Member(member_id=member_id, kind=member_pb2.MEMBER_KIND_PERSON),
+                )
+            )
+            self.born(member_id, born_on)
+        return self
+
+    def born(self, member_id: str, born_on: str | None) -> member_service_pb2.RecordFactsResponse:
+        request = member_service_pb2.RecordFactsRequest(request_id=new_id(), member_id=member_id)
+        request.birth.CopyFrom(member_pb2.Birth(born_on=date(born_on) if born_on else None))
+        return self.members.RecordFacts(request)
+
+    def enroll(
+        self, module_id: str, first: str, last: str | None = None, child: bool = False
+    ) -> change_request_pb2.ScopedChange:
+        return change_request_pb2.ScopedChange(
+            enroll=change_request_pb2.Enroll(
+                member_id=self.child if child else self.primary,
+                membership_type=membership_type_pb2.MEMBERSHIP_TYPE_CHILD
+                if child
+                else membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY,
+                module_id=module_id,
+                days=span(first, last),
+            )
+        )
+
+    def leave(self, first: str, last: str | None = None, module_id: str = "") -> change_request_pb2.ScopedChange:
+        return change_request_pb2.ScopedChange(
+            leave=change_request_pb2.Leave(member_id=self.primary, module_id=module_id, days=span(first, last))
+        )
+
+    def request(
+        self, *changes: change_request_pb2.ScopedChange, **more: Any
+    ) -> change_request_service_pb2.SubmitChangeRequestRequest:
+        """A member's request, with a request id of its own."""
+        content: dict[str, Any] = {
+            "request_id": new_id(),
+            "group": self.key,
+            "changes": changes,
+            "requester": change_request_pb2.Requester(
+                role=change_request_pb2.REQUESTER_ROLE_MEMBER, requester_id=self.primary
+            ),
+            **more,
+        }
+        return change_request_service_pb2.SubmitChangeRequestRequest(**content)
+
+    def submit(
+        self, *changes: change_request_pb2.ScopedChange, **more: Any
+    ) -> change_request_service_pb2.SubmitChangeRequestResponse:
+        return self.requests.SubmitChangeRequest(self.request(*changes, **more))
+
+    def group(self, **how: Any) -> enrollment_group_pb2.EnrollmentGroup:
+        request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=self.key, **how)
+        return self.queries.GetEnrollmentGroup(request).group
+
+
+def admin(reason: str = "a test") -> change_request_pb2.Requester:
+    return change_request_pb2.Requester(
+        role=change_request_pb2.REQUESTER_ROLE_ADMIN, requester_id="back-office", reason=reason
+    )
+
+
+def days(first: str | None, last: str | None = None) -> date_span_pb2.DateSpan:
+    return span(first, last)

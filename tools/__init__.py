@@ -1,0 +1,1 @@
+"""Tools of the build: run by the Makefile, never by the product."""

@@ -1,0 +1,37 @@
+"""The one import rule that import-linter has no word for: a package that knows nothing but the standard library."""
+
+import sys
+from typing import Any
+
+from grimp import ImportGraph
+from importlinter import Contract, ContractCheck, fields, output
+
+
+class StandardLibraryOnly(Contract):
+    """The packages import themselves and the standard library, without the modules forbidden there."""
+
+    type_name = "standard_library_only"
+
+    packages = fields.ListField(subfield=fields.StringField())
+    forbidden_standard_modules = fields.ListField(subfield=fields.StringField(), required=False)
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+        packages: list[str] = list(self.packages)  # type: ignore[call-overload]
+        forbidden: list[str] = list(self.forbidden_standard_modules or ())  # type: ignore[call-overload]
+        allowed = (sys.stdlib_module_names - set(forbidden)) | set(packages)
+        wrong: list[dict[str, Any]] = [
+            detail
+            for package in packages
+            for module in sorted({package} | graph.find_descendants(package))
+            for imported in sorted(graph.find_modules_directly_imported_by(module))
+            if imported.partition(".")[0] not in allowed
+            for detail in graph.get_import_details(importer=module, imported=imported)
+        ]
+        return ContractCheck(kept=not wrong, metadata={"wrong": wrong})
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        for detail in check.metadata["wrong"]:
+            output.print_error(
+                f"{detail['importer']} imports {detail['imported']} (line {detail['line_number']})",
+                bold=False,
+            )
