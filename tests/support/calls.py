@@ -84,6 +84,11 @@ class Family:
         self.queries = EnrollmentQueryServiceStub(self.channel)
         self.key = enrollment_group_pb2.GroupKey(contract_id=self.contract_id, primary_id=self.primary)
 
+    def ids(self) -> dict[str, str]:
+        """What makes the same family on another channel."""
+        names = ("contract_id", "base", "plus", "option", "primary", "child")
+        return {name: getattr(self, name) for name in names}
+
     def contract(self) -> contract_pb2.Contract:
         adults_only = contract_pb2.Module(
             module_id=self.option, service_type=contract_pb2.SERVICE_TYPE_OPTION, rules=[ADULT_RULE]
@@ -110,14 +115,25 @@ class Family:
         request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=self.contract())
         self.catalog.PublishContract(request)
         for member_id, born_on in ((self.primary, "1980-06-01"), (self.child, "2015-06-01")):
-            self.members.UpsertMember(
-                member_service_pb2.UpsertMemberRequest(
-                    request_id=new_id(),
-                    member=member_pb2.Member(member_id=member_id, kind=member_pb2.MEMBER_KIND_PERSON),
-                )
-            )
+            self.store(member_id)
             self.born(member_id, born_on)
         return self
+
+    def store(self, member_id: str) -> None:
+        """Stores a member without facts."""
+        member = member_pb2.Member(member_id=member_id, kind=member_pb2.MEMBER_KIND_PERSON)
+        self.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member))
+
+    def amend(self, contract: contract_pb2.Contract) -> contract_pb2.Contract:
+        """Replaces all versions of the contract by those of another state of it."""
+        current = self.catalog.GetContract(catalog_service_pb2.GetContractRequest(contract_id=self.contract_id))
+        request = catalog_service_pb2.AmendContractRequest(
+            request_id=new_id(),
+            contract_id=self.contract_id,
+            versions=contract.versions,
+            etag=current.contract.etag,
+        )
+        return self.catalog.AmendContract(request).contract
 
     def born(self, member_id: str, born_on: str | None) -> member_service_pb2.RecordFactsResponse:
         request = member_service_pb2.RecordFactsRequest(request_id=new_id(), member_id=member_id)

@@ -1,0 +1,124 @@
+"""Reading enrollments: as of now, of a revision, of an instant; what differs; page by page."""
+
+import time
+
+import grpc
+from google.protobuf import timestamp_pb2
+
+from affilia.enrollment.v1 import enrollment_group_pb2, enrollment_query_service_pb2
+from tests.scenarios.enrollment_messages import span
+from tests.support.calls import Family, failure_of, new_id
+
+
+def test_a_group_is_the_same_by_id_and_by_contract_and_primary(family: Family) -> None:
+    group = family.submit(family.enroll(family.base, "2026-01-01")).group
+    by_id = enrollment_query_service_pb2.GetEnrollmentGroupRequest(group_id=group.group_id.upper())
+    assert family.queries.GetEnrollmentGroup(by_id).group == group == family.group()
+
+
+def test_answers_as_of_a_revision_or_instant_never_change(family: Family) -> None:
+    first = family.submit(family.enroll(family.base, "2026-01-01")).group
+    second = family.submit(family.enroll(family.plus, "2026-07-01")).group
+    before_all = timestamp_pb2.Timestamp(seconds=first.recorded_at.seconds - 3600)
+    for _ in range(2):
+        assert family.group(revision=1) == first
+        assert family.group(instant=first.recorded_at) == first
+        assert family.group(revision=2) == family.group(instant=second.recorded_at) == second
+        assert family.group(revision=0).periods == family.group(instant=before_all).periods == []
+        family.submit(family.leave("2026-03-01"))
+
+
+def test_an_instant_that_has_only_just_passed_is_final(family: Family) -> None:
+    family.submit(family.enroll(family.base, "2026-01-01"))
+    for month in range(2, 8):
+        instant = timestamp_pb2.Timestamp()
+        instant.FromNanoseconds(time.time_ns() - 2_000_000)
+        seen = family.group(instant=instant)
+        family.submit(family.enroll(family.plus if month % 2 else family.base, f"2026-{month:02}-01"))
+        assert family.group(instant=instant) == seen
+
+
+def test_an_unknown_group_or_revision_is_not_found(family: Family) -> None:
+    unknown = enrollment_query_service_pb2.GetEnrollmentGroupRequest(group_id=new_id())
+    failure = failure_of(family.queries.GetEnrollmentGroup, unknown)
+    assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "GROUP_UNKNOWN")
+    family.submit(family.enroll(family.base, "2026-01-01"))
+    later = enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=family.key, revision=2)
+    failure = failure_of(family.queries.GetEnrollmentGroup, later)
+    assert (failure.reason, failure.facts["revision"]) == ("REVISION_UNKNOWN", "2")
+
+
+def test_only_periods_that_touch_a_span_are_given_whole(family: Family) -> None:
+    family.submit(family.enroll(family.base, "2026-01-01"), family.enroll(family.plus, "2026-07-01"))
+    group = family.group(touching=span("2026-06-30", "2026-06-30"))
+    assert [(p.module_id, p.days) for p in group.periods] == [(family.base, span("2026-01-01", "2026-06-30"))]
+    assert len(family.group(touching=span("2026-06-30", None)).periods) == 2
+    assert len(family.group(touching=span(None, "2025-12-31")).periods) == 0
+
+
+def test_revisions_are_listed_with_causes_and_what_they_mean(family: Family) -> None:
+    first = family.submit(family.enroll(family.base, "2026-01-01"))
+    last = family.submit(family.leave("2026-01-01"))
+    request = enrollment_query_service_pb2.ListRevisionsRequest(group_id=first.group.group_id, page_size=1)
+    page = family.queries.ListRevisions(request)
+    (revision,) = page.revisions
+    assert revision.cause.change_request_id == first.change_request.change_request_id
+    assert revision.event == enrollment_group_pb2.POLICY_EVENT_ACTIVATED
+    request.page_token = page.next_page_token
+    (revision,) = family.queries.ListRevisions(request).revisions
+    assert revision.revision == 2
+    assert revision.cause.change_request_id == last.change_request.change_request_id
+    assert revision.event == enrollment_group_pb2.POLICY_EVENT_TERMINATED
+
+
+def test_differences_say_what_became_of_each_enrollment(family: Family) -> None:
+    group_id = family.submit(family.enroll(family.base, "2026-01-01")).group.group_id
+    family.submit(family.enroll(family.plus, "2026-07-01"))
+    family.submit(family.enroll(family.base, "2026-07-01"))
+
+    def told(first: int, last: int) -> dict[str, list[str]]:
+        request = enrollment_query_service_pb2.DiffRevisionsRequest(
+            group_id=group_id, from_revision=first, to_revision=last
+        )
+        return {
+            d.module_id: [enrollment_group_pb2.DifferenceKind.Name(k)[len("DIFFERENCE_KIND_") :] for k in d.kinds]
+            for d in family.queries.DiffRevisions(request).differences
+        }
+
+    assert told(0, 1) == {family.base: ["STARTED"]}
+    assert told(1, 2) == {family.base: ["TERMINATED"], family.plus: ["STARTED"]}
+    assert told(2, 3) == {family.base: ["EXTENDED", "REINSTATED"], family.plus: ["CANCELLED"]}
+    assert told(1, 3) == {}
+    backwards = enrollment_query_service_pb2.DiffRevisionsRequest(group_id=group_id, from_revision=2, to_revision=1)
+    assert set(failure_of(family.queries.DiffRevisions, backwards).violations) == {"from_revision"}
+
+
+def test_groups_are_found_by_contract_primary_and_member_page_by_page(family: Family) -> None:
+    group = family.submit(
+        family.enroll(family.base, "2026-01-01"), family.enroll(family.base, "2026-01-01", child=True)
+    ).group
+    others = []
+    for _ in range(4):
+        other = Family(family.channel, contract_id=family.contract_id, base=family.base)
+        for member in (other.primary, other.child):
+            other.store(member)
+        others.append(other.submit(other.enroll(family.base, "2026-01-01")).group.group_id)
+
+    def found(**which: str) -> list[str]:
+        request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(page_size=2, **which)
+        ids: list[str] = []
+        while True:
+            page = family.queries.ListEnrollmentGroups(request)
+            ids += [g.group_id for g in page.groups]
+            if not page.next_page_token:
+                return ids
+            request.page_token = page.next_page_token
+
+    assert found(contract_id=family.contract_id) == sorted([group.group_id, *others])
+    assert found(primary_id=family.primary) == [group.group_id]
+    assert found(member_id=family.child) == [group.group_id]
+    assert found(member_id=new_id()) == []
+    as_of = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(
+        member_id=family.child, instant=timestamp_pb2.Timestamp(seconds=group.recorded_at.seconds - 60)
+    )
+    assert not family.queries.ListEnrollmentGroups(as_of).groups
