@@ -2,7 +2,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate format bench soak wheels lock clean venv-run venv-dev
+.PHONY: help setup run test cases check generate format bench soak wheels lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -19,10 +19,10 @@ cases: venv-dev ## Play the JSON cases against a running server (AFFILIA_CASES=f
 	@$(PYTHON_IN_VENV) -m pytest tests/scenarios/test_cases.py $(ARGS)
 
 check: venv-dev ## Format, lint, types, imports, protos, stale stubs, locks (some: ONLY="types imports")
-	@$(PYTHON_IN_VENV) tools/check.py $(ONLY)
+	@$(PYTHON_IN_VENV) -m tools.check $(ONLY)
 
 generate: venv-dev ## Write generated/ from protos/
-	@$(PYTHON_IN_VENV) tools/protos.py generate
+	@$(PYTHON_IN_VENV) -m tools.protos generate
 
 format: venv-dev ## Format Python and protos, and mend what Ruff can mend
 	@.venv/bin/ruff check --fix-only --quiet
@@ -36,14 +36,14 @@ soak: venv-dev ## Measure for a long time under load (flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m benchmarks.soak $(ARGS)
 
 wheels: venv-dev ## Build what is published into dist/
-	@$(PYTHON_IN_VENV) tools/wheels.py
+	@$(PYTHON_IN_VENV) -m tools.wheels
 
-lock: venv-run ## Resolve pyproject.toml into the lock files (newer versions: ARGS=--upgrade or ARGS="name name")
-	@$(PYTHON_IN_VENV) tools/lock.py $(ARGS)
+lock: venv-bare ## Resolve pyproject.toml into the lock files (newer versions: ARGS=--upgrade or ARGS="name name")
+	@$(PYTHON_IN_VENV) -m tools.lock $(ARGS)
 
 clean: ## Remove what was built; the database in .data and .venv stay
 	@rm -rf .build dist
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
-venv-run venv-dev: venv-%:
+venv-run venv-dev venv-bare: venv-%:
 	@PYTHON="$(PYTHON)" tools/environment $*

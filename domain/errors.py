@@ -112,18 +112,14 @@ class RevisionUnknown(DomainError):
 
     def __init__(self, group_id: UUID, revision: int | None) -> None:
         which = "at that instant" if revision is None else f"with number {revision}"
-        super().__init__(
-            f"Group {group_id} has no revision {which}.", group_id=group_id, revision=revision or ""
-        )
+        super().__init__(f"Group {group_id} has no revision {which}.", group_id=group_id, revision=revision or "")
 
 
 class ChangeRequestUnknown(DomainError):
     reason = Reason.CHANGE_REQUEST_UNKNOWN
 
     def __init__(self, change_request_id: UUID) -> None:
-        super().__init__(
-            f"There is no change request {change_request_id}.", change_request_id=change_request_id
-        )
+        super().__init__(f"There is no change request {change_request_id}.", change_request_id=change_request_id)
 
 
 class RequestIdReused(DomainError):

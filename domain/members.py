@@ -128,9 +128,7 @@ def with_facts(facts: Facts, timeline: FactTimeline) -> Facts:
         case Addresses(addresses):
             return replace(facts, addresses=tuple(sorted(addresses, key=lambda a: a.days)))
         case Employments(employments):
-            return replace(
-                facts, employments=tuple(sorted(employments, key=lambda e: (e.days, e.employer_id)))
-            )
+            return replace(facts, employments=tuple(sorted(employments, key=lambda e: (e.days, e.employer_id))))
         case HealthRegimes(regimes):
             return replace(facts, health_regimes=tuple(sorted(regimes, key=lambda r: r.days)))
         case Attributes(attributes):
@@ -146,9 +144,7 @@ def timeline_violations(timeline: FactTimeline) -> list[FieldViolation]:
             return [
                 *_shared_days("addresses", addresses, [""] * len(addresses)),
                 *(
-                    FieldViolation(
-                        f"addresses.items[{i}].country_code", f"{a.country_code} is not an ISO 3166 code"
-                    )
+                    FieldViolation(f"addresses.items[{i}].country_code", f"{a.country_code} is not an ISO 3166 code")
                     for i, a in enumerate(addresses)
                     if not is_country(a.country_code)
                 ),

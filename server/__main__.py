@@ -17,9 +17,7 @@ def parser() -> argparse.ArgumentParser:
         flag = "--" + name.replace("_", "-")
         text = f"{field.description} Default: {field.default}." if field.default != "" else field.description
         if field.annotation is bool:
-            serve.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=None, help=field.description
-            )
+            serve.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
         else:
             serve.add_argument(flag, default=None, help=text)
     return top

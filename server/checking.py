@@ -12,11 +12,11 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from affilia.type.v1 import limits_pb2
 from google.api import field_behavior_pb2, field_info_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
+from affilia.type.v1 import limits_pb2
 from domain.errors import FieldViolation
 
 MOST_VIOLATIONS = 100
@@ -55,9 +55,7 @@ def message_check(descriptor: Descriptor) -> Check:
             yield from check_field(message, f"{path}.{name}" if path else name)
         for name in oneofs:
             if message.WhichOneof(name) is None:
-                yield FieldViolation(
-                    f"{path}.{name}" if path else name, "exactly one of its fields must be set"
-                )
+                yield FieldViolation(f"{path}.{name}" if path else name, "exactly one of its fields must be set")
 
     return check
 
@@ -184,9 +182,7 @@ def _date_check(value: Any, path: str) -> Iterator[FieldViolation]:
     try:
         date(value.year, value.month, value.day)
     except ValueError:
-        yield FieldViolation(
-            path, f"{value.year:04}-{value.month:02}-{value.day:02} is no date of the calendar"
-        )
+        yield FieldViolation(path, f"{value.year:04}-{value.month:02}-{value.day:02} is no date of the calendar")
 
 
 def _span_check(value: Any, path: str) -> Iterator[FieldViolation]:

@@ -55,9 +55,7 @@ class Defect(DomainError):
     reason = Reason.DEFECT
 
     def __init__(self, call_id: str) -> None:
-        super().__init__(
-            "This is a defect of the server; the call's id finds it in the log.", call_id=call_id
-        )
+        super().__init__("This is a defect of the server; the call's id finds it in the log.", call_id=call_id)
 
 
 def status_of(error: DomainError) -> status_pb2.Status:
@@ -78,9 +76,7 @@ def status_of(error: DomainError) -> status_pb2.Status:
         delay.FromMilliseconds(int(RETRY_AFTER_SECONDS[error.reason] * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     code: int = STATUS[error.reason].value[0]
-    return status_pb2.Status(
-        code=code, message=error.message, details=[_packed(detail) for detail in details]
-    )
+    return status_pb2.Status(code=code, message=error.message, details=[_packed(detail) for detail in details])
 
 
 def _packed(detail: Message) -> any_pb2.Any:

@@ -58,9 +58,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def _serving(
-    settings: Settings, database: Database, embedded: EmbeddedPostgres | None
-) -> AsyncIterator[Running]:
+async def _serving(settings: Settings, database: Database, embedded: EmbeddedPostgres | None) -> AsyncIterator[Running]:
     async with database.reading() as connection:
         tokens = Tokens((await read_deployment(connection)).token_key)
     core = core_on(database)

@@ -17,6 +17,12 @@ from pathlib import Path
 from typing import cast
 
 import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from rich.console import Console
+from rich.progress import Progress
+
 from affilia.catalog.v1 import catalog_service_pb2 as catalog_service
 from affilia.catalog.v1 import member_service_pb2 as member_service
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -26,12 +32,6 @@ from affilia.enrollment.v1 import change_request_service_pb2 as change_request_s
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_service
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
-from google.protobuf import json_format
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
-from rich.console import Console
-from rich.progress import Progress
-
 from domain.identity import derived_id
 from server.sample_files import SampleContract, SampleFamily, SampleFilesMalformed, SampleMember, read_samples
 
@@ -127,9 +127,7 @@ class _Loader:
             await self._catalog.PublishContract(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             self._summary.failed += len(sample.families)
-            self._summary.troubles.append(
-                f"{sample.folder.name} with all its families: {_describe_error(error)}"
-            )
+            self._summary.troubles.append(f"{sample.folder.name} with all its families: {_describe_error(error)}")
         else:
             self._summary.contracts += 1
             self.published.append(sample)
@@ -163,9 +161,7 @@ class _Loader:
             self._summary.approved += 1
         else:
             self._summary.rejected += 1
-            reasons = "; ".join(
-                _describe_violation(family, violation) for violation in change_request.violations
-            )
+            reasons = "; ".join(_describe_violation(family, violation) for violation in change_request.violations)
             self._summary.troubles.append(f"{family.name} rejected: {reasons}")
 
     async def _store(self, member: SampleMember) -> None:
@@ -239,16 +235,10 @@ def _progress(total: int, show: bool) -> Iterator[Callable[[], None]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """0: everything is approved. 1: something was rejected or failed. 2: the files are malformed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m server.sample_book", description="Loads a folder of samples."
-    )
-    parser.add_argument(
-        "folder", type=Path, help="a folder with contract.json and families.csv, or with such folders"
-    )
+    parser = argparse.ArgumentParser(prog="python -m server.sample_book", description="Loads a folder of samples.")
+    parser.add_argument("folder", type=Path, help="a folder with contract.json and families.csv, or with such folders")
     parser.add_argument("--address", default="127.0.0.1:50051", help="host:port of the server (%(default)s)")
-    parser.add_argument(
-        "--families-at-once", type=int, default=16, help="how many run in parallel (%(default)s)"
-    )
+    parser.add_argument("--families-at-once", type=int, default=16, help="how many run in parallel (%(default)s)")
     options = parser.parse_args(arguments)
     if options.families_at_once < 1:
         parser.error("--families-at-once must be 1 or more")

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+from google.protobuf import json_format
+from google.type.date_pb2 import Date
+
 from affilia.catalog.v1 import condition_pb2, contract_pb2, member_pb2
 from affilia.catalog.v1 import member_service_pb2 as member_service
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from google.protobuf import json_format
-from google.type.date_pb2 import Date
-
 from domain.identity import derived_id
 
 T = TypeVar("T")
@@ -73,9 +73,7 @@ def read_samples(folder: Path) -> list[SampleContract]:
     samples = []
     for each in folders:
         contract = _read_contract(each / "contract.json", faults)
-        samples.append(
-            SampleContract(each, contract, _read_families(each / "families.csv", contract, faults))
-        )
+        samples.append(SampleContract(each, contract, _read_families(each / "families.csv", contract, faults)))
     if faults:
         raise SampleFilesMalformed(faults)
     return samples
@@ -83,9 +81,7 @@ def read_samples(folder: Path) -> list[SampleContract]:
 
 def _sample_folders(folder: Path) -> Iterator[Path]:
     """Folders with either file, so that a forgotten one is told."""
-    return (
-        f for f in folder.glob("*/") if any((f / name).exists() for name in ("contract.json", "families.csv"))
-    )
+    return (f for f in folder.glob("*/") if any((f / name).exists() for name in ("contract.json", "families.csv")))
 
 
 def _read_text(path: Path, faults: list[str]) -> str:
@@ -125,15 +121,11 @@ def _module_ids(path: Path, contract: contract_pb2.Contract, faults: list[str]) 
     ids: dict[str, str] = {}
     for module in (module for version in contract.versions for module in version.modules):
         if module.display_name and ids.setdefault(module.display_name, module.module_id) != module.module_id:
-            faults.append(
-                f"{path}:1: two modules are called {module.display_name!r}: families could mean either"
-            )
+            faults.append(f"{path}:1: two modules are called {module.display_name!r}: families could mean either")
     return ids
 
 
-def _read_families(
-    path: Path, contract: contract_pb2.Contract, faults: list[str]
-) -> tuple[SampleFamily, ...]:
+def _read_families(path: Path, contract: contract_pb2.Contract, faults: list[str]) -> tuple[SampleFamily, ...]:
     modules = _module_ids(path.with_name("contract.json"), contract, faults)
     families: dict[str, list[SampleMember]] = {}
     malformed: set[str | None] = set()
@@ -202,9 +194,7 @@ def _regime(text: str) -> member_pb2.HealthRegimeSpan:
     name, _, first_on = text.partition(" from ")
     regime = _choice("HEALTH_REGIME_", member_pb2.HealthRegime.keys())(name.strip())
     days = DateSpan(first_on=_day(first_on.strip()) if first_on else None)
-    return member_pb2.HealthRegimeSpan(
-        days=days, regime=member_pb2.HealthRegime.Value(f"HEALTH_REGIME_{regime}")
-    )
+    return member_pb2.HealthRegimeSpan(days=days, regime=member_pb2.HealthRegime.Value(f"HEALTH_REGIME_{regime}"))
 
 
 def _attributes(text: str) -> list[member_pb2.Attribute]:
@@ -258,9 +248,7 @@ def _read_cells(row: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     texts = {column: (row.get(column) or "").strip() for column in CELLS}
     cells: dict[str, Any] = dict.fromkeys(CELLS)
     wrong = [f"{column}: is empty" for column in REQUIRED_CELLS if not texts[column]]
-    wrong += [
-        f"{other}: is needed beside {one}" for one, other in NEEDED_BESIDE if texts[one] and not texts[other]
-    ]
+    wrong += [f"{other}: is needed beside {one}" for one, other in NEEDED_BESIDE if texts[one] and not texts[other]]
     for column, text in texts.items():
         try:
             cells[column] = CELLS[column](text) if text else None
@@ -283,9 +271,7 @@ def _member(
         kind=member_pb2.MEMBER_KIND_PET if role == "PET" else member_pb2.MEMBER_KIND_PERSON,
         display_name=cells["name"],
     )
-    facts = [
-        member_service.RecordFactsRequest(member_id=member_id, **fact) for fact in _facts(cells, contract)
-    ]
+    facts = [member_service.RecordFactsRequest(member_id=member_id, **fact) for fact in _facts(cells, contract)]
     enrolls = [
         change_request_pb2.Enroll(
             member_id=member_id,
@@ -304,9 +290,7 @@ def _facts(cells: Mapping[str, Any], contract: contract_pb2.Contract) -> Iterato
     if cells["born_on"]:
         yield {"birth": member_pb2.Birth(born_on=cells["born_on"])}
     if cells["country"]:
-        address = member_pb2.Address(
-            days=DateSpan(), country_code=cells["country"], postal_code=cells["postal_code"]
-        )
+        address = member_pb2.Address(days=DateSpan(), country_code=cells["country"], postal_code=cells["postal_code"])
         yield {"addresses": member_pb2.Addresses(items=[address])}
     if cells["employer"]:
         employment = member_pb2.Employment(

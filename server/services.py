@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+
 from affilia.catalog.v1 import catalog_service_pb2_grpc, member_service_pb2_grpc
 from affilia.enrollment.v1 import change_request_service_pb2_grpc, enrollment_query_service_pb2_grpc
-
 from server.operations.core import Core
 from server.servicers.catalog import CatalogServicer
 from server.servicers.change_request import ChangeRequestServicer

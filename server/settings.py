@@ -26,15 +26,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="AFFILIA_", frozen=True, extra="forbid")
 
-    listen: str = Field(
-        "127.0.0.1:50051", description="Address of the public listener; port 0: any free one."
-    )
-    internal_listen: str = Field(
-        "127.0.0.1:50052", description="Address of the listener for internal services."
-    )
-    database_url: str = Field(
-        "", description="PostgreSQL 15 or later, as a libpq URL. Empty: the embedded one."
-    )
+    listen: str = Field("127.0.0.1:50051", description="Address of the public listener; port 0: any free one.")
+    internal_listen: str = Field("127.0.0.1:50052", description="Address of the listener for internal services.")
+    database_url: str = Field("", description="PostgreSQL 15 or later, as a libpq URL. Empty: the embedded one.")
     data_dir: Path = Field(Path(".data"), description="Where the embedded database lives.")
     sample_book: bool = Field(False, description="Whether to load the sample book when the server starts.")
     samples_dir: Path = Field(Path("samples"), description="Where the sample book stands.")
@@ -42,21 +36,15 @@ class Settings(BaseSettings):
         False, description="For development: a call's metadata x-affilia-today sets its today; loopback only."
     )
     pool_size: int = Field(20, ge=2, le=500, description="Most connections to the database.")
-    drain_seconds: float = Field(
-        20.0, ge=0, le=600, description="How long calls may take to finish on SIGTERM."
-    )
-    default_deadline_seconds: float = Field(
-        30.0, gt=0, le=600, description="Deadline of a call that brings none."
-    )
+    drain_seconds: float = Field(20.0, ge=0, le=600, description="How long calls may take to finish on SIGTERM.")
+    default_deadline_seconds: float = Field(30.0, gt=0, le=600, description="Deadline of a call that brings none.")
     max_message_bytes: int = Field(
         1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request on the public listener."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @field_validator("listen", "internal_listen")
     @classmethod

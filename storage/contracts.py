@@ -86,9 +86,7 @@ class StoredContracts:
         )
         return [await self.state(connection, contract_id, n) for contract_id, n in await cursor.fetchall()]
 
-    async def contracts_of_modules(
-        self, connection: Connection, module_ids: Sequence[UUID]
-    ) -> dict[UUID, UUID]:
+    async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
         """To which contract each module belongs; unknown modules are left out."""
         cursor = await connection.execute(
             "SELECT module_id, contract_id FROM contract_module WHERE module_id = ANY(%s)", [list(module_ids)]

@@ -85,19 +85,20 @@ class Database:
 
         Work that lost against a concurrent writer is begun anew, a bounded number of times; then WriteConflict.
         """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_LOST_AGAINST_OTHERS),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.01, max=0.2),
+        )
         with _in_our_words():
             try:
-                async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(_LOST_AGAINST_OTHERS),
-                    stop=stop_after_attempt(ATTEMPTS),
-                    wait=wait_random_exponential(multiplier=0.01, max=0.2),
-                ):
-                    with attempt:
-                        async with self._pool.connection() as connection, connection.transaction():
-                            done = await work(connection)
+                return await retrying(self._write_once, work)
             except RetryError as lost:
                 raise WriteConflict from lost
-            return done
+
+    async def _write_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._pool.connection() as connection, connection.transaction():
+            return await work(connection)
 
     async def answers(self) -> bool:
         """Whether the database answers at all; for health."""

@@ -110,9 +110,9 @@ def register_day_types(context: AdaptContext) -> None:
     """Makes a connection, or all of a pool's, speak in days. Results must be fetched in binary."""
     adapters = context.adapters
     RangeInfo("daterange", DATERANGE_OID, 3913, subtype_oid=1082).register(context)
-    MultirangeInfo(
-        "datemultirange", DATEMULTIRANGE_OID, 6155, range_oid=DATERANGE_OID, subtype_oid=1082
-    ).register(context)
+    MultirangeInfo("datemultirange", DATEMULTIRANGE_OID, 6155, range_oid=DATERANGE_OID, subtype_oid=1082).register(
+        context
+    )
     adapters.register_dumper(Span, SpanTextDumper)
     adapters.register_dumper(Span, SpanDumper)
     adapters.register_dumper(Days, DaysDumper)

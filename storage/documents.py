@@ -6,6 +6,7 @@ lacks takes its default, so that old documents still load after a field was adde
 """
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,8 @@ def _span_from_document(document: list[str | None], _: type[Span]) -> Span:
 
 def _converter() -> Converter:
     converter = Converter(omit_if_default=False, forbid_extra_keys=False)
+    # Enums as plain text: a member that is left in a document equals its value, but is not only data.
+    converter.register_unstructure_hook(StrEnum, lambda member: member.value)
     converter.register_unstructure_hook(UUID, str)
     converter.register_structure_hook(UUID, lambda text, _: UUID(text))
     converter.register_unstructure_hook(datetime, datetime.isoformat)
@@ -55,9 +58,31 @@ def _converter() -> Converter:
     )
     for union in (Leaf, Change, ModulePrice):
         configure_tagged_union(union, converter, tag_name="kind")
+    _tag_where_optional(converter)
     converter.register_unstructure_hook(Condition, _condition_to_document)
     converter.register_structure_hook(Condition, lambda document, _: _condition_from_document(document))
     return converter
+
+
+def _tag_where_optional(converter: Converter) -> None:
+    """Tags a module's price as well where there may be none.
+
+    To cattrs "a price or None" is another union than "a price": it would be written without its kind and told apart
+    by its fields, which fails as soon as two kinds of price look alike.
+    """
+    optional: Any = ModulePrice | None
+
+    def to_document(price: ModulePrice | None) -> Document | None:
+        return None if price is None else converter.unstructure(price, unstructure_as=ModulePrice)
+
+    def from_document(document: Document | None, _: Any) -> ModulePrice | None:
+        price: ModulePrice | None = None
+        if document is not None:
+            price = converter.structure(document, ModulePrice)  # type: ignore[arg-type]  # a union is not a type
+        return price
+
+    converter.register_unstructure_hook(optional, to_document)
+    converter.register_structure_hook(optional, from_document)
 
 
 def _condition_to_document(condition: Condition) -> Document:

@@ -58,9 +58,7 @@ def binaries() -> Path:
     """Where the wheel keeps PostgreSQL's programs."""
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
-        raise EmbeddedDatabaseFailed(
-            f"the embedded database needs the package {WHEEL}; or set AFFILIA_DATABASE_URL"
-        )
+        raise EmbeddedDatabaseFailed(f"the embedded database needs the package {WHEEL}; or set AFFILIA_DATABASE_URL")
     return Path(spec.origin).parent.joinpath(*BINARIES)
 
 
@@ -102,9 +100,7 @@ class EmbeddedPostgres:
         with _exclusively(self._home / "starting"), suppress(BlockingIOError):
             fcntl.flock(self._lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._is_running():
-                self._program(
-                    "pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w", "-t", str(START_SECONDS)
-                )
+                self._program("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w", "-t", str(START_SECONDS))
         os.close(self._lease)
         self._lease = None
 
@@ -172,9 +168,11 @@ class EmbeddedPostgres:
         return True
 
     def _forget_the_dead(self) -> None:
-        """A postmaster that was killed and that nobody has buried (a zombie) still counts as alive for PostgreSQL, which
-        would not start. Its number is replaced by one that no process has; the rest of the file, by which PostgreSQL
-        makes sure that no backend is left, stays."""
+        """Lets PostgreSQL start beside a postmaster that was killed and that nobody has buried (a zombie).
+
+        It still counts as alive; its number is replaced by one that no process has. The rest of the file, by which
+        PostgreSQL makes sure that no backend is left, stays.
+        """
         pid_file = self._data / "postmaster.pid"
         with suppress(FileNotFoundError, ValueError):
             lines = pid_file.read_text().splitlines(keepends=True)
@@ -204,9 +202,7 @@ class EmbeddedPostgres:
             )
             output.seek(0)
             if done.returncode != 0:
-                raise EmbeddedDatabaseFailed(
-                    f"{name} failed; see {self._log}. It said: {output.read().strip()[-500:]}"
-                )
+                raise EmbeddedDatabaseFailed(f"{name} failed; see {self._log}. It said: {output.read().strip()[-500:]}")
 
 
 def _as_user() -> dict[str, Any]:

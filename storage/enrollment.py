@@ -154,16 +154,12 @@ async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, n
     revision_key = row[0]
     await _add_periods(tx, revision_key, contract, new.periods)
     await _add_differences(tx, revision_key, group, new.differences)
-    await tx.execute(
-        "UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key]
-    )
+    await tx.execute("UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key])
     await _add_event(tx, group, f"POLICY_{new.policy_event}", new.recorded_at, revision_key=revision_key)
     return revision
 
 
-async def _add_periods(
-    tx: Connection, revision_key: int, contract: Contract, periods: tuple[Period, ...]
-) -> None:
+async def _add_periods(tx: Connection, revision_key: int, contract: Contract, periods: tuple[Period, ...]) -> None:
     slot_ids: Mapping[UUID, UUID] = {
         module_id: slot_id(contract.contract_id, module_id, contract.slots[module_id])
         for module_id in {period.module_id for period in periods}

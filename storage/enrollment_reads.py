@@ -50,9 +50,7 @@ async def group_head(connection: Connection, group: UUID | GroupKey) -> GroupHea
     return GroupHead(row[0], row[1], GroupKey(row[2], row[3]), row[4])
 
 
-async def group_state(
-    connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None
-) -> GroupState:
+async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
     """A group at a revision, optionally only its periods with a day in a span. Raises RevisionUnknown."""
     revision = await _revision_as_of(connection, head, as_of)
     if revision == 0:

@@ -36,9 +36,7 @@ class StoredMembers:
             " ORDER BY member_id, revision DESC",
             [ids],
         )
-        facts = {
-            member_id: member_from_document(document).facts for member_id, document in await cursor.fetchall()
-        }
+        facts = {member_id: member_from_document(document).facts for member_id, document in await cursor.fetchall()}
         for member_id in ids:
             if member_id not in facts:
                 raise MemberUnknown(member_id)

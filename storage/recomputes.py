@@ -47,9 +47,7 @@ async def enqueue_for_group(tx: Connection, group: LockedGroup, today: date | No
         _ENQUEUE.format(groups=groups),
         {"trigger": RecomputeTrigger.ADMIN.value, "today": today, "of": group.group_key},
     )
-    cursor = await tx.execute(
-        _RECOMPUTES + " WHERE q.group_key = %s AND q.done_at IS NULL", [group.group_key]
-    )
+    cursor = await tx.execute(_RECOMPUTES + " WHERE q.group_key = %s AND q.done_at IS NULL", [group.group_key])
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101 (it was enqueued just now, or waits since before)
     return _recompute(row)
@@ -95,9 +93,7 @@ _RECOMPUTES = (
 
 
 def _recompute(row: Sequence[Any]) -> Recompute:
-    return Recompute(
-        row[1], row[2], GroupKey(row[3], row[4]), RecomputeTrigger(row[5]), row[6], row[7], row[8]
-    )
+    return Recompute(row[1], row[2], GroupKey(row[3], row[4]), RecomputeTrigger(row[5]), row[6], row[7], row[8])
 
 
 async def recompute_by_id(connection: Connection, recompute_id: UUID) -> Recompute:

@@ -1,6 +1,6 @@
 """Every check that the repository has, but for the tests: two at a time, all of them even when one fails.
 
-`python tools/check.py types imports` runs only those named. What a check printed is shown when it failed.
+`python -m tools.check types imports` runs only those named. What a check printed is shown when it failed.
 """
 
 import os
@@ -20,9 +20,9 @@ CHECKS = {  # the slowest first: the others run beside it
     "imports": ["lint-imports"],
     "protos-lint": ["buf", "lint"],
     "protos-format": ["buf", "format", "--diff", "--exit-code", "protos"],
-    "protos-breaking": ["python", "tools/protos.py", "breaking"],
-    "stubs": ["python", "tools/protos.py", "stale"],
-    "lock": ["python", "tools/lock.py", "check"],
+    "protos-breaking": ["python", "-m", "tools.protos", "breaking"],
+    "stubs": ["python", "-m", "tools.protos", "stale"],
+    "lock": ["python", "-m", "tools.lock", "check"],
 }
 TALKATIVE = {"protos-breaking"}  # says what it compared with, also when all is well
 
@@ -57,7 +57,7 @@ def main() -> int:
         print(f"No such check: {', '.join(unknown)}. There are: {', '.join(CHECKS)}.")
         return 2
     # Once, before the checks that read it run side by side.
-    subprocess.run([sys.executable, "tools/protos.py", "third-party"], cwd=REPOSITORY, check=True)
+    subprocess.run([sys.executable, "-m", "tools.protos", "third-party"], cwd=REPOSITORY, check=True)
     with ThreadPoolExecutor(max_workers=2) as pool:
         results = dict(zip(names, pool.map(run, names), strict=True))
     failed = [name for name, passed in results.items() if not passed]

@@ -1,7 +1,7 @@
 """The one import rule that import-linter has no word for: a package that knows nothing but the standard library."""
 
 import sys
-from typing import Any
+from typing import cast
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
@@ -16,10 +16,11 @@ class StandardLibraryOnly(Contract):
     forbidden_standard_modules = fields.ListField(subfield=fields.StringField(), required=False)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        packages: list[str] = list(self.packages)  # type: ignore[call-overload]
-        forbidden: list[str] = list(self.forbidden_standard_modules or ())  # type: ignore[call-overload]
+        # import-linter replaces the declared fields by plain lists.
+        packages: list[str] = list(cast("list[str]", self.packages))
+        forbidden: list[str] = list(cast("list[str] | None", self.forbidden_standard_modules) or ())
         allowed = (sys.stdlib_module_names - set(forbidden)) | set(packages)
-        wrong: list[dict[str, Any]] = [
+        wrong = [
             detail
             for package in packages
             for module in sorted({package} | graph.find_descendants(package))

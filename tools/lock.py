@@ -27,15 +27,16 @@ def write(upgrade: list[str]) -> None:
     venv.create(tools, with_pip=True, clear=True)
     subprocess.run([tools / "bin/python", "-m", "pip", "install", "--quiet", UV], check=True)
     options = ["--upgrade"] if "--upgrade" in upgrade else [f"--upgrade-package={name}" for name in upgrade]
-    resolve = [
+    resolve: list[str | Path] = [
         tools / "bin/uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes",
         "--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command=make lock", *options,
     ]  # fmt: skip
-    here = {"cwd": REPOSITORY, "env": os.environ | _registry(tools), "check": True}
-    subprocess.run([*resolve, "pyproject.toml", "--output-file", RUN_LOCK.name], **here)  # type: ignore[call-overload]
+    environment = os.environ | _registry(tools)
+    run_only = [*resolve, "pyproject.toml", "--output-file", RUN_LOCK.name]
+    subprocess.run(run_only, cwd=REPOSITORY, env=environment, check=True)
     # The run lock binds the dev lock, so that both agree wherever they overlap.
     both = ["--group=dev", "--constraint", RUN_LOCK.name, "--output-file", DEV_LOCK.name]
-    subprocess.run([*resolve, "pyproject.toml", *both], **here)  # type: ignore[call-overload]
+    subprocess.run([*resolve, "pyproject.toml", *both], cwd=REPOSITORY, env=environment, check=True)
     print(f"{RUN_LOCK.name}: {len(_pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(_pins(DEV_LOCK))}")
 
 
@@ -63,18 +64,14 @@ def complaints() -> list[str]:
             (DEV_LOCK, dev, project["project"]["dependencies"] + project["dependency-groups"]["dev"]),
         )
         for text in wanted
-        if not (requirement := Requirement(text)).specifier.contains(
-            pins.get(canonicalize_name(requirement.name), "0")
-        )
+        if not (requirement := Requirement(text)).specifier.contains(pins.get(canonicalize_name(requirement.name), "0"))
     ]
     found += [
         f"{DEV_LOCK.name} has not {name}=={version} of {RUN_LOCK.name}"
         for name, version in run.items()
         if dev.get(name) != version
     ]
-    found += [
-        f"{lock.name} names a registry" for lock in (RUN_LOCK, DEV_LOCK) if "://" in lock.read_text()
-    ]
+    found += [f"{lock.name} names a registry" for lock in (RUN_LOCK, DEV_LOCK) if "://" in lock.read_text()]
     return found
 
 

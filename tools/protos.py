@@ -1,6 +1,6 @@
 """From protos/ to generated/, offline: third-party protos and compilers come from wheels.
 
-    python tools/protos.py third-party   bring the protos that ours import into .build/third_party (buf reads them there)
+    python tools/protos.py third-party   bring the protos that ours import into .build/third_party, for buf
     python tools/protos.py generate      write generated/affilia: stubs, types, descriptors
     python tools/protos.py stale         say which generated files no longer match protos/
     python tools/protos.py breaking      compare protos/ with the last version, by buf's rules
@@ -15,8 +15,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,7 +151,7 @@ def breaking() -> int:
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         before = Path(folder)
         archive = subprocess.run(
-            ["git", "archive", "--format=tar", ref, "protos", "buf.yaml"],
+            ["git", "archive", "--format=zip", ref, "protos", "buf.yaml"],
             cwd=REPOSITORY, capture_output=True, check=False,
         )  # fmt: skip
         if archive.returncode:
@@ -160,11 +160,13 @@ def breaking() -> int:
                 return 0
             print(archive.stderr.decode())
             return archive.returncode
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as contents:
-            contents.extractall(before, filter="data")
+        with zipfile.ZipFile(io.BytesIO(archive.stdout)) as contents:
+            contents.extractall(before)
         bring_third_party(before / "protos", before / ".build" / "third_party")
         print(f"Comparing with {ref}")
-        return subprocess.run([PROGRAMS / "buf", "breaking", "--against", before], cwd=REPOSITORY).returncode
+        return subprocess.run(
+            [PROGRAMS / "buf", "breaking", "--against", before], cwd=REPOSITORY, check=False
+        ).returncode
 
 
 def _git(*arguments: str) -> str | None:

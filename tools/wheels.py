@@ -19,7 +19,9 @@ def main() -> int:
     dist = REPOSITORY / "dist"
     dist.mkdir(exist_ok=True)
     # The time of the commit stands in for the time of the build: the same sources give the same wheel.
-    commit = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    commit = subprocess.run(
+        ["git", "log", "-1", "--format=%ct"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     environment = os.environ | {"SOURCE_DATE_EPOCH": commit.stdout.strip() or "315532800"}
     for name in PUBLISHED:
         source = REPOSITORY / name

@@ -126,9 +126,7 @@ class Contract:
     def _mates(self) -> Mapping[UUID, frozenset[UUID]]:
         return {
             module_id: frozenset(
-                other
-                for other, its_slot in self.slots.items()
-                if slot and its_slot == slot and other != module_id
+                other for other, its_slot in self.slots.items() if slot and its_slot == slot and other != module_id
             )
             for module_id, slot in self.slots.items()
         }

@@ -1,4 +1,8 @@
-"""What rules may not be published: told by path, every fault at once."""
+"""What rules may not be published: told by path, every fault at once.
+
+Only facts of SELF and PRIMARY can be negated, because enrollment must appear only positively: settling would
+otherwise have no unique largest result (`enrollment.md`, section 3).
+"""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -83,8 +87,6 @@ def _leaf(leaf: Leaf, modules: frozenset[UUID], path: str, *, negated: bool) -> 
         case EnrolledOn(_, module_ids):
             for i, module_id in enumerate(module_ids):
                 if module_id not in modules:
-                    yield FieldViolation(
-                        f"{path}.module_ids[{i}]", "no version of the contract lists this module"
-                    )
+                    yield FieldViolation(f"{path}.module_ids[{i}]", "no version of the contract lists this module")
         case _:
             return

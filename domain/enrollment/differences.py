@@ -79,9 +79,7 @@ def _kinds(then: Days, now: Days, had_earlier: Days) -> tuple[DifferenceKind, ..
     return tuple(kinds)
 
 
-def policy_event(
-    before: Mapping[EnrollmentKey, Days], after: Mapping[EnrollmentKey, Days], today: Day
-) -> PolicyEvent:
+def policy_event(before: Mapping[EnrollmentKey, Days], after: Mapping[EnrollmentKey, Days], today: Day) -> PolicyEvent:
     """What a new revision means: activated or terminated where days from today on appear or vanish."""
     had, has = _from_today(before, today), _from_today(after, today)
     if has and not had:

@@ -25,9 +25,7 @@ from domain.rules.conditions import (
 from domain.rules.holding import Enrollments
 
 
-def broken_on(
-    key: EnrollmentKey, days: Days, rulebook: Rulebook, settled: Enrollments
-) -> Iterator[Violation]:
+def broken_on(key: EnrollmentKey, days: Days, rulebook: Rulebook, settled: Enrollments) -> Iterator[Violation]:
     """For days that are not settled: every rule that stands against one of them, with its first such day."""
     if not days:
         return
@@ -35,9 +33,7 @@ def broken_on(
         yield _violation(key, code, missed.first, rulebook, settled)
 
 
-def _violation(
-    key: EnrollmentKey, code: str, day: Day, rulebook: Rulebook, settled: Enrollments
-) -> Violation:
+def _violation(key: EnrollmentKey, code: str, day: Day, rulebook: Rulebook, settled: Enrollments) -> Violation:
     if code == NOT_OFFERED:
         return Violation(
             ViolationCode.NOT_OFFERED,
@@ -47,11 +43,7 @@ def _violation(
             on=day,
         )
     missing = _missing(key, code, day, rulebook, settled)
-    unknown = (
-        f" ({', '.join(sorted({m.kind.lower().replace('_', ' ') for m in missing}))} unknown)"
-        if missing
-        else ""
-    )
+    unknown = f" ({', '.join(sorted({m.kind.lower().replace('_', ' ') for m in missing}))} unknown)" if missing else ""
     return Violation(
         ViolationCode.RULE_NOT_SATISFIED,
         f"{code} is not satisfied for member {key.member_id} on module {key.module_id} from {to_date(day)}{unknown}.",
@@ -91,9 +83,7 @@ def _wanted_leaves(condition: Condition) -> Iterator[FactLeaf]:
             yield leaf
 
 
-def _subjects(
-    leaf: FactLeaf, key: EnrollmentKey, day: Day, rulebook: Rulebook, settled: Enrollments
-) -> list[UUID]:
+def _subjects(leaf: FactLeaf, key: EnrollmentKey, day: Day, rulebook: Rulebook, settled: Enrollments) -> list[UUID]:
     match leaf.subject:
         case Subject.SELF:
             return [key.member_id]

@@ -58,9 +58,7 @@ def replay(basis: GroupBasis) -> Enrollments:
     return settle(desired_days(basis.decisions, basis.contract), basis.rulebook())
 
 
-def periods(
-    settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]
-) -> tuple[Period, ...]:
+def periods(settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]) -> tuple[Period, ...]:
     """Settled days cut into maximal runs, in order of member, module and first day."""
     return tuple(
         Period(key.member_id, types[key.member_id], key.module_id, span)

@@ -44,9 +44,7 @@ class Judgement:
     membership_types: Mapping[UUID, MembershipType]
 
 
-def judge(
-    proposal: ChangeProposal, basis: GroupBasis, before: Mapping[EnrollmentKey, Days], today: Day
-) -> Judgement:
+def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[EnrollmentKey, Days], today: Day) -> Judgement:
     """Judges a request on the state `before` of its group, which `basis` settles to.
 
     `basis.facts` must hold everyone whom the request or an approved decision names.
@@ -112,9 +110,7 @@ def _decides_anew(later: Enroll | Leave, enroll: Enroll, contract: Contract) -> 
     return later.module_id in (None, enroll.module_id)
 
 
-def _unsettled(
-    asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments
-) -> Iterator[Violation]:
+def _unsettled(asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments) -> Iterator[Violation]:
     """An open enroll must be settled on its first day, a bounded one on all of its days."""
     for enroll, left in _enrolls_as_left(asked, contract):
         key = EnrollmentKey(enroll.member_id, enroll.module_id)
@@ -124,9 +120,7 @@ def _unsettled(
         yield from broken_on(key, must - settled.days.get(key, NO_DAYS), rulebook, settled)
 
 
-def _notices(
-    asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments
-) -> Iterator[Notice]:
+def _notices(asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments) -> Iterator[Notice]:
     """What open enrolls asked for and will not have."""
     cut: DaysByEnrollment = {}
     for enroll, left in _enrolls_as_left(asked, contract):
@@ -180,9 +174,7 @@ def _backdated(proposal: ChangeProposal, contract: Contract, today: Day) -> Iter
 
 
 def _about(change: Enroll | Leave, code: ViolationCode, message: str) -> Violation:
-    return Violation(
-        code, message, member_id=change.member_id, module_id=change.module_id, on=change.days.start
-    )
+    return Violation(code, message, member_id=change.member_id, module_id=change.module_id, on=change.days.start)
 
 
 def _commitments(

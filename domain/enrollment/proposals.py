@@ -16,9 +16,7 @@ def proposal_violations(proposal: ChangeProposal) -> Iterator[FieldViolation]:
     requester = proposal.requester
     if requester.role == RequesterRole.MEMBER:
         if requester.requester_id.lower() != str(proposal.key.primary_id):
-            yield FieldViolation(
-                "requester.requester_id", "a member's request comes from the group's primary"
-            )
+            yield FieldViolation("requester.requester_id", "a member's request comes from the group's primary")
         if proposal.overridden_rules:
             yield FieldViolation("overridden_rules", "only an admin may override rules")
     elif not requester.reason.strip():

@@ -97,9 +97,7 @@ class Rulebook:
             for rule in (*version.rules, *module.rules):
                 if rule.concerns(membership_type):
                     must_hold = days - overridden.get(rule.code, NO_DAYS)
-                    every.append(
-                        Demand(rule, must_hold, self._holding.resolve(rule.condition, key.member_id))
-                    )
+                    every.append(Demand(rule, must_hold, self._holding.resolve(rule.condition, key.member_id)))
         return _demands(union(offered), every)
 
     def broken_rules(self, key: EnrollmentKey, days: Days, settled: Enrollments) -> dict[str, Days]:

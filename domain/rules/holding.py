@@ -101,9 +101,7 @@ class Holding:
                     days & self.fact_days(leaf, member) for member, days in enrollments.by_member().items()
                 )
             case Subject.EVERY_MEMBER:
-                return lambda enrollments: _for_everyone(
-                    enrollments, lambda member: self.fact_days(leaf, member)
-                )
+                return lambda enrollments: _for_everyone(enrollments, lambda member: self.fact_days(leaf, member))
 
     def _enrolled(self, leaf: EnrolledOn, member_id: UUID) -> Resolved:
         modules = leaf.module_ids
@@ -117,18 +115,14 @@ class Holding:
                     days for key, days in enrollments.days.items() if not modules or key.module_id in modules
                 )
             case Subject.EVERY_MEMBER:
-                return lambda enrollments: _for_everyone(
-                    enrollments, lambda member: enrollments.on(member, modules)
-                )
+                return lambda enrollments: _for_everyone(enrollments, lambda member: enrollments.on(member, modules))
 
     def fact_days(self, leaf: FactLeaf, member_id: UUID) -> Days:
         """The days on which a leaf is true of a member's facts."""
         key = (leaf, member_id)
         days = self._fact_days.get(key)
         if days is None:
-            days = self._fact_days[key] = _true_days(
-                leaf, self.facts.get(member_id, NOTHING_KNOWN), self.contract
-            )
+            days = self._fact_days[key] = _true_days(leaf, self.facts.get(member_id, NOTHING_KNOWN), self.contract)
         return days
 
     def known_days(self, leaf: FactLeaf, member_id: UUID) -> Days:

@@ -39,7 +39,5 @@ def _today(context: Context) -> date | None:
             try:
                 return date.fromisoformat(str(value))
             except ValueError as not_a_date:
-                raise RequestMalformed(
-                    [FieldViolation(TODAY, "is not a date such as 2026-03-01")]
-                ) from not_a_date
+                raise RequestMalformed([FieldViolation(TODAY, "is not a date such as 2026-03-01")]) from not_a_date
     return None

@@ -28,7 +28,7 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
         self,
         continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Any:
         method = handler_call_details.method
         if method not in self._wrapped:
             handler = await continuation(handler_call_details)

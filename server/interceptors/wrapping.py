@@ -32,7 +32,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         self,
         continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Any:
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is None:
@@ -69,9 +69,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         return wrap
 
 
-def rewrapped(
-    handler: Handler, call: Callable[[Any], Any], stream: Callable[[Any], Any], **changed: Any
-) -> Handler:
+def rewrapped(handler: Handler, call: Callable[[Any], Any], stream: Callable[[Any], Any], **changed: Any) -> Handler:
     """The handler with its behaviour wrapped: `call` for one response, `stream` for many."""
     codec = {
         "request_deserializer": handler.request_deserializer,

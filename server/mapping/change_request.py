@@ -4,7 +4,6 @@ from uuid import UUID
 
 from affilia.enrollment.v1 import change_request_pb2 as pb
 from affilia.enrollment.v1 import change_request_service_pb2 as service_pb
-
 from domain.days import to_date
 from domain.enrollment.decisions import (
     Change,

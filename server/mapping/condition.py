@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from affilia.catalog.v1 import condition_pb2 as pb
-
 from domain.members import EmploymentStatus
 from domain.rules.conditions import (
     Age,
@@ -83,9 +82,7 @@ def condition_from_proto(condition: pb.Condition) -> Condition:
             )
         case "attribute":
             attribute = condition.attribute
-            return HasAttribute(
-                SUBJECTS.from_proto(attribute.subject), attribute.name, tuple(attribute.values)
-            )
+            return HasAttribute(SUBJECTS.from_proto(attribute.subject), attribute.name, tuple(attribute.values))
         case "enrolled_on":
             enrolled = condition.enrolled_on
             return EnrolledOn(
@@ -98,20 +95,14 @@ def condition_from_proto(condition: pb.Condition) -> Condition:
 def condition_to_proto(condition: Condition) -> pb.Condition:
     match condition:
         case AllOf(parts):
-            return pb.Condition(
-                all_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts])
-            )
+            return pb.Condition(all_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts]))
         case AnyOf(parts):
-            return pb.Condition(
-                any_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts])
-            )
+            return pb.Condition(any_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts]))
         case Negation(inner):
             return pb.Condition(negation=condition_to_proto(inner))
         case Age(subject, min_years, max_years):
             return pb.Condition(
-                age=pb.AgeCondition(
-                    subject=SUBJECTS.to_proto(subject), min_years=min_years, max_years=max_years
-                )
+                age=pb.AgeCondition(subject=SUBJECTS.to_proto(subject), min_years=min_years, max_years=max_years)
             )
         case SalaryRange(subject, min_minor, max_minor, same_sponsor):
             return pb.Condition(

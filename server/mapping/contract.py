@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from affilia.catalog.v1 import contract_pb2 as pb
-
 from domain.catalog.contract import (
     Contract,
     ContractVersion,
@@ -71,9 +70,7 @@ def version_from_proto(version: pb.ContractVersion) -> ContractVersion:
         rules=tuple(rule_from_proto(rule) for rule in version.rules),
         modules=tuple(module_from_proto(module) for module in version.modules),
         pricing=version_pricing_from_proto(version.pricing) if version.HasField("pricing") else None,
-        engine_parameters=(
-            engine_parameters_from_proto(parameters) if version.HasField("engine_parameters") else None
-        ),
+        engine_parameters=(engine_parameters_from_proto(parameters) if version.HasField("engine_parameters") else None),
     )
 
 

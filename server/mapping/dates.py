@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime
 
-from affilia.type.v1 import date_span_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2
 
+from affilia.type.v1 import date_span_pb2
 from domain.days import Days, Span
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from affilia.enrollment.v1 import enrollment_group_pb2 as pb
-
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind, PolicyEvent
 from domain.enrollment.group import Period

@@ -1,13 +1,13 @@
 """Enums on the wire and in the domain: the same names, mapped by one mechanism. Only mapping knows UNSPECIFIED."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from affilia.type.v1 import membership_type_pb2
 from google.protobuf.descriptor import EnumDescriptor
 
+from affilia.type.v1 import membership_type_pb2
 from domain.membership import MembershipType
 
 E = TypeVar("E", bound=StrEnum)
@@ -18,11 +18,12 @@ _MAPPINGS: list["EnumMapping[Any]"] = []
 class EnumMapping(Generic[E]):
     """One proto enum and the domain enum with the same names.
 
-    `unspecified` is what UNSPECIFIED stands for, where the proto gives it a meaning; otherwise it is refused before
-    mapping, or absent from answers.
+    `enum` holds the domain's values that the proto knows: all of a type, or only some. `unspecified` is what
+    UNSPECIFIED stands for, where the proto gives it a meaning; otherwise it is refused before mapping, or absent
+    from answers.
     """
 
-    def __init__(self, descriptor: EnumDescriptor, enum: type[E], unspecified: E | None = None) -> None:
+    def __init__(self, descriptor: EnumDescriptor, enum: Iterable[E], unspecified: E | None = None) -> None:
         self.descriptor = descriptor
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", descriptor.name).upper() + "_"
         self._to_proto = {value: descriptor.values_by_name[prefix + value.name].number for value in enum}

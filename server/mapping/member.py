@@ -5,7 +5,6 @@ from uuid import UUID
 
 from affilia.catalog.v1 import member_pb2 as pb
 from affilia.catalog.v1 import member_service_pb2 as service_pb
-
 from domain.members import (
     Address,
     Addresses,
@@ -57,14 +56,18 @@ def facts_to_proto(facts: Facts) -> pb.MemberFacts:
         born_on=date_to_proto(facts.born_on) if facts.born_on else None,
         addresses=[address_to_proto(address) for address in facts.addresses],
         employments=[employment_to_proto(employment) for employment in facts.employments],
-        health_regimes=[
-            pb.HealthRegimeSpan(days=span_to_proto(item.days), regime=HEALTH_REGIMES.to_proto(item.regime))
-            for item in facts.health_regimes
-        ],
-        attributes=[
-            pb.Attribute(days=span_to_proto(item.days), name=item.name, value=item.value)
-            for item in facts.attributes
-        ],
+        health_regimes=[health_regime_span_to_proto(item) for item in facts.health_regimes],
+        attributes=[attribute_to_proto(item) for item in facts.attributes],
+    )
+
+
+def facts_from_proto(facts: pb.MemberFacts) -> Facts:
+    return Facts(
+        date_from_proto(facts.born_on) if facts.HasField("born_on") else None,
+        tuple(address_from_proto(address) for address in facts.addresses),
+        tuple(employment_from_proto(employment) for employment in facts.employments),
+        tuple(health_regime_span_from_proto(item) for item in facts.health_regimes),
+        tuple(attribute_from_proto(item) for item in facts.attributes),
     )
 
 
@@ -79,19 +82,9 @@ def timeline_from_proto(request: service_pb.RecordFactsRequest) -> FactTimeline:
         case "employments":
             return Employments(tuple(employment_from_proto(item) for item in request.employments.items))
         case "health_regimes":
-            return HealthRegimes(
-                tuple(
-                    HealthRegimeSpan(span_from_proto(item.days), HEALTH_REGIMES.from_proto(item.regime))
-                    for item in request.health_regimes.items
-                )
-            )
+            return HealthRegimes(tuple(health_regime_span_from_proto(item) for item in request.health_regimes.items))
         case "attributes":
-            return Attributes(
-                tuple(
-                    Attribute(span_from_proto(item.days), item.name, item.value)
-                    for item in request.attributes.items
-                )
-            )
+            return Attributes(tuple(attribute_from_proto(item) for item in request.attributes.items))
         case kind:
             raise ValueError(f"a request without facts was let through: {kind}")
 
@@ -101,9 +94,7 @@ def address_from_proto(item: pb.Address) -> Address:
 
 
 def address_to_proto(item: Address) -> pb.Address:
-    return pb.Address(
-        days=span_to_proto(item.days), country_code=item.country_code, postal_code=item.postal_code
-    )
+    return pb.Address(days=span_to_proto(item.days), country_code=item.country_code, postal_code=item.postal_code)
 
 
 def employment_from_proto(item: pb.Employment) -> Employment:
@@ -122,9 +113,21 @@ def employment_to_proto(item: Employment) -> pb.Employment:
         days=span_to_proto(item.days),
         employer_id=item.employer_id,
         status=EMPLOYMENT_STATUSES.to_proto(item.status),
-        salary=(
-            pb.Salary(yearly_minor=salary.yearly_minor, currency_code=salary.currency_code)
-            if salary
-            else None
-        ),
+        salary=(pb.Salary(yearly_minor=salary.yearly_minor, currency_code=salary.currency_code) if salary else None),
     )
+
+
+def health_regime_span_from_proto(item: pb.HealthRegimeSpan) -> HealthRegimeSpan:
+    return HealthRegimeSpan(span_from_proto(item.days), HEALTH_REGIMES.from_proto(item.regime))
+
+
+def health_regime_span_to_proto(item: HealthRegimeSpan) -> pb.HealthRegimeSpan:
+    return pb.HealthRegimeSpan(days=span_to_proto(item.days), regime=HEALTH_REGIMES.to_proto(item.regime))
+
+
+def attribute_from_proto(item: pb.Attribute) -> Attribute:
+    return Attribute(span_from_proto(item.days), item.name, item.value)
+
+
+def attribute_to_proto(item: Attribute) -> pb.Attribute:
+    return pb.Attribute(days=span_to_proto(item.days), name=item.name, value=item.value)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from affilia.catalog.v1 import pricing_pb2 as pb
-
 from domain.membership import MembershipType
 from domain.money import Rounding
 from domain.pricing.prices import (
@@ -35,6 +34,11 @@ from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 COLLECTION_METHODS = EnumMapping(
     pb.CollectionMethod.DESCRIPTOR, CollectionMethod, unspecified=CollectionMethod.DIRECT_BILLING
 )
+REMAINDER_PAYERS = EnumMapping(
+    pb.RemainderPayer.DESCRIPTOR,
+    (MembershipType.PRIMARY, MembershipType.PARTNER),
+    unspecified=MembershipType.PRIMARY,
+)
 TAX_BASES = EnumMapping(pb.TaxBase.DESCRIPTOR, TaxBase)
 AGE_STRATEGIES = EnumMapping(pb.AgeStrategy.DESCRIPTOR, AgeStrategy)
 ROUNDING_STRATEGIES = EnumMapping(pb.RoundingStrategy.DESCRIPTOR, Rounding)
@@ -58,11 +62,8 @@ def _types_to_proto(types: Iterable[MembershipType]) -> list[Any]:
 def version_pricing_from_proto(pricing: pb.VersionPricing) -> VersionPricing:
     match pricing.WhichOneof("scheme"):
         case "static_table":
-            rows = tuple(
-                StaticTableRow(row.product_type, row.min_age, _optional(row, "max_age"), row.monthly_minor)
-                for row in pricing.static_table.rows
-            )
-            return VersionPricing(Scheme.STATIC_TABLE, rows)
+            rows = pricing.static_table.rows
+            return VersionPricing(Scheme.STATIC_TABLE, tuple(static_table_row_from_proto(row) for row in rows))
         case "family_tier":
             return VersionPricing(Scheme.FAMILY_TIER)
         case _:
@@ -76,117 +77,84 @@ def version_pricing_to_proto(pricing: VersionPricing) -> pb.VersionPricing:
         case Scheme.FAMILY_TIER:
             return pb.VersionPricing(family_tier=pb.FamilyTierScheme())
         case Scheme.STATIC_TABLE:
-            rows = [
-                pb.StaticTableRow(
-                    product_type=row.product_type,
-                    min_age=row.min_age,
-                    max_age=row.max_age,
-                    monthly_minor=row.monthly_minor,
-                )
-                for row in pricing.static_table
-            ]
+            rows = [static_table_row_to_proto(row) for row in pricing.static_table]
             return pb.VersionPricing(static_table=pb.StaticTableScheme(rows=rows))
+
+
+def static_table_row_from_proto(row: pb.StaticTableRow) -> StaticTableRow:
+    return StaticTableRow(row.product_type, row.min_age, _optional(row, "max_age"), row.monthly_minor)
+
+
+def static_table_row_to_proto(row: StaticTableRow) -> pb.StaticTableRow:
+    return pb.StaticTableRow(
+        product_type=row.product_type, min_age=row.min_age, max_age=row.max_age, monthly_minor=row.monthly_minor
+    )
 
 
 def module_pricing_from_proto(pricing: pb.ModulePricing) -> ModulePricing:
     return ModulePricing(
         price=_price_from_proto(pricing),
         free_children_from_rank=_optional(pricing, "free_children_from_rank"),
-        membership_fees=tuple(
-            MembershipFee(_types_from_proto(fee.beneficiary_types), fee.monthly_minor)
-            for fee in pricing.membership_fees
-        ),
-        social_fund_rates=tuple(
-            SocialFundRate(_types_from_proto(rate.beneficiary_types), rate.rate_bp)
-            for rate in pricing.social_fund_rates
-        ),
+        membership_fees=tuple(membership_fee_from_proto(item) for item in pricing.membership_fees),
+        social_fund_rates=tuple(social_fund_rate_from_proto(item) for item in pricing.social_fund_rates),
         participations=tuple(participation_from_proto(item) for item in pricing.participations),
         discounts=tuple(discount_from_proto(item) for item in pricing.discounts),
-        taxes=tuple(
-            Tax(
-                tax.code,
-                tax.rate_bp,
-                TAX_BASES.from_proto(tax.base),
-                _types_from_proto(tax.beneficiary_types),
-            )
-            for tax in pricing.taxes
-        ),
+        taxes=tuple(tax_from_proto(item) for item in pricing.taxes),
     )
 
 
 def module_pricing_to_proto(pricing: ModulePricing) -> pb.ModulePricing:
     proto = pb.ModulePricing(
         free_children_from_rank=pricing.free_children_from_rank,
-        membership_fees=[
-            pb.MembershipFee(
-                beneficiary_types=_types_to_proto(fee.beneficiary_types), monthly_minor=fee.monthly_minor
-            )
-            for fee in pricing.membership_fees
-        ],
-        social_fund_rates=[
-            pb.SocialFundRate(beneficiary_types=_types_to_proto(rate.beneficiary_types), rate_bp=rate.rate_bp)
-            for rate in pricing.social_fund_rates
-        ],
+        membership_fees=[membership_fee_to_proto(item) for item in pricing.membership_fees],
+        social_fund_rates=[social_fund_rate_to_proto(item) for item in pricing.social_fund_rates],
         participations=[participation_to_proto(item) for item in pricing.participations],
         discounts=[discount_to_proto(item) for item in pricing.discounts],
-        taxes=[
-            pb.Tax(
-                code=tax.code,
-                rate_bp=tax.rate_bp,
-                base=TAX_BASES.to_proto(tax.base),
-                beneficiary_types=_types_to_proto(tax.beneficiary_types),
-            )
-            for tax in pricing.taxes
-        ],
+        taxes=[tax_to_proto(item) for item in pricing.taxes],
     )
     match pricing.price:
-        case AgeGridPrice(standard, alsace_moselle):
-            proto.age_grid.SetInParent()
-            proto.age_grid.standard.extend(_grid_row_to_proto(row) for row in standard)
-            proto.age_grid.alsace_moselle.extend(_grid_row_to_proto(row) for row in alsace_moselle)
-        case StaticTablePrice(product_type):
-            proto.static_table.product_type = product_type
-        case FamilyTierPrice(single, family, couple, single_with_children):
-            proto.family_tier.CopyFrom(
-                pb.FamilyTierPrice(
-                    single_minor=single,
-                    family_minor=family,
-                    couple_minor=couple,
-                    single_with_children_minor=single_with_children,
-                )
-            )
+        case AgeGridPrice():
+            proto.age_grid.CopyFrom(age_grid_price_to_proto(pricing.price))
+        case StaticTablePrice():
+            proto.static_table.CopyFrom(static_table_price_to_proto(pricing.price))
+        case FamilyTierPrice():
+            proto.family_tier.CopyFrom(family_tier_price_to_proto(pricing.price))
     return proto
 
 
 def _price_from_proto(pricing: pb.ModulePricing) -> ModulePrice | None:
     match pricing.WhichOneof("price"):
         case "age_grid":
-            grid = pricing.age_grid
-            return AgeGridPrice(
-                tuple(_grid_row_from_proto(row) for row in grid.standard),
-                tuple(_grid_row_from_proto(row) for row in grid.alsace_moselle),
-            )
+            return age_grid_price_from_proto(pricing.age_grid)
         case "static_table":
-            return StaticTablePrice(pricing.static_table.product_type)
+            return static_table_price_from_proto(pricing.static_table)
         case "family_tier":
-            tiers = pricing.family_tier
-            return FamilyTierPrice(
-                tiers.single_minor,
-                tiers.family_minor,
-                _optional(tiers, "couple_minor"),
-                _optional(tiers, "single_with_children_minor"),
-            )
+            return family_tier_price_from_proto(pricing.family_tier)
         case _:
             return None
 
 
-def _grid_row_from_proto(row: pb.AgeGridRow) -> AgeGridRow:
+def age_grid_price_from_proto(price: pb.AgeGridPrice) -> AgeGridPrice:
+    return AgeGridPrice(
+        tuple(age_grid_row_from_proto(row) for row in price.standard),
+        tuple(age_grid_row_from_proto(row) for row in price.alsace_moselle),
+    )
+
+
+def age_grid_price_to_proto(price: AgeGridPrice) -> pb.AgeGridPrice:
+    return pb.AgeGridPrice(
+        standard=[age_grid_row_to_proto(row) for row in price.standard],
+        alsace_moselle=[age_grid_row_to_proto(row) for row in price.alsace_moselle],
+    )
+
+
+def age_grid_row_from_proto(row: pb.AgeGridRow) -> AgeGridRow:
     return AgeGridRow(
         _types_from_proto(row.beneficiary_types), row.min_age, _optional(row, "max_age"), row.monthly_minor
     )
 
 
-def _grid_row_to_proto(row: AgeGridRow) -> pb.AgeGridRow:
+def age_grid_row_to_proto(row: AgeGridRow) -> pb.AgeGridRow:
     return pb.AgeGridRow(
         beneficiary_types=_types_to_proto(row.beneficiary_types),
         min_age=row.min_age,
@@ -195,26 +163,66 @@ def _grid_row_to_proto(row: AgeGridRow) -> pb.AgeGridRow:
     )
 
 
+def static_table_price_from_proto(price: pb.StaticTablePrice) -> StaticTablePrice:
+    return StaticTablePrice(price.product_type)
+
+
+def static_table_price_to_proto(price: StaticTablePrice) -> pb.StaticTablePrice:
+    return pb.StaticTablePrice(product_type=price.product_type)
+
+
+def family_tier_price_from_proto(price: pb.FamilyTierPrice) -> FamilyTierPrice:
+    return FamilyTierPrice(
+        price.single_minor,
+        price.family_minor,
+        _optional(price, "couple_minor"),
+        _optional(price, "single_with_children_minor"),
+    )
+
+
+def family_tier_price_to_proto(price: FamilyTierPrice) -> pb.FamilyTierPrice:
+    return pb.FamilyTierPrice(
+        single_minor=price.single_minor,
+        family_minor=price.family_minor,
+        couple_minor=price.couple_minor,
+        single_with_children_minor=price.single_with_children_minor,
+    )
+
+
+def membership_fee_from_proto(item: pb.MembershipFee) -> MembershipFee:
+    return MembershipFee(_types_from_proto(item.beneficiary_types), item.monthly_minor)
+
+
+def membership_fee_to_proto(item: MembershipFee) -> pb.MembershipFee:
+    return pb.MembershipFee(beneficiary_types=_types_to_proto(item.beneficiary_types), monthly_minor=item.monthly_minor)
+
+
+def social_fund_rate_from_proto(item: pb.SocialFundRate) -> SocialFundRate:
+    return SocialFundRate(_types_from_proto(item.beneficiary_types), item.rate_bp)
+
+
+def social_fund_rate_to_proto(item: SocialFundRate) -> pb.SocialFundRate:
+    return pb.SocialFundRate(beneficiary_types=_types_to_proto(item.beneficiary_types), rate_bp=item.rate_bp)
+
+
 def participation_from_proto(item: pb.Participation) -> Participation:
-    by_partner = item.remainder_payer == pb.REMAINDER_PAYER_PARTNER
     return Participation(
         _types_from_proto(item.beneficiary_types),
         _optional(item, "company_share_bp"),
         _optional(item, "company_cap_minor"),
         _optional(item, "company_flat_minor"),
-        MembershipType.PARTNER if by_partner else MembershipType.PRIMARY,
+        REMAINDER_PAYERS.from_proto(item.remainder_payer),
         COLLECTION_METHODS.from_proto(item.collection_method),
     )
 
 
 def participation_to_proto(item: Participation) -> pb.Participation:
-    by_partner = item.remainder_payer == MembershipType.PARTNER
     return pb.Participation(
         beneficiary_types=_types_to_proto(item.beneficiary_types),
         company_share_bp=item.company_share_bp,
         company_cap_minor=item.company_cap_minor,
         company_flat_minor=item.company_flat_minor,
-        remainder_payer=pb.REMAINDER_PAYER_PARTNER if by_partner else pb.REMAINDER_PAYER_PRIMARY,
+        remainder_payer=REMAINDER_PAYERS.to_proto(item.remainder_payer),
         collection_method=COLLECTION_METHODS.to_proto(item.collection_method),
     )
 
@@ -230,12 +238,28 @@ def discount_from_proto(item: pb.Discount) -> Discount:
 
 
 def discount_to_proto(item: Discount) -> pb.Discount:
-    return pb.Discount(
+    proto = pb.Discount(
         discount_id=item.discount_id,
-        percent_bp=item.percent_bp,
-        flat_minor=item.flat_minor,
         beneficiary_types=_types_to_proto(item.beneficiary_types),
         days=span_to_proto(item.days),
+    )
+    if item.percent_bp is not None:
+        proto.percent_bp = item.percent_bp
+    if item.flat_minor is not None:
+        proto.flat_minor = item.flat_minor
+    return proto
+
+
+def tax_from_proto(item: pb.Tax) -> Tax:
+    return Tax(item.code, item.rate_bp, TAX_BASES.from_proto(item.base), _types_from_proto(item.beneficiary_types))
+
+
+def tax_to_proto(item: Tax) -> pb.Tax:
+    return pb.Tax(
+        code=item.code,
+        rate_bp=item.rate_bp,
+        base=TAX_BASES.to_proto(item.base),
+        beneficiary_types=_types_to_proto(item.beneficiary_types),
     )
 
 

@@ -140,9 +140,7 @@ class ResolvedModule:
     module: Module | None
 
 
-async def get_modules(
-    core: Core, call: Call, module_ids: Sequence[UUID], on: date | None
-) -> Sequence[ResolvedModule]:
+async def get_modules(core: Core, call: Call, module_ids: Sequence[UUID], on: date | None) -> Sequence[ResolvedModule]:
     """What modules are on a day (None: today in each contract's time zone), in the order asked for.
 
     Raises ModuleUnknown.

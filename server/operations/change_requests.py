@@ -61,9 +61,7 @@ async def _submit(
     return await _submitted(tx, request.change_request_id)
 
 
-async def _refuse_unknown_modules(
-    core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract
-) -> None:
+async def _refuse_unknown_modules(core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract) -> None:
     """Raises ModuleUnknown for a module that no contract has ever listed; one of another contract is not offered."""
     named = {scoped.change.module_id for scoped in proposal.changes if scoped.change.module_id}
     if elsewhere := sorted(named - contract.slots.keys()):
@@ -131,9 +129,7 @@ async def get_change_request(core: Core, change_request_id: UUID) -> ChangeReque
         return await enrollment_reads.change_request(connection, change_request_id)
 
 
-async def list_change_requests(
-    core: Core, group: UUID, after: int, limit: int
-) -> list[tuple[int, ChangeRequest]]:
+async def list_change_requests(core: Core, group: UUID, after: int, limit: int) -> list[tuple[int, ChangeRequest]]:
     """Requests of a group in the order in which they were judged, each with its place. Raises GroupUnknown."""
     async with core.database.snapshot() as connection:
         head = await group_head(connection, group)

@@ -20,9 +20,7 @@ class ContractSource(Protocol):
         """The contract as it is, kept from changing until the transaction ends. Raises ContractUnknown."""
         ...
 
-    async def contracts_of_modules(
-        self, connection: Connection, module_ids: Sequence[UUID]
-    ) -> dict[UUID, UUID]:
+    async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
         """To which contract each module belongs; unknown modules are left out."""
         ...
 

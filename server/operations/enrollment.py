@@ -23,9 +23,7 @@ def not_in_the_future(call: Call, instant: datetime | None, field: str) -> None:
         raise RequestMalformed([FieldViolation(field, "lies in the future; leave it unset for now")])
 
 
-async def get_group(
-    core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf, touching: Span | None
-) -> GroupState:
+async def get_group(core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf, touching: Span | None) -> GroupState:
     """A group at a revision or instant. Raises GroupUnknown, RevisionUnknown."""
     not_in_the_future(call, as_of.instant, "instant")
     async with core.database.reading() as connection:

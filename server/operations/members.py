@@ -38,9 +38,7 @@ class FactsRecorded:
     groups_concerned: int
 
 
-async def record_facts(
-    core: Core, call: Call, key: WriteKey, member_id: UUID, timeline: FactTimeline
-) -> FactsRecorded:
+async def record_facts(core: Core, call: Call, key: WriteKey, member_id: UUID, timeline: FactTimeline) -> FactsRecorded:
     """Replaces the timeline of one kind of fact, and enqueues the recompute of every group concerned.
 
     Raises RequestMalformed, MemberUnknown, RequestIdReused.

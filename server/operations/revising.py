@@ -48,12 +48,7 @@ async def open_group(core: Core, tx: Connection, group: LockedGroup, also: Itera
 
 
 def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:
-    return {
-        change.member_id
-        for decision in decisions
-        for change in decision.changes
-        if isinstance(change, Enroll)
-    }
+    return {change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)}
 
 
 async def catch_up(call: Call, tx: Connection, opened: OpenGroup) -> OpenGroup:

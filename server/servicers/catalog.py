@@ -5,7 +5,6 @@ from uuid import UUID
 from affilia.catalog.v1 import catalog_service_pb2 as pb
 from affilia.catalog.v1 import contract_pb2
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceServicer
-
 from server.mapping.contract import (
     contract_from_proto,
     contract_to_proto,
@@ -34,9 +33,7 @@ class CatalogServicer(CatalogServiceServicer):
         self._core = core
         self._tokens = tokens
 
-    async def PublishContract(
-        self, request: pb.PublishContractRequest, context: Context
-    ) -> pb.PublishContractResponse:
+    async def PublishContract(self, request: pb.PublishContractRequest, context: Context) -> pb.PublishContractResponse:
         recorded = await catalog.publish_contract(
             self._core, current_call(), write_key(request), contract_from_proto(request.contract)
         )
@@ -59,9 +56,7 @@ class CatalogServicer(CatalogServiceServicer):
             contract=_recorded_to_proto(recorded), consistency_token=consistency_token(self._tokens)
         )
 
-    async def AmendContract(
-        self, request: pb.AmendContractRequest, context: Context
-    ) -> pb.AmendContractResponse:
+    async def AmendContract(self, request: pb.AmendContractRequest, context: Context) -> pb.AmendContractResponse:
         recorded = await catalog.amend_contract(
             self._core,
             current_call(),
@@ -80,9 +75,7 @@ class CatalogServicer(CatalogServiceServicer):
         recorded = await catalog.get_contract(self._core, current_call(), UUID(request.contract_id), as_of)
         return pb.GetContractResponse(contract=_recorded_to_proto(recorded))
 
-    async def ListContracts(
-        self, request: pb.ListContractsRequest, context: Context
-    ) -> pb.ListContractsResponse:
+    async def ListContracts(self, request: pb.ListContractsRequest, context: Context) -> pb.ListContractsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens), page_size(request)
         found = await catalog.list_contracts(self._core, UUID(after) if after else None, size)

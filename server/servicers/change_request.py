@@ -5,7 +5,6 @@ from uuid import UUID
 from affilia.enrollment.v1 import change_request_pb2 as messages
 from affilia.enrollment.v1 import change_request_service_pb2 as pb
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceServicer
-
 from server.mapping.change_request import change_request_to_proto, proposal_from_proto, recompute_to_proto
 from server.mapping.enrollment_group import group_to_proto
 from server.mapping.paging import (
@@ -55,9 +54,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         found = await change_requests.list_change_requests(self._core, UUID(request.group_id), after, size)
         return pb.ListChangeRequestsResponse(
             change_requests=[change_request_to_proto(change_request) for _, change_request in found],
-            next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, found[-1][0] if found else None
-            ),
+            next_page_token=next_page_token(request, self._tokens, len(found) == size, found[-1][0] if found else None),
         )
 
     async def RequestRecompute(
@@ -70,19 +67,13 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
             recompute=recompute_to_proto(recompute), consistency_token=consistency_token(self._tokens)
         )
 
-    async def ListRecomputes(
-        self, request: pb.ListRecomputesRequest, context: Context
-    ) -> pb.ListRecomputesResponse:
+    async def ListRecomputes(self, request: pb.ListRecomputesRequest, context: Context) -> pb.ListRecomputesResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
-        found = await recomputes.list_recomputes(
-            self._core, UUID(request.group_id), _done(request), after, size
-        )
+        found = await recomputes.list_recomputes(self._core, UUID(request.group_id), _done(request), after, size)
         return pb.ListRecomputesResponse(
             recomputes=[recompute_to_proto(recompute) for _, recompute in found],
-            next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, found[-1][0] if found else None
-            ),
+            next_page_token=next_page_token(request, self._tokens, len(found) == size, found[-1][0] if found else None),
         )
 
 

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceServicer
-
 from domain.days import Span
 from domain.enrollment.decisions import GroupKey
 from server.mapping.dates import span_from_proto, timestamp_from_proto
@@ -58,9 +57,7 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
             ),
         )
 
-    async def ListRevisions(
-        self, request: pb.ListRevisionsRequest, context: Context
-    ) -> pb.ListRevisionsResponse:
+    async def ListRevisions(self, request: pb.ListRevisionsRequest, context: Context) -> pb.ListRevisionsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
         revisions = await operations.list_revisions(self._core, UUID(request.group_id), after, size)
@@ -69,23 +66,17 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
             next_page_token=next_page_token(request, self._tokens, len(revisions) == size, after + size),
         )
 
-    async def DiffRevisions(
-        self, request: pb.DiffRevisionsRequest, context: Context
-    ) -> pb.DiffRevisionsResponse:
+    async def DiffRevisions(self, request: pb.DiffRevisionsRequest, context: Context) -> pb.DiffRevisionsResponse:
         check_consistency_token(request, self._tokens)
         group_id = UUID(request.group_id)
         differences, types = await operations.diff_revisions(
             self._core, group_id, request.from_revision, request.to_revision
         )
-        return pb.DiffRevisionsResponse(
-            differences=[difference_to_proto(group_id, d, types) for d in differences]
-        )
+        return pb.DiffRevisionsResponse(differences=[difference_to_proto(group_id, d, types) for d in differences])
 
 
 def _group(request: pb.GetEnrollmentGroupRequest) -> UUID | GroupKey:
-    return (
-        UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
-    )
+    return UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
 
 
 def _as_of(request: pb.GetEnrollmentGroupRequest | pb.ListEnrollmentGroupsRequest) -> AsOf:

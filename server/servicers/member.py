@@ -4,7 +4,6 @@ from uuid import UUID
 
 from affilia.catalog.v1 import member_service_pb2 as pb
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceServicer
-
 from server.mapping.dates import timestamp_from_proto, timestamp_to_proto
 from server.mapping.member import (
     MEMBER_KINDS,
@@ -32,9 +31,7 @@ class MemberServicer(MemberServiceServicer):
         self._core = core
         self._tokens = tokens
 
-    async def UpsertMember(
-        self, request: pb.UpsertMemberRequest, context: Context
-    ) -> pb.UpsertMemberResponse:
+    async def UpsertMember(self, request: pb.UpsertMemberRequest, context: Context) -> pb.UpsertMemberResponse:
         member = request.member
         recorded = await members.upsert_member(
             self._core,

@@ -54,9 +54,7 @@ def test_ten_thousand_changes_are_too_many(family: Family) -> None:
 
 
 def test_a_request_without_content_names_what_is_required(family: Family) -> None:
-    failure = failure_of(
-        family.requests.SubmitChangeRequest, change_request_service_pb2.SubmitChangeRequestRequest()
-    )
+    failure = failure_of(family.requests.SubmitChangeRequest, change_request_service_pb2.SubmitChangeRequestRequest())
     assert set(failure.violations) == {"request_id", "requester", "group", "changes"}
 
 
@@ -72,18 +70,14 @@ def test_a_request_without_content_names_what_is_required(family: Family) -> Non
 def test_bytes_that_are_no_message_are_an_invalid_argument(
     server_channel: grpc.Channel, garbage: bytes, status: grpc.StatusCode
 ) -> None:
-    call = server_channel.unary_unary(
-        "/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest", _registered_method=False
-    )
+    call: Any = server_channel.unary_unary("/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest")
     with pytest.raises(grpc.RpcError) as raised:
         call(garbage)
     assert decoded(raised.value).code == status
 
 
 def test_deep_nesting_is_refused(family: Family) -> None:
-    condition = condition_pb2.Condition(
-        age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, min_years=1)
-    )
+    condition = condition_pb2.Condition(age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, min_years=1))
     for _ in range(40):
         condition = condition_pb2.Condition(negation=condition)
     contract = family.contract()
@@ -137,9 +131,7 @@ def test_a_module_of_another_contract_is_not_offered(family: Family, server_chan
 def test_only_an_admin_with_a_reason_overrides_and_only_rules(family: Family) -> None:
     by_member = family.request(family.leave("2026-01-01"), overridden_rules=["ADULT"])
     assert set(failure_of(family.requests.SubmitChangeRequest, by_member).violations) == {"overridden_rules"}
-    by_admin = family.request(
-        family.leave("2026-01-01"), requester=admin(reason=" "), overridden_rules=["NOT_OFFERED"]
-    )
+    by_admin = family.request(family.leave("2026-01-01"), requester=admin(reason=" "), overridden_rules=["NOT_OFFERED"])
     assert set(failure_of(family.requests.SubmitChangeRequest, by_admin).violations) == {
         "requester.reason",
         "overridden_rules[0]",
@@ -198,9 +190,7 @@ def test_extreme_days_are_ordinary_days(family: Family) -> None:
 
 @pytest.mark.parametrize("token", ["garbage", "AAAA", "a" * 900, "é", "\U0001f600"])
 def test_a_forged_token_is_an_invalid_argument(family: Family, token: str) -> None:
-    request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(
-        contract_id=family.contract_id, page_token=token
-    )
+    request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(contract_id=family.contract_id, page_token=token)
     failure = failure_of(family.queries.ListEnrollmentGroups, request)
     assert (failure.code, failure.reason) == (INVALID, "TOKEN_INVALID")
     read = enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=family.key, consistency_token=token)
@@ -216,9 +206,7 @@ def test_an_instant_in_the_future_is_refused(family: Family) -> None:
 
 def test_a_malformed_today_is_refused(family: Family) -> None:
     request = family.request(family.leave("2026-01-01"))
-    failure = failure_of(
-        family.requests.SubmitChangeRequest, request, metadata=(("x-affilia-today", "yesterday"),)
-    )
+    failure = failure_of(family.requests.SubmitChangeRequest, request, metadata=(("x-affilia-today", "yesterday"),))
     assert set(failure.violations) == {"x-affilia-today"}
 
 

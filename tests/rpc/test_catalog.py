@@ -11,9 +11,7 @@ ALREADY_EXISTS, ABORTED = grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.ABORTE
 
 
 def stored(family: Family) -> contract_pb2.Contract:
-    return family.catalog.GetContract(
-        catalog_service_pb2.GetContractRequest(contract_id=family.contract_id)
-    ).contract
+    return family.catalog.GetContract(catalog_service_pb2.GetContractRequest(contract_id=family.contract_id)).contract
 
 
 def test_a_contract_is_stored_as_it_was_published(family: Family) -> None:
@@ -140,6 +138,7 @@ def test_what_was_known_of_a_member_stays_readable(family: Family) -> None:
 def test_every_kind_of_fact_is_replaced_whole_and_kept_in_order(family: Family) -> None:
     later = member_pb2.Address(days=span("2026-01-01", None), country_code="FR", postal_code="67000")
     earlier = member_pb2.Address(days=span(None, "2025-12-31"), country_code="BE")
+    found = member_pb2.MemberFacts()
     for items in ([later, earlier], [later]):
         request = member_service_pb2.RecordFactsRequest(request_id=new_id(), member_id=family.primary)
         request.addresses.items.extend(items)

@@ -107,7 +107,7 @@ def test_only_one_of_many_who_expect_the_same_revision_wins(family: Family) -> N
         try:
             family.requests.SubmitChangeRequest(request)
         except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.ABORTED  # noqa: PT017 (the loser is looked at)
+            assert error.code() == grpc.StatusCode.ABORTED
             return "lost"
         return "won"
 

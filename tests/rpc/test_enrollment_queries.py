@@ -93,6 +93,9 @@ def test_differences_say_what_became_of_each_enrollment(family: Family) -> None:
     assert set(failure_of(family.queries.DiffRevisions, backwards).violations) == {"from_revision"}
 
 
+by = enrollment_query_service_pb2.ListEnrollmentGroupsRequest
+
+
 def test_groups_are_found_by_contract_primary_and_member_page_by_page(family: Family) -> None:
     group = family.submit(
         family.enroll(family.base, "2026-01-01"), family.enroll(family.base, "2026-01-01", child=True)
@@ -104,8 +107,8 @@ def test_groups_are_found_by_contract_primary_and_member_page_by_page(family: Fa
             other.store(member)
         others.append(other.submit(other.enroll(family.base, "2026-01-01")).group.group_id)
 
-    def found(**which: str) -> list[str]:
-        request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(page_size=2, **which)
+    def found(request: enrollment_query_service_pb2.ListEnrollmentGroupsRequest) -> list[str]:
+        request.page_size = 2
         ids: list[str] = []
         while True:
             page = family.queries.ListEnrollmentGroups(request)
@@ -114,10 +117,10 @@ def test_groups_are_found_by_contract_primary_and_member_page_by_page(family: Fa
                 return ids
             request.page_token = page.next_page_token
 
-    assert found(contract_id=family.contract_id) == sorted([group.group_id, *others])
-    assert found(primary_id=family.primary) == [group.group_id]
-    assert found(member_id=family.child) == [group.group_id]
-    assert found(member_id=new_id()) == []
+    assert found(by(contract_id=family.contract_id)) == sorted([group.group_id, *others])
+    assert found(by(primary_id=family.primary)) == [group.group_id]
+    assert found(by(member_id=family.child)) == [group.group_id]
+    assert found(by(member_id=new_id())) == []
     as_of = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(
         member_id=family.child, instant=timestamp_pb2.Timestamp(seconds=group.recorded_at.seconds - 60)
     )

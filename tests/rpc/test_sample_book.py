@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import grpc
 import pytest
+
 from affilia.catalog.v1 import condition_pb2, contract_pb2
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_service
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia.type.v1.membership_type_pb2 import MembershipType
-
 from domain.identity import derived_id
 from server.sample_book import Summary, load_sample_book
 from server.sample_files import SampleContract, SampleFamily, SampleFilesMalformed, read_samples
@@ -130,10 +130,7 @@ def test_france_has_the_published_prices() -> None:
 
 
 def test_canada_has_the_published_prices() -> None:
-    tiers = {
-        name: module.pricing.family_tier
-        for name, module in modules_by_name(BOOK["canada-family-tiers"]).items()
-    }
+    tiers = {name: module.pricing.family_tier for name, module in modules_by_name(BOOK["canada-family-tiers"]).items()}
     assert {name: (tier.single_minor, tier.family_minor) for name, tier in tiers.items()} == CANADIAN_PRICES
 
 

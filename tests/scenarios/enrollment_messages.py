@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from google.type import date_pb2
+
 from affilia.catalog.v1 import condition_pb2, contract_pb2, member_pb2, member_service_pb2
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.type.v1 import date_span_pb2, membership_type_pb2
-from google.type import date_pb2
 
 Ids = dict[str, str]
 """From the short names of a case to UUIDs that sort in the same order."""
@@ -21,9 +22,7 @@ def date(text: str) -> date_pb2.Date:
 
 
 def span(first: str | None, last: str | None) -> date_span_pb2.DateSpan:
-    return date_span_pb2.DateSpan(
-        first_on=date(first) if first else None, last_on=date(last) if last else None
-    )
+    return date_span_pb2.DateSpan(first_on=date(first) if first else None, last_on=date(last) if last else None)
 
 
 def days_of(item: dict[str, Any]) -> date_span_pb2.DateSpan:
@@ -84,11 +83,7 @@ def condition(case: dict[str, Any], modules: Ids) -> condition_pb2.Condition:
     ((kind, value),) = case.items()
     if kind in ("all_of", "any_of"):
         parts = condition_pb2.ConditionList(conditions=[condition(part, modules) for part in value])
-        return (
-            condition_pb2.Condition(all_of=parts)
-            if kind == "all_of"
-            else condition_pb2.Condition(any_of=parts)
-        )
+        return condition_pb2.Condition(all_of=parts) if kind == "all_of" else condition_pb2.Condition(any_of=parts)
     if kind == "not":
         return condition_pb2.Condition(negation=condition(value, modules))
     subject = condition_pb2.Subject.Value(f"SUBJECT_{value['subject']}")
@@ -99,9 +94,7 @@ def _leaf(kind: str, subject: condition_pb2.Subject.ValueType, value: dict[str, 
     same_sponsor = bool(value.get("same_sponsor"))
     match kind:
         case "age":
-            return condition_pb2.AgeCondition(
-                subject=subject, min_years=value.get("min"), max_years=value.get("max")
-            )
+            return condition_pb2.AgeCondition(subject=subject, min_years=value.get("min"), max_years=value.get("max"))
         case "salary":
             return condition_pb2.SalaryCondition(
                 subject=subject,
@@ -111,13 +104,9 @@ def _leaf(kind: str, subject: condition_pb2.Subject.ValueType, value: dict[str, 
             )
         case "employment":
             statuses = [_status(status) for status in value.get("statuses") or []]
-            return condition_pb2.EmploymentCondition(
-                subject=subject, statuses=statuses, same_sponsor=same_sponsor
-            )
+            return condition_pb2.EmploymentCondition(subject=subject, statuses=statuses, same_sponsor=same_sponsor)
         case "tenure":
-            return condition_pb2.TenureCondition(
-                subject=subject, min_days=value["min_days"], same_sponsor=same_sponsor
-            )
+            return condition_pb2.TenureCondition(subject=subject, min_days=value["min_days"], same_sponsor=same_sponsor)
         case "residence":
             return condition_pb2.ResidenceCondition(
                 subject=subject,
@@ -125,9 +114,7 @@ def _leaf(kind: str, subject: condition_pb2.Subject.ValueType, value: dict[str, 
                 postal_prefixes=value.get("postal_prefixes") or [],
             )
         case "attribute":
-            return condition_pb2.AttributeCondition(
-                subject=subject, name=value["name"], values=value["values"]
-            )
+            return condition_pb2.AttributeCondition(subject=subject, name=value["name"], values=value["values"])
         case "enrolled_on":
             return condition_pb2.EnrolledOnCondition(
                 subject=subject, module_ids=[modules[m] for m in value["modules"] or []]
@@ -145,9 +132,7 @@ def facts(request: member_service_pb2.RecordFactsRequest, fact: str, value: Any,
         case "birth_date":
             request.birth.CopyFrom(member_pb2.Birth(born_on=date(value) if value else None))
         case "employments":
-            request.employments.CopyFrom(
-                member_pb2.Employments(items=[_employment(item, currency) for item in value])
-            )
+            request.employments.CopyFrom(member_pb2.Employments(items=[_employment(item, currency) for item in value]))
         case "addresses":
             request.addresses.CopyFrom(
                 member_pb2.Addresses(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
+
 from affilia.catalog.v1 import catalog_service_pb2, contract_pb2, member_pb2, member_service_pb2
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
@@ -18,7 +19,6 @@ from affilia.enrollment.v1 import (
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia.type.v1 import membership_type_pb2
-
 from tests.scenarios import enrollment_messages as messages
 
 RECOMPUTED_WITHIN_SECONDS = 30
@@ -119,9 +119,7 @@ class EnrollmentPlayer:
             version.ClearField("rules")
             version.ClearField("modules")
             for name in elsewhere:
-                version.modules.add(
-                    module_id=self._modules[name], service_type=contract_pb2.SERVICE_TYPE_BASE
-                )
+                version.modules.add(module_id=self._modules[name], service_type=contract_pb2.SERVICE_TYPE_BASE)
             self._publish(other)
 
     def _record(self, member_id: str, fact: str, value: Any) -> None:
@@ -183,9 +181,7 @@ class EnrollmentPlayer:
         return {}
 
     def _play_amend_contract(self, step: Any) -> Answer:
-        current = self._catalog.GetContract(
-            catalog_service_pb2.GetContractRequest(contract_id=self._contract_id)
-        )
+        current = self._catalog.GetContract(catalog_service_pb2.GetContractRequest(contract_id=self._contract_id))
         self._catalog.AmendContract(
             catalog_service_pb2.AmendContractRequest(
                 request_id=str(uuid4()),
@@ -201,9 +197,7 @@ class EnrollmentPlayer:
     def _play_recompute(self, step: Any) -> Answer:
         if group_id := self._group().group_id:
             self._requests.RequestRecompute(
-                change_request_service_pb2.RequestRecomputeRequest(
-                    request_id=str(uuid4()), group_id=group_id
-                ),
+                change_request_service_pb2.RequestRecomputeRequest(request_id=str(uuid4()), group_id=group_id),
                 metadata=self._metadata,
             )
             self._await_recomputes()
@@ -262,9 +256,7 @@ class EnrollmentPlayer:
             {
                 "member": self._names[d.member_id],
                 "module": self._names[d.module_id],
-                "kinds": sorted(
-                    _word(enrollment_group_pb2.DifferenceKind, k, "DIFFERENCE_KIND_") for k in d.kinds
-                ),
+                "kinds": sorted(_word(enrollment_group_pb2.DifferenceKind, k, "DIFFERENCE_KIND_") for k in d.kinds),
                 "gained": [messages.ends(days) for days in d.gained],
                 "lost": [messages.ends(days) for days in d.lost],
             }

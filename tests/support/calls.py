@@ -24,9 +24,7 @@ from tests.scenarios.enrollment_messages import date, span
 
 ADULT_RULE = condition_pb2.Rule(
     code="ADULT",
-    condition=condition_pb2.Condition(
-        age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, min_years=18)
-    ),
+    condition=condition_pb2.Condition(age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, min_years=18)),
 )
 
 

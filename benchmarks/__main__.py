@@ -1,0 +1,22 @@
+"""`make bench`: every measurement, or those named (`make bench ARGS="start reads"`)."""
+
+import sys
+from collections.abc import Callable
+
+from benchmarks import reads, settling, start, submits
+
+MEASUREMENTS: dict[str, Callable[[], None]] = {
+    "start": start.measure,
+    "settling": settling.measure,
+    "reads": reads.measure,
+    "submits": submits.measure,
+}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or MEASUREMENTS:
+        print(f"\n== {name}", flush=True)
+        MEASUREMENTS[name]()
+
+
+main()
