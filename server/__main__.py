@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 
 from pydantic import ValidationError
@@ -38,6 +39,8 @@ def settings_from(arguments: list[str]) -> Settings:
 
 def main() -> None:
     settings = settings_from(sys.argv[1:])
+    # gRPC's handlers for forks do nothing but get in the way: the server never forks, it only starts programs.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     # After the settings: what a wrong flag needs should not wait for gRPC and the database's driver.
     import uvloop
 

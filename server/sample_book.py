@@ -59,6 +59,8 @@ class Summary:
     troubles: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
+        if not self.families and not self.troubles:
+            return f"sample book: everything of its {self.contracts} contracts was there already"
         lines = [
             f"sample book: {self.contracts} contracts, {self.families} families, {self.members} members; "
             f"{self.approved} families approved, {self.rejected} rejected, {self.failed} failed",

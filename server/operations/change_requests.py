@@ -7,7 +7,7 @@ from domain.catalog.contract import Contract
 from domain.days import to_day
 from domain.enrollment.decisions import ChangeProposal
 from domain.enrollment.history import ChangeRequest, GroupState
-from domain.enrollment.judging import Judgement, judge
+from domain.enrollment.judging import judge
 from domain.enrollment.proposals import proposal_violations
 from domain.enrollment.verdicts import Verdict
 from domain.errors import ModuleUnknown, RequestMalformed, RevisionMismatch
@@ -97,23 +97,12 @@ async def _carry_out(
     )
     change_request_key = await enrollment.add_change_request(tx, opened.group, request)
     if approved:
-        await _approve(tx, opened, judgement, change_request_key, call)
+        settled, types = judgement.settled.days, judgement.membership_types
+        await enrollment.add_members(tx, opened.group, types)
+        await move_to(
+            tx, opened, settled, types, today, recorded_at=request.recorded_at, change_request_key=change_request_key
+        )
     return request
-
-
-async def _approve(
-    tx: Connection, opened: OpenGroup, judgement: Judgement, change_request_key: int, call: Call
-) -> None:
-    await enrollment.add_members(tx, opened.group, judgement.membership_types)
-    today = call.today(opened.contract.time_zone)
-    await move_to(
-        tx,
-        opened,
-        judgement.settled.days,
-        judgement.membership_types,
-        today,
-        change_request_key=change_request_key,
-    )
 
 
 async def _submitted(tx: Connection, change_request_id: UUID) -> Submitted:

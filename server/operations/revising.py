@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from domain.catalog.contract import Contract
@@ -73,14 +73,18 @@ async def move_to(
     types: Mapping[UUID, MembershipType],
     today: date,
     *,
+    recorded_at: datetime | None = None,
     change_request_key: int | None = None,
     recompute_key: int | None = None,
 ) -> OpenGroup:
-    """Records the next revision, with its difference and event, if any period differs."""
+    """Records the next revision, with its difference and event, if any period differs.
+
+    `recorded_at` is the instant of what made it, where that was recorded before; else now.
+    """
     if settled == opened.state:
         return opened
     group = opened.group
-    recorded_at = await enrollment.recording_instant(tx, group)
+    recorded_at = recorded_at or await enrollment.recording_instant(tx, group)
     had = await days_had_before(tx, group.group_key, group.revision)
     revision = await enrollment.add_revision(
         tx,

@@ -11,7 +11,7 @@ from domain.days import Span
 from domain.enrollment.verdicts import ViolationCode
 from domain.members import EmploymentStatus
 from domain.membership import MembershipType
-from domain.pricing.prices import Scheme, VersionPricing
+from domain.pricing.prices import Scheme, StaticTableRow, VersionPricing
 from domain.rules.conditions import (
     Age,
     AllOf,
@@ -55,7 +55,7 @@ def with_condition(condition: Condition) -> Contract:
     return a_contract(a_version(rules=[a_rule(condition=condition)]))
 
 
-# ------------------------------------------------------------------------------------------------------- what may be
+# ------------------------------------------------------------------------------------------------- what may be
 
 
 def test_the_contract_of_the_enrollment_example_may_be_published() -> None:
@@ -133,7 +133,7 @@ def test_a_term_may_start_on_any_day_of_every_year(month: int, day: int) -> None
     assert faults(a_contract(term_start=TermStart(month, day))) == []
 
 
-# --------------------------------------------------------------------------------------------------------- the header
+# -------------------------------------------------------------------------------------------------- the header
 
 
 def test_an_unknown_country_is_refused() -> None:
@@ -159,7 +159,7 @@ def test_a_term_start_that_some_year_lacks_is_refused(month: int, day: int) -> N
     assert faults(a_contract(term_start=TermStart(month, day))) == ["term_start.day"]
 
 
-# ------------------------------------------------------------------------------------------------------- the versions
+# ------------------------------------------------------------------------------------------------ the versions
 
 
 def test_a_contract_without_versions_is_refused() -> None:
@@ -214,7 +214,7 @@ def test_a_capability_named_twice_is_refused() -> None:
     assert faults(a_contract(a_version(module))) == ["versions[0].modules[0].capabilities"]
 
 
-# ---------------------------------------------------------------------------------------------------------- the rules
+# --------------------------------------------------------------------------------------------------- the rules
 
 
 def test_a_rule_code_used_twice_in_a_version_is_refused() -> None:
@@ -320,7 +320,7 @@ def test_rules_of_modules_are_checked_as_those_of_versions_are() -> None:
     assert faults(a_contract(a_version(module))) == [path]
 
 
-# --------------------------------------------------------------------------------------------------------- the limits
+# -------------------------------------------------------------------------------------------------- the limits
 
 
 def test_a_limit_without_an_amount_is_refused() -> None:
@@ -382,7 +382,7 @@ def test_a_limit_code_counted_in_two_units_is_refused() -> None:
     assert faults(a_contract(earlier, later)) == ["versions[1].modules[0].limits[0].unit"]
 
 
-# --------------------------------------------------------------------------------------------------------- everything
+# -------------------------------------------------------------------------------------------------- everything
 
 
 def test_ten_faults_come_back_at_once() -> None:
@@ -417,3 +417,9 @@ def test_pricing_faults_are_told_with_the_path_of_their_module() -> None:
     pricing = a_module_pricing(a_grid(), discounts=[a_discount(flat_minor=1), a_discount()])
     version = a_version(a_module(), a_module("option", pricing=pricing), pricing=VersionPricing(Scheme.AGE_GRID))
     assert faults(a_contract(version)) == ["versions[0].modules[1].pricing.discounts[1].amount"]
+
+
+def test_faults_of_a_versions_table_are_told_with_the_path_of_their_version() -> None:
+    table = VersionPricing(Scheme.STATIC_TABLE, (StaticTableRow("CORE", 0, None, -1),))
+    contract = a_contract(a_version(days=ALL_2026), a_version(days=FROM_2027, pricing=table))
+    assert faults(contract) == ["versions[1].pricing.static_table.rows[0].monthly_minor"]

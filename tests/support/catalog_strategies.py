@@ -1,4 +1,4 @@
-"""Contracts and members as Hypothesis draws them: anything that the protos can say, whether it may be published or not."""
+"""Contracts and members as Hypothesis draws them: anything that the protos can say, publishable or not."""
 
 from datetime import date
 from typing import Any
