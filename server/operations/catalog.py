@@ -12,6 +12,7 @@ from domain.errors import (
     ContractExists,
     ContractUnknown,
     EtagMismatch,
+    FieldViolation,
     ModuleUnknown,
     RequestMalformed,
     VersionOverlaps,
@@ -33,8 +34,7 @@ async def publish_contract(core: Core, call: Call, key: WriteKey, contract: Cont
             raise ContractExists(contract.contract_id)
         return contract
 
-    refuse(contract)
-    return await _record(core, call, key, contract.contract_id, new)
+    return await _record(core, call, key, contract.contract_id, new, in_request=lambda path, _: f"contract.{path}")
 
 
 async def add_contract_version(
@@ -55,7 +55,13 @@ async def add_contract_version(
             last = replace(last, days=Span(last.days.start, start))
         return replace(contract, versions=(*earlier, last, version))
 
-    return await _record(core, call, key, contract_id, longer)
+    return await _record(core, call, key, contract_id, longer, _in_the_added_version)
+
+
+def _in_the_added_version(path: str, contract: Contract) -> str:
+    """The added version is the last of the contract, and the only one of the request."""
+    last = f"versions[{len(contract.versions) - 1}]."
+    return path.replace(last, "version.", 1) if path.startswith(last) else path
 
 
 async def amend_contract(
@@ -72,12 +78,6 @@ async def amend_contract(
     return await _record(core, call, key, contract_id, amended)
 
 
-def refuse(contract: Contract) -> None:
-    """Raises RequestMalformed with everything that may not be published."""
-    if violations := contract_violations(contract):
-        raise RequestMalformed(violations)
-
-
 def _known(contract_id: UUID, current: RecordedContract | None, etag: str) -> Contract:
     if current is None:
         raise ContractUnknown(contract_id)
@@ -92,8 +92,13 @@ async def _record(
     key: WriteKey,
     contract_id: UUID,
     change: Callable[[RecordedContract | None], Awaitable[Contract]],
+    in_request: Callable[[str, Contract], str] = lambda path, _: path,
 ) -> RecordedContract:
-    """Records what `change` makes of the current state, and enqueues the recompute of every group concerned."""
+    """Records what `change` makes of the current state, and enqueues the recompute of every group concerned.
+
+    Raises RequestMalformed with everything that may not be published; `in_request` turns a path in the contract into
+    one in the request.
+    """
 
     async def work(tx: Connection) -> RecordedContract:
         if answer := await answered(tx, key):
@@ -104,7 +109,8 @@ async def _record(
         except ContractUnknown:
             current = None
         contract = await change(current)
-        refuse(contract)
+        if violations := contract_violations(contract):
+            raise RequestMalformed([FieldViolation(in_request(v.field, contract), v.description) for v in violations])
         await record_contract(tx, contract, current)
         if current:
             await recomputes.enqueue_for_contract(tx, contract_id, call.today_override)

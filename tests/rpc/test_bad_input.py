@@ -158,12 +158,12 @@ def test_a_contract_that_contradicts_itself_names_every_fault(family: Family) ->
     failure = failure_of(family.catalog.PublishContract, request)
     assert failure.code == INVALID
     assert set(failure.violations) == {
-        "time_zone",
-        "country_code",
-        "versions[0].modules[3].module_id",
-        "versions[0].rules[0].code",
-        "versions[0].rules[0].condition.negation.enrolled_on",
-        "versions[0].rules[0].condition.negation.enrolled_on.module_ids[0]",
+        "contract.time_zone",
+        "contract.country_code",
+        "contract.versions[0].modules[3].module_id",
+        "contract.versions[0].rules[0].code",
+        "contract.versions[0].rules[0].condition.negation.enrolled_on",
+        "contract.versions[0].rules[0].condition.negation.enrolled_on.module_ids[0]",
     }
     unknown = catalog_service_pb2.GetContractRequest(contract_id=contract.contract_id)
     assert failure_of(family.catalog.GetContract, unknown).reason == "CONTRACT_UNKNOWN"
