@@ -97,6 +97,11 @@ class Days:
         return cls(_merged(sorted(spans))) if spans else NO_DAYS
 
     @classmethod
+    def of_day(cls, day: Day) -> "Days":
+        """A single day."""
+        return cls((Span(day, day + 1),))
+
+    @classmethod
     def between(cls, first_on: date | None, last_on: date | None) -> "Days":
         """One span, first and last day inclusive; None: unbounded. Raises SpanEndsBeforeItBegins."""
         return cls((Span.between(first_on, last_on),))

@@ -9,10 +9,9 @@ from domain.days import Days, Span
 from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment, desired_days, overridden_days
 from domain.enrollment.rulebook import Rulebook
-from domain.enrollment.settling import settle
+from domain.enrollment.settling import Settlement, settle
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.rules.holding import Enrollments
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class GroupBasis:
         )
 
 
-def replay(basis: GroupBasis) -> Enrollments:
+def replay(basis: GroupBasis) -> Settlement:
     """Settled from all approved decisions, whatever the group's revisions say."""
     return settle(desired_days(basis.decisions, basis.contract), basis.rulebook())
 

@@ -19,13 +19,11 @@ from domain.enrollment.decisions import (
     RequesterRole,
 )
 from domain.enrollment.desired import DaysByEnrollment, desired_days, lay_over
-from domain.enrollment.explaining import broken_on
+from domain.enrollment.explaining import why_not
 from domain.enrollment.group import GroupBasis
-from domain.enrollment.rulebook import Rulebook
-from domain.enrollment.settling import settle
+from domain.enrollment.settling import Settlement, settle
 from domain.enrollment.verdicts import Consequence, Notice, Verdict, Violation, ViolationCode
 from domain.membership import MembershipType
-from domain.rules.holding import Enrollments
 
 OVERRIDABLE = "COMMITMENT_NOT_ELAPSED"
 """The only one of the system's own codes that an admin may override."""
@@ -33,14 +31,14 @@ OVERRIDABLE = "COMMITMENT_NOT_ELAPSED"
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of a request. `settled` is the candidate's state, also when it is rejected."""
+    """What becomes of a request. `settlement` is the candidate's state, also when it is rejected."""
 
     verdict: Verdict
     violations: tuple[Violation, ...]
     notices: tuple[Notice, ...]
     consequences: tuple[Consequence, ...]
     decision: Decision
-    settled: Enrollments
+    settlement: Settlement
     membership_types: Mapping[UUID, MembershipType]
 
 
@@ -53,43 +51,38 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
     asked = Decision(tuple(scoped.change for scoped in proposal.changes), rules)
     candidate = replace(basis, decisions=(*basis.decisions, asked))
     types = candidate.membership_types()
-    rulebook = candidate.rulebook(types)
-    desired = desired_days(candidate.decisions, basis.contract)
-    settled = settle(desired, rulebook)
+    settlement = settle(desired_days(candidate.decisions, basis.contract), candidate.rulebook(types))
 
-    consequences = _consequences(before, desired, settled.days)
+    consequences = _consequences(before, settlement)
     violations = [
         *_type_conflicts(asked, basis),
         *_outside_contract(asked, basis.contract),
         *_backdated(proposal, basis.contract, today),
-        *_unsettled(asked, basis.contract, rulebook, settled),
+        *_unsettled(asked, basis.contract, settlement),
     ]
     if OVERRIDABLE not in proposal.overridden_rules:
-        violations += _commitments(asked, basis.contract, before, settled.days, today)
+        violations += _commitments(asked, basis.contract, before, settlement.days, today)
     if consequences and not proposal.accept_consequences:
         violations.append(_not_accepted(consequences))
     violations = _first_of_each(violations)
-    notices = tuple(_notices(asked, basis.contract, rulebook, settled)) if not violations else ()
+    notices = tuple(_notices(asked, basis.contract, settlement)) if not violations else ()
 
     if consequences and proposal.accept_consequences:
         leaves = tuple(consequence.as_leave() for consequence in consequences)
         asked = replace(asked, consequence_leaves=leaves)
+        desired = dict(settlement.desired)
         lay_over(desired, leaves, basis.contract)
-        settled = settle(desired, rulebook)
+        settlement = settle(desired, settlement.rulebook)
     verdict = Verdict.REJECTED if violations else Verdict.APPROVED
-    return Judgement(verdict, tuple(violations), notices, consequences, asked, settled, types)
+    return Judgement(verdict, tuple(violations), notices, consequences, asked, settlement, types)
 
 
-def _consequences(
-    before: Mapping[EnrollmentKey, Days],
-    desired: Mapping[EnrollmentKey, Days],
-    settled: Mapping[EnrollmentKey, Days],
-) -> tuple[Consequence, ...]:
+def _consequences(before: Mapping[EnrollmentKey, Days], after: Settlement) -> tuple[Consequence, ...]:
     """The days settled before, still desired, and not settled after, in order of member, module and day."""
     return tuple(
         Consequence(key.member_id, key.module_id, span)
         for key in sorted(before)
-        for span in ((before[key] & desired.get(key, NO_DAYS)) - settled.get(key, NO_DAYS)).spans
+        for span in ((before[key] & after.desired.get(key, NO_DAYS)) - after.days.get(key, NO_DAYS)).spans
     )
 
 
@@ -110,26 +103,25 @@ def _decides_anew(later: Enroll | Leave, enroll: Enroll, contract: Contract) -> 
     return later.module_id in (None, enroll.module_id)
 
 
-def _unsettled(asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments) -> Iterator[Violation]:
+def _unsettled(asked: Decision, contract: Contract, settlement: Settlement) -> Iterator[Violation]:
     """An open enroll must be settled on its first day, a bounded one on all of its days."""
     for enroll, left in _enrolls_as_left(asked, contract):
         key = EnrollmentKey(enroll.member_id, enroll.module_id)
         must = left
         if enroll.days.end == UNBOUNDED_END and left:
             must = Days.of(Span(left.first, left.first + 1))
-        yield from broken_on(key, must - settled.days.get(key, NO_DAYS), rulebook, settled)
+        yield from why_not(key, must - settlement.days.get(key, NO_DAYS), settlement)
 
 
-def _notices(asked: Decision, contract: Contract, rulebook: Rulebook, settled: Enrollments) -> Iterator[Notice]:
+def _notices(asked: Decision, contract: Contract, settlement: Settlement) -> Iterator[Notice]:
     """What open enrolls asked for and will not have."""
     cut: DaysByEnrollment = {}
     for enroll, left in _enrolls_as_left(asked, contract):
         key = EnrollmentKey(enroll.member_id, enroll.module_id)
-        cut[key] = cut.get(key, NO_DAYS) | (left - settled.days.get(key, NO_DAYS))
+        cut[key] = cut.get(key, NO_DAYS) | (left - settlement.days.get(key, NO_DAYS))
     for key in sorted(cut):
         if days := cut[key]:
-            first = Days.of(Span(days.first, days.first + 1))
-            yield Notice(key.member_id, key.module_id, days, tuple(broken_on(key, first, rulebook, settled)))
+            yield Notice(key.member_id, key.module_id, days, tuple(why_not(key, days, settlement)))
 
 
 def _type_conflicts(asked: Decision, basis: GroupBasis) -> Iterator[Violation]:

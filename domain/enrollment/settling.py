@@ -5,21 +5,45 @@ on each day; in the second the rules hold in full, "every member" being those pe
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from domain.days import Days
+from domain.days import NO_DAYS, Day, Days
 from domain.enrollment.decisions import EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment
 from domain.enrollment.rulebook import Rulebook
 from domain.rules.holding import Enrollments
 
 
-def settle(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> Enrollments:
-    """The settled days of everyone, without empty ones; unique, whatever the order of rules, members and modules."""
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What was desired, by which rules it was judged, and what was kept. `settled.days` has no empty entries."""
+
+    desired: Mapping[EnrollmentKey, Days]
+    rulebook: Rulebook
+    settled: Enrollments
+
+    @property
+    def days(self) -> DaysByEnrollment:
+        """The settled days of each enrollment."""
+        return self.settled.days
+
+    def broken_rules(self, key: EnrollmentKey, days: Days) -> dict[str, Days]:
+        """For days that an enrollment does not have: what would be broken if just that day were added."""
+        return self.rulebook.broken_rules(key, days, self.settled)
+
+    def was_refused(self, key: EnrollmentKey, day: Day) -> bool:
+        """Whether a day was asked for and not kept."""
+        asked = self.desired.get(key, NO_DAYS).holds(day)
+        return asked and not self.settled.days.get(key, NO_DAYS).holds(day)
+
+
+def settle(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> Settlement:
+    """The largest set of days; unique, whatever the order of rules, members and modules."""
     first = _largest_kept(dict(desired), rulebook, Enrollments({}))
     at_most = Enrollments(first).by_member()
     # The second fixed point lies below the first, which is therefore as good a start as Desired.
     settled = _largest_kept(first, rulebook, Enrollments({}, at_most))
-    return Enrollments(settled, at_most)
+    return Settlement(desired, rulebook, Enrollments(settled, at_most))
 
 
 def _largest_kept(start: DaysByEnrollment, rulebook: Rulebook, phase: Enrollments) -> DaysByEnrollment:

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from domain.days import Day, Days, Span
+from domain.days import NO_DAYS, Day, Days, Span
 from domain.enrollment.decisions import Leave
 
 
@@ -45,10 +45,27 @@ class MissingFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """A reason for a rejection. Fields that do not apply to the code are empty or None.
+class Cause:
+    """A rule further down the chain: another enrollment that was asked for is not kept on that day, because of it.
 
-    `rule_code` stands with RULE_NOT_SATISFIED, `earliest_last_on` with COMMITMENT_NOT_ELAPSED.
+    `code` is RULE_NOT_SATISFIED, with the rule's own code, or NOT_OFFERED.
+    """
+
+    code: ViolationCode
+    rule_code: str
+    member_id: UUID
+    module_id: UUID
+    on: Day
+    message: str
+    missing_facts: tuple[MissingFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A reason for a rejection, or why days were not kept. Fields that do not apply to the code are empty or None.
+
+    `rule_code` stands with RULE_NOT_SATISFIED, `earliest_last_on` with COMMITMENT_NOT_ELAPSED. `days` are all offending
+    days, `on` is the first of them; `chain` is what the rule rests on that day, breadth first.
     """
 
     code: ViolationCode
@@ -59,6 +76,8 @@ class Violation:
     on: Day | None = None
     missing_facts: tuple[MissingFact, ...] = ()
     earliest_last_on: date | None = None
+    days: Days = NO_DAYS
+    chain: tuple[Cause, ...] = ()
 
     @property
     def order(self) -> tuple[str, str, str]:

@@ -77,7 +77,7 @@ async def _carry_out(
     today = call.today(opened.contract.time_zone)
     judgement = judge(proposal, opened.basis, opened.state, to_day(today))
     approved = judgement.verdict == Verdict.APPROVED
-    makes_revision = approved and judgement.settled.days != opened.state
+    makes_revision = approved and judgement.settlement.days != opened.state
     request = ChangeRequest(
         change_request_id=uuid4(),
         request_id=key.request_id,
@@ -97,7 +97,7 @@ async def _carry_out(
     )
     change_request_key = await enrollment.add_change_request(tx, opened.group, request)
     if approved:
-        settled, types = judgement.settled.days, judgement.membership_types
+        settled, types = judgement.settlement.days, judgement.membership_types
         await enrollment.add_members(tx, opened.group, types)
         await move_to(
             tx, opened, settled, types, today, recorded_at=request.recorded_at, change_request_key=change_request_key
