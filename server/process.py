@@ -70,7 +70,7 @@ async def _serving(settings: Settings, database: Database, embedded: EmbeddedPos
         for listener in listeners:
             await listener.tell_health(serving=True)
         own_calls = Call("recompute-worker", LOOPBACK, system_clock)
-        background.append(asyncio.create_task(recompute_for_ever(core, own_calls)))
+        background.append(asyncio.create_task(recompute_for_ever(core, own_calls, settings.recompute_pauses)))
         background.append(asyncio.create_task(_probe(database, listeners, embedded)))
         yield Running(core, *listeners)
     finally:

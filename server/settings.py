@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(
         1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request on the public listener."
     )
+    recompute_pauses: tuple[float, ...] = Field(
+        (1.0, 5.0, 30.0, 120.0, 600.0),
+        min_length=1,
+        description="Seconds that a failed recompute waits before each further attempt, as a JSON list.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )

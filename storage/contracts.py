@@ -38,10 +38,11 @@ class StoredContracts:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[UUID, int], RecordedContract] = OrderedDict()
 
-    async def held(self, tx: Connection, contract_id: UUID) -> Contract:
-        """The contract as it is, kept from being amended until the transaction ends."""
-        await lock(tx, "contract", contract_id, shared=True)
-        return (await self.recorded(tx, contract_id)).contract
+    async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
+        """The contract as it is; with `hold` kept from being amended until the transaction ends."""
+        if hold:
+            await lock(connection, "contract", contract_id, shared=True)
+        return (await self.recorded(connection, contract_id)).contract
 
     async def recorded(
         self, connection: Connection, contract_id: UUID, as_of: datetime | None = None

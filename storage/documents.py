@@ -17,6 +17,7 @@ from domain.catalog.contract import Contract
 from domain.days import Days, Span
 from domain.enrollment.decisions import Change
 from domain.enrollment.history import ChangeRequest
+from domain.enrollment.unmet import UnmetEnroll
 from domain.members import Member
 from domain.pricing.prices import ModulePrice
 from domain.rules.conditions import AllOf, AnyOf, Condition, Leaf, Negation
@@ -131,6 +132,14 @@ def member_to_document(member: Member) -> Document:
 
 def member_from_document(document: Document) -> Member:
     return _CONVERTER.structure(document, Member)
+
+
+def unmet_to_document(unmet: tuple[UnmetEnroll, ...]) -> list[Document]:
+    return [_CONVERTER.unstructure(enroll) for enroll in unmet]
+
+
+def unmet_from_document(document: list[Document] | None) -> tuple[UnmetEnroll, ...]:
+    return tuple(_CONVERTER.structure(enroll, UnmetEnroll) for enroll in document or ())
 
 
 def change_request_to_document(request: ChangeRequest) -> Document:

@@ -68,11 +68,11 @@ async def lock_known_group(tx: Connection, group_key: int) -> LockedGroup:
     return locked
 
 
-async def decisions_of(tx: Connection, group: LockedGroup) -> tuple[Decision, ...]:
+async def decisions_of(connection: Connection, group_key: int) -> tuple[Decision, ...]:
     """What the approved requests of a group say, in order of approval."""
-    cursor = await tx.execute(
+    cursor = await connection.execute(
         "SELECT document FROM change_request WHERE group_key = %s AND approved ORDER BY change_request_key",
-        [group.group_key],
+        [group_key],
     )
     return tuple(change_request_from_document(document).decision() for (document,) in await cursor.fetchall())
 
@@ -116,7 +116,7 @@ async def add_change_request(tx: Connection, group: LockedGroup, request: Change
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
     if not approved:
-        await _add_event(tx, group, "CHANGE_REQUEST_REJECTED", request.recorded_at, change_request_key=row[0])
+        await add_event(tx, group, "CHANGE_REQUEST_REJECTED", request.recorded_at, change_request_key=row[0])
     change_request_key: int = row[0]
     return change_request_key
 
@@ -155,7 +155,7 @@ async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, n
     await _add_periods(tx, revision_key, contract, new.periods)
     await _add_differences(tx, revision_key, group, new.differences)
     await tx.execute("UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key])
-    await _add_event(tx, group, f"POLICY_{new.policy_event}", new.recorded_at, revision_key=revision_key)
+    await add_event(tx, group, f"POLICY_{new.policy_event}", new.recorded_at, revision_key=revision_key)
     return revision
 
 
@@ -202,7 +202,7 @@ async def _add_differences(
         )
 
 
-async def _add_event(
+async def add_event(
     tx: Connection,
     group: LockedGroup,
     kind: str,
@@ -210,6 +210,7 @@ async def _add_event(
     revision_key: int | None = None,
     change_request_key: int | None = None,
 ) -> None:
+    """Appends an event of the group, in the transaction of what it tells."""
     await tx.execute(
         "INSERT INTO event (event_id, group_key, kind, revision_key, change_request_key, recorded_at)"
         " VALUES (%s, %s, %s, %s, %s, %s)",

@@ -10,7 +10,7 @@ from domain.days import Days, Span
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.differences import PolicyEvent
 from domain.enrollment.group import Period
-from domain.enrollment.history import ChangeRequest, GroupState, Revision, RevisionCause
+from domain.enrollment.history import ChangeRequest, DifferenceCause, GroupState, Revision, RevisionCause
 from domain.errors import ChangeRequestUnknown, GroupUnknown, RevisionUnknown
 from domain.membership import MembershipType
 from storage.database import Connection
@@ -167,6 +167,30 @@ async def days_had_before(connection: Connection, group_key: int, revision: int)
         [group_key, revision],
     )
     return {EnrollmentKey(member, module): days for member, module, days in await cursor.fetchall()}
+
+
+async def causes_between(
+    connection: Connection, group_key: int, from_revision: int, to_revision: int
+) -> dict[EnrollmentKey, list[DifferenceCause]]:
+    """For every enrollment that a revision after `from_revision` changed: these revisions, in order, with reasons."""
+    cursor = await connection.execute(
+        "SELECT r.revision, d.member_id, d.module_id, c.document, q.recompute_id FROM enrollment_revision r"
+        " JOIN enrollment_difference d USING (revision_key) LEFT JOIN change_request c USING (change_request_key)"
+        " LEFT JOIN recompute q USING (recompute_key)"
+        " WHERE r.group_key = %s AND r.revision > %s AND r.revision <= %s ORDER BY r.revision",
+        [group_key, from_revision, to_revision],
+    )
+    causes: dict[EnrollmentKey, list[DifferenceCause]] = {}
+    for revision, member_id, module_id, document, recompute_id in await cursor.fetchall():
+        if document is None:
+            cause = DifferenceCause(revision, RevisionCause(recompute_id=recompute_id))
+        else:
+            request = change_request_from_document(document)
+            reason_code, note = request.reason_for(member_id, module_id)
+            by = RevisionCause(change_request_id=request.change_request_id)
+            cause = DifferenceCause(revision, by, reason_code, note, request.requester.reason)
+        causes.setdefault(EnrollmentKey(member_id, module_id), []).append(cause)
+    return causes
 
 
 async def change_request(connection: Connection, change_request_id: UUID) -> ChangeRequest:

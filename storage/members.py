@@ -27,11 +27,17 @@ class RecordedMember:
 class StoredMembers:
     """Reads members and their facts."""
 
-    async def held_facts(self, tx: Connection, member_ids: Iterable[UUID]) -> dict[UUID, Facts]:
-        """The facts of members as they are, kept from changing until the transaction ends. Raises MemberUnknown."""
+    async def current_facts(
+        self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
+    ) -> dict[UUID, Facts]:
+        """The facts of members as they are; with `hold` kept from changing until the transaction ends.
+
+        Raises MemberUnknown.
+        """
         ids = sorted(set(member_ids))
-        await lock(tx, "member", *ids, shared=True)
-        cursor = await tx.execute(
+        if hold:
+            await lock(connection, "member", *ids, shared=True)
+        cursor = await connection.execute(
             "SELECT DISTINCT ON (member_id) member_id, document FROM member_revision WHERE member_id = ANY(%s)"
             " ORDER BY member_id, revision DESC",
             [ids],

@@ -137,10 +137,19 @@ recompute = Table(
     Column("trigger", Text, nullable=False),
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("today_override", Date, comment="The day that a --dev call took for today."),
+    Column("failed_attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", DateTime(timezone=True), comment="After a failure: when it is tried again."),
+    Column("failed_at", DateTime(timezone=True), comment="When it was given up."),
     Column("done_at", DateTime(timezone=True)),
     Column("revision", Integer, comment="The revision that it made."),
+    Column("unmet", JSONB, comment="Once done: the approved enrolls that are not fully met."),
     Index(None, "group_key", "recompute_key"),
-    Index("recompute_waiting", "group_key", unique=True, postgresql_where=text("done_at IS NULL")),
+    Index(
+        "recompute_waiting",
+        "group_key",
+        unique=True,
+        postgresql_where=text("done_at IS NULL AND failed_at IS NULL"),
+    ),
     comment="Groups to be computed anew; at most one waits per group.",
 )
 

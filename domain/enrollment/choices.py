@@ -20,8 +20,11 @@ LOOK_AHEAD_YEARS = 2
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A module, seen from a day. `first_allowed_later` only where it is not allowed, within two years; `committed_until`
-    is the last committed day of the run that the day lies in, where the member is enrolled and the module commits."""
+    """A module, seen from a day.
+
+    `first_allowed_later` only where it is not allowed, within two years. `committed_until` is the last committed day of
+    the run that the day lies in, where the member is enrolled and the module commits.
+    """
 
     module_id: UUID
     enrolled: bool

@@ -84,8 +84,9 @@ class ChangeProposal:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What an approved request says, for ever: its changes, the rules that it passes on their members, modules and
-    days, and the leaves that record its accepted consequences."""
+    days, and the leaves that record its accepted consequences. A request that is only judged has no id yet."""
 
     changes: tuple[Change, ...]
     overridden_rules: tuple[str, ...] = ()
     consequence_leaves: tuple[Leave, ...] = ()
+    change_request_id: UUID | None = None

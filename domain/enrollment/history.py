@@ -8,6 +8,7 @@ from uuid import UUID
 from domain.enrollment.decisions import Decision, GroupKey, Leave, Requester, ScopedChange
 from domain.enrollment.differences import PolicyEvent
 from domain.enrollment.group import Period
+from domain.enrollment.unmet import UnmetEnroll
 from domain.enrollment.verdicts import Consequence, Notice, Verdict, Violation
 
 
@@ -31,10 +32,19 @@ class ChangeRequest:
     made_revision: bool
     recorded_at: datetime
 
+    def reason_for(self, member_id: UUID, module_id: UUID) -> tuple[str, str]:
+        """Reason code and note of the last change about a member and module, or all of the member's modules; empty
+        where there is none."""
+        for scoped in reversed(self.changes):
+            if scoped.change.member_id == member_id and scoped.change.module_id in (None, module_id):
+                return scoped.reason_code, scoped.note
+        return "", ""
+
     def decision(self) -> Decision:
         """What an approved request says for ever."""
         leaves = tuple(Leave(c.member_id, c.module_id, c.days) for c in self.consequences)
-        return Decision(tuple(scoped.change for scoped in self.changes), self.overridden_rules, leaves)
+        changes = tuple(scoped.change for scoped in self.changes)
+        return Decision(changes, self.overridden_rules, leaves, self.change_request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,17 @@ class RevisionCause:
 
     change_request_id: UUID | None = None
     recompute_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceCause:
+    """What changed an enrollment in one revision, with the reason given; texts are empty where none was."""
+
+    revision: int
+    cause: RevisionCause
+    reason_code: str = ""
+    note: str = ""
+    requester_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +95,11 @@ class RecomputeTrigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recompute:
-    """A computation of a group from its decisions. `done_at` None: waiting; `revision` None: nothing changed."""
+    """A computation of a group from its decisions.
+
+    `done_at` None: not done; then `failed_at` tells whether it was given up, `next_attempt_at` when it is tried again.
+    `revision` None: nothing changed.
+    """
 
     recompute_id: UUID
     group_id: UUID
@@ -83,3 +108,7 @@ class Recompute:
     requested_at: datetime
     done_at: datetime | None
     revision: int | None
+    failed_attempts: int
+    next_attempt_at: datetime | None
+    failed_at: datetime | None
+    unmet_enrolls: tuple[UnmetEnroll, ...]

@@ -18,7 +18,7 @@ class UnmetEnroll:
     """An enroll of an approved request: the days that it does not have, those of them that were settled until now, and
     the rules that stand against them."""
 
-    change_request_id: UUID
+    change_request_id: UUID | None
     change_index: int
     member_id: UUID
     module_id: UUID
@@ -28,12 +28,9 @@ class UnmetEnroll:
 
 
 def unmet_enrolls(
-    basis: GroupBasis,
-    change_request_ids: tuple[UUID, ...],
-    settlement: Settlement,
-    before: Mapping[EnrollmentKey, Days],
+    basis: GroupBasis, settlement: Settlement, before: Mapping[EnrollmentKey, Days]
 ) -> Iterator[UnmetEnroll]:
-    """Every enroll that is not fully met, in order of approval; `change_request_ids` are those of the decisions."""
+    """Every enroll that is not fully met, in order of approval; `before` are the days settled until now."""
     for n, decision in enumerate(basis.decisions):
         for i, change in enumerate(decision.changes):
             if not isinstance(change, Enroll):
@@ -43,7 +40,7 @@ def unmet_enrolls(
             if missing:
                 newly = missing & before.get(key, NO_DAYS)
                 reasons = tuple(why_not(key, missing, settlement))
-                yield UnmetEnroll(change_request_ids[n], i, *key, missing, newly, reasons)
+                yield UnmetEnroll(decision.change_request_id, i, *key, missing, newly, reasons)
 
 
 def _still_asked(basis: GroupBasis, n: int, i: int, change: Enroll, key: EnrollmentKey) -> Days:

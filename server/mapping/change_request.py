@@ -5,6 +5,7 @@ from uuid import UUID
 from affilia.enrollment.v1 import change_request_pb2 as pb
 from affilia.enrollment.v1 import change_request_service_pb2 as service_pb
 from domain.days import to_date
+from domain.enrollment.choices import Choice
 from domain.enrollment.decisions import (
     Change,
     ChangeProposal,
@@ -16,7 +17,9 @@ from domain.enrollment.decisions import (
     ScopedChange,
 )
 from domain.enrollment.history import ChangeRequest, Recompute, RecomputeTrigger
+from domain.enrollment.unmet import UnmetEnroll
 from domain.enrollment.verdicts import (
+    Cause,
     Consequence,
     FactKind,
     MissingFact,
@@ -42,7 +45,12 @@ FACT_KINDS = EnumMapping(pb.FactKind.DESCRIPTOR, FactKind)
 RECOMPUTE_TRIGGERS = EnumMapping(pb.RecomputeTrigger.DESCRIPTOR, RecomputeTrigger)
 
 
-def proposal_from_proto(request: service_pb.SubmitChangeRequestRequest) -> ChangeProposal:
+def proposal_from_proto(
+    request: service_pb.SubmitChangeRequestRequest | service_pb.SimulateChangeRequestRequest,
+) -> ChangeProposal:
+    expected = None
+    if isinstance(request, service_pb.SubmitChangeRequestRequest) and request.HasField("expected_revision"):
+        expected = request.expected_revision
     return ChangeProposal(
         key=key_from_proto(request.group),
         requester=Requester(
@@ -53,7 +61,7 @@ def proposal_from_proto(request: service_pb.SubmitChangeRequestRequest) -> Chang
         changes=tuple(scoped_change_from_proto(change) for change in request.changes),
         overridden_rules=tuple(request.overridden_rules),
         accept_consequences=request.accept_consequences,
-        expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
+        expected_revision=expected,
     )
 
 
@@ -128,6 +136,8 @@ def violation_to_proto(violation: Violation) -> pb.Violation:
         message=violation.message,
         missing_facts=[missing_fact_to_proto(missing) for missing in violation.missing_facts],
         earliest_last_on=date_to_proto(violation.earliest_last_on) if violation.earliest_last_on else None,
+        days=days_to_proto(violation.days),
+        chain=[cause_to_proto(cause) for cause in violation.chain],
     )
 
 
@@ -156,15 +166,60 @@ def consequence_to_proto(consequence: Consequence) -> pb.Consequence:
     )
 
 
+def cause_to_proto(cause: Cause) -> pb.Cause:
+    return pb.Cause(
+        code=VIOLATION_CODES.to_proto(cause.code),
+        rule_code=cause.rule_code,
+        member_id=str(cause.member_id),
+        module_id=str(cause.module_id),
+        on=date_to_proto(to_date(cause.on)),
+        message=cause.message,
+        missing_facts=[missing_fact_to_proto(missing) for missing in cause.missing_facts],
+    )
+
+
+def unmet_to_proto(unmet: UnmetEnroll) -> pb.UnmetEnroll:
+    return pb.UnmetEnroll(
+        change_request_id=str(unmet.change_request_id or ""),
+        change_index=unmet.change_index,
+        member_id=str(unmet.member_id),
+        module_id=str(unmet.module_id),
+        days=days_to_proto(unmet.days),
+        newly_unmet=days_to_proto(unmet.newly),
+        reasons=[violation_to_proto(reason) for reason in unmet.reasons],
+    )
+
+
+def choice_to_proto(choice: Choice) -> pb.Choice:
+    later, until = choice.first_allowed_later, choice.committed_until
+    return pb.Choice(
+        module_id=str(choice.module_id),
+        enrolled=choice.enrolled,
+        allowed=choice.allowed,
+        reasons=[violation_to_proto(reason) for reason in choice.reasons],
+        first_allowed_later=date_to_proto(later) if later else None,
+        committed_until=date_to_proto(until) if until else None,
+    )
+
+
 def recompute_to_proto(recompute: Recompute) -> pb.Recompute:
-    done = recompute.done_at is not None
+    pausing = recompute.failed_at is None and recompute.done_at is None and recompute.next_attempt_at
     return pb.Recompute(
         recompute_id=str(recompute.recompute_id),
         group_id=str(recompute.group_id),
         key=key_to_proto(recompute.key),
         trigger=RECOMPUTE_TRIGGERS.to_proto(recompute.trigger),
-        state=pb.RECOMPUTE_STATE_DONE if done else pb.RECOMPUTE_STATE_WAITING,
+        state=_recompute_state(recompute),
         revision=recompute.revision,
         requested_at=timestamp_to_proto(recompute.requested_at),
         done_at=timestamp_to_proto(recompute.done_at) if recompute.done_at else None,
+        failed_attempts=recompute.failed_attempts,
+        next_attempt_at=timestamp_to_proto(pausing) if pausing else None,
+        unmet_enrolls=[unmet_to_proto(unmet) for unmet in recompute.unmet_enrolls],
     )
+
+
+def _recompute_state(recompute: Recompute) -> pb.RecomputeState.ValueType:
+    if recompute.done_at:
+        return pb.RECOMPUTE_STATE_DONE
+    return pb.RECOMPUTE_STATE_FAILED if recompute.failed_at else pb.RECOMPUTE_STATE_WAITING

@@ -1,13 +1,13 @@
 """Groups, periods, revisions and differences on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from affilia.enrollment.v1 import enrollment_group_pb2 as pb
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind, PolicyEvent
 from domain.enrollment.group import Period
-from domain.enrollment.history import GroupState, Revision, RevisionCause
+from domain.enrollment.history import DifferenceCause, GroupState, Revision, RevisionCause
 from domain.identity import enrollment_id
 from domain.membership import MembershipType
 from server.mapping.dates import days_to_proto, span_to_proto, timestamp_to_proto
@@ -65,7 +65,10 @@ def revision_to_proto(revision: Revision) -> pb.Revision:
 
 
 def difference_to_proto(
-    group_id: UUID, difference: Difference, types: Mapping[UUID, MembershipType]
+    group_id: UUID,
+    difference: Difference,
+    types: Mapping[UUID, MembershipType],
+    causes: Sequence[DifferenceCause] = (),
 ) -> pb.EnrollmentDifference:
     return pb.EnrollmentDifference(
         enrollment_id=str(enrollment_id(group_id, difference.member_id, difference.module_id)),
@@ -75,4 +78,14 @@ def difference_to_proto(
         kinds=[DIFFERENCE_KINDS.to_proto(kind) for kind in difference.kinds],
         gained=days_to_proto(difference.gained),
         lost=days_to_proto(difference.lost),
+        causes=[
+            pb.DifferenceCause(
+                revision=cause.revision,
+                cause=cause_to_proto(cause.cause),
+                reason_code=cause.reason_code,
+                note=cause.note,
+                requester_reason=cause.requester_reason,
+            )
+            for cause in causes
+        ],
     )

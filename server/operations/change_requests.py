@@ -1,20 +1,27 @@
 """Change requests: submitted, judged and carried out in one transaction; and read again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID, uuid4
 
 from domain.catalog.contract import Contract
 from domain.days import to_day
-from domain.enrollment.decisions import ChangeProposal
+from domain.enrollment import choices
+from domain.enrollment.choices import Choice
+from domain.enrollment.decisions import ChangeProposal, GroupKey
+from domain.enrollment.group import Period, periods
 from domain.enrollment.history import ChangeRequest, GroupState
-from domain.enrollment.judging import judge
+from domain.enrollment.judging import Judgement, judge
 from domain.enrollment.proposals import proposal_violations
 from domain.enrollment.verdicts import Verdict
 from domain.errors import ModuleUnknown, RequestMalformed, RevisionMismatch
 from domain.identity import group_id
+from domain.membership import MembershipType
 from server.operations.call import Call
 from server.operations.core import Core
-from server.operations.revising import OpenGroup, catch_up, move_to, open_group
+from server.operations.opening import OpenGroup, look_into, open_group
+from server.operations.revising import catch_up, move_to
 from storage import enrollment, enrollment_reads
 from storage.database import Connection
 from storage.enrollment_reads import AsOf, group_head, group_state
@@ -51,7 +58,7 @@ async def _submit(
     group = await enrollment.lock_group(tx, group_id(*proposal.key), proposal.key)
     members = {scoped.change.member_id for scoped in proposal.changes}
     opened = await open_group(core, tx, group, also=members)
-    await _refuse_unknown_modules(core, tx, proposal, opened.contract)
+    await _refuse_unknown_modules(core, tx, proposal, opened.basis.contract)
     opened = await catch_up(call, tx, opened)
     current, expected = opened.group.revision, proposal.expected_revision
     if expected is not None and expected != current:
@@ -74,7 +81,7 @@ async def _refuse_unknown_modules(core: Core, tx: Connection, proposal: ChangePr
 async def _carry_out(
     call: Call, key: WriteKey, proposal: ChangeProposal, tx: Connection, opened: OpenGroup
 ) -> ChangeRequest:
-    today = call.today(opened.contract.time_zone)
+    today = call.today(opened.basis.contract.time_zone)
     judgement = judge(proposal, opened.basis, opened.state, to_day(today))
     approved = judgement.verdict == Verdict.APPROVED
     makes_revision = approved and judgement.settlement.days != opened.state
@@ -110,6 +117,48 @@ async def _submitted(tx: Connection, change_request_id: UUID) -> Submitted:
     request = await enrollment_reads.change_request(tx, change_request_id)
     head = await group_head(tx, request.group_id)
     return Submitted(request, await group_state(tx, head, AsOf(revision=request.revision)))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What would become of a proposal, and the group's periods before and after, as if it were carried out."""
+
+    judgement: Judgement
+    before: tuple[Period, ...]
+    after: tuple[Period, ...]
+
+
+async def simulate(core: Core, call: Call, proposal: ChangeProposal) -> Simulated:
+    """Judges a proposal as `submit` does, and stores nothing.
+
+    Raises RequestMalformed, ContractUnknown, ModuleUnknown, MemberUnknown.
+    """
+    if violations := list(proposal_violations(proposal)):
+        raise RequestMalformed(violations)
+    async with core.database.snapshot() as connection:
+        members = {scoped.change.member_id for scoped in proposal.changes}
+        basis, state = await look_into(core, connection, proposal.key, also=members)
+        await _refuse_unknown_modules(core, connection, proposal, basis.contract)
+    judgement = judge(proposal, basis, state, to_day(call.today(basis.contract.time_zone)))
+    return Simulated(
+        judgement,
+        periods(state, basis.membership_types()),
+        periods(judgement.settlement.days, judgement.membership_types),
+    )
+
+
+async def available_choices(
+    core: Core, group: UUID | GroupKey, member_id: UUID, membership_type: MembershipType | None, on: date
+) -> Sequence[Choice]:
+    """Every module of the version in force on a day, as the member could choose it.
+
+    Raises GroupUnknown (by id), ContractUnknown, MemberUnknown.
+    """
+    async with core.database.snapshot() as connection:
+        key = group if isinstance(group, GroupKey) else (await group_head(connection, group)).key
+        basis, _ = await look_into(core, connection, key, also=[member_id])
+    assumed = MembershipType.PRIMARY if member_id == key.primary_id else MembershipType.CHILD
+    return tuple(choices.available_choices(basis, member_id, membership_type or assumed, to_day(on)))
 
 
 async def get_change_request(core: Core, change_request_id: UUID) -> ChangeRequest:

@@ -16,8 +16,8 @@ from storage.members import StoredMembers
 class ContractSource(Protocol):
     """Where contracts come from. The built-in one is `storage.contracts`; a deployment may put its own here."""
 
-    async def held(self, tx: Connection, contract_id: UUID) -> Contract:
-        """The contract as it is, kept from changing until the transaction ends. Raises ContractUnknown."""
+    async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
+        """The contract as it is; with `hold` kept from changing until the transaction ends. Raises ContractUnknown."""
         ...
 
     async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
@@ -28,8 +28,13 @@ class ContractSource(Protocol):
 class FactSource(Protocol):
     """Where members' facts come from. The built-in one is `storage.members`; a deployment may put its own here."""
 
-    async def held_facts(self, tx: Connection, member_ids: Iterable[UUID]) -> dict[UUID, Facts]:
-        """Everyone's facts as they are, kept from changing until the transaction ends. Raises MemberUnknown."""
+    async def current_facts(
+        self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
+    ) -> dict[UUID, Facts]:
+        """Everyone's facts as they are; with `hold` kept from changing until the transaction ends.
+
+        Raises MemberUnknown.
+        """
         ...
 
 

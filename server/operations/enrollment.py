@@ -1,14 +1,15 @@
 """Reading enrollments: groups, revisions and their differences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from domain.days import Span
-from domain.enrollment.decisions import GroupKey
+from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.differences import Difference, differences
 from domain.enrollment.group import days_of
-from domain.enrollment.history import GroupState, Revision
+from domain.enrollment.history import DifferenceCause, GroupState, Revision
 from domain.errors import FieldViolation, RequestMalformed, RevisionUnknown
 from domain.membership import MembershipType
 from server.operations.call import Call
@@ -54,18 +55,26 @@ async def list_revisions(core: Core, group: UUID, after: int, limit: int) -> Seq
         return await enrollment_reads.list_revisions(connection, head, after, limit)
 
 
-async def diff_revisions(
-    core: Core, group: UUID, from_revision: int, to_revision: int
-) -> tuple[Sequence[Difference], dict[UUID, MembershipType]]:
-    """How two revisions differ, and as what everyone concerned belongs. Raises GroupUnknown, RevisionUnknown."""
+@dataclass(frozen=True, slots=True)
+class RevisionDifference:
+    """How two revisions differ, as what everyone concerned belongs, and what changed each enrollment in between."""
+
+    differences: Sequence[Difference]
+    membership_types: Mapping[UUID, MembershipType]
+    causes: Mapping[EnrollmentKey, Sequence[DifferenceCause]]
+
+
+async def diff_revisions(core: Core, group: UUID, from_revision: int, to_revision: int) -> RevisionDifference:
+    """How two revisions differ. Raises RequestMalformed, GroupUnknown, RevisionUnknown."""
     if from_revision > to_revision:
         raise RequestMalformed([FieldViolation("from_revision", "comes after to_revision")])
-    async with core.database.reading() as connection:
+    async with core.database.snapshot() as connection:
         head = await group_head(connection, group)
         if to_revision > head.revision:
             raise RevisionUnknown(head.group_id, to_revision)
         before = await periods_of(connection, head.group_key, from_revision)
         after = await periods_of(connection, head.group_key, to_revision)
         had = await enrollment_reads.days_had_before(connection, head.group_key, from_revision)
+        causes = await enrollment_reads.causes_between(connection, head.group_key, from_revision, to_revision)
     types = {period.member_id: period.membership_type for period in (*before, *after)}
-    return differences(days_of(before), days_of(after), had), types
+    return RevisionDifference(differences(days_of(before), days_of(after), had), types, causes)

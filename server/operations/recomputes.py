@@ -1,18 +1,26 @@
-"""Recomputes: asked for, done, and listed."""
+"""Recomputes: asked for, tried out, done, retried, given up, and listed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from domain.enrollment.history import Recompute
+from domain.enrollment.differences import Difference, differences
+from domain.enrollment.group import days_of, replay
+from domain.enrollment.history import Recompute, RecomputeTrigger
+from domain.enrollment.unmet import UnmetEnroll, unmet_enrolls
+from domain.membership import MembershipType
 from server.operations.call import Call
 from server.operations.core import Core
-from server.operations.revising import catch_up, open_group
+from server.operations.opening import look_into, open_group
+from server.operations.revising import catch_up
 from storage import enrollment, recomputes
 from storage.database import Connection
-from storage.enrollment_reads import group_head
-from storage.requests import WriteKey, answered, remember
+from storage.enrollment_reads import days_had_before, group_head, periods_of
+from storage.recomputes import RecomputeFilter
+from storage.requests import WriteKey, answered, lock, remember
 
 
-async def request_recompute(core: Core, call: Call, key: WriteKey, group: UUID) -> Recompute:
+async def request_for_group(core: Core, call: Call, key: WriteKey, group: UUID) -> Recompute:
     """Enqueues a recompute of a group, unless one waits already. Raises GroupUnknown, RequestIdReused."""
 
     async def work(tx: Connection) -> Recompute:
@@ -29,21 +37,100 @@ async def request_recompute(core: Core, call: Call, key: WriteKey, group: UUID) 
     return recompute
 
 
+async def request_for_contract(core: Core, call: Call, key: WriteKey, contract_id: UUID) -> int:
+    """Enqueues a recompute of every group of a contract; answers with how many there are.
+
+    Raises ContractUnknown, RequestIdReused.
+    """
+
+    async def work(tx: Connection) -> int:
+        if answer := await answered(tx, key):
+            return int(answer["groups"])
+        await lock(tx, "contract", contract_id)
+        await core.contracts.recorded(tx, contract_id)
+        groups = await recomputes.enqueue_for_contract(tx, contract_id, call.today_override, RecomputeTrigger.ADMIN)
+        await remember(tx, key, {"groups": groups})
+        return groups
+
+    groups = await core.database.write(work)
+    core.recompute_wanted.set()
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a recompute of a group would change, and what would not be fully met."""
+
+    group_id: UUID
+    differences: Sequence[Difference]
+    membership_types: dict[UUID, MembershipType]
+    unmet_enrolls: Sequence[UnmetEnroll]
+
+
+async def dry_run(core: Core, group: UUID) -> DryRun:
+    """Computes a group anew and stores nothing. Raises GroupUnknown."""
+    async with core.database.snapshot() as connection:
+        head = await group_head(connection, group)
+        basis, _ = await look_into(core, connection, head.key)
+        state = days_of(await periods_of(connection, head.group_key, head.revision))
+        had = await days_had_before(connection, head.group_key, head.revision)
+    settlement = replay(basis)
+    return DryRun(
+        group,
+        differences(state, settlement.days, had),
+        basis.membership_types(),
+        tuple(unmet_enrolls(basis, settlement, state)),
+    )
+
+
 async def recompute_group(core: Core, call: Call, group_key: int) -> None:
     """Does the recompute that waits for a group; nothing if another server was quicker."""
 
     async def work(tx: Connection) -> None:
         locked = await enrollment.lock_known_group(tx, group_key)
-        if await recomputes.waiting_recompute(tx, locked):
+        if await recomputes.waiting_recompute(tx, group_key):
             await catch_up(call, tx, await open_group(core, tx, locked))
 
     await core.database.write(work)
 
 
+async def count_failure(core: Core, call: Call, group_key: int, pauses: Sequence[float]) -> float | None:
+    """Notes that a group's recompute failed; answers with the pause before the next attempt, None: given up.
+
+    `pauses` are the seconds before the second, third … attempt; after them it is given up.
+    """
+
+    async def work(tx: Connection) -> float | None:
+        locked = await enrollment.lock_known_group(tx, group_key)
+        waiting = await recomputes.waiting_recompute(tx, group_key)
+        if waiting is None:
+            return None
+        pause = pauses[waiting.failed_attempts] if waiting.failed_attempts < len(pauses) else None
+        await recomputes.postpone(tx, locked, waiting, pause, call.clock())
+        return pause
+
+    return await core.database.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputePage:
+    """Recomputes, each with its place in the list, and how many of all of them wait or failed."""
+
+    recomputes: Sequence[tuple[int, Recompute]]
+    waiting: int
+    failed: int
+
+
 async def list_recomputes(
-    core: Core, group: UUID, done: bool | None, after: int, limit: int
-) -> list[tuple[int, Recompute]]:
-    """Recomputes of a group in the order in which they were asked for, each with its place. Raises GroupUnknown."""
+    core: Core, group: UUID | None, contract_id: UUID | None, state: str | None, after: int, limit: int
+) -> RecomputePage:
+    """Recomputes of a group or of a contract's groups, in the order in which they were asked for.
+
+    `state` is one of the names in `storage.recomputes.STATES`. Raises GroupUnknown.
+    """
     async with core.database.snapshot() as connection:
-        head = await group_head(connection, group)
-        return await recomputes.list_recomputes(connection, head, done, after, limit)
+        group_key = (await group_head(connection, group)).group_key if group else None
+        which = RecomputeFilter(group_key, contract_id)
+        page = await recomputes.list_recomputes(connection, which, state, after, limit)
+        waiting, failed = await recomputes.count_recomputes(connection, which)
+    return RecomputePage(page, waiting, failed)

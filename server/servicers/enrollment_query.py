@@ -5,7 +5,7 @@ from uuid import UUID
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceServicer
 from domain.days import Span
-from domain.enrollment.decisions import GroupKey
+from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from server.mapping.dates import span_from_proto, timestamp_from_proto
 from server.mapping.enrollment_group import (
     difference_to_proto,
@@ -69,10 +69,18 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
     async def DiffRevisions(self, request: pb.DiffRevisionsRequest, context: Context) -> pb.DiffRevisionsResponse:
         check_consistency_token(request, self._tokens)
         group_id = UUID(request.group_id)
-        differences, types = await operations.diff_revisions(
-            self._core, group_id, request.from_revision, request.to_revision
+        found = await operations.diff_revisions(self._core, group_id, request.from_revision, request.to_revision)
+        return pb.DiffRevisionsResponse(
+            differences=[
+                difference_to_proto(
+                    group_id,
+                    difference,
+                    found.membership_types,
+                    found.causes.get(EnrollmentKey(difference.member_id, difference.module_id), ()),
+                )
+                for difference in found.differences
+            ]
         )
-        return pb.DiffRevisionsResponse(differences=[difference_to_proto(group_id, d, types) for d in differences])
 
 
 def _group(request: pb.GetEnrollmentGroupRequest) -> UUID | GroupKey:

@@ -1,6 +1,7 @@
 """Plays enrollment cases against a running `--dev` server over gRPC only, and tells every difference."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,9 +23,6 @@ from affilia.type.v1 import membership_type_pb2
 from tests.scenarios import enrollment_messages as messages
 
 RECOMPUTED_WITHIN_SECONDS = 30
-LATER_STEPS = ("simulate", "choices")
-"""Steps whose calls a later issue brings; they change nothing, so the rest of a case plays without them."""
-
 Answer = dict[str, Any]
 
 
@@ -74,12 +72,11 @@ class EnrollmentPlayer:
         self._set_up()
         for number, step in enumerate(self.case["steps"]):
             ((kind, value),) = ((k, v) for k, v in step.items() if k != "expected")
-            if kind in LATER_STEPS:
-                continue
-            self._metadata = (("x-affilia-today", value["today"]),)
+            if "today" in value:
+                self._metadata = (("x-affilia-today", value["today"]),)
             before = self._group().revision
             answer = getattr(self, f"_play_{kind}")(value)
-            self._compare(number, step["expected"], {**answer, **self._state(before, answer)})
+            self._compare(number, step["expected"], {**answer, **self._state(before, kind, answer)})
         return self.mismatches
 
     def _set_up(self) -> None:
@@ -127,7 +124,46 @@ class EnrollmentPlayer:
         messages.facts(request, fact, value, self.case["contract"]["currency"])
         self._member_service.RecordFacts(request, metadata=self._metadata)
 
+    def _play_simulate(self, step: Any) -> Answer:
+        answer = self._simulate(step)
+        return {
+            **self._verdict(answer),
+            "periods_before": self._periods(answer.periods_before),
+            "periods_after": self._periods(answer.periods_after),
+        }
+
+    def _simulate(self, step: Any) -> change_request_service_pb2.SimulateChangeRequestResponse:
+        request = change_request_service_pb2.SimulateChangeRequestRequest(
+            requester=self._requester(step["requester"]),
+            group=self._key,
+            changes=[messages.change(c, self._members, self._modules) for c in step["changes"]],
+            accept_consequences=step["accept_consequences"],
+            overridden_rules=step["overridden_rules"],
+        )
+        return self._requests.SimulateChangeRequest(request, metadata=self._metadata)
+
+    def _play_choices(self, step: Any) -> Answer:
+        request = change_request_service_pb2.ListAvailableChoicesRequest(
+            key=self._key, member_id=self._members[step["member"]], on=messages.date(step["date"])
+        )
+        if kind := step.get("membership_type"):
+            (request.membership_type,) = messages.membership_types([kind])
+        choices = [self._choice(choice) for choice in self._requests.ListAvailableChoices(request).choices]
+        return {"choices": sorted(choices, key=lambda choice: str(choice["module"]))}
+
+    def _choice(self, choice: change_request_pb2.Choice) -> Answer:
+        later, until = choice.first_allowed_later, choice.committed_until
+        return {
+            "module": self._names[choice.module_id],
+            "enrolled": choice.enrolled,
+            "allowed": choice.allowed,
+            "why_not": sorted(self._code(reason) for reason in choice.reasons),
+            "first_allowed_later": messages.iso(later) if choice.HasField("first_allowed_later") else None,
+            "commitment_end": messages.iso(until) if choice.HasField("committed_until") else None,
+        }
+
     def _play_submit(self, step: Any) -> Answer:
+        simulated = self._simulate(step)
         request = change_request_service_pb2.SubmitChangeRequestRequest(
             request_id=str(uuid4()),
             requester=self._requester(step["requester"]),
@@ -143,7 +179,24 @@ class EnrollmentPlayer:
             if error.code() == grpc.StatusCode.ABORTED:
                 return {"verdict": "ABORTED"}
             raise
+        self._same_as_simulated(simulated, answer)
         return self._verdict(answer.change_request)
+
+    def _same_as_simulated(
+        self,
+        simulated: change_request_service_pb2.SimulateChangeRequestResponse,
+        submitted: change_request_service_pb2.SubmitChangeRequestResponse,
+    ) -> None:
+        """What a simulation just before says is what a submit does."""
+        request = submitted.change_request
+        for what in ("verdict", "violations", "notices", "consequences"):
+            if getattr(simulated, what) != getattr(request, what):
+                told = (what, getattr(simulated, what), getattr(request, what))
+                self.mismatches.append(Mismatch(-1, f"simulated {told[0]}", told[1], told[2]))
+        approved = request.verdict == change_request_pb2.VERDICT_APPROVED
+        foreseen = simulated.periods_after if approved else simulated.periods_before
+        if list(foreseen) != list(submitted.group.periods):
+            self.mismatches.append(Mismatch(-1, "simulated periods", foreseen, submitted.group.periods))
 
     def _requester(self, role: str) -> change_request_pb2.Requester:
         return change_request_pb2.Requester(
@@ -152,12 +205,17 @@ class EnrollmentPlayer:
             reason="" if role == "MEMBER" else "a worked case",
         )
 
-    def _verdict(self, request: change_request_pb2.ChangeRequest) -> Answer:
+    def _code(self, violation: change_request_pb2.Violation) -> str:
+        return violation.rule_code or _word(change_request_pb2.ViolationCode, violation.code, "VIOLATION_CODE_")
+
+    def _verdict(
+        self, request: change_request_pb2.ChangeRequest | change_request_service_pb2.SimulateChangeRequestResponse
+    ) -> Answer:
         return {
             "verdict": _word(change_request_pb2.Verdict, request.verdict, "VERDICT_"),
             "violations": [
                 [
-                    v.rule_code or _word(change_request_pb2.ViolationCode, v.code, "VIOLATION_CODE_"),
+                    self._code(v),
                     self._names.get(v.member_id),
                     self._names.get(v.module_id),
                     messages.iso(v.on) if v.HasField("on") else None,
@@ -228,18 +286,18 @@ class EnrollmentPlayer:
                 return enrollment_group_pb2.EnrollmentGroup()
             raise
 
-    def _state(self, revision_before: int, answer: Answer) -> Answer:
+    def _state(self, revision_before: int, kind: str, answer: Answer) -> Answer:
         group = self._group()
         made = self._revisions(group.group_id)[revision_before:] if group.group_id else []
         events = [f"POLICY_{_word(enrollment_group_pb2.PolicyEvent, r.event, 'POLICY_EVENT_')}" for r in made]
-        if answer.get("verdict") == "REJECTED":
+        if kind == "submit" and answer["verdict"] == "REJECTED":
             events.append("CHANGE_REQUEST_REJECTED")
         return {
             "revision": group.revision,
             "events": sorted(events),
             "differences": self._differences(group.group_id, revision_before, group.revision),
-            "periods": self._periods(group),
-            "as_of": {str(n): self._periods(self._group(n)) for n in range(1, group.revision + 1)},
+            "periods": self._periods(group.periods),
+            "as_of": {str(n): self._periods(self._group(n).periods) for n in range(1, group.revision + 1)},
         }
 
     def _revisions(self, group_id: str) -> list[enrollment_group_pb2.Revision]:
@@ -263,7 +321,7 @@ class EnrollmentPlayer:
             for d in self._queries.DiffRevisions(request).differences
         ]
 
-    def _periods(self, group: enrollment_group_pb2.EnrollmentGroup) -> list[Any]:
+    def _periods(self, periods: Iterable[enrollment_group_pb2.EnrollmentPeriod]) -> list[Any]:
         return [
             [
                 self._names[p.member_id],
@@ -271,7 +329,7 @@ class EnrollmentPlayer:
                 self._names[p.module_id],
                 *messages.ends(p.days),
             ]
-            for p in group.periods
+            for p in periods
         ]
 
     def _compare(self, step: int, expected: Answer, got: Answer) -> None:
@@ -288,7 +346,9 @@ class EnrollmentPlayer:
 
 def _in_order(what: str, value: Any) -> Any:
     """Lists whose order the format leaves to names, sorted the same on both sides."""
-    if what in ("violations", "periods", "commitments", "consequences") and value:
+    if what == "choices":
+        return [{**choice, "why_not": sorted(choice["why_not"])} for choice in value]
+    if what in ("violations", "periods", "periods_before", "periods_after", "commitments", "consequences") and value:
         return sorted(value, key=lambda row: [x or "" for x in row])
     return value
 

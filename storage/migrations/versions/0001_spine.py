@@ -84,11 +84,15 @@ CREATE TABLE recompute (
     trigger text NOT NULL,
     requested_at timestamptz NOT NULL,
     today_override date,
+    failed_attempts integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz,
+    failed_at timestamptz,
     done_at timestamptz,
-    revision integer
+    revision integer,
+    unmet jsonb
 );
 CREATE INDEX recompute_group_key_recompute_key_index ON recompute (group_key, recompute_key);
-CREATE UNIQUE INDEX recompute_waiting ON recompute (group_key) WHERE done_at IS NULL;
+CREATE UNIQUE INDEX recompute_waiting ON recompute (group_key) WHERE done_at IS NULL AND failed_at IS NULL;
 
 CREATE TABLE enrollment_revision (
     revision_key bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT enrollment_revision_pkey PRIMARY KEY,
@@ -171,8 +175,14 @@ COMMENT ON TABLE recompute IS
     'Groups to be computed anew; at most one waits per group.';
 COMMENT ON COLUMN recompute.today_override IS
     'The day that a --dev call took for today.';
+COMMENT ON COLUMN recompute.next_attempt_at IS
+    'After a failure: when it is tried again.';
+COMMENT ON COLUMN recompute.failed_at IS
+    'When it was given up.';
 COMMENT ON COLUMN recompute.revision IS
     'The revision that it made.';
+COMMENT ON COLUMN recompute.unmet IS
+    'Once done: the approved enrolls that are not fully met.';
 COMMENT ON TABLE enrollment_revision IS
     'The states of groups, 1, 2, 3 and so on, and what made them.';
 COMMENT ON TABLE enrollment_difference IS

@@ -192,6 +192,8 @@ class _RecomputeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recomp
     """Not done yet."""
     RECOMPUTE_STATE_DONE: _RecomputeState.ValueType  # 2
     """Done."""
+    RECOMPUTE_STATE_FAILED: _RecomputeState.ValueType  # 3
+    """Given up after several attempts; kept. RequestRecompute asks for another one."""
 
 class RecomputeState(_RecomputeState, metaclass=_RecomputeStateEnumTypeWrapper):
     """How far a recompute is."""
@@ -202,6 +204,8 @@ RECOMPUTE_STATE_WAITING: RecomputeState.ValueType  # 1
 """Not done yet."""
 RECOMPUTE_STATE_DONE: RecomputeState.ValueType  # 2
 """Done."""
+RECOMPUTE_STATE_FAILED: RecomputeState.ValueType  # 3
+"""Given up after several attempts; kept. RequestRecompute asks for another one."""
 Global___RecomputeState: _TypeAlias = RecomputeState  # noqa: Y015
 
 @_typing.final
@@ -450,6 +454,8 @@ class Violation(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     MISSING_FACTS_FIELD_NUMBER: _builtins.int
     EARLIEST_LAST_ON_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
     code: Global___ViolationCode.ValueType
     """What kind of reason."""
     rule_code: _builtins.str
@@ -472,6 +478,16 @@ class Violation(_message.Message):
     def earliest_last_on(self) -> _date_pb2.Date:
         """COMMITMENT_NOT_ELAPSED only: the earliest day on which the enrollment may end."""
 
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[_date_span_pb2.DateSpan]:
+        """RULE_NOT_SATISFIED and NOT_OFFERED: all offending days; `on` is the first of them."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cause]:
+        """What the rule rests on, on that first day: enrollments that were asked for and not kept, and the rules against them,
+        and so on; breadth first, within a step in order of member_id, module_id and code.
+        """
+
     def __init__(
         self,
         *,
@@ -483,14 +499,66 @@ class Violation(_message.Message):
         message: _builtins.str = ...,
         missing_facts: _abc.Iterable[Global___MissingFact] | None = ...,
         earliest_last_on: _date_pb2.Date | None = ...,
+        days: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
+        chain: _abc.Iterable[Global___Cause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["earliest_last_on", b"earliest_last_on", "on", b"on"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "earliest_last_on", b"earliest_last_on", "member_id", b"member_id", "message", b"message", "missing_facts", b"missing_facts", "module_id", b"module_id", "on", b"on", "rule_code", b"rule_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "code", b"code", "days", b"days", "earliest_last_on", b"earliest_last_on", "member_id", b"member_id", "message", b"message", "missing_facts", b"missing_facts", "module_id", b"module_id", "on", b"on", "rule_code", b"rule_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Violation: _TypeAlias = Violation  # noqa: Y015
+
+@_typing.final
+class Cause(_message.Message):
+    """A rule further down the chain: another enrollment that was asked for is not kept on that day, because of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    RULE_CODE_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MODULE_ID_FIELD_NUMBER: _builtins.int
+    ON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    MISSING_FACTS_FIELD_NUMBER: _builtins.int
+    code: Global___ViolationCode.ValueType
+    """RULE_NOT_SATISFIED or NOT_OFFERED."""
+    rule_code: _builtins.str
+    """The rule's own code, for RULE_NOT_SATISFIED; empty otherwise."""
+    member_id: _builtins.str
+    """Whose enrollment is not kept."""
+    module_id: _builtins.str
+    """On what."""
+    message: _builtins.str
+    """The same in a sentence, for people."""
+    @_builtins.property
+    def on(self) -> _date_pb2.Date:
+        """On which day."""
+
+    @_builtins.property
+    def missing_facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingFact]:
+        """Facts that are not known that day, and without which the rule cannot hold."""
+
+    def __init__(
+        self,
+        *,
+        code: Global___ViolationCode.ValueType = ...,
+        rule_code: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        module_id: _builtins.str = ...,
+        on: _date_pb2.Date | None = ...,
+        message: _builtins.str = ...,
+        missing_facts: _abc.Iterable[Global___MissingFact] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on", b"on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "member_id", b"member_id", "message", b"message", "missing_facts", b"missing_facts", "module_id", b"module_id", "on", b"on", "rule_code", b"rule_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 @_typing.final
 class MissingFact(_message.Message):
@@ -542,7 +610,7 @@ class Notice(_message.Message):
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
-        """Why the first of them is missing."""
+        """Every rule that stands against one of them, with its days."""
 
     def __init__(
         self,
@@ -606,6 +674,9 @@ class Recompute(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     REQUESTED_AT_FIELD_NUMBER: _builtins.int
     DONE_AT_FIELD_NUMBER: _builtins.int
+    FAILED_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
+    UNMET_ENROLLS_FIELD_NUMBER: _builtins.int
     recompute_id: _builtins.str
     """UUID given by the server."""
     group_id: _builtins.str
@@ -616,6 +687,8 @@ class Recompute(_message.Message):
     """How far it is."""
     revision: _builtins.int
     """The revision that it made. Unset: not done yet, or nothing changed."""
+    failed_attempts: _builtins.int
+    """How often it was tried and failed."""
     @_builtins.property
     def key(self) -> _enrollment_group_pb2.GroupKey:
         """The group's contract and primary."""
@@ -628,6 +701,14 @@ class Recompute(_message.Message):
     def done_at(self) -> _timestamp_pb2.Timestamp:
         """When it was done. Unset: not yet."""
 
+    @_builtins.property
+    def next_attempt_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried again, while WAITING after a failure."""
+
+    @_builtins.property
+    def unmet_enrolls(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnmetEnroll]:
+        """Once DONE: every approved enroll that is not fully met."""
+
     def __init__(
         self,
         *,
@@ -639,13 +720,118 @@ class Recompute(_message.Message):
         revision: _builtins.int | None = ...,
         requested_at: _timestamp_pb2.Timestamp | None = ...,
         done_at: _timestamp_pb2.Timestamp | None = ...,
+        failed_attempts: _builtins.int = ...,
+        next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
+        unmet_enrolls: _abc.Iterable[Global___UnmetEnroll] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "done_at", b"done_at", "key", b"key", "requested_at", b"requested_at", "revision", b"revision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "done_at", b"done_at", "key", b"key", "next_attempt_at", b"next_attempt_at", "requested_at", b"requested_at", "revision", b"revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "done_at", b"done_at", "group_id", b"group_id", "key", b"key", "recompute_id", b"recompute_id", "requested_at", b"requested_at", "revision", b"revision", "state", b"state", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "done_at", b"done_at", "failed_attempts", b"failed_attempts", "group_id", b"group_id", "key", b"key", "next_attempt_at", b"next_attempt_at", "recompute_id", b"recompute_id", "requested_at", b"requested_at", "revision", b"revision", "state", b"state", "trigger", b"trigger", "unmet_enrolls", b"unmet_enrolls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__revision: _TypeAlias = _typing.Literal["revision"]  # noqa: Y015
     _WhichOneofArgType__revision: _TypeAlias = _typing.Literal["_revision", b"_revision"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__revision) -> _WhichOneofReturnType__revision | None: ...
 
 Global___Recompute: _TypeAlias = Recompute  # noqa: Y015
+
+@_typing.final
+class UnmetEnroll(_message.Message):
+    """An enroll of an approved request that the facts or the contract do not support on some days. The decision stands: the
+    days come by themselves when facts or contract allow them again.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_INDEX_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MODULE_ID_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    NEWLY_UNMET_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    change_request_id: _builtins.str
+    """The request."""
+    change_index: _builtins.int
+    """Which of its changes, counted from 0."""
+    member_id: _builtins.str
+    """Who."""
+    module_id: _builtins.str
+    """On what."""
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[_date_span_pb2.DateSpan]:
+        """The days asked for, not decided otherwise since, and not settled."""
+
+    @_builtins.property
+    def newly_unmet(self) -> _containers.RepeatedCompositeFieldContainer[_date_span_pb2.DateSpan]:
+        """Those of them that were settled until this recompute."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
+        """Every rule that stands against one of the days."""
+
+    def __init__(
+        self,
+        *,
+        change_request_id: _builtins.str = ...,
+        change_index: _builtins.int = ...,
+        member_id: _builtins.str = ...,
+        module_id: _builtins.str = ...,
+        days: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
+        newly_unmet: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
+        reasons: _abc.Iterable[Global___Violation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_index", b"change_index", "change_request_id", b"change_request_id", "days", b"days", "member_id", b"member_id", "module_id", b"module_id", "newly_unmet", b"newly_unmet", "reasons", b"reasons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmetEnroll: _TypeAlias = UnmetEnroll  # noqa: Y015
+
+@_typing.final
+class Choice(_message.Message):
+    """A module of the version in force, seen from a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_ID_FIELD_NUMBER: _builtins.int
+    ENROLLED_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    FIRST_ALLOWED_LATER_FIELD_NUMBER: _builtins.int
+    COMMITTED_UNTIL_FIELD_NUMBER: _builtins.int
+    module_id: _builtins.str
+    """Which module."""
+    enrolled: _builtins.bool
+    """Whether the member is on it that day."""
+    allowed: _builtins.bool
+    """Whether the member could be on it that day: everything else as it was asked for, its slot mate switched away."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
+        """Where it is not allowed: why."""
+
+    @_builtins.property
+    def first_allowed_later(self) -> _date_pb2.Date:
+        """Where it is not allowed: the first later day within two years on which it would be. Unset: none."""
+
+    @_builtins.property
+    def committed_until(self) -> _date_pb2.Date:
+        """Where the member is on it and the module commits: the last committed day of the run. It may have passed."""
+
+    def __init__(
+        self,
+        *,
+        module_id: _builtins.str = ...,
+        enrolled: _builtins.bool = ...,
+        allowed: _builtins.bool = ...,
+        reasons: _abc.Iterable[Global___Violation] | None = ...,
+        first_allowed_later: _date_pb2.Date | None = ...,
+        committed_until: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_until", b"committed_until", "first_allowed_later", b"first_allowed_later"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "committed_until", b"committed_until", "enrolled", b"enrolled", "first_allowed_later", b"first_allowed_later", "module_id", b"module_id", "reasons", b"reasons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Choice: _TypeAlias = Choice  # noqa: Y015

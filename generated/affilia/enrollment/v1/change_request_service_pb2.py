@@ -25,11 +25,13 @@ _sym_db = _symbol_database.Default()
 from affilia.enrollment.v1 import change_request_pb2 as affilia_dot_enrollment_dot_v1_dot_change__request__pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as affilia_dot_enrollment_dot_v1_dot_enrollment__group__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
+from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_membership__type__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
+from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2affilia/enrollment/v1/change_request_service.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\"\x81\x03\n\x1aSubmitChangeRequestRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x39\n\trequester\x18\x02 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x04 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12&\n\x11\x65xpected_revision\x18\x05 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x06 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x07 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*B\x14\n\x12_expected_revision\"\xad\x01\n\x1bSubmitChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x35\n\x05group\x18\x02 \x01(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"f\n\x17GetChangeRequestRequest\x12\'\n\x11\x63hange_request_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"X\n\x18GetChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\"\x9a\x01\n\x19ListChangeRequestsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"t\n\x1aListChangeRequestsResponse\x12=\n\x0f\x63hange_requests\x18\x01 \x03(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x17RequestRecomputeRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\x08group_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"j\n\x18RequestRecomputeResponse\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xcc\x01\n\x15ListRecomputesRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.affilia.enrollment.v1.RecomputeState\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"g\n\x16ListRecomputesResponse\x12\x34\n\nrecomputes\x18\x01 \x03(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf7\x04\n\x14\x43hangeRequestService\x12|\n\x13SubmitChangeRequest\x12\x31.affilia.enrollment.v1.SubmitChangeRequestRequest\x1a\x32.affilia.enrollment.v1.SubmitChangeRequestResponse\x12x\n\x10GetChangeRequest\x12..affilia.enrollment.v1.GetChangeRequestRequest\x1a/.affilia.enrollment.v1.GetChangeRequestResponse\"\x03\x90\x02\x01\x12~\n\x12ListChangeRequests\x12\x30.affilia.enrollment.v1.ListChangeRequestsRequest\x1a\x31.affilia.enrollment.v1.ListChangeRequestsResponse\"\x03\x90\x02\x01\x12s\n\x10RequestRecompute\x12..affilia.enrollment.v1.RequestRecomputeRequest\x1a/.affilia.enrollment.v1.RequestRecomputeResponse\x12r\n\x0eListRecomputes\x12,.affilia.enrollment.v1.ListRecomputesRequest\x1a-.affilia.enrollment.v1.ListRecomputesResponse\"\x03\x90\x02\x01\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2affilia/enrollment/v1/change_request_service.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x16google/type/date.proto\"\x81\x03\n\x1aSubmitChangeRequestRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x39\n\trequester\x18\x02 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x04 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12&\n\x11\x65xpected_revision\x18\x05 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x06 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x07 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*B\x14\n\x12_expected_revision\"\xad\x01\n\x1bSubmitChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x35\n\x05group\x18\x02 \x01(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xc7\x02\n\x1cSimulateChangeRequestRequest\x12\x39\n\trequester\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x03 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x04 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x05 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\xf1\x02\n\x1dSimulateChangeRequestResponse\x12/\n\x07verdict\x18\x01 \x01(\x0e\x32\x1e.affilia.enrollment.v1.Verdict\x12\x34\n\nviolations\x18\x02 \x03(\x0b\x32 .affilia.enrollment.v1.Violation\x12.\n\x07notices\x18\x03 \x03(\x0b\x32\x1d.affilia.enrollment.v1.Notice\x12\x38\n\x0c\x63onsequences\x18\x04 \x03(\x0b\x32\".affilia.enrollment.v1.Consequence\x12?\n\x0eperiods_before\x18\x05 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\x12>\n\rperiods_after\x18\x06 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\"\x9e\x02\n\x1bListAvailableChoicesRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12.\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyH\x00\x12\x1f\n\tmember_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x38\n\x0fmembership_type\x18\x04 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12#\n\x02on\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05group\x12\x04\x90\xe7\x18\x01\"N\n\x1cListAvailableChoicesResponse\x12.\n\x07\x63hoices\x18\x01 \x03(\x0b\x32\x1d.affilia.enrollment.v1.Choice\"f\n\x17GetChangeRequestRequest\x12\'\n\x11\x63hange_request_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"X\n\x18GetChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\"\x9a\x01\n\x19ListChangeRequestsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"t\n\x1aListChangeRequestsResponse\x12=\n\x0f\x63hange_requests\x18\x01 \x03(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x17RequestRecomputeRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\x08group_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x42\x0e\n\x06target\x12\x04\x90\xe7\x18\x01\"\xff\x01\n\x18RequestRecomputeResponse\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x16\n\x0egroups_waiting\x18\x03 \x01(\x05\x12@\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\x12\x39\n\runmet_enrolls\x18\x05 \x03(\x0b\x32\".affilia.enrollment.v1.UnmetEnroll\"\xfb\x01\n\x15ListRecomputesRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x06 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.affilia.enrollment.v1.RecomputeState\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\x0e\n\x06target\x12\x04\x90\xe7\x18\x01\"\x94\x01\n\x16ListRecomputesResponse\x12\x34\n\nrecomputes\x18\x01 \x03(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x05\x32\x88\x07\n\x14\x43hangeRequestService\x12|\n\x13SubmitChangeRequest\x12\x31.affilia.enrollment.v1.SubmitChangeRequestRequest\x1a\x32.affilia.enrollment.v1.SubmitChangeRequestResponse\x12\x87\x01\n\x15SimulateChangeRequest\x12\x33.affilia.enrollment.v1.SimulateChangeRequestRequest\x1a\x34.affilia.enrollment.v1.SimulateChangeRequestResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x14ListAvailableChoices\x12\x32.affilia.enrollment.v1.ListAvailableChoicesRequest\x1a\x33.affilia.enrollment.v1.ListAvailableChoicesResponse\"\x03\x90\x02\x01\x12x\n\x10GetChangeRequest\x12..affilia.enrollment.v1.GetChangeRequestRequest\x1a/.affilia.enrollment.v1.GetChangeRequestResponse\"\x03\x90\x02\x01\x12~\n\x12ListChangeRequests\x12\x30.affilia.enrollment.v1.ListChangeRequestsRequest\x1a\x31.affilia.enrollment.v1.ListChangeRequestsResponse\"\x03\x90\x02\x01\x12s\n\x10RequestRecompute\x12..affilia.enrollment.v1.RequestRecomputeRequest\x1a/.affilia.enrollment.v1.RequestRecomputeResponse\x12r\n\x0eListRecomputes\x12,.affilia.enrollment.v1.ListRecomputesRequest\x1a-.affilia.enrollment.v1.ListRecomputesResponse\"\x03\x90\x02\x01\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +51,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITCHANGEREQUESTREQUEST'].fields_by_name['expected_revision']._serialized_options = b'\212\347\030\002\010\000'
   _globals['_SUBMITCHANGEREQUESTREQUEST'].fields_by_name['overridden_rules']._loaded_options = None
   _globals['_SUBMITCHANGEREQUESTREQUEST'].fields_by_name['overridden_rules']._serialized_options = b'\212\347\030\025\030d <*\017[A-Z][A-Z0-9_]*'
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['requester']._loaded_options = None
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['requester']._serialized_options = b'\342A\001\002'
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['group']._loaded_options = None
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['group']._serialized_options = b'\342A\001\002'
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['changes']._loaded_options = None
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['changes']._serialized_options = b'\342A\001\002\212\347\030\002\030d'
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['overridden_rules']._loaded_options = None
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['overridden_rules']._serialized_options = b'\212\347\030\025\030d <*\017[A-Z][A-Z0-9_]*'
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['consistency_token']._loaded_options = None
+  _globals['_SIMULATECHANGEREQUESTREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_LISTAVAILABLECHOICESREQUEST'].oneofs_by_name['group']._loaded_options = None
+  _globals['_LISTAVAILABLECHOICESREQUEST'].oneofs_by_name['group']._serialized_options = b'\220\347\030\001'
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['group_id']._loaded_options = None
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['group_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['member_id']._loaded_options = None
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['member_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['on']._loaded_options = None
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['on']._serialized_options = b'\342A\001\002'
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['consistency_token']._loaded_options = None
+  _globals['_LISTAVAILABLECHOICESREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_GETCHANGEREQUESTREQUEST'].fields_by_name['change_request_id']._loaded_options = None
   _globals['_GETCHANGEREQUESTREQUEST'].fields_by_name['change_request_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_GETCHANGEREQUESTREQUEST'].fields_by_name['consistency_token']._loaded_options = None
@@ -61,44 +83,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_REQUESTRECOMPUTEREQUEST'].oneofs_by_name['target']._loaded_options = None
+  _globals['_REQUESTRECOMPUTEREQUEST'].oneofs_by_name['target']._serialized_options = b'\220\347\030\001'
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['group_id']._loaded_options = None
-  _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['group_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['group_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['contract_id']._loaded_options = None
+  _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_LISTRECOMPUTESREQUEST'].oneofs_by_name['target']._loaded_options = None
+  _globals['_LISTRECOMPUTESREQUEST'].oneofs_by_name['target']._serialized_options = b'\220\347\030\001'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['group_id']._loaded_options = None
-  _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['group_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['group_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['contract_id']._loaded_options = None
+  _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['consistency_token']._loaded_options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['SimulateChangeRequest']._loaded_options = None
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['SimulateChangeRequest']._serialized_options = b'\220\002\001'
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListAvailableChoices']._loaded_options = None
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListAvailableChoices']._serialized_options = b'\220\002\001'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['GetChangeRequest']._loaded_options = None
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['GetChangeRequest']._serialized_options = b'\220\002\001'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListChangeRequests']._loaded_options = None
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListChangeRequests']._serialized_options = b'\220\002\001'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListRecomputes']._loaded_options = None
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListRecomputes']._serialized_options = b'\220\002\001'
-  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_start=260
-  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_end=645
-  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_start=648
-  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_end=821
-  _globals['_GETCHANGEREQUESTREQUEST']._serialized_start=823
-  _globals['_GETCHANGEREQUESTREQUEST']._serialized_end=925
-  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_start=927
-  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_end=1015
-  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_start=1018
-  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_end=1172
-  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_start=1174
-  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_end=1290
-  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_start=1292
-  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_end=1383
-  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_start=1385
-  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_end=1491
-  _globals['_LISTRECOMPUTESREQUEST']._serialized_start=1494
-  _globals['_LISTRECOMPUTESREQUEST']._serialized_end=1698
-  _globals['_LISTRECOMPUTESRESPONSE']._serialized_start=1700
-  _globals['_LISTRECOMPUTESRESPONSE']._serialized_end=1803
-  _globals['_CHANGEREQUESTSERVICE']._serialized_start=1806
-  _globals['_CHANGEREQUESTSERVICE']._serialized_end=2437
+  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_start=323
+  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_end=708
+  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_start=711
+  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_end=884
+  _globals['_SIMULATECHANGEREQUESTREQUEST']._serialized_start=887
+  _globals['_SIMULATECHANGEREQUESTREQUEST']._serialized_end=1214
+  _globals['_SIMULATECHANGEREQUESTRESPONSE']._serialized_start=1217
+  _globals['_SIMULATECHANGEREQUESTRESPONSE']._serialized_end=1586
+  _globals['_LISTAVAILABLECHOICESREQUEST']._serialized_start=1589
+  _globals['_LISTAVAILABLECHOICESREQUEST']._serialized_end=1875
+  _globals['_LISTAVAILABLECHOICESRESPONSE']._serialized_start=1877
+  _globals['_LISTAVAILABLECHOICESRESPONSE']._serialized_end=1955
+  _globals['_GETCHANGEREQUESTREQUEST']._serialized_start=1957
+  _globals['_GETCHANGEREQUESTREQUEST']._serialized_end=2059
+  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_start=2061
+  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_end=2149
+  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_start=2152
+  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_end=2306
+  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_start=2308
+  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_end=2424
+  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_start=2427
+  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_end=2582
+  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_start=2585
+  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_end=2840
+  _globals['_LISTRECOMPUTESREQUEST']._serialized_start=2843
+  _globals['_LISTRECOMPUTESREQUEST']._serialized_end=3094
+  _globals['_LISTRECOMPUTESRESPONSE']._serialized_start=3097
+  _globals['_LISTRECOMPUTESRESPONSE']._serialized_end=3245
+  _globals['_CHANGEREQUESTSERVICE']._serialized_start=3248
+  _globals['_CHANGEREQUESTSERVICE']._serialized_end=4152
 # @@protoc_insertion_point(module_scope)

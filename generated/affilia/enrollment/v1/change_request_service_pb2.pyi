@@ -5,10 +5,12 @@ Who is on which module of which contract, when, and why."""
 
 from affilia.enrollment.v1 import change_request_pb2 as _change_request_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
+from affilia.type.v1 import membership_type_pb2 as _membership_type_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.type import date_pb2 as _date_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -111,6 +113,182 @@ class SubmitChangeRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitChangeRequestResponse: _TypeAlias = SubmitChangeRequestResponse  # noqa: Y015
+
+@_typing.final
+class SimulateChangeRequestRequest(_message.Message):
+    """Asks what would become of a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    ACCEPT_CONSEQUENCES_FIELD_NUMBER: _builtins.int
+    OVERRIDDEN_RULES_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    accept_consequences: _builtins.bool
+    """Whether others, or other modules of the same member, may lose days by it."""
+    consistency_token: _builtins.str
+    """From an earlier write. Optional."""
+    @_builtins.property
+    def requester(self) -> _change_request_pb2.Requester:
+        """Who would ask."""
+
+    @_builtins.property
+    def group(self) -> _enrollment_group_pb2.GroupKey:
+        """The group concerned; it need not exist yet."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.ScopedChange]:
+        """What would be asked for, in order; later changes win. 1 to 100."""
+
+    @_builtins.property
+    def overridden_rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in SubmitChangeRequestRequest. For an ADMIN only."""
+
+    def __init__(
+        self,
+        *,
+        requester: _change_request_pb2.Requester | None = ...,
+        group: _enrollment_group_pb2.GroupKey | None = ...,
+        changes: _abc.Iterable[_change_request_pb2.ScopedChange] | None = ...,
+        accept_consequences: _builtins.bool = ...,
+        overridden_rules: _abc.Iterable[_builtins.str] | None = ...,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "changes", b"changes", "consistency_token", b"consistency_token", "group", b"group", "overridden_rules", b"overridden_rules", "requester", b"requester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateChangeRequestRequest: _TypeAlias = SimulateChangeRequestRequest  # noqa: Y015
+
+@_typing.final
+class SimulateChangeRequestResponse(_message.Message):
+    """What would become of the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    CONSEQUENCES_FIELD_NUMBER: _builtins.int
+    PERIODS_BEFORE_FIELD_NUMBER: _builtins.int
+    PERIODS_AFTER_FIELD_NUMBER: _builtins.int
+    verdict: _change_request_pb2.Verdict.ValueType
+    """Whether it would be done."""
+    @_builtins.property
+    def violations(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Violation]:
+        """Every reason for a rejection, in order of code, member_id and module_id."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Notice]:
+        """What an approved enroll would not have although it was asked for."""
+
+    @_builtins.property
+    def consequences(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Consequence]:
+        """What others, or other modules of the same member, would lose by it; whether accepted or not."""
+
+    @_builtins.property
+    def periods_before(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentPeriod]:
+        """The group's periods now, with a waiting recompute done."""
+
+    @_builtins.property
+    def periods_after(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentPeriod]:
+        """The group's periods if the request were carried out, also when it would be rejected."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _change_request_pb2.Verdict.ValueType = ...,
+        violations: _abc.Iterable[_change_request_pb2.Violation] | None = ...,
+        notices: _abc.Iterable[_change_request_pb2.Notice] | None = ...,
+        consequences: _abc.Iterable[_change_request_pb2.Consequence] | None = ...,
+        periods_before: _abc.Iterable[_enrollment_group_pb2.EnrollmentPeriod] | None = ...,
+        periods_after: _abc.Iterable[_enrollment_group_pb2.EnrollmentPeriod] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consequences", b"consequences", "notices", b"notices", "periods_after", b"periods_after", "periods_before", b"periods_before", "verdict", b"verdict", "violations", b"violations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateChangeRequestResponse: _TypeAlias = SimulateChangeRequestResponse  # noqa: Y015
+
+@_typing.final
+class ListAvailableChoicesRequest(_message.Message):
+    """Asks what a member could choose."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_TYPE_FIELD_NUMBER: _builtins.int
+    ON_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """By its id."""
+    member_id: _builtins.str
+    """Who would choose."""
+    membership_type: _membership_type_pb2.MembershipType.ValueType
+    """As what, for a member who has no type in the group yet; the known type wins. UNSPECIFIED: CHILD, or PRIMARY for the
+    group's primary.
+    """
+    consistency_token: _builtins.str
+    """From an earlier write. Optional."""
+    @_builtins.property
+    def key(self) -> _enrollment_group_pb2.GroupKey:
+        """By contract and primary; the group need not exist yet."""
+
+    @_builtins.property
+    def on(self) -> _date_pb2.Date:
+        """On which day."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        key: _enrollment_group_pb2.GroupKey | None = ...,
+        member_id: _builtins.str = ...,
+        membership_type: _membership_type_pb2.MembershipType.ValueType = ...,
+        on: _date_pb2.Date | None = ...,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "group_id", b"group_id", "key", b"key", "on", b"on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "group", b"group", "group_id", b"group_id", "key", b"key", "member_id", b"member_id", "membership_type", b"membership_type", "on", b"on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_group: _TypeAlias = _typing.Literal["group_id", "key"]  # noqa: Y015
+    _WhichOneofArgType_group: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_group) -> _WhichOneofReturnType_group | None: ...
+
+Global___ListAvailableChoicesRequest: _TypeAlias = ListAvailableChoicesRequest  # noqa: Y015
+
+@_typing.final
+class ListAvailableChoicesResponse(_message.Message):
+    """What a member could choose."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Choice]:
+        """In the contract's order."""
+
+    def __init__(
+        self,
+        *,
+        choices: _abc.Iterable[_change_request_pb2.Choice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAvailableChoicesResponse: _TypeAlias = ListAvailableChoicesResponse  # noqa: Y015
 
 @_typing.final
 class GetChangeRequestRequest(_message.Message):
@@ -232,21 +410,31 @@ class RequestRecomputeRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_ID_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID that makes the call safe to repeat."""
     group_id: _builtins.str
-    """Which group."""
+    """One group."""
+    contract_id: _builtins.str
+    """Every group of a contract. Not as a dry run."""
+    dry_run: _builtins.bool
+    """Whether only to tell what would change."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         group_id: _builtins.str = ...,
+        contract_id: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "group_id", b"group_id", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "dry_run", b"dry_run", "group_id", b"group_id", "request_id", b"request_id", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["group_id", "contract_id"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
 Global___RequestRecomputeRequest: _TypeAlias = RequestRecomputeRequest  # noqa: Y015
 
@@ -258,21 +446,37 @@ class RequestRecomputeResponse(_message.Message):
 
     RECOMPUTE_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    GROUPS_WAITING_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    UNMET_ENROLLS_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Reads that carry it see this write."""
+    groups_waiting: _builtins.int
+    """How many groups now wait."""
     @_builtins.property
     def recompute(self) -> _change_request_pb2.Recompute:
-        """Waiting, and perhaps one that was waiting already."""
+        """For a group: the recompute that now waits, perhaps since before. Unset for a contract, and for a dry run."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentDifference]:
+        """Dry run: how the periods would differ from now."""
+
+    @_builtins.property
+    def unmet_enrolls(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.UnmetEnroll]:
+        """Dry run: every approved enroll that would not be fully met."""
 
     def __init__(
         self,
         *,
         recompute: _change_request_pb2.Recompute | None = ...,
         consistency_token: _builtins.str = ...,
+        groups_waiting: _builtins.int = ...,
+        differences: _abc.Iterable[_enrollment_group_pb2.EnrollmentDifference] | None = ...,
+        unmet_enrolls: _abc.Iterable[_change_request_pb2.UnmetEnroll] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recompute", b"recompute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "recompute", b"recompute"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "differences", b"differences", "groups_waiting", b"groups_waiting", "recompute", b"recompute", "unmet_enrolls", b"unmet_enrolls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,17 +484,20 @@ Global___RequestRecomputeResponse: _TypeAlias = RequestRecomputeResponse  # noqa
 
 @_typing.final
 class ListRecomputesRequest(_message.Message):
-    """Asks for the recomputes of a group."""
+    """Asks for recomputes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
-    """Which group."""
+    """Of one group."""
+    contract_id: _builtins.str
+    """Of every group of a contract."""
     state: _change_request_pb2.RecomputeState.ValueType
     """Only those in this state. UNSPECIFIED: all."""
     page_size: _builtins.int
@@ -303,16 +510,19 @@ class ListRecomputesRequest(_message.Message):
         self,
         *,
         group_id: _builtins.str = ...,
+        contract_id: _builtins.str = ...,
         state: _change_request_pb2.RecomputeState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         consistency_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "group_id", b"group_id", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract_id", b"contract_id", "group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["group_id", "contract_id"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
 Global___ListRecomputesRequest: _TypeAlias = ListRecomputesRequest  # noqa: Y015
 
@@ -324,8 +534,14 @@ class ListRecomputesResponse(_message.Message):
 
     RECOMPUTES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page. Empty: this is the last one."""
+    waiting_count: _builtins.int
+    """How many of the group's or contract's recomputes wait, whatever the state asked for."""
+    failed_count: _builtins.int
+    """How many of them failed."""
     @_builtins.property
     def recomputes(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Recompute]:
         """In the order in which they were asked for."""
@@ -335,10 +551,12 @@ class ListRecomputesResponse(_message.Message):
         *,
         recomputes: _abc.Iterable[_change_request_pb2.Recompute] | None = ...,
         next_page_token: _builtins.str = ...,
+        waiting_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "recomputes", b"recomputes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_count", b"failed_count", "next_page_token", b"next_page_token", "recomputes", b"recomputes", "waiting_count", b"waiting_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

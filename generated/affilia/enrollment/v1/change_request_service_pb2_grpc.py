@@ -40,6 +40,16 @@ class ChangeRequestServiceStub:
                 request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SubmitChangeRequestRequest.SerializeToString,
                 response_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SubmitChangeRequestResponse.FromString,
                 _registered_method=True)
+        self.SimulateChangeRequest = channel.unary_unary(
+                '/affilia.enrollment.v1.ChangeRequestService/SimulateChangeRequest',
+                request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SimulateChangeRequestRequest.SerializeToString,
+                response_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SimulateChangeRequestResponse.FromString,
+                _registered_method=True)
+        self.ListAvailableChoices = channel.unary_unary(
+                '/affilia.enrollment.v1.ChangeRequestService/ListAvailableChoices',
+                request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListAvailableChoicesRequest.SerializeToString,
+                response_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListAvailableChoicesResponse.FromString,
+                _registered_method=True)
         self.GetChangeRequest = channel.unary_unary(
                 '/affilia.enrollment.v1.ChangeRequestService/GetChangeRequest',
                 request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetChangeRequestRequest.SerializeToString,
@@ -77,6 +87,25 @@ class ChangeRequestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulateChangeRequest(self, request, context):
+        """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
+        NOT_FOUND/MODULE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAvailableChoices(self, request, context):
+        """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
+        whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
+        and consequences play no part. The group need not exist yet.
+        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetChangeRequest(self, request, context):
         """Returns a stored request.
         Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN.
@@ -94,15 +123,18 @@ class ChangeRequestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequestRecompute(self, request, context):
-        """Asks that a group be computed anew from its decisions. Answers at once; ListRecomputes tells what became of it.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
+        ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores nothing.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecomputes(self, request, context):
-        """Lists the recomputes of a group, in the order in which they were asked for.
+        """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and counts
+        those that wait or failed.
         Errors: NOT_FOUND/GROUP_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -116,6 +148,16 @@ def add_ChangeRequestServiceServicer_to_server(servicer, server):
                     servicer.SubmitChangeRequest,
                     request_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SubmitChangeRequestRequest.FromString,
                     response_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SubmitChangeRequestResponse.SerializeToString,
+            ),
+            'SimulateChangeRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulateChangeRequest,
+                    request_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SimulateChangeRequestRequest.FromString,
+                    response_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SimulateChangeRequestResponse.SerializeToString,
+            ),
+            'ListAvailableChoices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAvailableChoices,
+                    request_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListAvailableChoicesRequest.FromString,
+                    response_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListAvailableChoicesResponse.SerializeToString,
             ),
             'GetChangeRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.GetChangeRequest,
@@ -166,6 +208,60 @@ class ChangeRequestService:
             '/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest',
             affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SubmitChangeRequestRequest.SerializeToString,
             affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SubmitChangeRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateChangeRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.enrollment.v1.ChangeRequestService/SimulateChangeRequest',
+            affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SimulateChangeRequestRequest.SerializeToString,
+            affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.SimulateChangeRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAvailableChoices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.enrollment.v1.ChangeRequestService/ListAvailableChoices',
+            affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListAvailableChoicesRequest.SerializeToString,
+            affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListAvailableChoicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

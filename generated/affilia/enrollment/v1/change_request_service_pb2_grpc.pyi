@@ -40,6 +40,17 @@ class ChangeRequestServiceStub:
     NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
     Safe to repeat with the same request_id.
     """
+    SimulateChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]
+    """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
+    Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
+    NOT_FOUND/MODULE_UNKNOWN.
+    """
+    ListAvailableChoices: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]
+    """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
+    whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
+    and consequences play no part. The group need not exist yet.
+    Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+    """
     GetChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.GetChangeRequestRequest, _change_request_service_pb2.GetChangeRequestResponse]
     """Returns a stored request.
     Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN.
@@ -49,11 +60,14 @@ class ChangeRequestServiceStub:
     Errors: NOT_FOUND/GROUP_UNKNOWN.
     """
     RequestRecompute: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.RequestRecomputeRequest, _change_request_service_pb2.RequestRecomputeResponse]
-    """Asks that a group be computed anew from its decisions. Answers at once; ListRecomputes tells what became of it.
-    Errors: NOT_FOUND/GROUP_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
+    ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores nothing.
+    Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Safe to repeat with the same request_id.
     """
     ListRecomputes: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.ListRecomputesRequest, _change_request_service_pb2.ListRecomputesResponse]
-    """Lists the recomputes of a group, in the order in which they were asked for.
+    """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and counts
+    those that wait or failed.
     Errors: NOT_FOUND/GROUP_UNKNOWN.
     """
 
@@ -69,6 +83,17 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
     Safe to repeat with the same request_id.
     """
+    SimulateChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]  # type: ignore[assignment]
+    """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
+    Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
+    NOT_FOUND/MODULE_UNKNOWN.
+    """
+    ListAvailableChoices: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]  # type: ignore[assignment]
+    """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
+    whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
+    and consequences play no part. The group need not exist yet.
+    Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+    """
     GetChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.GetChangeRequestRequest, _change_request_service_pb2.GetChangeRequestResponse]  # type: ignore[assignment]
     """Returns a stored request.
     Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN.
@@ -78,11 +103,14 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     Errors: NOT_FOUND/GROUP_UNKNOWN.
     """
     RequestRecompute: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.RequestRecomputeRequest, _change_request_service_pb2.RequestRecomputeResponse]  # type: ignore[assignment]
-    """Asks that a group be computed anew from its decisions. Answers at once; ListRecomputes tells what became of it.
-    Errors: NOT_FOUND/GROUP_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
+    ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores nothing.
+    Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Safe to repeat with the same request_id.
     """
     ListRecomputes: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.ListRecomputesRequest, _change_request_service_pb2.ListRecomputesResponse]  # type: ignore[assignment]
-    """Lists the recomputes of a group, in the order in which they were asked for.
+    """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and counts
+    those that wait or failed.
     Errors: NOT_FOUND/GROUP_UNKNOWN.
     """
 
@@ -100,6 +128,29 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
         NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
         Safe to repeat with the same request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def SimulateChangeRequest(
+        self,
+        request: _change_request_service_pb2.SimulateChangeRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_request_service_pb2.SimulateChangeRequestResponse, _abc.Awaitable[_change_request_service_pb2.SimulateChangeRequestResponse]]:
+        """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
+        NOT_FOUND/MODULE_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAvailableChoices(
+        self,
+        request: _change_request_service_pb2.ListAvailableChoicesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_request_service_pb2.ListAvailableChoicesResponse, _abc.Awaitable[_change_request_service_pb2.ListAvailableChoicesResponse]]:
+        """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
+        whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
+        and consequences play no part. The group need not exist yet.
+        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -128,8 +179,10 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_request_service_pb2.RequestRecomputeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_change_request_service_pb2.RequestRecomputeResponse, _abc.Awaitable[_change_request_service_pb2.RequestRecomputeResponse]]:
-        """Asks that a group be computed anew from its decisions. Answers at once; ListRecomputes tells what became of it.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
+        ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores nothing.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Safe to repeat with the same request_id.
         """
 
     @_abc_1.abstractmethod
@@ -138,7 +191,8 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _change_request_service_pb2.ListRecomputesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_change_request_service_pb2.ListRecomputesResponse, _abc.Awaitable[_change_request_service_pb2.ListRecomputesResponse]]:
-        """Lists the recomputes of a group, in the order in which they were asked for.
+        """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and counts
+        those that wait or failed.
         Errors: NOT_FOUND/GROUP_UNKNOWN.
         """
 

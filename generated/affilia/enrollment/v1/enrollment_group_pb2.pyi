@@ -303,6 +303,7 @@ class EnrollmentDifference(_message.Message):
     KINDS_FIELD_NUMBER: _builtins.int
     GAINED_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    CAUSES_FIELD_NUMBER: _builtins.int
     enrollment_id: _builtins.str
     """UUIDv5 of group, member and module."""
     member_id: _builtins.str
@@ -323,6 +324,12 @@ class EnrollmentDifference(_message.Message):
     def lost(self) -> _containers.RepeatedCompositeFieldContainer[_date_span_pb2.DateSpan]:
         """Days that the earlier revision has and the later one has not."""
 
+    @_builtins.property
+    def causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DifferenceCause]:
+        """Every revision in between that changed the enrollment, in order: what made it, and the reason given. Empty in a dry
+        run.
+        """
+
     def __init__(
         self,
         *,
@@ -333,11 +340,54 @@ class EnrollmentDifference(_message.Message):
         kinds: _abc.Iterable[Global___DifferenceKind.ValueType] | None = ...,
         gained: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
         lost: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
+        causes: _abc.Iterable[Global___DifferenceCause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id", "gained", b"gained", "kinds", b"kinds", "lost", b"lost", "member_id", b"member_id", "membership_type", b"membership_type", "module_id", b"module_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["causes", b"causes", "enrollment_id", b"enrollment_id", "gained", b"gained", "kinds", b"kinds", "lost", b"lost", "member_id", b"member_id", "membership_type", b"membership_type", "module_id", b"module_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrollmentDifference: _TypeAlias = EnrollmentDifference  # noqa: Y015
+
+@_typing.final
+class DifferenceCause(_message.Message):
+    """What changed an enrollment in one revision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REQUESTER_REASON_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision."""
+    reason_code: _builtins.str
+    """The reason code of the request's last change to the member and module, or to all of the member's modules. Empty for a
+    recompute, where none was given, and for a consequence.
+    """
+    note: _builtins.str
+    """The note of that change."""
+    requester_reason: _builtins.str
+    """The reason that the admin who asked gave."""
+    @_builtins.property
+    def cause(self) -> Global___RevisionCause:
+        """What made it."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        cause: Global___RevisionCause | None = ...,
+        reason_code: _builtins.str = ...,
+        note: _builtins.str = ...,
+        requester_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "note", b"note", "reason_code", b"reason_code", "requester_reason", b"requester_reason", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DifferenceCause: _TypeAlias = DifferenceCause  # noqa: Y015
