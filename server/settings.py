@@ -2,10 +2,10 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def is_loopback(address: str) -> bool:
@@ -41,15 +41,20 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(
         1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request on the public listener."
     )
-    recompute_pauses: tuple[float, ...] = Field(
+    recompute_pauses: Annotated[tuple[float, ...], NoDecode] = Field(
         (1.0, 5.0, 30.0, 120.0, 600.0),
         min_length=1,
-        description="Seconds that a failed recompute waits before each further attempt, as a JSON list.",
+        description="Seconds that a failed recompute waits before each further attempt, separated by commas.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("recompute_pauses", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: object) -> object:
+        return value.split(",") if isinstance(value, str) else value
 
     @field_validator("listen", "internal_listen")
     @classmethod

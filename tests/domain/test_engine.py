@@ -1,0 +1,206 @@
+"""The engine against the slow and obvious one, and the statements that always hold (`enrollment.md`)."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from domain.catalog.contract import Contract, ContractVersion
+from domain.days import UNBOUNDED_END, Days, Span
+from domain.enrollment.decisions import Change, Decision, Enroll, EnrollmentKey, Leave
+from domain.enrollment.desired import desired_days
+from domain.enrollment.explaining import why_not
+from domain.enrollment.group import GroupBasis, days_of, periods, replay
+from domain.enrollment.settling import Settlement, settle
+from domain.members import Attribute, Facts
+from domain.membership import MembershipType
+from domain.rules.conditions import AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Rule, Subject
+from tests.domain.day_by_day import OneDay
+from tests.support.builders import a_contract, a_module, a_version, an_id
+
+FIRST = 1000
+"""The first day of the contract. The grid begins a day before and ends a day after everything that can change."""
+
+LENGTH = 8
+GRID = range(FIRST - 1, FIRST + LENGTH + 2)
+
+MEMBERS = [UUID(int=n) for n in (1, 2, 3)]
+PRIMARY = MEMBERS[0]
+NAMES = ("A", "B", "X", "Y")
+A, B, X, Y = MODULES = [an_id(name) for name in NAMES]
+SLOTS = {A: "s", B: "s", X: None, Y: None}
+TYPES = dict(zip(MEMBERS, (MembershipType.PRIMARY, MembershipType.PARTNER, MembershipType.CHILD), strict=True))
+
+spans = st.builds(
+    lambda start, length: Span(start, UNBOUNDED_END if length is None else start + length),
+    st.integers(FIRST - 1, FIRST + LENGTH),
+    st.one_of(st.none(), st.integers(1, LENGTH)),
+)
+subjects = st.sampled_from(Subject)
+enrolled = st.builds(
+    EnrolledOn, subjects, st.lists(st.sampled_from(MODULES), max_size=2, unique=True).map(lambda some: tuple(some))
+)
+attributes = st.builds(HasAttribute, subjects, st.just("site"), st.just(("n",)))
+own_attributes = st.builds(
+    HasAttribute, st.sampled_from([Subject.SELF, Subject.PRIMARY]), st.just("site"), st.just(("n",))
+)
+leaves: SearchStrategy[Condition] = st.one_of(enrolled, attributes, st.builds(Negation, own_attributes))
+conditions: SearchStrategy[Condition] = st.recursive(
+    leaves,
+    lambda inner: st.builds(
+        lambda kind, parts: kind(tuple(parts)), st.sampled_from([AllOf, AnyOf]), st.lists(inner, min_size=1, max_size=2)
+    ),
+    max_leaves=4,
+)
+some_types = st.lists(st.sampled_from(list(TYPES.values())), max_size=2, unique=True).map(lambda some: tuple(some))
+
+
+@st.composite
+def versions(draw: st.DrawFn, days: Span) -> ContractVersion:
+    """A version with some of the modules, each perhaps with a rule."""
+    codes = iter(["R1", "R2", "R3", "R4", "R5"])
+
+    def rules() -> tuple[Rule, ...]:
+        wanted = draw(st.booleans())
+        return (Rule(next(codes), "", draw(some_types), draw(conditions)),) if wanted else ()
+
+    modules = [
+        a_module(name, slot=SLOTS[an_id(name)], rules=rules(), membership_types=draw(some_types))
+        for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    ]
+    return a_version(*modules, days=days, rules=rules())
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> Contract:
+    """One or two versions, the last perhaps bounded."""
+    cut = draw(st.one_of(st.none(), st.integers(FIRST + 1, FIRST + LENGTH - 1)))
+    end = draw(st.sampled_from([UNBOUNDED_END, FIRST + LENGTH]))
+    days = [Span(FIRST, end)] if cut is None else [Span(FIRST, cut), Span(cut, end)]
+    contract = a_contract(*(draw(versions(each)) for each in days))
+    return replace(contract, slots=SLOTS)
+
+
+def changes() -> SearchStrategy[Change]:
+    members = st.sampled_from(MEMBERS)
+    enrolls = st.builds(lambda m, x, d: Enroll(m, TYPES[m], x, d), members, st.sampled_from(MODULES), spans)
+    leaves_of = st.builds(Leave, members, st.one_of(st.none(), st.sampled_from(MODULES)), spans)
+    return st.one_of(enrolls, enrolls, enrolls, leaves_of)
+
+
+decisions = st.builds(
+    lambda some, codes: Decision(tuple(some), tuple(codes)),
+    st.lists(changes(), min_size=1, max_size=3),
+    st.lists(st.sampled_from(["R1", "R2"]), max_size=1),
+)
+facts = st.lists(st.tuples(spans, st.sampled_from("ns")), max_size=1).map(
+    lambda some: Facts(attributes=tuple(Attribute(days, "site", value) for days, value in some))
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group as drawn; `repr` is what Hypothesis shows of a counterexample."""
+
+    basis: GroupBasis
+
+    def settled(self) -> Settlement:
+        """Everyone has a type, whether a decision names them or not."""
+        return settle(desired_days(self.basis.decisions, self.basis.contract), self.basis.rulebook(TYPES))
+
+    def on(self, day: int) -> OneDay:
+        return OneDay(day, self.basis.contract, PRIMARY, TYPES, dict(self.basis.facts), self.basis.decisions)
+
+
+groups = st.builds(
+    lambda contract, some, known: Group(
+        GroupBasis(contract, PRIMARY, tuple(some), dict(zip(MEMBERS, known, strict=True)))
+    ),
+    contracts(),
+    st.lists(decisions, min_size=1, max_size=5),
+    st.tuples(facts, facts, facts),
+)
+
+
+def on_day(days: dict[EnrollmentKey, Days], day: int) -> set[tuple[UUID, UUID]]:
+    return {(key.member_id, key.module_id) for key, its_days in days.items() if its_days.holds(day)}
+
+
+@settings(max_examples=400, deadline=None)
+@given(groups)
+def test_settled_is_what_the_slow_engine_keeps_day_by_day(group: Group) -> None:
+    settlement = group.settled()
+    for day in GRID:
+        assert on_day(settlement.days, day) == group.on(day).settled(), day
+
+
+@settings(max_examples=150, deadline=None)
+@given(groups)
+def test_every_settled_day_is_desired_and_allowed_and_any_desired_day_more_breaks_a_rule(group: Group) -> None:
+    settlement = group.settled()
+    for day in GRID:
+        slow = group.on(day)
+        kept, everyone = on_day(settlement.days, day), slow.first_phase()
+        assert kept <= slow.desired()
+        assert not any(slow.broken(*one, kept, everyone) for one in kept)
+        for refused in slow.desired() - kept:
+            broken = slow.broken(*refused, kept | {refused}, everyone)
+            assert broken
+            told = why_not(EnrollmentKey(*refused), Days.of_day(day), settlement)
+            assert {violation.rule_code or violation.code.value for violation in told} == broken
+
+
+@settings(max_examples=150, deadline=None)
+@given(groups)
+def test_no_two_modules_of_a_slot_share_a_day(group: Group) -> None:
+    settled = group.settled().days
+    for member in MEMBERS:
+        assert not settled.get(EnrollmentKey(member, A), Days(())) & settled.get(EnrollmentKey(member, B), Days(()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(groups, st.randoms(use_true_random=False))
+def test_the_order_of_rules_modules_and_members_changes_nothing(group: Group, shuffle) -> None:  # type: ignore[no-untyped-def]
+    basis = group.basis
+    versions_shuffled = []
+    for version in basis.contract.versions:
+        modules, rules = list(version.modules), list(version.rules)
+        shuffle.shuffle(modules)
+        shuffle.shuffle(rules)
+        versions_shuffled.append(replace(version, modules=tuple(modules), rules=tuple(rules)))
+    known = list(basis.facts.items())
+    shuffle.shuffle(known)
+    contract = replace(basis.contract, versions=tuple(versions_shuffled))
+    other = Group(replace(basis, contract=contract, facts=dict(known)))
+    assert other.settled().days == group.settled().days
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups)
+def test_periods_are_the_settled_days_cut_into_runs(group: Group) -> None:
+    settled = group.settled().days
+    assert days_of(periods(settled, TYPES)) == settled
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups)
+def test_a_chain_tells_only_rules_that_stand_against_refused_enrollments_that_day(group: Group) -> None:
+    settlement = group.settled()
+    for key in settlement.desired:
+        for violation in why_not(key, settlement.desired[key] - settlement.days.get(key, Days(())), settlement):
+            assert violation.days <= settlement.desired[key]
+            for cause in violation.chain:
+                rests_on = EnrollmentKey(cause.member_id, cause.module_id)
+                assert settlement.was_refused(rests_on, cause.on)
+                assert cause.on == violation.on
+                assert (cause.rule_code or cause.code.value) in settlement.broken_rules(rests_on, Days.of_day(cause.on))
+
+
+def test_replaying_is_settling_what_was_decided() -> None:
+    contract = a_contract(a_version(a_module("A"), days=Span(FIRST, UNBOUNDED_END)))
+    basis = GroupBasis(
+        contract, PRIMARY, (Decision((Enroll(PRIMARY, MembershipType.PRIMARY, A, Span(FIRST, UNBOUNDED_END)),)),), {}
+    )
+    assert replay(basis).days == {EnrollmentKey(PRIMARY, A): Days.of(Span(FIRST, UNBOUNDED_END))}
