@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import reads, settling, start, submits
+from benchmarks import reads, recomputes, settling, start, submits
 
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
     "settling": settling.measure,
     "reads": reads.measure,
     "submits": submits.measure,
+    "recomputes": recomputes.measure,
 }
 
 

@@ -39,9 +39,7 @@ spans = st.builds(
     st.one_of(st.none(), st.integers(1, LENGTH)),
 )
 subjects = st.sampled_from(Subject)
-enrolled = st.builds(
-    EnrolledOn, subjects, st.lists(st.sampled_from(MODULES), max_size=2, unique=True).map(lambda some: tuple(some))
-)
+enrolled = st.builds(EnrolledOn, subjects, st.lists(st.sampled_from(MODULES), max_size=2, unique=True).map(tuple))
 attributes = st.builds(HasAttribute, subjects, st.just("site"), st.just(("n",)))
 own_attributes = st.builds(
     HasAttribute, st.sampled_from([Subject.SELF, Subject.PRIMARY]), st.just("site"), st.just(("n",))
@@ -54,7 +52,7 @@ conditions: SearchStrategy[Condition] = st.recursive(
     ),
     max_leaves=4,
 )
-some_types = st.lists(st.sampled_from(list(TYPES.values())), max_size=2, unique=True).map(lambda some: tuple(some))
+some_types = st.lists(st.sampled_from(list(TYPES.values())), max_size=2, unique=True).map(tuple)
 
 
 @st.composite
