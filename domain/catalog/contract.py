@@ -131,6 +131,18 @@ class Contract:
             for module_id, slot in self.slots.items()
         }
 
+    def listings(self, module_id: UUID) -> tuple[tuple[ContractVersion, Module], ...]:
+        """The versions that list a module, in order, each with the module as it has it."""
+        return self._listings.get(module_id, ())
+
+    @cached_property
+    def _listings(self) -> Mapping[UUID, tuple[tuple[ContractVersion, Module], ...]]:
+        listings: dict[UUID, list[tuple[ContractVersion, Module]]] = {}
+        for version in self.versions:
+            for module in version.modules:
+                listings.setdefault(module.module_id, []).append((version, module))
+        return {module_id: tuple(listed) for module_id, listed in listings.items()}
+
     def version_on(self, day: Day) -> ContractVersion | None:
         """The version in force on a day, or None outside the contract's life."""
         return next((version for version in self.versions if version.days.holds(day)), None)

@@ -88,9 +88,8 @@ class Rulebook:
         overridden = self.overrides.get(key, {})
         offered: list[Days] = []
         every: list[Demand] = []
-        for version in self.contract.versions:
-            module = version.module(key.module_id)
-            if module is None or membership_type is None or not module.admits(membership_type):
+        for version, module in self.contract.listings(key.module_id):
+            if membership_type is None or not module.admits(membership_type):
                 continue
             days = Days.of(version.days)
             offered.append(days)

@@ -45,12 +45,18 @@ class Enrollments:
 
     days: dict[EnrollmentKey, Days]
     at_most: Mapping[UUID, Days] | None = None
+    _keys: dict[UUID, list[EnrollmentKey]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Keys may vanish while days are being settled, but none is ever added.
+        for key in self.days:
+            self._keys.setdefault(key.member_id, []).append(key)
 
     def on(self, member_id: UUID, module_ids: tuple[UUID, ...]) -> Days:
         """The days on which a member is on one of the modules; none named: on any."""
         if module_ids:
             return union(self.days.get(EnrollmentKey(member_id, m), NO_DAYS) for m in module_ids)
-        return union(days for key, days in self.days.items() if key.member_id == member_id)
+        return union(self.days.get(key, NO_DAYS) for key in self._keys.get(member_id, ()))
 
     def by_member(self) -> dict[UUID, Days]:
         """The days on which each member is enrolled on anything."""

@@ -127,6 +127,4 @@ class AlwaysTrue(RuleBasedStateMachine):
 @pytest.mark.parametrize("steps", [20])
 def test_what_always_holds(server_channel: grpc.Channel, steps: int) -> None:
     AlwaysTrue.channel = server_channel
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
-        AlwaysTrue, settings=settings(max_examples=12, stateful_step_count=steps, deadline=None)
-    )
+    run_state_machine_as_test(AlwaysTrue, settings=settings(max_examples=12, stateful_step_count=steps, deadline=None))
