@@ -52,53 +52,75 @@ async def group_head(connection: Connection, group: UUID | GroupKey) -> GroupHea
 
 async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
     """A group at a revision, optionally only its periods with a day in a span. Raises RevisionUnknown."""
-    revision = await _revision_as_of(connection, head, as_of)
-    if revision == 0:
-        return GroupState(head.group_id, head.key, 0, None, None, ())
+    (state,) = await group_states(connection, [head], as_of, touching)
+    return state
+
+
+async def group_states(
+    connection: Connection, heads: Sequence[GroupHead], as_of: AsOf, touching: Span | None = None
+) -> list[GroupState]:
+    """Groups as of the same, in the order given; two queries however many they are. Raises RevisionUnknown."""
+    wanted = await _revisions_as_of(connection, heads, as_of)
+    keys, revisions = list(wanted), list(wanted.values())
     cursor = await connection.execute(
-        _REVISIONS + " WHERE r.group_key = %s AND r.revision = %s", [head.group_key, revision]
+        _REVISIONS + " JOIN unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision)"
+        " ON r.group_key = w.group_key AND r.revision = w.revision",
+        [keys, revisions],
     )
-    row = await cursor.fetchone()
-    if row is None:
-        raise RevisionUnknown(head.group_id, revision)
-    found = _revision(head.group_id, row)
-    return GroupState(
-        head.group_id,
-        head.key,
-        revision,
-        found.cause,
-        found.recorded_at,
-        await periods_of(connection, head.group_key, revision, touching),
-    )
+    found = {row[0]: row for row in await cursor.fetchall()}
+    periods = await _periods(connection, keys, revisions, touching)
+    states = []
+    for head in heads:
+        revision = wanted[head.group_key]
+        if revision == 0:
+            states.append(GroupState(head.group_id, head.key, 0, None, None, ()))
+            continue
+        if head.group_key not in found:
+            raise RevisionUnknown(head.group_id, revision)
+        made = _revision(head.group_id, found[head.group_key])
+        its_periods = periods.get(head.group_key, ())
+        states.append(GroupState(head.group_id, head.key, revision, made.cause, made.recorded_at, tuple(its_periods)))
+    return states
 
 
-async def _revision_as_of(connection: Connection, head: GroupHead, as_of: AsOf) -> int:
+async def _revisions_as_of(connection: Connection, heads: Sequence[GroupHead], as_of: AsOf) -> dict[int, int]:
+    """For each group, by its key, the revision that is asked for; 0: the empty state before the first."""
     if as_of.revision is not None:
-        return as_of.revision
+        return {head.group_key: as_of.revision for head in heads}
     if as_of.instant is None:
-        return head.revision
+        return {head.group_key: head.revision for head in heads}
     await settled_until(connection, as_of.instant)
     cursor = await connection.execute(
-        "SELECT coalesce(max(revision), 0) FROM enrollment_revision WHERE group_key = %s AND recorded_at <= %s",
-        [head.group_key, as_of.instant],
+        "SELECT group_key, max(revision) FROM enrollment_revision"
+        " WHERE group_key = ANY(%s) AND recorded_at <= %s GROUP BY group_key",
+        [[head.group_key for head in heads], as_of.instant],
     )
-    row = await cursor.fetchone()
-    return row[0] if row else 0
+    known: dict[int, int] = dict(await cursor.fetchall())
+    return {head.group_key: known.get(head.group_key, 0) for head in heads}
 
 
-async def periods_of(
-    connection: Connection, group_key: int, revision: int, touching: Span | None = None
-) -> tuple[Period, ...]:
+async def periods_of(connection: Connection, group_key: int, revision: int) -> tuple[Period, ...]:
     """The periods of a revision in order of member, module and first day; none for revision 0."""
+    return tuple((await _periods(connection, [group_key], [revision], None)).get(group_key, ()))
+
+
+async def _periods(
+    connection: Connection, group_keys: list[int], revisions: list[int], touching: Span | None
+) -> dict[int, list[Period]]:
+    """The periods of several groups, each at a revision, in order of member, module and first day."""
     cursor = await connection.execute(
-        "SELECT p.member_id, p.membership_type, p.module_id, p.days FROM enrollment_revision r"
-        " JOIN enrollment_period p USING (revision_key) WHERE r.group_key = %s AND r.revision = %s"
-        " AND (%s::daterange IS NULL OR p.days && %s)",
-        [group_key, revision, touching, touching],
+        "SELECT r.group_key, p.member_id, p.membership_type, p.module_id, p.days"
+        " FROM unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision)"
+        " JOIN enrollment_revision r ON r.group_key = w.group_key AND r.revision = w.revision"
+        " JOIN enrollment_period p USING (revision_key) WHERE %s::daterange IS NULL OR p.days && %s",
+        [group_keys, revisions, touching, touching],
     )
-    rows = await cursor.fetchall()
-    periods = [Period(member, MembershipType(kind), module, days) for member, kind, module, days in rows]
-    return tuple(sorted(periods, key=lambda p: (p.member_id, p.module_id, p.days)))
+    periods: dict[int, list[Period]] = {}
+    for group_key, member_id, kind, module_id, days in await cursor.fetchall():
+        periods.setdefault(group_key, []).append(Period(member_id, MembershipType(kind), module_id, days))
+    for of_group in periods.values():
+        of_group.sort(key=lambda p: (p.member_id, p.module_id, p.days))
+    return periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,38 +137,49 @@ async def list_heads(
 ) -> list[GroupHead]:
     """The groups that match and had the revision, or existed at the instant, in order of id, beginning after one."""
     await settled_until(connection, as_of.instant)
+    source, where, named = "enrollment_group g", [], dict[str, Any](limit=limit)
+    if which.contract_id:
+        where.append("g.contract_id = %(contract)s")
+        named["contract"] = which.contract_id
+    if which.primary_id:
+        where.append("g.primary_id = %(primary)s")
+        named["primary"] = which.primary_id
+    if which.member_id:
+        source += " JOIN group_member m USING (group_key)"
+        where.append("m.member_id = %(member)s")
+        named["member"] = which.member_id
+        if as_of.instant:
+            where.append("m.recorded_at <= %(instant)s")
+    if as_of.revision:
+        where.append("g.revision >= %(revision)s")
+        named["revision"] = as_of.revision
+    if as_of.instant:
+        where.append(
+            "EXISTS (SELECT FROM change_request c WHERE c.group_key = g.group_key AND c.recorded_at <= %(instant)s)"
+        )
+        named["instant"] = as_of.instant
+    if after:
+        where.append("g.group_id > %(after)s")
+        named["after"] = after
     cursor = await connection.execute(
-        "SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision FROM enrollment_group g"
-        " WHERE (%(contract)s::uuid IS NULL OR g.contract_id = %(contract)s)"
-        " AND (%(primary)s::uuid IS NULL OR g.primary_id = %(primary)s)"
-        " AND (%(member)s::uuid IS NULL OR EXISTS (SELECT FROM group_member m WHERE m.member_id = %(member)s"
-        "  AND m.group_key = g.group_key AND (%(at)s::timestamptz IS NULL OR m.recorded_at <= %(at)s)))"
-        " AND (%(revision)s::integer IS NULL OR g.revision >= %(revision)s)"
-        " AND (%(at)s::timestamptz IS NULL OR EXISTS (SELECT FROM change_request c"
-        "  WHERE c.group_key = g.group_key AND c.recorded_at <= %(at)s))"
-        " AND (%(after)s::uuid IS NULL OR g.group_id > %(after)s) ORDER BY g.group_id LIMIT %(limit)s",
-        {
-            "contract": which.contract_id,
-            "primary": which.primary_id,
-            "member": which.member_id,
-            "revision": as_of.revision,
-            "at": as_of.instant,
-            "after": after,
-            "limit": limit,
-        },
+        "SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision"
+        f" FROM {source} WHERE {' AND '.join(where)} ORDER BY g.group_id LIMIT %(limit)s",
+        named,
     )
     return [GroupHead(key, gid, GroupKey(c, p), n) for key, gid, c, p, n in await cursor.fetchall()]
 
 
 _REVISIONS = (
-    "SELECT r.revision, r.recorded_at, r.policy_event, c.change_request_id, q.recompute_id"
+    "SELECT r.group_key, r.revision, r.recorded_at, r.policy_event, c.change_request_id, q.recompute_id"
     " FROM enrollment_revision r LEFT JOIN change_request c USING (change_request_key)"
     " LEFT JOIN recompute q USING (recompute_key)"
 )
 
 
 def _revision(group_id: UUID, row: Sequence[Any]) -> Revision:
-    return Revision(group_id, row[0], RevisionCause(row[3], row[4]), row[1], PolicyEvent(row[2]))
+    _, revision, recorded_at, policy_event, change_request_id, recompute_id = row
+    cause = RevisionCause(change_request_id, recompute_id)
+    return Revision(group_id, revision, cause, recorded_at, PolicyEvent(policy_event))
 
 
 async def list_revisions(connection: Connection, head: GroupHead, after: int, limit: int) -> list[Revision]:

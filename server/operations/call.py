@@ -31,7 +31,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `today_override` is the day that a `--dev` server was told to take for today."""
+    """One call; every operation receives it, whether it looks at it yet or not, so that identity only has to fill it.
+
+    `today_override` is the day that a `--dev` server was told to take for today.
+    """
 
     call_id: str
     caller: Caller

@@ -130,7 +130,7 @@ async def get_contract(core: Core, call: Call, contract_id: UUID, as_of: datetim
         return await core.contracts.recorded(connection, contract_id, as_of)
 
 
-async def list_contracts(core: Core, after: UUID | None, limit: int) -> Sequence[RecordedContract]:
+async def list_contracts(core: Core, call: Call, after: UUID | None, limit: int) -> Sequence[RecordedContract]:
     """Contracts in order of id, beginning after one."""
     async with core.database.reading() as connection:
         return await core.contracts.listed(connection, after, limit)

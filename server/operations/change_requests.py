@@ -148,7 +148,7 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal) -> Simulate
 
 
 async def available_choices(
-    core: Core, group: UUID | GroupKey, member_id: UUID, membership_type: MembershipType | None, on: date
+    core: Core, call: Call, group: UUID | GroupKey, member_id: UUID, membership_type: MembershipType | None, on: date
 ) -> Sequence[Choice]:
     """Every module of the version in force on a day, as the member could choose it.
 
@@ -161,13 +161,15 @@ async def available_choices(
     return tuple(choices.available_choices(basis, member_id, membership_type or assumed, to_day(on)))
 
 
-async def get_change_request(core: Core, change_request_id: UUID) -> ChangeRequest:
+async def get_change_request(core: Core, call: Call, change_request_id: UUID) -> ChangeRequest:
     """A stored request. Raises ChangeRequestUnknown."""
     async with core.database.reading() as connection:
         return await enrollment_reads.change_request(connection, change_request_id)
 
 
-async def list_change_requests(core: Core, group: UUID, after: int, limit: int) -> list[tuple[int, ChangeRequest]]:
+async def list_change_requests(
+    core: Core, call: Call, group: UUID, after: int, limit: int
+) -> list[tuple[int, ChangeRequest]]:
     """Requests of a group in the order in which they were judged, each with its place. Raises GroupUnknown."""
     async with core.database.snapshot() as connection:
         head = await group_head(connection, group)

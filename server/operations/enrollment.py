@@ -45,10 +45,10 @@ async def list_groups(
     not_in_the_future(call, as_of.instant, "instant")
     async with core.database.reading() as connection:
         heads = await enrollment_reads.list_heads(connection, which, as_of, after, limit)
-        return [await group_state(connection, head, as_of, touching) for head in heads]
+        return await enrollment_reads.group_states(connection, heads, as_of, touching)
 
 
-async def list_revisions(core: Core, group: UUID, after: int, limit: int) -> Sequence[Revision]:
+async def list_revisions(core: Core, call: Call, group: UUID, after: int, limit: int) -> Sequence[Revision]:
     """The revisions of a group after one, in order. Raises GroupUnknown."""
     async with core.database.reading() as connection:
         head = await group_head(connection, group)
@@ -64,7 +64,9 @@ class RevisionDifference:
     causes: Mapping[EnrollmentKey, Sequence[DifferenceCause]]
 
 
-async def diff_revisions(core: Core, group: UUID, from_revision: int, to_revision: int) -> RevisionDifference:
+async def diff_revisions(
+    core: Core, call: Call, group: UUID, from_revision: int, to_revision: int
+) -> RevisionDifference:
     """How two revisions differ. Raises RequestMalformed, GroupUnknown, RevisionUnknown."""
     if from_revision > to_revision:
         raise RequestMalformed([FieldViolation("from_revision", "comes after to_revision")])

@@ -17,7 +17,7 @@ from storage.requests import WriteKey, answered, lock, remember
 
 
 async def upsert_member(
-    core: Core, key: WriteKey, member_id: UUID, kind: MemberKind, display_name: str
+    core: Core, call: Call, key: WriteKey, member_id: UUID, kind: MemberKind, display_name: str
 ) -> RecordedMember:
     """Stores a member, or changes kind and name of one; facts stay. Raises RequestIdReused."""
 
@@ -83,7 +83,7 @@ async def get_member(core: Core, call: Call, member_id: UUID, as_of: datetime | 
     return recorded
 
 
-async def list_members(core: Core, after: UUID | None, limit: int) -> Sequence[RecordedMember]:
+async def list_members(core: Core, call: Call, after: UUID | None, limit: int) -> Sequence[RecordedMember]:
     """Members in order of id, beginning after one."""
     async with core.database.reading() as connection:
         return await core.members.listed(connection, after, limit)

@@ -67,7 +67,7 @@ class DryRun:
     unmet_enrolls: Sequence[UnmetEnroll]
 
 
-async def dry_run(core: Core, group: UUID) -> DryRun:
+async def dry_run(core: Core, call: Call, group: UUID) -> DryRun:
     """Computes a group anew and stores nothing. Raises GroupUnknown."""
     async with core.database.snapshot() as connection:
         head = await group_head(connection, group)
@@ -122,7 +122,7 @@ class RecomputePage:
 
 
 async def list_recomputes(
-    core: Core, group: UUID | None, contract_id: UUID | None, state: str | None, after: int, limit: int
+    core: Core, call: Call, group: UUID | None, contract_id: UUID | None, state: str | None, after: int, limit: int
 ) -> RecomputePage:
     """Recomputes of a group or of a contract's groups, in the order in which they were asked for.
 

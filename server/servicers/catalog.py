@@ -78,7 +78,7 @@ class CatalogServicer(CatalogServiceServicer):
     async def ListContracts(self, request: pb.ListContractsRequest, context: Context) -> pb.ListContractsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens), page_size(request)
-        found = await catalog.list_contracts(self._core, UUID(after) if after else None, size)
+        found = await catalog.list_contracts(self._core, current_call(), UUID(after) if after else None, size)
         last = str(found[-1].contract.contract_id) if found else None
         return pb.ListContractsResponse(
             contracts=[_recorded_to_proto(recorded) for recorded in found],

@@ -57,7 +57,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         self, request: pb.GetChangeRequestRequest, context: Context
     ) -> pb.GetChangeRequestResponse:
         check_consistency_token(request, self._tokens)
-        found = await change_requests.get_change_request(self._core, UUID(request.change_request_id))
+        found = await change_requests.get_change_request(self._core, current_call(), UUID(request.change_request_id))
         return pb.GetChangeRequestResponse(change_request=change_request_to_proto(found))
 
     async def ListChangeRequests(
@@ -65,7 +65,9 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
     ) -> pb.ListChangeRequestsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
-        found = await change_requests.list_change_requests(self._core, UUID(request.group_id), after, size)
+        found = await change_requests.list_change_requests(
+            self._core, current_call(), UUID(request.group_id), after, size
+        )
         return pb.ListChangeRequestsResponse(
             change_requests=[change_request_to_proto(change_request) for _, change_request in found],
             next_page_token=next_page_token(request, self._tokens, len(found) == size, found[-1][0] if found else None),
@@ -94,6 +96,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         by_id = request.WhichOneof("group") == "group_id"
         found = await change_requests.available_choices(
             self._core,
+            current_call(),
             UUID(request.group_id) if by_id else key_from_proto(request.key),
             UUID(request.member_id),
             MEMBERSHIP_TYPES.given(request.membership_type),
@@ -112,7 +115,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
                 self._core, current_call(), write_key(request), contract_id
             )
         elif request.dry_run:
-            tried = await recomputes.dry_run(self._core, UUID(request.group_id))
+            tried = await recomputes.dry_run(self._core, current_call(), UUID(request.group_id))
             types = tried.membership_types
             response.differences.extend(difference_to_proto(tried.group_id, d, types) for d in tried.differences)
             response.unmet_enrolls.extend(unmet_to_proto(unmet) for unmet in tried.unmet_enrolls)
@@ -130,6 +133,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         state = messages.RecomputeState.Name(request.state).removeprefix("RECOMPUTE_STATE_")
         page = await recomputes.list_recomputes(
             self._core,
+            current_call(),
             UUID(request.group_id) if request.group_id else None,
             UUID(request.contract_id) if request.contract_id else None,
             None if state == "UNSPECIFIED" else state,

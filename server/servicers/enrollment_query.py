@@ -60,7 +60,7 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
     async def ListRevisions(self, request: pb.ListRevisionsRequest, context: Context) -> pb.ListRevisionsResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens) or 0, page_size(request)
-        revisions = await operations.list_revisions(self._core, UUID(request.group_id), after, size)
+        revisions = await operations.list_revisions(self._core, current_call(), UUID(request.group_id), after, size)
         return pb.ListRevisionsResponse(
             revisions=[revision_to_proto(revision) for revision in revisions],
             next_page_token=next_page_token(request, self._tokens, len(revisions) == size, after + size),
@@ -69,7 +69,9 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
     async def DiffRevisions(self, request: pb.DiffRevisionsRequest, context: Context) -> pb.DiffRevisionsResponse:
         check_consistency_token(request, self._tokens)
         group_id = UUID(request.group_id)
-        found = await operations.diff_revisions(self._core, group_id, request.from_revision, request.to_revision)
+        found = await operations.diff_revisions(
+            self._core, current_call(), group_id, request.from_revision, request.to_revision
+        )
         return pb.DiffRevisionsResponse(
             differences=[
                 difference_to_proto(

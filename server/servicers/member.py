@@ -35,6 +35,7 @@ class MemberServicer(MemberServiceServicer):
         member = request.member
         recorded = await members.upsert_member(
             self._core,
+            current_call(),
             write_key(request),
             UUID(member.member_id),
             MEMBER_KINDS.from_proto(member.kind),
@@ -71,7 +72,7 @@ class MemberServicer(MemberServiceServicer):
     async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
         check_consistency_token(request, self._tokens)
         after, size = page_start(request, self._tokens), page_size(request)
-        found = await members.list_members(self._core, UUID(after) if after else None, size)
+        found = await members.list_members(self._core, current_call(), UUID(after) if after else None, size)
         last = str(found[-1].member.member_id) if found else None
         return pb.ListMembersResponse(
             members=[member_to_proto(recorded.member, recorded.recorded_at) for recorded in found],
