@@ -48,11 +48,12 @@ def main() -> None:
     from server.listener import AddressTaken
     from server.process import serve
     from storage.embedded import EmbeddedDatabaseFailed
+    from storage.migrations import DatabaseTooOld
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except (AddressTaken, EmbeddedDatabaseFailed, DatabaseUnavailable) as failed:
+    except (AddressTaken, EmbeddedDatabaseFailed, DatabaseTooOld, DatabaseUnavailable) as failed:
         print(f"affilia cannot serve: {failed}", file=sys.stderr)
         raise SystemExit(1) from None
 

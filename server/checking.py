@@ -140,14 +140,18 @@ def _enum_check(enum: EnumDescriptor, *, refuse_zero: bool) -> Check:
 
 def _text_check(field: FieldDescriptor) -> Check:
     options = field.GetOptions()
+    # An empty text stands for "not given", but for an item of a list, or the chosen field of a oneof.
+    may_be_empty = not field.is_repeated and not field.has_presence
     if options.Extensions[field_info_pb2.field_info].format == field_info_pb2.FieldInfo.UUID4:
-        return _uuid_check
+        return _uuid_check_that(may_be_empty)
     limits = options.Extensions[limits_pb2.limits]
     longest = limits.max_length if limits.HasField("max_length") else DEFAULT_MAX_LENGTH
     pattern = re.compile(limits.pattern) if limits.HasField("pattern") else None
 
     def check(value: str, path: str) -> Iterator[FieldViolation]:
-        if len(value) > longest:
+        if not value and field.is_repeated:
+            yield FieldViolation(path, "is empty")
+        elif len(value) > longest:
             yield FieldViolation(path, f"has {len(value)} characters; at most {longest} are allowed")
         elif CONTROL_CHARACTERS.search(value):
             yield FieldViolation(path, "holds control characters")
@@ -157,9 +161,12 @@ def _text_check(field: FieldDescriptor) -> Check:
     return check
 
 
-def _uuid_check(value: str, path: str) -> Iterator[FieldViolation]:
-    if value and not UUID_TEXT.fullmatch(value):
-        yield FieldViolation(path, "is not a UUID such as 7d9f2c1a-0b6e-4d5c-8a34-1f2e3d4c5b6a")
+def _uuid_check_that(may_be_empty: bool) -> Check:
+    def check(value: str, path: str) -> Iterator[FieldViolation]:
+        if not UUID_TEXT.fullmatch(value) and not (may_be_empty and not value):
+            yield FieldViolation(path, "is not a UUID such as 7d9f2c1a-0b6e-4d5c-8a34-1f2e3d4c5b6a")
+
+    return check
 
 
 def _number_check(field: FieldDescriptor) -> Check:

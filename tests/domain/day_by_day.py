@@ -3,7 +3,7 @@
 It follows `enrollment.md`, sections 1 to 3, and shares no code with the engine but the values that both are about.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -113,12 +113,14 @@ class OneDay:
             case other:
                 raise NotImplementedError(f"the model does not know {other}")
 
-    def _of_subject(self, subject: Subject, who: UUID, on: On, everyone: set[UUID] | None, holds) -> bool:  # type: ignore[no-untyped-def]
+    def _of_subject(
+        self, subject: Subject, who: UUID, on: On, everyone: set[UUID] | None, holds: Callable[[UUID], bool]
+    ) -> bool:
         match subject:
             case Subject.SELF:
-                return bool(holds(who))
+                return holds(who)
             case Subject.PRIMARY:
-                return bool(holds(self.primary_id))
+                return holds(self.primary_id)
             case Subject.ANY_MEMBER:
                 return any(holds(member) for member, _ in on)
             case Subject.EVERY_MEMBER:

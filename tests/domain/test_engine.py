@@ -1,6 +1,7 @@
 """The engine against the slow and obvious one, and the statements that always hold (`enrollment.md`)."""
 
 from dataclasses import dataclass, replace
+from random import Random
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -160,7 +161,7 @@ def test_no_two_modules_of_a_slot_share_a_day(group: Group) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(groups, st.randoms(use_true_random=False))
-def test_the_order_of_rules_modules_and_members_changes_nothing(group: Group, shuffle) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_rules_modules_and_members_changes_nothing(group: Group, shuffle: Random) -> None:
     basis = group.basis
     versions_shuffled = []
     for version in basis.contract.versions:

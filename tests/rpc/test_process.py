@@ -186,6 +186,11 @@ def test_a_taken_port_is_an_error_in_one_sentence(server: ServerProcess, tmp_pat
         ServerProcess(tmp_path, "--listen", server.address)
 
 
+def test_a_database_that_is_not_there_is_an_error_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="cannot serve: The database is away"):
+        ServerProcess(tmp_path, "--database-url", f"postgresql:///postgres?host={tmp_path}")
+
+
 def test_an_address_that_others_can_reach_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="loopback"):
         ServerProcess(tmp_path, "--listen", "0.0.0.0:0")

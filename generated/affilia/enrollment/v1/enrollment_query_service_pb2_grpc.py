@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class EnrollmentQueryServiceStub:
     """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. Reads never wait for writes.
+    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
+    the writes that were under way then.
     """
 
     def __init__(self, channel):
@@ -60,7 +61,8 @@ class EnrollmentQueryServiceStub:
 
 class EnrollmentQueryServiceServicer:
     """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. Reads never wait for writes.
+    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
+    the writes that were under way then.
     """
 
     def GetEnrollmentGroup(self, request, context):
@@ -130,7 +132,8 @@ def add_EnrollmentQueryServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EnrollmentQueryService:
     """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. Reads never wait for writes.
+    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
+    the writes that were under way then.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class EnrollmentQueryServiceStub:
     """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. Reads never wait for writes.
+    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
+    the writes that were under way then.
     """
 
     @_typing.overload
@@ -57,7 +58,8 @@ class EnrollmentQueryServiceStub:
 @_typing.type_check_only
 class EnrollmentQueryServiceAsyncStub(EnrollmentQueryServiceStub):
     """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. Reads never wait for writes.
+    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
+    the writes that were under way then.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,7 +84,8 @@ class EnrollmentQueryServiceAsyncStub(EnrollmentQueryServiceStub):
 
 class EnrollmentQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. Reads never wait for writes.
+    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
+    the writes that were under way then.
     """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,126 @@
+"""Whatever is sent, and however callers behave: a status that tells them something, and a server that goes on."""
+
+import gzip
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+
+from affilia.catalog.v1 import catalog_service_pb2, member_service_pb2
+from affilia.enrollment.v1 import change_request_service_pb2, enrollment_query_service_pb2
+from tests.conftest import ServerProcess
+from tests.support.calls import Family, new_id
+
+METHODS: list[MethodDescriptor] = [
+    method
+    for file in (catalog_service_pb2, member_service_pb2, change_request_service_pb2, enrollment_query_service_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+]
+DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+TRIES = 150
+
+STRINGS = ["", "x", "é\U0001f600", "a" * 300, "\x7f", "not-a-uuid", "0001-01-01", "' OR 1=1 --", "%s", "[A-Z]"]
+NUMBERS = [0, 1, -1, 2**31 - 1, -(2**31), 12, 31, 2026]
+LONG_NUMBERS = [*NUMBERS, 2**63 - 1, -(2**63)]
+
+
+def random_message(message: Message, draw: random.Random, depth: int = 0) -> Message:
+    """Fills some fields with something that their type allows, often extreme, sometimes sensible."""
+    for field in message.DESCRIPTOR.fields:
+        if draw.random() < (0.25 if depth < 5 else 0.7):
+            continue
+        if field.is_repeated:
+            for _ in range(draw.choice([0, 1, 2])):
+                if field.message_type is None:
+                    getattr(message, field.name).append(random_value(field, draw))
+                elif depth < 6:
+                    random_message(getattr(message, field.name).add(), draw, depth + 1)
+        elif field.message_type is None:
+            setattr(message, field.name, random_value(field, draw))
+        elif depth < 6:
+            getattr(message, field.name).SetInParent()
+            random_message(getattr(message, field.name), draw, depth + 1)
+    return message
+
+
+def random_value(field: FieldDescriptor, draw: random.Random) -> Any:
+    if field.enum_type is not None:
+        return draw.choice([*(v.number for v in field.enum_type.values), 99])
+    match field.cpp_type:
+        case FieldDescriptor.CPPTYPE_STRING:
+            return new_id() if field.name.endswith("_id") and draw.random() < 0.8 else draw.choice(STRINGS)
+        case FieldDescriptor.CPPTYPE_BOOL:
+            return draw.random() < 0.5
+        case FieldDescriptor.CPPTYPE_INT64:
+            return draw.choice(LONG_NUMBERS)
+        case _:
+            return draw.choice(NUMBERS)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_nothing_that_is_sent_is_a_defect(server_channel: grpc.Channel, method: MethodDescriptor) -> None:
+    service = method.containing_service.full_name
+    call: Any = server_channel.unary_unary(f"/{service}/{method.name}")
+    draw = random.Random(method.full_name)
+    for n in range(TRIES):
+        message = random_message(message_factory.GetMessageClass(method.input_type)(), draw)
+        data = bytearray(message.SerializeToString())
+        if n % 3 == 0 and data:
+            for _ in range(draw.randint(1, 4)):
+                data[draw.randrange(len(data))] = draw.randrange(256)
+        try:
+            call(bytes(data), timeout=10)
+        except grpc.RpcError as error:
+            code = error.code()
+            assert code not in DEFECTS, f"try {n}: {code} {error.details()} for {message}"
+
+
+def test_a_message_that_grows_beyond_the_limit_when_it_is_unpacked_is_refused(family: Family) -> None:
+    change = family.leave("2026-01-01")
+    change.note = "x" * 20_000_000
+    request = family.request(change)
+    assert len(gzip.compress(request.SerializeToString())) < 100_000
+    with pytest.raises(grpc.RpcError) as raised:
+        family.requests.SubmitChangeRequest(request, compression=grpc.Compression.Gzip)
+    error: Any = raised.value
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_cancelled_calls_leave_nothing_behind(family: Family) -> None:
+    group = family.submit(family.enroll(family.base, "2026-01-01")).group
+
+    def cancelled(n: int) -> None:
+        future = family.requests.SubmitChangeRequest.future(
+            family.request(family.enroll(family.plus if n % 2 else family.base, "2026-02-01"))
+        )
+        if n % 3:
+            family.group()
+        future.cancel()
+
+    with ThreadPoolExecutor(32) as threads:
+        list(threads.map(cancelled, range(600)))
+    assert family.group(revision=1) == group
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(threads.map(lambda _: family.group(), range(64)))
+    assert len(answers) == 64
+
+
+def test_without_dev_nobody_sets_today(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, "--no-dev")
+    with grpc.insecure_channel(server.address) as channel:
+        family = Family(channel).set_up()
+        contract = family.contract()
+        contract.versions[0].max_backdating_days = 0
+        family.amend(contract)
+        request = family.request(family.enroll(family.base, "2025-01-02"))
+        answer = family.requests.SubmitChangeRequest(request, metadata=(("x-affilia-today", "2025-01-02"),))
+        assert [v.code for v in answer.change_request.violations] == [3]
+        family.requests.SubmitChangeRequest(request, metadata=(("x-affilia-today", "nonsense"),))
+    server.stop()
