@@ -4,9 +4,10 @@ Whoever changes a group holds the lock on its head row (`lock_group`); everythin
 others stands in `enrollment_reads.py`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
@@ -50,31 +51,37 @@ async def lock_group(tx: Connection, group_id: UUID, key: GroupKey) -> LockedGro
 
 
 async def _lock(tx: Connection, group_id: UUID) -> LockedGroup | None:
+    cursor = await tx.execute(f"SELECT {_LOCKED} WHERE group_id = %s FOR NO KEY UPDATE", [group_id])
+    row = await cursor.fetchone()
+    return _locked(row) if row else None
+
+
+_LOCKED = "group_key, group_id, contract_id, primary_id, revision, recorded_at FROM enrollment_group"
+
+
+def _locked(row: Sequence[Any]) -> LockedGroup:
+    return LockedGroup(row[0], row[1], GroupKey(row[2], row[3]), row[4], row[5])
+
+
+async def lock_free_groups(tx: Connection, group_keys: list[int]) -> list[LockedGroup]:
+    """Locks those of some groups that nobody else has locked."""
     cursor = await tx.execute(
-        "SELECT group_key, contract_id, primary_id, revision, recorded_at FROM enrollment_group"
-        " WHERE group_id = %s FOR NO KEY UPDATE",
-        [group_id],
+        f"SELECT {_LOCKED} WHERE group_key = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE SKIP LOCKED", [group_keys]
     )
-    row = await cursor.fetchone()
-    return LockedGroup(row[0], group_id, GroupKey(row[1], row[2]), row[3], row[4]) if row else None
+    return [_locked(row) for row in await cursor.fetchall()]
 
 
-async def lock_known_group(tx: Connection, group_key: int) -> LockedGroup:
-    """Locks a group that exists."""
-    cursor = await tx.execute("SELECT group_id FROM enrollment_group WHERE group_key = %s", [group_key])
-    row = await cursor.fetchone()
-    locked = await _lock(tx, row[0]) if row else None
-    assert locked is not None  # noqa: S101 (groups are never deleted)
-    return locked
-
-
-async def decisions_of(connection: Connection, group_key: int) -> tuple[Decision, ...]:
-    """What the approved requests of a group say, in order of approval."""
+async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[int, list[Decision]]:
+    """What the approved requests of some groups say, by group key, each in order of approval."""
     cursor = await connection.execute(
-        "SELECT document FROM change_request WHERE group_key = %s AND approved ORDER BY change_request_key",
-        [group_key],
+        "SELECT group_key, document FROM change_request WHERE group_key = ANY(%s) AND approved"
+        " ORDER BY change_request_key",
+        [group_keys],
     )
-    return tuple(change_request_from_document(document).decision() for (document,) in await cursor.fetchall())
+    decisions: dict[int, list[Decision]] = {}
+    for group_key, document in await cursor.fetchall():
+        decisions.setdefault(group_key, []).append(change_request_from_document(document).decision())
+    return decisions
 
 
 async def add_members(tx: Connection, group: LockedGroup, member_ids: Iterable[UUID]) -> None:

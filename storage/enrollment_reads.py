@@ -1,6 +1,6 @@
 """Enrollment groups, read: as of now, as of a revision, as of an instant. No locks are taken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,14 +61,13 @@ async def group_states(
 ) -> list[GroupState]:
     """Groups as of the same, in the order given; two queries however many they are. Raises RevisionUnknown."""
     wanted = await _revisions_as_of(connection, heads, as_of)
-    keys, revisions = list(wanted), list(wanted.values())
     cursor = await connection.execute(
         _REVISIONS + " JOIN unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision)"
         " ON r.group_key = w.group_key AND r.revision = w.revision",
-        [keys, revisions],
+        [list(wanted), list(wanted.values())],
     )
     found = {row[0]: row for row in await cursor.fetchall()}
-    periods = await _periods(connection, keys, revisions, touching)
+    periods = await periods_at(connection, wanted, touching)
     states = []
     for head in heads:
         revision = wanted[head.group_key]
@@ -99,21 +98,21 @@ async def _revisions_as_of(connection: Connection, heads: Sequence[GroupHead], a
     return {head.group_key: known.get(head.group_key, 0) for head in heads}
 
 
-async def periods_of(connection: Connection, group_key: int, revision: int) -> tuple[Period, ...]:
+async def periods_of(connection: Connection, group_key: int, revision: int) -> list[Period]:
     """The periods of a revision in order of member, module and first day; none for revision 0."""
-    return tuple((await _periods(connection, [group_key], [revision], None)).get(group_key, ()))
+    return (await periods_at(connection, {group_key: revision})).get(group_key, [])
 
 
-async def _periods(
-    connection: Connection, group_keys: list[int], revisions: list[int], touching: Span | None
+async def periods_at(
+    connection: Connection, revisions: Mapping[int, int], touching: Span | None = None
 ) -> dict[int, list[Period]]:
-    """The periods of several groups, each at a revision, in order of member, module and first day."""
+    """The periods of several groups, by group key, each at a revision; in order of member, module and first day."""
     cursor = await connection.execute(
         "SELECT r.group_key, p.member_id, p.membership_type, p.module_id, p.days"
         " FROM unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision)"
         " JOIN enrollment_revision r ON r.group_key = w.group_key AND r.revision = w.revision"
         " JOIN enrollment_period p USING (revision_key) WHERE %s::daterange IS NULL OR p.days && %s",
-        [group_keys, revisions, touching, touching],
+        [list(revisions), list(revisions.values()), touching, touching],
     )
     periods: dict[int, list[Period]] = {}
     for group_key, member_id, kind, module_id, days in await cursor.fetchall():

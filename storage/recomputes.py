@@ -77,14 +77,14 @@ class WaitingRecompute:
     failed_attempts: int
 
 
-async def waiting_recompute(connection: Connection, group_key: int) -> WaitingRecompute | None:
-    """What waits for a group. To do it, the group must be locked."""
+async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> dict[int, WaitingRecompute]:
+    """What waits for some groups, by group key. To do it, the group must be locked."""
     cursor = await connection.execute(
-        f"SELECT recompute_key, today_override, failed_attempts FROM recompute WHERE group_key = %s AND {WAITING}",
-        [group_key],
+        f"SELECT group_key, recompute_key, today_override, failed_attempts FROM recompute"
+        f" WHERE group_key = ANY(%s) AND {WAITING}",
+        [group_keys],
     )
-    row = await cursor.fetchone()
-    return WaitingRecompute(*row) if row else None
+    return {group_key: WaitingRecompute(*waiting) for group_key, *waiting in await cursor.fetchall()}
 
 
 async def finish(

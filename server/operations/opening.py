@@ -1,6 +1,9 @@
-"""Loading a group with everything that its state is a function of: to change it, or only to look."""
+"""Loading groups with everything that their states are a function of: to change them, or only to look.
 
-from collections.abc import Iterable, Mapping
+Many groups cost as many queries as one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,27 +15,46 @@ from server.operations.core import Core
 from storage import enrollment, enrollment_reads, recomputes
 from storage.database import Connection
 from storage.enrollment import LockedGroup
-from storage.enrollment_reads import GroupHead
+from storage.recomputes import WaitingRecompute
 
 State = Mapping[EnrollmentKey, Days]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenGroup:
-    """A locked group, what its state is computed from, and that state."""
+    """A locked group, what its state is computed from, that state, and the recompute that waits for it, if one does."""
 
     group: LockedGroup
     basis: GroupBasis
     state: State
+    waiting: WaitingRecompute | None
 
 
 async def open_group(core: Core, tx: Connection, group: LockedGroup, also: Iterable[UUID] = ()) -> OpenGroup:
-    """Loads what a locked group is computed from; `also` names members beside those known to it.
+    """Opens one group; `also` names members beside those known to it. Raises ContractUnknown, MemberUnknown."""
+    (opened,) = await open_groups(core, tx, [group], also)
+    return opened
 
-    Contract and facts are kept from changing until the transaction ends. Raises ContractUnknown, MemberUnknown.
+
+async def open_groups(
+    core: Core, tx: Connection, groups: Sequence[LockedGroup], also: Iterable[UUID] = ()
+) -> list[OpenGroup]:
+    """Loads what locked groups are computed from, in the order given.
+
+    Contracts and facts are kept from changing until the transaction ends. Raises ContractUnknown, MemberUnknown.
     """
-    basis = await _basis(core, tx, group.key, group.group_key, also, hold=True)
-    return OpenGroup(group, basis, days_of(await enrollment_reads.periods_of(tx, group.group_key, group.revision)))
+    keys = {group.group_key: group.key for group in groups}
+    bases = await _bases(core, tx, keys, also, hold=True)
+    periods = await enrollment_reads.periods_at(tx, {group.group_key: group.revision for group in groups})
+    waiting = await recomputes.waiting_recomputes(tx, list(keys))
+    return [
+        OpenGroup(g, bases[g.group_key], days_of(periods.get(g.group_key, ())), waiting.get(g.group_key))
+        for g in groups
+    ]
+
+
+NOT_THERE = 0
+"""Stands for the key of a group that does not exist yet."""
 
 
 async def look_into(
@@ -42,30 +64,33 @@ async def look_into(
 
     A group that does not exist yet has no decisions and no days. Raises ContractUnknown, MemberUnknown.
     """
-    head = await _head(connection, key)
-    basis = await _basis(core, connection, key, head.group_key if head else None, also, hold=False)
-    if head is None:
-        return basis, {}
-    if await recomputes.waiting_recompute(connection, head.group_key):
+    try:
+        head = await enrollment_reads.group_head(connection, key)
+    except GroupUnknown:
+        return (await _bases(core, connection, {NOT_THERE: key}, also, hold=False))[NOT_THERE], {}
+    basis = (await _bases(core, connection, {head.group_key: key}, also, hold=False))[head.group_key]
+    if await recomputes.waiting_recomputes(connection, [head.group_key]):
         return basis, replay(basis).days
     return basis, days_of(await enrollment_reads.periods_of(connection, head.group_key, head.revision))
 
 
-async def _head(connection: Connection, key: GroupKey) -> GroupHead | None:
-    try:
-        return await enrollment_reads.group_head(connection, key)
-    except GroupUnknown:
-        return None
-
-
-async def _basis(
-    core: Core, connection: Connection, key: GroupKey, group_key: int | None, also: Iterable[UUID], *, hold: bool
-) -> GroupBasis:
-    contract = await core.contract_source.current(connection, key.contract_id, hold=hold)
-    decisions = await enrollment.decisions_of(connection, group_key) if group_key is not None else ()
-    members = {key.primary_id, *also, *_enrolled_by(decisions)}
+async def _bases(
+    core: Core, connection: Connection, keys: Mapping[int, GroupKey], also: Iterable[UUID], *, hold: bool
+) -> dict[int, GroupBasis]:
+    """What groups are computed from, by group key."""
+    contracts = {
+        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
+        for contract_id in sorted({key.contract_id for key in keys.values()})
+    }
+    decisions = await enrollment.decisions_of(connection, list(keys))
+    members = {key.primary_id for key in keys.values()} | set(also)
+    for of_group in decisions.values():
+        members |= _enrolled_by(of_group)
     facts = await core.fact_source.current_facts(connection, members, hold=hold)
-    return GroupBasis(contract, key.primary_id, decisions, facts)
+    return {
+        group_key: GroupBasis(contracts[key.contract_id], key.primary_id, tuple(decisions.get(group_key, ())), facts)
+        for group_key, key in keys.items()
+    }
 
 
 def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:

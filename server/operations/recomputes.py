@@ -11,7 +11,7 @@ from domain.enrollment.unmet import UnmetEnroll, unmet_enrolls
 from domain.membership import MembershipType
 from server.operations.call import Call
 from server.operations.core import Core
-from server.operations.opening import look_into, open_group
+from server.operations.opening import look_into, open_groups
 from server.operations.revising import catch_up
 from storage import enrollment, recomputes
 from storage.database import Connection
@@ -27,7 +27,7 @@ async def request_for_group(core: Core, call: Call, key: WriteKey, group: UUID) 
         if answer := await answered(tx, key):
             return await recomputes.recompute_by_id(tx, UUID(answer["recompute_id"]))
         head = await group_head(tx, group)
-        locked = await enrollment.lock_known_group(tx, head.group_key)
+        locked = await enrollment.lock_group(tx, head.group_id, head.key)
         recompute = await recomputes.enqueue_for_group(tx, locked, call.today_override)
         await remember(tx, key, {"recompute_id": str(recompute.recompute_id)})
         return recompute
@@ -83,13 +83,16 @@ async def dry_run(core: Core, call: Call, group: UUID) -> DryRun:
     )
 
 
-async def recompute_group(core: Core, call: Call, group_key: int) -> None:
-    """Does the recompute that waits for a group; nothing if another server was quicker."""
+async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> None:
+    """Does the recomputes that wait for some groups, all in one transaction.
+
+    Groups that somebody else is changing are left waiting; those that another server has done meanwhile are done.
+    """
 
     async def work(tx: Connection) -> None:
-        locked = await enrollment.lock_known_group(tx, group_key)
-        if await recomputes.waiting_recompute(tx, group_key):
-            await catch_up(call, tx, await open_group(core, tx, locked))
+        locked = await enrollment.lock_free_groups(tx, group_keys)
+        for opened in await open_groups(core, tx, locked):
+            await catch_up(call, tx, opened)
 
     await core.database.write(work)
 
@@ -97,16 +100,17 @@ async def recompute_group(core: Core, call: Call, group_key: int) -> None:
 async def count_failure(core: Core, call: Call, group_key: int, pauses: Sequence[float]) -> float | None:
     """Notes that a group's recompute failed; answers with the pause before the next attempt, None: given up.
 
-    `pauses` are the seconds before the second, third … attempt; after them it is given up.
+    0: there was nothing to note, or somebody else is changing the group. `pauses` are the
+    seconds before the second, third … attempt; after them it is given up.
     """
 
     async def work(tx: Connection) -> float | None:
-        locked = await enrollment.lock_known_group(tx, group_key)
-        waiting = await recomputes.waiting_recompute(tx, group_key)
-        if waiting is None:
-            return None
+        waiting = (await recomputes.waiting_recomputes(tx, [group_key])).get(group_key)
+        locked = await enrollment.lock_free_groups(tx, [group_key])
+        if waiting is None or not locked:
+            return 0.0
         pause = pauses[waiting.failed_attempts] if waiting.failed_attempts < len(pauses) else None
-        await recomputes.postpone(tx, locked, waiting, pause, call.clock())
+        await recomputes.postpone(tx, locked[0], waiting, pause, call.clock())
         return pause
 
     return await core.database.write(work)

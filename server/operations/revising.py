@@ -20,7 +20,7 @@ from storage.enrollment_reads import days_had_before
 
 async def catch_up(call: Call, tx: Connection, opened: OpenGroup) -> OpenGroup:
     """Does the recompute that waits for a group, if one does, as a revision of its own."""
-    waiting = await recomputes.waiting_recompute(tx, opened.group.group_key)
+    waiting = opened.waiting
     if waiting is None:
         return opened
     today = waiting.today_override or call.today(opened.basis.contract.time_zone)
@@ -30,7 +30,7 @@ async def catch_up(call: Call, tx: Connection, opened: OpenGroup) -> OpenGroup:
     made = moved.group.revision if moved.group.revision != opened.group.revision else None
     unmet = tuple(unmet_enrolls(opened.basis, settlement, opened.state))
     await recomputes.finish(tx, waiting, made, unmet)
-    return moved
+    return replace(moved, waiting=None)
 
 
 async def move_to(
