@@ -59,13 +59,10 @@ def lost_commitments(
                 break
 
 
-def runs_ended_early(
-    contract: Contract, key: EnrollmentKey, asked: Days, before: Days, after: Days
-) -> Iterator[Breach]:
-    """Runs that end on the last day of a bounded enroll (`asked`), did not end there before, and should last longer."""
-    ends_before = {run.end for run in before.spans}
-    ends_asked = {span.end for span in asked.spans}
-    for run in after.spans:
-        end = commitment_end(contract, key, run.start)
-        if end is not None and run.end < end and run.end in ends_asked and run.end not in ends_before:
-            yield Breach(key, run.end, to_date(end - 1))
+def run_ended_early(contract: Contract, key: EnrollmentKey, asked: Span, before: Days, after: Days) -> Breach | None:
+    """The run that ends with the last day of a bounded enroll, did not end there before, and should last longer."""
+    run = after.run_holding(asked.end - 1)
+    if run is None or run.end != asked.end or any(known.end == run.end for known in before.spans):
+        return None
+    end = commitment_end(contract, key, run.start)
+    return Breach(key, run.end, to_date(end - 1)) if end is not None and run.end < end else None

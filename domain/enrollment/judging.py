@@ -178,11 +178,11 @@ def _commitments(
 ) -> Iterator[Violation]:
     breaches = {breach.key: breach for breach in commitment.lost_commitments(contract, before, after, today)}
     for enroll, left in _enrolls_as_left(asked, contract):
-        if enroll.days.end != UNBOUNDED_END:
+        # A last day that a later change of the request takes away is not where this enroll ends a run.
+        if enroll.days.end != UNBOUNDED_END and left.holds(enroll.days.end - 1):
             key = EnrollmentKey(enroll.member_id, enroll.module_id)
-            for breach in commitment.runs_ended_early(
-                contract, key, left, before.get(key, NO_DAYS), after.get(key, NO_DAYS)
-            ):
+            had, has = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
+            if breach := commitment.run_ended_early(contract, key, enroll.days, had, has):
                 breaches.setdefault(key, breach)
     for key, on, earliest in breaches.values():
         yield Violation(
