@@ -33,7 +33,8 @@ def settings_from(arguments: list[str]) -> Settings:
     except ValidationError as wrong:
         for error in wrong.errors():
             name = "_".join(str(part) for part in error["loc"])
-            print(f"AFFILIA_{name.upper()}: {error['msg']}", file=sys.stderr)
+            sentence = error["msg"].removeprefix("Value error, ")
+            print(f"AFFILIA_{name.upper()}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -24,14 +24,19 @@ DEFAULT_MAX_LENGTH = 200
 DEFAULT_MAX_ITEMS = 1000
 
 UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Of every version, and in either case; parts of 8-4-4-4-12 hexadecimal digits."""
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Check = Callable[[Any, str], Iterator[FieldViolation]]
 """Checks a value found at a path."""
 
 
 def violations(message: Message) -> list[FieldViolation]:
-    """Everything that is wrong with a message by itself; at most 100, and one that says that there are more."""
+    """Everything that is wrong with a message by itself; at most 100, and one that says that there are more.
+
+    Fields that are only for output are cleared: whatever came in them, they mean nothing.
+    """
     found: list[FieldViolation] = []
     for violation in message_check(message.DESCRIPTOR)(message, ""):
         if len(found) == MOST_VIOLATIONS:
@@ -48,9 +53,12 @@ def message_check(descriptor: Descriptor) -> Check:
     if own is not None:
         return own
     fields = [(field.name, _field_check(field)) for field in descriptor.fields if not _is_output(field)]
+    outputs = [field.name for field in descriptor.fields if _is_output(field)]
     oneofs = [oneof.name for oneof in descriptor.oneofs if _is_required_oneof(oneof)]
 
     def check(message: Any, path: str) -> Iterator[FieldViolation]:
+        for name in outputs:
+            message.ClearField(name)
         for name, check_field in fields:
             yield from check_field(message, f"{path}.{name}" if path else name)
         for name in oneofs:
@@ -116,7 +124,7 @@ def _value_check(field: FieldDescriptor) -> Check:
         inner = field.message_type
         return lambda value, path: message_check(inner)(value, path)  # noqa: PLW0108
     if field.enum_type is not None:
-        return _enum_check(field.enum_type, refuse_zero=field.is_repeated)
+        return _enum_check(field.enum_type, refuse_zero=field.is_repeated or field.has_presence)
     if field.type == FieldDescriptor.TYPE_STRING:
         return _text_check(field)
     if field.cpp_type in (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64):
@@ -214,8 +222,17 @@ def _timestamp_check(value: Any, path: str) -> Iterator[FieldViolation]:
         yield FieldViolation(path, "is no instant between the years 1 and 9999")
 
 
+MOST_DURATION_SECONDS = 315_576_000_000
+
+
+def _duration_check(value: Any, path: str) -> Iterator[FieldViolation]:
+    if abs(value.seconds) > MOST_DURATION_SECONDS or abs(value.nanos) >= NANOS or value.seconds * value.nanos < 0:
+        yield FieldViolation(path, "is no duration of at most 10000 years with its parts of one sign")
+
+
 _OWN_CHECKS: dict[str, Check] = {
     "google.type.Date": _date_check,
     "affilia.type.v1.DateSpan": _span_check,
     "google.protobuf.Timestamp": _timestamp_check,
+    "google.protobuf.Duration": _duration_check,
 }

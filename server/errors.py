@@ -1,14 +1,22 @@
 """Errors on the wire: the one table from reason to status, and the details that programs act on."""
 
+from collections.abc import Iterable
+
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
-from domain.errors import DomainError, Reason, RequestMalformed
+from domain.errors import DomainError, FieldViolation, Reason, RequestMalformed
 
 DOMAIN = "affilia"
 STATUS_DETAILS = "grpc-status-details-bin"
+
+MOST_MESSAGE_BYTES = 400
+MOST_VIOLATION_BYTES = 3600
+"""An error travels in trailers, and callers refuse more than 8 KiB of those: they would be told RESOURCE_EXHAUSTED
+instead of the error. The message is there twice, once percent-encoded (at worst three bytes for one); details may be in
+base64 (four for three)."""
 
 STATUS: dict[Reason, StatusCode] = {
     Reason.REQUEST_MALFORMED: StatusCode.INVALID_ARGUMENT,
@@ -49,6 +57,13 @@ class TooLate(DomainError):
         super().__init__("The call took longer than its deadline; a write may have been done: repeat it.")
 
 
+class ShuttingDown(DomainError):
+    reason = Reason.SHUTTING_DOWN
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down; go on with another one.")
+
+
 class Defect(DomainError):
     """Something that we did wrong; tells the caller nothing but under which id it is logged."""
 
@@ -63,20 +78,36 @@ def status_of(error: DomainError) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.facts)
     details: list[Message] = [info]
     if isinstance(error, RequestMalformed):
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-                    for v in error.violations
-                ]
-            )
-        )
+        details.append(_bad_request(error.violations))
     if error.reason in RETRY_AFTER_SECONDS:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(int(RETRY_AFTER_SECONDS[error.reason] * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     code: int = STATUS[error.reason].value[0]
-    return status_pb2.Status(code=code, message=error.message, details=[_packed(detail) for detail in details])
+    message = _shortened(error.message, MOST_MESSAGE_BYTES)
+    return status_pb2.Status(code=code, message=message, details=[_packed(detail) for detail in details])
+
+
+def _bad_request(violations: Iterable[FieldViolation]) -> error_details_pb2.BadRequest:
+    """As many violations as fit; then one that says that there are more."""
+    bad_request, size = error_details_pb2.BadRequest(), 0
+    for violation in violations:
+        field = _shortened(violation.field, MOST_MESSAGE_BYTES)
+        wire = error_details_pb2.BadRequest.FieldViolation(
+            field=field, description=_shortened(violation.description, MOST_MESSAGE_BYTES)
+        )
+        size += wire.ByteSize() + 4
+        if size > MOST_VIOLATION_BYTES:
+            told = len(bad_request.field_violations)
+            bad_request.field_violations.add(field=field, description=f"and more: only the first {told} are listed")
+            break
+        bad_request.field_violations.append(wire)
+    return bad_request
+
+
+def _shortened(text: str, most_bytes: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= most_bytes else encoded[: most_bytes - 3].decode(errors="ignore") + "..."
 
 
 def _packed(detail: Message) -> any_pb2.Any:

@@ -1,5 +1,6 @@
 """One listener: a gRPC server with its services, health, reflection, and the interceptors around them."""
 
+import asyncio
 from collections.abc import Sequence
 
 import grpc
@@ -8,6 +9,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from server.interceptors.errors import errors_interceptor
 from server.interceptors.identity import identity_interceptor
+from server.interceptors.lasting import LastingCalls
 from server.interceptors.telemetry import telemetry_interceptor
 from server.interceptors.validation import ValidationInterceptor
 from server.operations.core import Core
@@ -15,6 +17,9 @@ from server.reflection import add_reflection
 from server.services import Service
 from server.settings import Settings
 from server.tokens import Tokens
+
+NOTICE_SECONDS = 0.1
+"""Between saying that we are going and going, so that watchers of health hear it."""
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
@@ -29,10 +34,12 @@ class Listener:
     def __init__(self, services: Sequence[Service], core: Core, tokens: Tokens, settings: Settings) -> None:
         self._names = ["", *(service.name for service in services)]
         self._health = health.aio.HealthServicer()
+        self._lasting = LastingCalls()
         self._server = grpc.aio.server(
             interceptors=[
                 telemetry_interceptor(),
                 errors_interceptor(settings.default_deadline_seconds),
+                self._lasting,
                 identity_interceptor(dev=settings.dev),
                 ValidationInterceptor(),
             ],
@@ -40,6 +47,9 @@ class Listener:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
+                # Thousands of streams may come back at once, after a restart.
+                ("grpc.server.max_pending_requests", 10_000),
+                ("grpc.server.max_pending_requests_hard_limit", 20_000),
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ],
@@ -67,4 +77,6 @@ class Listener:
     async def drain(self, seconds: float) -> None:
         """Says that it is going, takes no new calls, and lets those under way finish, so many seconds at the most."""
         await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(NOTICE_SECONDS)
+        self._lasting.end()
         await self._server.stop(seconds)

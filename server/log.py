@@ -6,6 +6,7 @@ Nothing that a caller sent is ever logged, nor the text of an exception, which m
 import logging
 import sys
 import traceback
+from typing import Any
 
 import structlog
 
@@ -26,7 +27,17 @@ def configure(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")
+    others = logging.StreamHandler(sys.stderr)
+    others.setFormatter(WithoutTexts("%(levelname)s %(name)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[others], force=True)
+
+
+class WithoutTexts(logging.Formatter):
+    """Log lines of libraries: who, and where an exception was raised. Never its text, which may quote a request."""
+
+    def formatException(self, ei: Any) -> str:
+        error = ei[1]
+        return "" if error is None else f"{type(error).__name__} at {'; '.join(where(error))}"
 
 
 def where(error: BaseException) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+LARGEST_PORT = 65535
+
 
 def is_loopback(address: str) -> bool:
     """Whether an address to listen on can only be reached from this machine."""
@@ -59,8 +61,13 @@ class Settings(BaseSettings):
     @field_validator("listen", "internal_listen")
     @classmethod
     def _only_loopback(cls, address: str) -> str:
-        if not address.startswith("unix:") and not address.rpartition(":")[2].isdigit():
-            raise ValueError(f"{address} is not an address with a port, such as 127.0.0.1:50051")
+        if not address.startswith("unix:"):
+            port = address.rpartition(":")[2]
+            # gRPC takes a port above 65535 modulo 65536.
+            if not (port.isascii() and port.isdigit() and int(port[:6]) <= LARGEST_PORT):
+                raise ValueError(f"{address} is not an address with a port, such as 127.0.0.1:50051")
+        elif address == "unix:":
+            raise ValueError(f"{address} names no socket; it needs a path, such as unix:/run/affilia.sock")
         if not is_loopback(address):
             raise ValueError(f"{address} can be reached from other machines; until callers are identified,"
                              " the server listens on the loopback interface only")  # fmt: skip

@@ -64,6 +64,6 @@ async def refuse(context: Context, error: DomainError) -> None:
     status = status_of(error)
     await context.abort(
         STATUS[error.reason],
-        error.message,
+        status.message,
         trailing_metadata=((STATUS_DETAILS, status.SerializeToString()), (CALL_ID, _call_id())),
     )

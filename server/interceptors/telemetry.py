@@ -49,7 +49,8 @@ async def _logged(method: str, context: Context) -> AsyncIterator[None]:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
             status = "CANCELLED" if cancelled else _status(context)
             tell = log.debug if status == "OK" else log.info
-            tell("call", method=method, status=status, milliseconds=milliseconds)
+            peer = str(context.peer()).partition(":")[0]  # ipv4, ipv6 or unix: how, not who
+            tell("call", method=method, status=status, milliseconds=milliseconds, peer=peer)
 
 
 def _status(context: Context) -> str:

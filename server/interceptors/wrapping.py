@@ -1,5 +1,6 @@
 """How interceptors surround a call: one shape for unary and streaming handlers alike."""
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
@@ -79,7 +80,21 @@ def rewrapped(handler: Handler, call: Callable[[Any], Any], stream: Callable[[An
     if handler.unary_unary:
         return grpc.unary_unary_rpc_method_handler(call(handler.unary_unary), **codec)
     if handler.unary_stream:
-        return grpc.unary_stream_rpc_method_handler(stream(handler.unary_stream), **codec)
+        return grpc.unary_stream_rpc_method_handler(stream(_generating(handler.unary_stream)), **codec)
     if handler.stream_unary:
         return grpc.stream_unary_rpc_method_handler(call(handler.stream_unary), **codec)
-    return grpc.stream_stream_rpc_method_handler(stream(handler.stream_stream), **codec)
+    return grpc.stream_stream_rpc_method_handler(stream(_generating(handler.stream_stream)), **codec)
+
+
+def _generating(behaviour: Any) -> Any:
+    """A streaming handler as an async generator: some write their responses by themselves, as health's Watch does."""
+    if not inspect.iscoroutinefunction(behaviour):
+        return behaviour
+
+    async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
+        await behaviour(request, context)
+        nothing_more: tuple[Any, ...] = ()
+        for response in nothing_more:  # which makes this a generator
+            yield response
+
+    return generate

@@ -1,12 +1,113 @@
-"""A family of its own for each test over the wire."""
+"""A family of its own for each test over the wire; and the server's shell around a servicer of the tests."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import grpc
 import pytest
 
+from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
+from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import (
+    EnrollmentQueryServiceServicer,
+    add_EnrollmentQueryServiceServicer_to_server,
+)
+from server.listener import Listener
+from server.services import Service
+from server.settings import Settings
 from tests.support.calls import Family
+
+T = TypeVar("T")
+Answer = Callable[[pb.GetEnrollmentGroupRequest], Awaitable[Any]]
+
+SERVICE = "affilia.enrollment.v1.EnrollmentQueryService"
+UNARY = f"/{SERVICE}/GetEnrollmentGroup"
+DOWN = "/affilia.test.v1.Probe/Down"
+UP = "/affilia.test.v1.Probe/Up"
+"""A method that streams to the caller, and one that the caller streams to: the product's come with later issues."""
 
 
 @pytest.fixture
 def family(server_channel: grpc.Channel) -> Family:
     """Published and stored, nobody enrolled yet."""
     return Family(server_channel).set_up()
+
+
+async def nothing(request: pb.GetEnrollmentGroupRequest) -> pb.GetEnrollmentGroupResponse:
+    return pb.GetEnrollmentGroupResponse()
+
+
+class Probe(EnrollmentQueryServiceServicer):
+    """Answers every method with what the test says."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = nothing
+
+    async def GetEnrollmentGroup(self, request: Any, context: Any) -> Any:
+        return await self.answer(request)
+
+    async def Down(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        yield pb.GetEnrollmentGroupResponse()
+        yield await self.answer(request)
+
+    async def Up(self, requests: AsyncIterator[Any], context: Any) -> Any:
+        async for request in requests:
+            await self.answer(request)
+        return pb.GetEnrollmentGroupResponse()
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        add_EnrollmentQueryServiceServicer_to_server(self, server)
+        codec: Any = {
+            "request_deserializer": pb.GetEnrollmentGroupRequest.FromString,
+            "response_serializer": pb.GetEnrollmentGroupResponse.SerializeToString,
+        }
+        down: Any = grpc.unary_stream_rpc_method_handler(self.Down, **codec)
+        up: Any = grpc.stream_unary_rpc_method_handler(self.Up, **codec)
+        methods = grpc.method_handlers_generic_handler("affilia.test.v1.Probe", {"Down": down, "Up": up})
+        server.add_generic_rpc_handlers((methods,))
+
+
+class Shell:
+    """A listener of the product, on a loop in a thread of its own, without a database behind it."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.probe = Probe()  # type: ignore[abstract]  # the other methods are not asked
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._running = True
+        self.listener = self.run(self._started(Settings(listen="127.0.0.1:0", **settings)))
+        self.channel: Any = grpc.insecure_channel(self.listener.address)
+
+    async def _started(self, settings: Settings) -> Listener:
+        service = Service(SERVICE, lambda core, tokens: self.probe, lambda probe, server: probe.add_to(server))
+        core_and_tokens: Any = None  # the probe needs neither
+        listener = Listener([service], core_and_tokens, core_and_tokens, settings)
+        await listener.start(settings.listen)
+        await listener.tell_health(serving=True)
+        return listener
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def drain(self, seconds: float) -> None:
+        self._running = False
+        self.run(self.listener.drain(seconds))
+
+    def stop(self) -> None:
+        self.channel.close()
+        if self._running:
+            self.drain(0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    """On port 0, with `--dev`, and with half a second for calls that bring no deadline."""
+    running = Shell(dev=True, default_deadline_seconds=0.5)
+    yield running
+    running.stop()

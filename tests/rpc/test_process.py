@@ -117,9 +117,6 @@ def test_data_survive_a_restart(tmp_path: Path) -> None:
     server.stop()
 
 
-@pytest.mark.skipif(
-    bool(os.environ.get("AFFILIA_TEST_DATABASE_URL")), reason="an external database is not ours to kill"
-)
 def test_a_database_that_dies_is_told_and_comes_back_by_itself(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     with grpc.insecure_channel(server.address) as channel:
