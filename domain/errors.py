@@ -35,6 +35,9 @@ class Reason(StrEnum):
     OVERLOADED = "OVERLOADED"
     TOO_LATE = "TOO_LATE"
     DEFECT = "DEFECT"
+    FEED_TRIMMED = "FEED_TRIMMED"
+    FEED_DIVERGED = "FEED_DIVERGED"
+    CONSUMER_TOO_SLOW = "CONSUMER_TOO_SLOW"
 
 
 class DomainError(Exception):
@@ -201,3 +204,34 @@ class DatabaseUnavailable(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The database is away; repeat with the same request id.")
+
+
+class ShuttingDown(DomainError):
+    reason = Reason.SHUTTING_DOWN
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down; go on with another one.")
+
+
+class FeedTrimmed(DomainError):
+    reason = Reason.FEED_TRIMMED
+
+    def __init__(self, oldest_resume_token: str) -> None:
+        super().__init__(
+            "The feed no longer keeps what follows this place; begin with a snapshot.",
+            oldest_resume_token=oldest_resume_token,
+        )
+
+
+class FeedDiverged(DomainError):
+    reason = Reason.FEED_DIVERGED
+
+    def __init__(self) -> None:
+        super().__init__("The resume token is of another history of the feed; begin with a snapshot.")
+
+
+class ConsumerTooSlow(DomainError):
+    reason = Reason.CONSUMER_TOO_SLOW
+
+    def __init__(self) -> None:
+        super().__init__("A message was not taken in time; resume with the last token, and read faster.")

@@ -40,6 +40,9 @@ STATUS: dict[Reason, StatusCode] = {
     Reason.OVERLOADED: StatusCode.RESOURCE_EXHAUSTED,
     Reason.TOO_LATE: StatusCode.DEADLINE_EXCEEDED,
     Reason.DEFECT: StatusCode.INTERNAL,
+    Reason.FEED_TRIMMED: StatusCode.OUT_OF_RANGE,
+    Reason.FEED_DIVERGED: StatusCode.FAILED_PRECONDITION,
+    Reason.CONSUMER_TOO_SLOW: StatusCode.RESOURCE_EXHAUSTED,
 }
 
 RETRY_AFTER_SECONDS: dict[Reason, float] = {
@@ -47,6 +50,7 @@ RETRY_AFTER_SECONDS: dict[Reason, float] = {
     Reason.DATABASE_UNAVAILABLE: 1.0,
     Reason.SHUTTING_DOWN: 0.1,
     Reason.OVERLOADED: 0.5,
+    Reason.CONSUMER_TOO_SLOW: 0.5,
 }
 
 
@@ -55,13 +59,6 @@ class TooLate(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The call took longer than its deadline; a write may have been done: repeat it.")
-
-
-class ShuttingDown(DomainError):
-    reason = Reason.SHUTTING_DOWN
-
-    def __init__(self) -> None:
-        super().__init__("The server is shutting down; go on with another one.")
 
 
 class Defect(DomainError):

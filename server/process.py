@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from domain.errors import ShuttingDown
 from server import log as logging
 from server.interceptors.identity import LOOPBACK, system_clock
 from server.listener import Listener
@@ -19,12 +20,16 @@ from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
 from server.tokens import Tokens
 from server.workers.recomputing import recompute_for_ever
+from server.workers.sequencing import sequence_for_ever, trim_for_ever
+from server.workers.tailing import remind_for_ever, tail_for_ever
 from storage.database import Database
 from storage.deployment import read_deployment
 from storage.embedded import EmbeddedPostgres
 from storage.migrations import migrate
 
 PROBE_SECONDS = 1.0
+FEED_SECONDS = 10.0
+"""How long a server that starts waits for the feed to be read, before it refuses to."""
 
 log = structlog.get_logger()
 
@@ -48,7 +53,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         database = Database(url, settings.pool_size)
         await database.open()
         try:
-            async with _serving(settings, database, embedded) as server:
+            async with _serving(settings, url, database, embedded) as server:
                 yield server
         finally:
             await database.close()
@@ -58,22 +63,32 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, database: Database, embedded: EmbeddedPostgres | None) -> AsyncIterator[Running]:
+async def _serving(
+    settings: Settings, url: str, database: Database, embedded: EmbeddedPostgres | None
+) -> AsyncIterator[Running]:
     async with database.reading() as connection:
         tokens = Tokens((await read_deployment(connection)).token_key)
     core = core_on(database)
     listeners = [Listener(services, core, tokens, settings) for services in (PUBLIC, INTERNAL)]
     background: list[asyncio.Task[None]] = []
+    tailing = asyncio.create_task(tail_for_ever(core, url))
     try:
+        await asyncio.wait_for(core.feed.begun.wait(), FEED_SECONDS)
         await listeners[0].start(settings.listen)
         await listeners[1].start(settings.internal_listen)
         for listener in listeners:
             await listener.tell_health(serving=True)
         own_calls = Call("recompute-worker", LOOPBACK, system_clock)
         background.append(asyncio.create_task(recompute_for_ever(core, own_calls, settings.recompute_pauses)))
+        background.append(asyncio.create_task(sequence_for_ever(core)))
+        background.append(asyncio.create_task(trim_for_ever(core, settings.feed_keep_days)))
+        background.append(asyncio.create_task(remind_for_ever(core)))
         background.append(asyncio.create_task(_probe(database, listeners, embedded)))
         yield Running(core, *listeners)
     finally:
+        tailing.cancel()
+        await asyncio.gather(tailing, return_exceptions=True)
+        core.feed.end(ShuttingDown())
         await asyncio.gather(*(listener.drain(settings.drain_seconds) for listener in listeners))
         for task in background:
             task.cancel()

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="Seconds that a failed recompute waits before each further attempt, separated by commas.",
     )
+    feed_keep_days: float = Field(30.0, gt=0, le=36_500, description="How long the change feed keeps an event.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )

@@ -8,20 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from domain.catalog.contract import Contract
 from domain.enrollment.decisions import Decision, GroupKey
 from domain.enrollment.differences import Difference, PolicyEvent
+from domain.enrollment.events import EventType
 from domain.enrollment.group import Period
 from domain.enrollment.history import ChangeRequest
 from domain.enrollment.verdicts import Verdict
 from domain.identity import slot_id
+from domain.membership import MembershipType
 from storage.database import Connection
 from storage.documents import change_request_from_document, change_request_to_document
 from storage.instants import LATER_THAN
+from storage.outbox import NewEvent, add_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +125,24 @@ async def add_change_request(tx: Connection, group: LockedGroup, request: Change
     )
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
-    if not approved:
-        await add_event(tx, group, "CHANGE_REQUEST_REJECTED", request.recorded_at, change_request_key=row[0])
     change_request_key: int = row[0]
+    if not approved:
+        concerned = {request.key.primary_id, *(scoped.change.member_id for scoped in request.changes)}
+        rejected = NewEvent(EventType.CHANGE_REQUEST_REJECTED, concerned, change_request_key=change_request_key)
+        await add_event(tx, group.group_key, rejected, request.recorded_at)
     return change_request_key
 
 
 @dataclass(frozen=True, slots=True)
 class NewRevision:
-    """What a revision records: its periods, how it differs from the one before, and what that means."""
+    """What a revision records: its periods, how it differs from the one before, and what that means.
+
+    `membership_types` are everyone's who has a period or a difference.
+    """
 
     periods: tuple[Period, ...]
     differences: tuple[Difference, ...]
+    membership_types: Mapping[UUID, MembershipType]
     policy_event: PolicyEvent
     recorded_at: datetime
     change_request_key: int | None = None
@@ -160,9 +169,11 @@ async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, n
     assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
     revision_key = row[0]
     await _add_periods(tx, revision_key, contract, new.periods)
-    await _add_differences(tx, revision_key, group, new.differences)
+    await _add_differences(tx, revision_key, group, new)
     await tx.execute("UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key])
-    await add_event(tx, group, f"POLICY_{new.policy_event}", new.recorded_at, revision_key=revision_key)
+    concerned = {group.key.primary_id, *(p.member_id for p in new.periods), *(d.member_id for d in new.differences)}
+    event = NewEvent(EventType(f"POLICY_{new.policy_event}"), concerned, revision_key=revision_key)
+    await add_event(tx, group.group_key, event, new.recorded_at)
     return revision
 
 
@@ -187,39 +198,23 @@ async def _add_periods(tx: Connection, revision_key: int, contract: Contract, pe
     )
 
 
-async def _add_differences(
-    tx: Connection, revision_key: int, group: LockedGroup, differences: tuple[Difference, ...]
-) -> None:
+async def _add_differences(tx: Connection, revision_key: int, group: LockedGroup, new: NewRevision) -> None:
     async with tx.cursor() as cursor:
         await cursor.executemany(
             "INSERT INTO enrollment_difference"
-            " (revision_key, group_key, member_id, module_id, kinds, gained, lost) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            " (revision_key, group_key, member_id, membership_type, module_id, kinds, gained, lost)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 [
                     revision_key,
                     group.group_key,
                     d.member_id,
+                    new.membership_types[d.member_id].value,
                     d.module_id,
                     [str(k) for k in d.kinds],
                     d.gained,
                     d.lost,
                 ]
-                for d in differences
+                for d in new.differences
             ],
         )
-
-
-async def add_event(
-    tx: Connection,
-    group: LockedGroup,
-    kind: str,
-    recorded_at: datetime,
-    revision_key: int | None = None,
-    change_request_key: int | None = None,
-) -> None:
-    """Appends an event of the group, in the transaction of what it tells."""
-    await tx.execute(
-        "INSERT INTO event (event_id, group_key, kind, revision_key, change_request_key, recorded_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
-        [uuid4(), group.group_key, kind, revision_key, change_request_key, recorded_at],
-    )

@@ -9,11 +9,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.enrollment.decisions import GroupKey
+from domain.enrollment.events import EventType
 from domain.enrollment.history import Recompute, RecomputeTrigger
 from domain.enrollment.unmet import UnmetEnroll
 from storage.database import Connection
 from storage.documents import unmet_from_document, unmet_to_document
-from storage.enrollment import LockedGroup, add_event
+from storage.enrollment import LockedGroup
+from storage.outbox import FailedAttempt, NewEvent, add_event
 
 _ENQUEUE = (
     "INSERT INTO recompute (recompute_id, group_key, trigger, requested_at, today_override)"
@@ -102,14 +104,25 @@ async def postpone(
     tx: Connection, group: LockedGroup, waiting: WaitingRecompute, pause_seconds: float | None, now: datetime
 ) -> None:
     """Counts a failed attempt: tried again after a pause, or (None) given up; either is an event of the group."""
-    await tx.execute(
+    cursor = await tx.execute(
         "UPDATE recompute SET failed_attempts = failed_attempts + 1,"
         " next_attempt_at = clock_timestamp() + make_interval(secs => %s),"
-        " failed_at = CASE WHEN %s::float8 IS NULL THEN clock_timestamp() END WHERE recompute_key = %s",
+        " failed_at = CASE WHEN %s::float8 IS NULL THEN clock_timestamp() END WHERE recompute_key = %s"
+        " RETURNING failed_attempts, next_attempt_at",
         [pause_seconds, pause_seconds, waiting.recompute_key],
     )
-    kind = "RECOMPUTE_FAILED" if pause_seconds is None else "RECOMPUTE_RETRIED"
-    await add_event(tx, group, kind, now)
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 (it waits, and the group is locked)
+    failed_attempts, next_attempt_at = row
+    type_ = EventType.RECOMPUTE_FAILED if pause_seconds is None else EventType.RECOMPUTE_RETRIED
+    failed = FailedAttempt(waiting.recompute_key, failed_attempts, next_attempt_at)
+    event = NewEvent(type_, await _members(tx, group), failed_attempt=failed)
+    await add_event(tx, group.group_key, event, now)
+
+
+async def _members(tx: Connection, group: LockedGroup) -> set[UUID]:
+    cursor = await tx.execute("SELECT member_id FROM group_member WHERE group_key = %s", [group.group_key])
+    return {member_id for (member_id,) in await cursor.fetchall()}
 
 
 _RECOMPUTES = (

@@ -2,7 +2,8 @@
 
 Surrogate keys end in `_key` (bigint, never leave the database); what callers know ends in `_id` (uuid). What is
 recorded is only ever added: revisions, periods, differences, change requests, contract and member states are never
-updated or deleted. Mutable are the heads alone: `enrollment_group` (its current revision) and `recompute` (its state).
+updated or deleted. Mutable are `enrollment_group` (its current revision), `recompute` (its state), and the feed, whose
+entries end with their retention.
 The statements stand beside their area (`contracts.py`, `members.py`, `enrollment.py` …); this file is the source of
 migrations and of the test that compares both.
 """
@@ -185,6 +186,7 @@ enrollment_difference = Table(
     Column("revision_key", ForeignKey("enrollment_revision.revision_key"), nullable=False, index=True),
     Column("group_key", BigInteger, nullable=False, index=True),
     Column("member_id", Uuid, nullable=False),
+    Column("membership_type", Text, nullable=False),
     Column("module_id", Uuid, nullable=False),
     Column("kinds", ARRAY(Text), nullable=False),
     Column("gained", DATEMULTIRANGE, nullable=False),
@@ -202,5 +204,36 @@ event = Table(
     Column("revision_key", ForeignKey("enrollment_revision.revision_key")),
     Column("change_request_key", ForeignKey("change_request.change_request_key")),
     _recorded_at(),
+    Column("member_ids", ARRAY(Uuid), nullable=False, comment="Everyone whom the event concerns."),
+    Column("recompute_key", ForeignKey("recompute.recompute_key")),
+    Column("failed_attempts", Integer),
+    Column("next_attempt_at", DateTime(timezone=True)),
     comment="What the change feed will tell, written in the transaction of the change.",
+)
+
+feed_pending = Table(
+    "feed_pending",
+    metadata,
+    Column("event_key", BigInteger, primary_key=True, autoincrement=False),
+    _recorded_at(),
+    comment="Events that were committed, or will be, and have no position yet; written with the event.",
+)
+
+feed_entry = Table(
+    "feed_entry",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_key", ForeignKey("event.event_key"), nullable=False, unique=True),
+    Column("appended_at", DateTime(timezone=True), nullable=False),
+    comment="The feed: events under positions 1, 2, 3 and so on without holes, in an order that never changes.",
+)
+
+feed_head = Table(
+    "feed_head",
+    metadata,
+    Column("feed_id", Uuid, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("trimmed_position", BigInteger, nullable=False),
+    Column("trimmed_event_id", Uuid),
+    comment="One row: which feed this is, its last position, and the last one that is no longer kept.",
 )

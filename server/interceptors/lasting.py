@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from server.errors import ShuttingDown
+from domain.errors import ShuttingDown
 from server.interceptors.errors import LASTING_METHODS
 from server.interceptors.wrapping import AroundInterceptor
 from server.rpc_types import Context, Continuation

@@ -56,7 +56,8 @@ def _validated(handler: Handler, *, ours: bool) -> Handler:
             responses = behaviour(read(data), context)
             try:
                 async for response in responses:
-                    yield serialise(response)
+                    # What goes to many streams is serialised once, before it comes here.
+                    yield response if isinstance(response, bytes) else serialise(response)
             finally:
                 await responses.aclose()
 

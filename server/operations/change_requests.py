@@ -45,6 +45,7 @@ async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
     done = await core.database.write(lambda tx: _submit(core, call, key, proposal, tx))
+    core.events_written.set()
     if isinstance(done, RevisionMismatch):
         raise done
     return done

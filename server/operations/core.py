@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.members import Facts
+from server.operations.feed_tail import FeedTail
 from storage.contracts import StoredContracts
 from storage.database import Connection, Database
 from storage.members import StoredMembers
@@ -40,7 +41,7 @@ class FactSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One per process. `recompute_wanted` rings when this process has enqueued recomputes."""
+    """One per process. The bells ring when this process has enqueued recomputes, or has written events."""
 
     database: Database
     contracts: StoredContracts
@@ -48,6 +49,8 @@ class Core:
     contract_source: ContractSource
     fact_source: FactSource
     recompute_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    events_written: asyncio.Event = field(default_factory=asyncio.Event)
+    feed: FeedTail = field(default_factory=FeedTail)
 
 
 def core_on(database: Database) -> Core:

@@ -95,6 +95,7 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> Non
             await catch_up(call, tx, opened)
 
     await core.database.write(work)
+    core.events_written.set()
 
 
 async def count_failure(core: Core, call: Call, group_key: int, pauses: Sequence[float]) -> float | None:
@@ -113,7 +114,9 @@ async def count_failure(core: Core, call: Call, group_key: int, pauses: Sequence
         await recomputes.postpone(tx, locked[0], waiting, pause, call.clock())
         return pause
 
-    return await core.database.write(work)
+    pause = await core.database.write(work)
+    core.events_written.set()
+    return pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ async def move_to(
         NewRevision(
             periods(settled, types),
             differences(opened.state, settled, had),
+            types,
             policy_event(opened.state, settled, to_day(today)),
             recorded_at,
             change_request_key,

@@ -1,12 +1,17 @@
 """`affilia.enrollment.v1.EnrollmentQueryService`."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceServicer
 from domain.days import Span
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
+from domain.enrollment.events import ResumePoint
 from server.mapping.dates import span_from_proto, timestamp_from_proto
+from server.mapping.enrollment_event import FEED_STARTS, FeedMessages, ResumeTokens, filter_from_proto
 from server.mapping.enrollment_group import (
     difference_to_proto,
     group_to_proto,
@@ -15,9 +20,12 @@ from server.mapping.enrollment_group import (
 )
 from server.mapping.paging import check_consistency_token, next_page_token, page_size, page_start
 from server.operations import enrollment as operations
+from server.operations import feed as operations_of_feed
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.operations.feed import FeedStart
 from server.rpc_types import Context
+from server.slow_readers import SlowReaders
 from server.tokens import Tokens
 from storage.enrollment_reads import AsOf, GroupFilter
 
@@ -26,6 +34,8 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
     def __init__(self, core: Core, tokens: Tokens) -> None:
         self._core = core
         self._tokens = tokens
+        self._messages = FeedMessages()
+        self._slow_readers = SlowReaders()
 
     async def GetEnrollmentGroup(
         self, request: pb.GetEnrollmentGroupRequest, context: Context
@@ -83,6 +93,24 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
                 for difference in found.differences
             ]
         )
+
+    async def WatchEnrollments(self, request: pb.WatchEnrollmentsRequest, context: Context) -> AsyncIterator[Any]:
+        wanted = filter_from_proto(request.filter)
+        tokens = ResumeTokens(self._tokens, wanted)
+        watching = operations_of_feed.watch(
+            self._core, current_call(), _start(request, tokens), wanted, tokens.token_of
+        )
+        async with aclosing(watching) as deliveries:
+            async for delivered in deliveries:
+                for message in self._messages.of(delivered, tokens):
+                    with self._slow_readers.sending(context):
+                        yield message
+
+
+def _start(request: pb.WatchEnrollmentsRequest, tokens: ResumeTokens) -> FeedStart | ResumePoint:
+    if request.WhichOneof("start") == "resume_token":
+        return tokens.point_of(request.resume_token)
+    return FEED_STARTS.from_proto(getattr(request, "from"))
 
 
 def _group(request: pb.GetEnrollmentGroupRequest) -> UUID | GroupKey:

@@ -3,6 +3,7 @@
 isort:skip_file
 Who is on which module of which contract, when, and why."""
 
+from affilia.enrollment.v1 import enrollment_event_pb2 as _enrollment_event_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
 from collections import abc as _abc
@@ -10,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +22,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FeedStart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeedStartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedStart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEED_START_UNSPECIFIED: _FeedStart.ValueType  # 0
+    """Refused."""
+    FEED_START_BEGINNING: _FeedStart.ValueType  # 1
+    """With the first event ever. OUT_OF_RANGE/FEED_TRIMMED if it is no longer kept; the error's metadata holds the token
+    of the oldest place that is.
+    """
+    FEED_START_NOW: _FeedStart.ValueType  # 2
+    """With what happens from now on."""
+    FEED_START_SNAPSHOT: _FeedStart.ValueType  # 3
+    """With the present state of every group that the filter's ids name (its types do not matter), and then what happens
+    from there on, without a gap or an overlap. Groups without a revision are left out.
+    """
+
+class FeedStart(_FeedStart, metaclass=_FeedStartEnumTypeWrapper):
+    """Where a stream begins that has no token."""
+
+FEED_START_UNSPECIFIED: FeedStart.ValueType  # 0
+"""Refused."""
+FEED_START_BEGINNING: FeedStart.ValueType  # 1
+"""With the first event ever. OUT_OF_RANGE/FEED_TRIMMED if it is no longer kept; the error's metadata holds the token
+of the oldest place that is.
+"""
+FEED_START_NOW: FeedStart.ValueType  # 2
+"""With what happens from now on."""
+FEED_START_SNAPSHOT: FeedStart.ValueType  # 3
+"""With the present state of every group that the filter's ids name (its types do not matter), and then what happens
+from there on, without a gap or an overlap. Groups without a revision are left out.
+"""
+Global___FeedStart: _TypeAlias = FeedStart  # noqa: Y015
 
 @_typing.final
 class GetEnrollmentGroupRequest(_message.Message):
@@ -312,3 +350,72 @@ class DiffRevisionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DiffRevisionsResponse: _TypeAlias = DiffRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchEnrollmentsRequest(_message.Message):
+    """Asks for changes as they happen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """After everything that came up to the message with this token. The filter must be the same."""
+    @_builtins.property
+    def filter(self) -> _enrollment_event_pb2.EnrollmentFilter:
+        """What is wanted. Unset: everything."""
+
+    def __init__(
+        self,
+        *,
+        resume_token: _builtins.str = ...,
+        filter: _enrollment_event_pb2.EnrollmentFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "from", b"from", "resume_token", b"resume_token", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "from", b"from", "resume_token", b"resume_token", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_start: _TypeAlias = _typing.Literal["from", "resume_token"]  # noqa: Y015
+    _WhichOneofArgType_start: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_start) -> _WhichOneofReturnType_start | None: ...
+
+Global___WatchEnrollmentsRequest: _TypeAlias = WatchEnrollmentsRequest  # noqa: Y015
+
+@_typing.final
+class WatchEnrollmentsResponse(_message.Message):
+    """Several events at once, part of a snapshot, or nothing but a newer token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    snapshot_complete: _builtins.bool
+    """Set in the message that ends the snapshot. Before it there are only groups, after it only events."""
+    resume_token: _builtins.str
+    """Resumes after this message, also in the middle of a snapshot. Set in every message."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_event_pb2.EnrollmentEvent]:
+        """In order of position."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentGroup]:
+        """Part of the snapshot, in order of group_id."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[_enrollment_event_pb2.EnrollmentEvent] | None = ...,
+        groups: _abc.Iterable[_enrollment_group_pb2.EnrollmentGroup] | None = ...,
+        snapshot_complete: _builtins.bool = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "groups", b"groups", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEnrollmentsResponse: _TypeAlias = WatchEnrollmentsResponse  # noqa: Y015

@@ -57,6 +57,11 @@ class EnrollmentQueryServiceStub:
                 request_serializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.DiffRevisionsRequest.SerializeToString,
                 response_deserializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.DiffRevisionsResponse.FromString,
                 _registered_method=True)
+        self.WatchEnrollments = channel.unary_stream(
+                '/affilia.enrollment.v1.EnrollmentQueryService/WatchEnrollments',
+                request_serializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.WatchEnrollmentsRequest.SerializeToString,
+                response_deserializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.WatchEnrollmentsResponse.FromString,
+                _registered_method=True)
 
 
 class EnrollmentQueryServiceServicer:
@@ -99,6 +104,25 @@ class EnrollmentQueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchEnrollments(self, request, context):
+        """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each group's
+        in the order of its revisions; nothing is left out, and nothing comes again after the token that was resumed from.
+        The stream has no end of its own. Its first message comes at once, mostly without events: from then on nothing is
+        missed. Where nothing matches, a message without events comes at least every 10 s, with a newer token: a consumer
+        that hears nothing for 20 s should cancel and resume.
+        A consumer that stores the token of a message in one transaction with what it made of the message gets every event
+        exactly once. One that stores it afterwards may get events again, and knows them by their event_id.
+        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
+        FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin anew with
+        a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
+        Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
+        RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may also end
+        a stream that is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnrollmentQueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +145,11 @@ def add_EnrollmentQueryServiceServicer_to_server(servicer, server):
                     servicer.DiffRevisions,
                     request_deserializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.DiffRevisionsRequest.FromString,
                     response_serializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.DiffRevisionsResponse.SerializeToString,
+            ),
+            'WatchEnrollments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEnrollments,
+                    request_deserializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.WatchEnrollmentsRequest.FromString,
+                    response_serializer=affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.WatchEnrollmentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -234,6 +263,33 @@ class EnrollmentQueryService:
             '/affilia.enrollment.v1.EnrollmentQueryService/DiffRevisions',
             affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.DiffRevisionsRequest.SerializeToString,
             affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.DiffRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEnrollments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/affilia.enrollment.v1.EnrollmentQueryService/WatchEnrollments',
+            affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.WatchEnrollmentsRequest.SerializeToString,
+            affilia_dot_enrollment_dot_v1_dot_enrollment__query__service__pb2.WatchEnrollmentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,21 @@ class EnrollmentQueryServiceStub:
     are left out.
     Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
     """
+    WatchEnrollments: _grpc.UnaryStreamMultiCallable[_enrollment_query_service_pb2.WatchEnrollmentsRequest, _enrollment_query_service_pb2.WatchEnrollmentsResponse]
+    """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each group's
+    in the order of its revisions; nothing is left out, and nothing comes again after the token that was resumed from.
+    The stream has no end of its own. Its first message comes at once, mostly without events: from then on nothing is
+    missed. Where nothing matches, a message without events comes at least every 10 s, with a newer token: a consumer
+    that hears nothing for 20 s should cancel and resume.
+    A consumer that stores the token of a message in one transaction with what it made of the message gets every event
+    exactly once. One that stores it afterwards may get events again, and knows them by their event_id.
+    Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
+    FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin anew with
+    a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
+    Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
+    RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may also end
+    a stream that is open.
+    """
 
 @_typing.type_check_only
 class EnrollmentQueryServiceAsyncStub(EnrollmentQueryServiceStub):
@@ -80,6 +95,21 @@ class EnrollmentQueryServiceAsyncStub(EnrollmentQueryServiceStub):
     """Tells how two revisions of a group differ, in order of member_id and module_id. Enrollments without a difference
     are left out.
     Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+    """
+    WatchEnrollments: _aio.UnaryStreamMultiCallable[_enrollment_query_service_pb2.WatchEnrollmentsRequest, _enrollment_query_service_pb2.WatchEnrollmentsResponse]  # type: ignore[assignment]
+    """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each group's
+    in the order of its revisions; nothing is left out, and nothing comes again after the token that was resumed from.
+    The stream has no end of its own. Its first message comes at once, mostly without events: from then on nothing is
+    missed. Where nothing matches, a message without events comes at least every 10 s, with a newer token: a consumer
+    that hears nothing for 20 s should cancel and resume.
+    A consumer that stores the token of a message in one transaction with what it made of the message gets every event
+    exactly once. One that stores it afterwards may get events again, and knows them by their event_id.
+    Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
+    FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin anew with
+    a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
+    Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
+    RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may also end
+    a stream that is open.
     """
 
 class EnrollmentQueryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -128,6 +158,27 @@ class EnrollmentQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells how two revisions of a group differ, in order of member_id and module_id. Enrollments without a difference
         are left out.
         Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchEnrollments(
+        self,
+        request: _enrollment_query_service_pb2.WatchEnrollmentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_enrollment_query_service_pb2.WatchEnrollmentsResponse], _abc.AsyncIterator[_enrollment_query_service_pb2.WatchEnrollmentsResponse]]:
+        """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each group's
+        in the order of its revisions; nothing is left out, and nothing comes again after the token that was resumed from.
+        The stream has no end of its own. Its first message comes at once, mostly without events: from then on nothing is
+        missed. Where nothing matches, a message without events comes at least every 10 s, with a newer token: a consumer
+        that hears nothing for 20 s should cancel and resume.
+        A consumer that stores the token of a message in one transaction with what it made of the message gets every event
+        exactly once. One that stores it afterwards may get events again, and knows them by their event_id.
+        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
+        FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin anew with
+        a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
+        Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
+        RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may also end
+        a stream that is open.
         """
 
 def add_EnrollmentQueryServiceServicer_to_server(servicer: EnrollmentQueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. The request is malformed; BadRequest lists every field. Correct it; repeating does not help."""
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT. A page token or consistency token was not given out by this deployment, or belongs to another
+    """INVALID_ARGUMENT. A page, resume or consistency token was not given out by this deployment, or belongs to another
     request. Begin with the first page, or leave the token out.
     """
     ERROR_REASON_CONTRACT_UNKNOWN: _ErrorReason.ValueType  # 3
@@ -74,6 +74,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DEFECT: _ErrorReason.ValueType  # 21
     """INTERNAL. A defect of ours; the request id in the metadata finds it in the log. Metadata: call_id."""
+    ERROR_REASON_FEED_TRIMMED: _ErrorReason.ValueType  # 22
+    """OUT_OF_RANGE. The feed no longer keeps what follows the token, or its first events. Begin with a snapshot, or accept
+    the loss and resume with the metadata's token. Metadata: oldest_resume_token.
+    """
+    ERROR_REASON_FEED_DIVERGED: _ErrorReason.ValueType  # 23
+    """FAILED_PRECONDITION. The resume token is of another history of the feed, as after a backup was restored. What was
+    received after the backup has not happened here: begin with a snapshot.
+    """
+    ERROR_REASON_CONSUMER_TOO_SLOW: _ErrorReason.ValueType  # 24
+    """RESOURCE_EXHAUSTED. The reader of a stream did not take a message in time. Resume with the last token, and read
+    faster.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -85,7 +97,7 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. The request is malformed; BadRequest lists every field. Correct it; repeating does not help."""
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT. A page token or consistency token was not given out by this deployment, or belongs to another
+"""INVALID_ARGUMENT. A page, resume or consistency token was not given out by this deployment, or belongs to another
 request. Begin with the first page, or leave the token out.
 """
 ERROR_REASON_CONTRACT_UNKNOWN: ErrorReason.ValueType  # 3
@@ -132,4 +144,16 @@ request_id.
 """
 ERROR_REASON_DEFECT: ErrorReason.ValueType  # 21
 """INTERNAL. A defect of ours; the request id in the metadata finds it in the log. Metadata: call_id."""
+ERROR_REASON_FEED_TRIMMED: ErrorReason.ValueType  # 22
+"""OUT_OF_RANGE. The feed no longer keeps what follows the token, or its first events. Begin with a snapshot, or accept
+the loss and resume with the metadata's token. Metadata: oldest_resume_token.
+"""
+ERROR_REASON_FEED_DIVERGED: ErrorReason.ValueType  # 23
+"""FAILED_PRECONDITION. The resume token is of another history of the feed, as after a backup was restored. What was
+received after the backup has not happened here: begin with a snapshot.
+"""
+ERROR_REASON_CONSUMER_TOO_SLOW: ErrorReason.ValueType  # 24
+"""RESOURCE_EXHAUSTED. The reader of a stream did not take a message in time. Resume with the last token, and read
+faster.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
