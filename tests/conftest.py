@@ -8,10 +8,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
+
+from storage.embedded import EmbeddedPostgres
+from storage.migrations import migrate
+from tests.support.calls import Family
 
 ROOT = Path(__file__).parent.parent
 READY = re.compile(r"affilia is ready: (\S+) \(public\), (\S+) \(internal\)")
@@ -52,6 +59,46 @@ class ServerProcess:
 
 
 @pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server to make databases on: AFFILIA_TEST_DATABASE_URL, or an embedded one."""
+    if url := os.environ.get("AFFILIA_TEST_DATABASE_URL"):
+        yield url
+        return
+    embedded = EmbeddedPostgres.start(tmp_path_factory.mktemp("postgres"))
+    yield embedded.url
+    embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A database with the newest schema, for tests of storage."""
+    with a_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def own_database_url(postgres_url: str) -> Iterator[str]:
+    """A database of the test's own, with the newest schema."""
+    with a_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def a_database(postgres_url: str, template: str = "template1") -> Iterator[str]:
+    """Made for a while, with the newest schema."""
+    name = f"affilia_test_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    url = psycopg.conninfo.make_conninfo(postgres_url, dbname=name)
+    try:
+        migrate(url)
+        yield url
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The server that most tests share; each uses ids of its own."""
     url = os.environ.get("AFFILIA_TEST_DATABASE_URL")
@@ -74,3 +121,9 @@ def server_address(request: pytest.FixtureRequest) -> str:
 def server_channel(server_address: str) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(server_address) as channel:
         yield channel
+
+
+@pytest.fixture
+def family(server_channel: grpc.Channel) -> Family:
+    """Of the test's own: published and stored, nobody enrolled yet."""
+    return Family(server_channel).set_up()

@@ -36,6 +36,9 @@ async def _logged(method: str, context: Context) -> AsyncIterator[None]:
     own_id = call_id(context)
     structlog.contextvars.bind_contextvars(call_id=own_id)
     context.set_trailing_metadata(((CALL_ID, own_id),))
+    # Asked for now: once a call has ended, as a stream that was cancelled may have when it comes to its end here, there
+    # is no peer any more, and asking for it ends the process.
+    peer = str(context.peer()).partition(":")[0]  # ipv4, ipv6 or unix: how, not who
     began = time.perf_counter()
     cancelled = True
     try:
@@ -49,7 +52,6 @@ async def _logged(method: str, context: Context) -> AsyncIterator[None]:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
             status = "CANCELLED" if cancelled else _status(context)
             tell = log.debug if status == "OK" else log.info
-            peer = str(context.peer()).partition(":")[0]  # ipv4, ipv6 or unix: how, not who
             tell("call", method=method, status=status, milliseconds=milliseconds, peer=peer)
 
 

@@ -100,10 +100,11 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         watching = operations_of_feed.watch(
             self._core, current_call(), _start(request, tokens), wanted, tokens.token_of
         )
+        reader = self._slow_readers.reader(context)
         async with aclosing(watching) as deliveries:
             async for delivered in deliveries:
                 for message in self._messages.of(delivered, tokens):
-                    with self._slow_readers.sending(context):
+                    with reader.sending():
                         yield message
 
 

@@ -1,4 +1,4 @@
-"""A family of its own for each test over the wire; and the server's shell around a servicer of the tests."""
+"""The server's shell around a servicer of the tests."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import (
 from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
-from tests.support.calls import Family
+from server.slow_readers import SlowReaders
 
 T = TypeVar("T")
 Answer = Callable[[pb.GetEnrollmentGroupRequest], Awaitable[Any]]
@@ -25,13 +25,8 @@ SERVICE = "affilia.enrollment.v1.EnrollmentQueryService"
 UNARY = f"/{SERVICE}/GetEnrollmentGroup"
 DOWN = "/affilia.test.v1.Probe/Down"
 UP = "/affilia.test.v1.Probe/Up"
-"""A method that streams to the caller, and one that the caller streams to: the product's come with later issues."""
-
-
-@pytest.fixture
-def family(server_channel: grpc.Channel) -> Family:
-    """Published and stored, nobody enrolled yet."""
-    return Family(server_channel).set_up()
+FLOOD = "/affilia.test.v1.Probe/Flood"
+"""Methods that stream to the caller, a little or without end, and one that the caller streams to."""
 
 
 async def nothing(request: pb.GetEnrollmentGroupRequest) -> pb.GetEnrollmentGroupResponse:
@@ -43,6 +38,7 @@ class Probe(EnrollmentQueryServiceServicer):
 
     def __init__(self) -> None:
         self.answer: Answer = nothing
+        self.slow_readers: SlowReaders | None = None
 
     async def GetEnrollmentGroup(self, request: Any, context: Any) -> Any:
         return await self.answer(request)
@@ -50,6 +46,14 @@ class Probe(EnrollmentQueryServiceServicer):
     async def Down(self, request: Any, context: Any) -> AsyncIterator[Any]:
         yield pb.GetEnrollmentGroupResponse()
         yield await self.answer(request)
+
+    async def Flood(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Sends without end, to readers that are given up after half a second."""
+        self.slow_readers = self.slow_readers or SlowReaders(0.5)
+        reader = self.slow_readers.reader(context)
+        while True:
+            with reader.sending():
+                yield bytes(100_000)
 
     async def Up(self, requests: AsyncIterator[Any], context: Any) -> Any:
         async for request in requests:
@@ -63,8 +67,11 @@ class Probe(EnrollmentQueryServiceServicer):
             "response_serializer": pb.GetEnrollmentGroupResponse.SerializeToString,
         }
         down: Any = grpc.unary_stream_rpc_method_handler(self.Down, **codec)
+        flood: Any = grpc.unary_stream_rpc_method_handler(self.Flood, **codec)
         up: Any = grpc.stream_unary_rpc_method_handler(self.Up, **codec)
-        methods = grpc.method_handlers_generic_handler("affilia.test.v1.Probe", {"Down": down, "Up": up})
+        methods = grpc.method_handlers_generic_handler(
+            "affilia.test.v1.Probe", {"Down": down, "Up": up, "Flood": flood}
+        )
         server.add_generic_rpc_handlers((methods,))
 
 

@@ -12,6 +12,7 @@ from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2
 from storage.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.support.calls import Family, admin, decoded, new_id
+from tests.support.feeds import BEGINNING, RECOMPUTE_FAILED, RECOMPUTE_RETRIED, next_events, watching
 
 WAITING = change_request_pb2.RECOMPUTE_STATE_WAITING
 DONE = change_request_pb2.RECOMPUTE_STATE_DONE
@@ -85,9 +86,13 @@ def test_a_recompute_that_fails_is_retried_given_up_and_can_be_asked_for_again(t
             (failed,) = wait_until_none_waits(family).recomputes
             assert (failed.state, failed.failed_attempts) == (FAILED, 3)
             assert of_group(family).failed_count == 1
-            rows = behind.execute("SELECT kind FROM event ORDER BY event_key").fetchall()
-            events = [kind for (kind,) in rows]
-            assert events == ["POLICY_ACTIVATED", "RECOMPUTE_RETRIED", "RECOMPUTE_RETRIED", "RECOMPUTE_FAILED"]
+            with watching(channel, BEGINNING) as call:
+                _, *events = next_events(call, 4)
+            assert [event.type for event in events] == [RECOMPUTE_RETRIED, RECOMPUTE_RETRIED, RECOMPUTE_FAILED]
+            attempts = [event.failed_recompute for event in events]
+            assert [attempt.failed_attempts for attempt in attempts] == [1, 2, 3]
+            assert [attempt.HasField("next_attempt_at") for attempt in attempts] == [True, True, False]
+            assert {attempt.recompute_id for attempt in attempts} == {failed.recompute_id}
             behind.execute("DROP VIEW member_revision")
             behind.execute("ALTER TABLE member_revision_away RENAME TO member_revision")
         ask(family)

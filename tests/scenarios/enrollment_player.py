@@ -14,6 +14,7 @@ from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
 from affilia.enrollment.v1 import (
     change_request_pb2,
     change_request_service_pb2,
+    enrollment_event_pb2,
     enrollment_group_pb2,
     enrollment_query_service_pb2,
 )
@@ -21,6 +22,7 @@ from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestS
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia.type.v1 import membership_type_pb2
 from tests.scenarios import enrollment_messages as messages
+from tests.support.feeds import NOW, watch_request
 
 RECOMPUTED_WITHIN_SECONDS = 30
 Answer = dict[str, Any]
@@ -66,9 +68,13 @@ class EnrollmentPlayer:
         self._primary_id = self._members[primary]
         self._key = enrollment_group_pb2.GroupKey(contract_id=self._contract_id, primary_id=self._primary_id)
         self._metadata: tuple[tuple[str, str], ...] = ()
+        self._told = 0
+        wanted = enrollment_event_pb2.EnrollmentFilter(contract_ids=[self._contract_id])
+        self._feed: Any = self._queries.WatchEnrollments(watch_request(NOW, wanted))
 
     def play(self) -> list[Mismatch]:
         """Plays all steps; an empty list: everything came out as it should."""
+        next(self._feed)
         self._set_up()
         for number, step in enumerate(self.case["steps"]):
             ((kind, value),) = ((k, v) for k, v in step.items() if k != "expected")
@@ -77,6 +83,7 @@ class EnrollmentPlayer:
             before = self._group().revision
             answer = getattr(self, f"_play_{kind}")(value)
             self._compare(number, step["expected"], {**answer, **self._state(before, kind, answer)})
+        self._feed.cancel()
         return self.mismatches
 
     def _set_up(self) -> None:
@@ -288,10 +295,7 @@ class EnrollmentPlayer:
 
     def _state(self, revision_before: int, kind: str, answer: Answer) -> Answer:
         group = self._group()
-        made = self._revisions(group.group_id)[revision_before:] if group.group_id else []
-        events = [f"POLICY_{_word(enrollment_group_pb2.PolicyEvent, r.event, 'POLICY_EVENT_')}" for r in made]
-        if kind == "submit" and answer["verdict"] == "REJECTED":
-            events.append("CHANGE_REQUEST_REJECTED")
+        events = self._events_up_to(group.revision, rejected=answer.get("verdict") == "REJECTED" and kind == "submit")
         return {
             "revision": group.revision,
             "events": sorted(events),
@@ -300,9 +304,15 @@ class EnrollmentPlayer:
             "as_of": {str(n): self._periods(self._group(n).periods) for n in range(1, group.revision + 1)},
         }
 
-    def _revisions(self, group_id: str) -> list[enrollment_group_pb2.Revision]:
-        request = enrollment_query_service_pb2.ListRevisionsRequest(group_id=group_id, page_size=1000)
-        return list(self._queries.ListRevisions(request).revisions)
+    def _events_up_to(self, revision: int, *, rejected: bool) -> list[str]:
+        """The types of the group's events that the feed has told since the last step."""
+        types = []
+        while self._told < revision or rejected:
+            for event in next(self._feed).events:
+                self._told = event.policy_revision.revision or self._told
+                rejected = rejected and event.type != enrollment_event_pb2.ENROLLMENT_EVENT_TYPE_CHANGE_REQUEST_REJECTED
+                types.append(_word(enrollment_event_pb2.EnrollmentEventType, event.type, "ENROLLMENT_EVENT_TYPE_"))
+        return types
 
     def _differences(self, group_id: str, before: int, after: int) -> list[Answer]:
         if before == after:

@@ -1,0 +1,86 @@
+"""Writers of real revisions straight into the database, each transaction as long as it likes: for the feed's tests."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+from domain.catalog.contract import Contract
+from domain.days import Days, Span
+from domain.enrollment.decisions import Enroll, EnrollmentKey, GroupKey, Requester, RequesterRole, ScopedChange
+from domain.enrollment.differences import differences, policy_event
+from domain.enrollment.group import periods
+from domain.enrollment.history import ChangeRequest
+from domain.enrollment.verdicts import Verdict
+from domain.identity import group_id
+from domain.membership import MembershipType
+from storage import enrollment
+from storage.database import Connection, Database
+
+PRIMARY = MembershipType.PRIMARY
+TODAY = date(2026, 6, 1).toordinal()
+
+
+@dataclass
+class Writer:
+    """One after the other, revisions (and now and then a rejected request) of groups that others write to as well."""
+
+    groups: list[GroupKey]
+    contract: Contract
+    draw: random.Random
+    longest_seconds: float = 0.02
+    written: int = field(default=0, init=False)
+
+    async def write(self, database: Database, changes: int) -> None:
+        for _ in range(changes):
+            await database.write(self._change)
+            self.written += 1
+
+    async def _change(self, tx: Connection) -> None:
+        key = self.draw.choice(self.groups)
+        group = await enrollment.lock_group(tx, group_id(*key), key)
+        recorded_at = await enrollment.recording_instant(tx, group)
+        approved = self.draw.random() > 0.1
+        request = _request(key, group.revision + approved, recorded_at, approved)
+        request_key = await enrollment.add_change_request(tx, group, request)
+        if approved:
+            await enrollment.add_revision(tx, group, self.contract, self._revision(group.revision, key, request_key))
+        # The event is written, and not committed for a while.
+        await asyncio.sleep(self.draw.random() ** 4 * self.longest_seconds)
+
+    def _revision(self, current: int, key: GroupKey, request_key: int) -> enrollment.NewRevision:
+        module = next(iter(self.contract.slots))
+        then, now = (
+            {EnrollmentKey(key.primary_id, module): Days.of(_until(n))} if n else {} for n in (current, current + 1)
+        )
+        types = {key.primary_id: PRIMARY}
+        event = policy_event(then, now, TODAY)
+        changed = differences(then, now, {})
+        return enrollment.NewRevision(periods(now, types), changed, types, event, datetime.now(UTC), request_key)
+
+
+def _until(n: int) -> Span:
+    """Another last day for every revision."""
+    return Span.between(date(2026, 1, 1), date(2026, 1 + n % 12, 28))
+
+
+def _request(key: GroupKey, revision: int, recorded_at: datetime, approved: bool) -> ChangeRequest:
+    enroll = Enroll(key.primary_id, PRIMARY, uuid4(), Span.between(date(2026, 1, 1), None))
+    return ChangeRequest(
+        change_request_id=uuid4(),
+        request_id=uuid4(),
+        group_id=group_id(*key),
+        key=key,
+        requester=Requester(RequesterRole.ADMIN, "writer", "a test"),
+        changes=(ScopedChange(enroll),),
+        overridden_rules=(),
+        accept_consequences=False,
+        verdict=Verdict.APPROVED if approved else Verdict.REJECTED,
+        violations=(),
+        notices=(),
+        consequences=(),
+        revision=revision,
+        made_revision=approved,
+        recorded_at=recorded_at,
+    )
