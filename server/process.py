@@ -20,6 +20,7 @@ from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
 from server.tokens import Tokens
 from server.workers.recomputing import recompute_for_ever
+from server.workers.relaying import Relay, relay_for_ever
 from server.workers.sequencing import sequence_for_ever, trim_for_ever
 from server.workers.tailing import remind_for_ever, tail_for_ever
 from storage.database import Database
@@ -83,6 +84,9 @@ async def _serving(
         background.append(asyncio.create_task(sequence_for_ever(core)))
         background.append(asyncio.create_task(trim_for_ever(core, settings.feed_keep_days)))
         background.append(asyncio.create_task(remind_for_ever(core)))
+        if settings.kafka_bootstrap:
+            relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
+            background.append(asyncio.create_task(relay_for_ever(core, url, relay)))
         background.append(asyncio.create_task(_probe(database, listeners, embedded)))
         yield Running(core, *listeners)
     finally:

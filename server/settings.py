@@ -49,6 +49,15 @@ class Settings(BaseSettings):
         description="Seconds that a failed recompute waits before each further attempt, separated by commas.",
     )
     feed_keep_days: float = Field(30.0, gt=0, le=36_500, description="How long the change feed keeps an event.")
+    kafka_bootstrap: str = Field(
+        "", description="Kafka brokers to relay the feed to, host:port separated by commas. Empty: no relay."
+    )
+    kafka_payload: Literal["json", "protobuf"] = Field(
+        "json", description="How relayed events look: CloudEvents in structured JSON, or binary with protobuf data."
+    )
+    kafka_properties: dict[str, str] = Field(
+        {}, description='More of librdkafka\'s producer properties, as JSON: {"security.protocol": "SSL"}.'
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )

@@ -53,10 +53,11 @@ async def lock(tx: Connection, kind: str, *ids: UUID, shared: bool = False) -> N
     for each other.
     """
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    keys = sorted({_lock_key(kind, thing) for thing in ids})
+    keys = sorted({lock_key(kind, thing.bytes) for thing in ids})
     await tx.execute(f"SELECT {function}(key) FROM unnest(%s::bigint[]) AS key", [keys])
 
 
-def _lock_key(kind: str, thing: UUID) -> int:
-    digest = blake2b(thing.bytes, digest_size=8, person=kind.encode())
+def lock_key(kind: str, thing: bytes) -> int:
+    """The number that stands for a thing of a kind among PostgreSQL's advisory locks."""
+    digest = blake2b(thing, digest_size=8, person=kind.encode())
     return int.from_bytes(digest.digest(), "big", signed=True)

@@ -237,3 +237,14 @@ feed_head = Table(
     Column("trimmed_event_id", Uuid),
     comment="One row: which feed this is, its last position, and the last one that is no longer kept.",
 )
+
+feed_relay = Table(
+    "feed_relay",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("feed_id", Uuid, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("event_id", Uuid),
+    Column("moved_at", DateTime(timezone=True), nullable=False),
+    comment="Up to where each relay has handed the feed on.",
+)

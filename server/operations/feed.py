@@ -91,6 +91,12 @@ async def _present(core: Core) -> FeedHead:
         return await feed.read_feed_head(connection)
 
 
+async def oldest_place(core: Core) -> FeedPlace:
+    """Before the first event that the feed still keeps."""
+    async with core.database.reading() as connection:
+        return _oldest(await feed.read_feed_head(connection))
+
+
 def _refuse_another_history(place: FeedPlace, head: FeedHead, stands_there: UUID | None, token_of: TokenOf) -> None:
     if place.feed_id != head.feed_id or place.position > head.position:
         raise FeedDiverged

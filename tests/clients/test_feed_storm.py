@@ -70,7 +70,7 @@ async def _kill_now_and_then(
     """The writers write on meanwhile: they are other processes, as far as the server knows."""
     kills = 0
     while kills < KILLS:
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.8 + CHANGES / 250)
         await asyncio.to_thread(server.kill)
         kills += 1
         await asyncio.sleep(0.2)

@@ -33,6 +33,14 @@ CREATE TABLE feed_entry (
     appended_at timestamptz NOT NULL
 );
 
+CREATE TABLE feed_relay (
+    name text CONSTRAINT feed_relay_pkey PRIMARY KEY,
+    feed_id uuid NOT NULL,
+    position bigint NOT NULL,
+    event_id uuid,
+    moved_at timestamptz NOT NULL
+);
+
 ALTER TABLE event
     ADD COLUMN member_ids uuid[] NOT NULL DEFAULT '{}',
     ADD COLUMN recompute_key bigint CONSTRAINT event_recompute_key_fkey REFERENCES recompute,
@@ -61,6 +69,8 @@ COMMENT ON TABLE feed_pending IS
     'Events that were committed, or will be, and have no position yet; written with the event.';
 COMMENT ON TABLE feed_entry IS
     'The feed: events under positions 1, 2, 3 and so on without holes, in an order that never changes.';
+COMMENT ON TABLE feed_relay IS
+    'Up to where each relay has handed the feed on.';
 COMMENT ON COLUMN event.member_ids IS
     'Everyone whom the event concerns.';
 """
