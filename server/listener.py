@@ -7,11 +7,12 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from server.interceptors.errors import errors_interceptor
-from server.interceptors.identity import identity_interceptor
+from server.interceptors.errors import errors_translated
+from server.interceptors.identity import identified
 from server.interceptors.lasting import LastingCalls
-from server.interceptors.telemetry import telemetry_interceptor
+from server.interceptors.telemetry import logged
 from server.interceptors.validation import ValidationInterceptor
+from server.interceptors.wrapping import AroundInterceptor
 from server.operations.core import Core
 from server.reflection import add_reflection
 from server.services import Service
@@ -37,10 +38,12 @@ class Listener:
         self._lasting = LastingCalls()
         self._server = grpc.aio.server(
             interceptors=[
-                telemetry_interceptor(),
-                errors_interceptor(settings.default_deadline_seconds),
-                self._lasting,
-                identity_interceptor(dev=settings.dev),
+                AroundInterceptor(
+                    logged,
+                    errors_translated(settings.default_deadline_seconds),
+                    self._lasting.until_drained,
+                    identified(dev=settings.dev),
+                ),
                 ValidationInterceptor(),
             ],
             options=[

@@ -12,14 +12,14 @@ import structlog
 from domain.errors import DomainError
 from server.errors import STATUS, STATUS_DETAILS, Defect, TooLate, status_of
 from server.interceptors.telemetry import CALL_ID
-from server.interceptors.wrapping import AroundInterceptor
+from server.interceptors.wrapping import Around
 from server.log import where
 from server.rpc_types import Context
 
 log = structlog.get_logger()
 
 
-def errors_interceptor(default_deadline_seconds: float) -> AroundInterceptor:
+def errors_translated(default_deadline_seconds: float) -> Around:
     """Ends calls with the status of their error, and those that bring no deadline after the default one.
 
     Streams may last; their reads have deadlines of their own.
@@ -40,7 +40,7 @@ def errors_interceptor(default_deadline_seconds: float) -> AroundInterceptor:
             log.error("defect", method=method, error=type(error).__name__, where=where(error))
             await refuse(context, Defect(_call_id()))
 
-    return AroundInterceptor(translated)
+    return translated
 
 
 def _seconds_left(method: str, context: Context, default: float) -> float | None:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import structlog
 
 from domain.errors import FieldViolation, RequestMalformed
-from server.interceptors.wrapping import AroundInterceptor
+from server.interceptors.wrapping import Around
 from server.operations.call import Call, Caller, CallerKind, begin_call
 from server.rpc_types import Context
 
@@ -21,16 +21,16 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def identity_interceptor(*, dev: bool) -> AroundInterceptor:
+def identified(*, dev: bool) -> Around:
     """Begins every call as the trusted loopback caller; with `dev`, on the day that the call's metadata names."""
 
     @asynccontextmanager
-    async def identified(method: str, context: Context) -> AsyncIterator[None]:
+    async def begun(method: str, context: Context) -> AsyncIterator[None]:
         call_id = str(structlog.contextvars.get_contextvars().get("call_id", ""))
         begin_call(Call(call_id, LOOPBACK, system_clock, _today(context) if dev else None))
         yield
 
-    return AroundInterceptor(identified)
+    return begun
 
 
 def _today(context: Context) -> date | None:

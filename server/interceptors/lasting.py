@@ -3,31 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
-
-import grpc
 
 from domain.errors import ShuttingDown
 from server.interceptors.errors import LASTING_METHODS
-from server.interceptors.wrapping import AroundInterceptor
-from server.rpc_types import Context, Continuation
+from server.rpc_types import Context
 
 
-class LastingCalls(AroundInterceptor):
-    """Knows the open ones of one listener. Stands inside the errors interceptor."""
+class LastingCalls:
+    """Knows the open ones of one listener. Stands inside the translation of errors."""
 
     def __init__(self) -> None:
-        super().__init__(self._until_drained)
         self._open: set[asyncio.Timeout] = set()
-
-    async def intercept_service(
-        self,
-        continuation: Continuation,
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        if not handler_call_details.method.endswith(LASTING_METHODS):
-            return await continuation(handler_call_details)
-        return await super().intercept_service(continuation, handler_call_details)
 
     def end(self) -> None:
         """Ends those that are open, with UNAVAILABLE."""
@@ -36,7 +22,11 @@ class LastingCalls(AroundInterceptor):
             ending.reschedule(now)
 
     @asynccontextmanager
-    async def _until_drained(self, method: str, context: Context) -> AsyncIterator[None]:
+    async def until_drained(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Around every call; does nothing to those that end by themselves."""
+        if not method.endswith(LASTING_METHODS):
+            yield
+            return
         ending = asyncio.timeout(None)
         try:
             async with ending:

@@ -13,7 +13,6 @@ from uuid import uuid4
 import grpc
 import structlog
 
-from server.interceptors.wrapping import AroundInterceptor
 from server.rpc_types import Context
 
 CALL_ID = "x-request-id"
@@ -32,7 +31,8 @@ def call_id(context: Context) -> str:
 
 
 @asynccontextmanager
-async def _logged(method: str, context: Context) -> AsyncIterator[None]:
+async def logged(method: str, context: Context) -> AsyncIterator[None]:
+    """Logs a call, but for health and reflection."""
     own_id = call_id(context)
     structlog.contextvars.bind_contextvars(call_id=own_id)
     context.set_trailing_metadata(((CALL_ID, own_id),))
@@ -61,8 +61,3 @@ def _status(context: Context) -> str:
 
 
 _NAMES: dict[Any, str] = {code.value[0]: code.name for code in grpc.StatusCode}
-
-
-def telemetry_interceptor() -> AroundInterceptor:
-    """Logs every call, but for health and reflection."""
-    return AroundInterceptor(_logged)

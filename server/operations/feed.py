@@ -57,8 +57,8 @@ async def watch(
         else:
             async for page in _snapshot(core, point, wanted, token_of):
                 yield page
-        async for batch in _follow(core, stream, token_of):
-            yield batch
+        while True:
+            yield await _next_batch(core, stream, token_of)
     finally:
         core.feed.close(stream)
 
@@ -129,7 +129,8 @@ async def _still_kept(head: FeedHead, place: FeedPlace, token_of: TokenOf) -> No
         raise FeedTrimmed(token_of(ResumePoint(_oldest(head))))
 
 
-async def _follow(core: Core, stream: FeedStream, token_of: TokenOf) -> AsyncGenerator[EventBatch]:
+async def _next_batch(core: Core, stream: FeedStream, token_of: TokenOf) -> EventBatch:
+    """What the stream wants next, or a bookmark when that is due. Raises what the stream is ended with."""
     loop = asyncio.get_running_loop()
     tail, wanted = core.feed, stream.wanted
     while stream.ended is None:
@@ -145,7 +146,7 @@ async def _follow(core: Core, stream: FeedStream, token_of: TokenOf) -> AsyncGen
             batch = EventBatch((), tail.place_of(stream), wanted)
         if batch.events or loop.time() >= stream.bookmark_at:
             stream.bookmark_at = loop.time() + BOOKMARK_SECONDS
-            yield batch
+            return batch
     raise stream.ended
 
 

@@ -48,7 +48,9 @@ def bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def consumed(bootstrap: str, events: list[Event], seconds: float = 60) -> list[Any]:
     """The messages of the three topics, until those of all events that are relayed are there."""
     missing = {event.event_id for event in events if event.HasField("policy_revision")}
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 50})
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False, "fetch.wait.max.ms": 50}
+    )
     messages: list[Any] = []
     deadline = time.monotonic() + seconds
     assigned: set[tuple[str, int]] = set()
