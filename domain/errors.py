@@ -6,6 +6,7 @@ reason becomes is decided once, in `server/errors.py`; nothing here knows about 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -38,6 +39,12 @@ class Reason(StrEnum):
     FEED_TRIMMED = "FEED_TRIMMED"
     FEED_DIVERGED = "FEED_DIVERGED"
     CONSUMER_TOO_SLOW = "CONSUMER_TOO_SLOW"
+    NO_CONTRACT_VERSION = "NO_CONTRACT_VERSION"
+    MODULE_NOT_IN_VERSION = "MODULE_NOT_IN_VERSION"
+    NOBODY_COVERED = "NOBODY_COVERED"
+    NO_MODULES = "NO_MODULES"
+    PRICE_MISSING = "PRICE_MISSING"
+    ENGINE_PARAMETER_MISSING = "ENGINE_PARAMETER_MISSING"
 
 
 class DomainError(Exception):
@@ -235,3 +242,69 @@ class ConsumerTooSlow(DomainError):
 
     def __init__(self) -> None:
         super().__init__("A message was not taken in time; resume with the last token, and read faster.")
+
+
+class CannotBePriced(DomainError):
+    """There is no price for what is asked, and none is guessed."""
+
+
+class NoContractVersion(CannotBePriced):
+    reason = Reason.NO_CONTRACT_VERSION
+
+    def __init__(self, contract_id: UUID, on: date) -> None:
+        super().__init__(
+            f"No version of contract {contract_id} is in force on {on}.", contract_id=contract_id, date=on, matches=0
+        )
+
+
+class ModuleNotInVersion(CannotBePriced):
+    reason = Reason.MODULE_NOT_IN_VERSION
+
+    def __init__(self, module_id: UUID, on: date) -> None:
+        super().__init__(
+            f"The contract version in force on {on} does not list module {module_id}.", module_id=module_id, date=on
+        )
+
+
+class NobodyCovered(CannotBePriced):
+    reason = Reason.NOBODY_COVERED
+
+    def __init__(self, group_id: UUID, on: date) -> None:
+        super().__init__(f"Nobody in group {group_id} is on any module on {on}.", group_id=group_id, date=on)
+
+
+class NoModules(CannotBePriced):
+    reason = Reason.NO_MODULES
+
+    def __init__(self, index: int, beneficiary_type: str, on: date) -> None:
+        super().__init__(
+            f"Beneficiary {index} names no modules, and the policy's primary is on none on {on}.",
+            beneficiary_index=index,
+            beneficiary_type=beneficiary_type,
+            date=on,
+        )
+
+
+class PriceMissing(CannotBePriced):
+    reason = Reason.PRICE_MISSING
+
+    def __init__(self, what: str, beneficiary_type: str, module_id: UUID, age: int, on: date) -> None:
+        super().__init__(
+            f"Module {module_id} has {what} for a {beneficiary_type} of {age} on {on}.",
+            beneficiary_type=beneficiary_type,
+            module_id=module_id,
+            age=age,
+            date=on,
+        )
+
+
+class EngineParameterMissing(CannotBePriced):
+    reason = Reason.ENGINE_PARAMETER_MISSING
+
+    def __init__(self, parameter: str, country_code: str, on: date) -> None:
+        super().__init__(
+            f"Neither the contract version in force on {on} nor country {country_code} says the {parameter}.",
+            parameter=parameter,
+            country_code=country_code,
+            date=on,
+        )

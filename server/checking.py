@@ -32,13 +32,15 @@ Check = Callable[[Any, str], Iterator[FieldViolation]]
 """Checks a value found at a path."""
 
 
-def violations(message: Message) -> list[FieldViolation]:
+def violations(message: Message, path: str = "") -> list[FieldViolation]:
     """Everything that is wrong with a message by itself; at most 100, and one that says that there are more.
+
+    `path` is where the message stands in its request.
 
     Fields that are only for output are cleared: whatever came in them, they mean nothing.
     """
     found: list[FieldViolation] = []
-    for violation in message_check(message.DESCRIPTOR)(message, ""):
+    for violation in message_check(message.DESCRIPTOR)(message, path):
         if len(found) == MOST_VIOLATIONS:
             found.append(FieldViolation(violation.field, "and more: only the first 100 are listed"))
             break
@@ -86,7 +88,7 @@ def _field_check(field: FieldDescriptor) -> Check:
     if field.is_repeated:
         limits = field.GetOptions().Extensions[limits_pb2.limits]
         most = limits.max_items if limits.HasField("max_items") else DEFAULT_MAX_ITEMS
-        return _repeated_check(name, required, most, check_value)
+        return _repeated_check(name, required, most, _anything if limits.each_alone else check_value)
 
     def check(message: Any, path: str) -> Iterator[FieldViolation]:
         if field.has_presence:

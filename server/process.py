@@ -34,8 +34,8 @@ FEED_SECONDS = 10.0
 """How long a server that starts waits for the feed to be read, before it refuses to."""
 
 GC_THRESHOLDS = (50_000, 20, 100)
-"""Looking for cycles among everything that lives stops the process for a tenth of a second when the feed's newest events
-are in memory. Little of ours is in cycles: look rarely, and never through what was there at the start."""
+"""Looking for cycles among everything that lives stops the process for a tenth of a second when the feed's newest
+events are in memory. Little of ours is in cycles: look rarely, and never through what was there at the start."""
 
 log = structlog.get_logger()
 

@@ -8,9 +8,11 @@ import grpc
 
 from affilia.catalog.v1 import catalog_service_pb2_grpc, member_service_pb2_grpc
 from affilia.enrollment.v1 import change_request_service_pb2_grpc, enrollment_query_service_pb2_grpc
+from affilia.pricing.v1 import cost_provider_service_pb2_grpc
 from server.operations.core import Core
 from server.servicers.catalog import CatalogServicer
 from server.servicers.change_request import ChangeRequestServicer
+from server.servicers.cost_provider import CostProviderServicer
 from server.servicers.enrollment_query import EnrollmentQueryServicer
 from server.servicers.member import MemberServicer
 from server.tokens import Tokens
@@ -45,6 +47,11 @@ PUBLIC = (
         "affilia.enrollment.v1.EnrollmentQueryService",
         EnrollmentQueryServicer,
         enrollment_query_service_pb2_grpc.add_EnrollmentQueryServiceServicer_to_server,
+    ),
+    Service(
+        "affilia.pricing.v1.CostProviderService",
+        CostProviderServicer,
+        cost_provider_service_pb2_grpc.add_CostProviderServiceServicer_to_server,
     ),
 )
 

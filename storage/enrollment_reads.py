@@ -50,6 +50,20 @@ async def group_head(connection: Connection, group: UUID | GroupKey) -> GroupHea
     return GroupHead(row[0], row[1], GroupKey(row[2], row[3]), row[4])
 
 
+async def group_heads(connection: Connection, groups: Sequence[UUID | GroupKey]) -> dict[UUID | GroupKey, GroupHead]:
+    """Finds many groups at once, by what each was asked for; those that there are not are left out."""
+    ids = [group for group in groups if isinstance(group, UUID)]
+    keys = [group for group in groups if isinstance(group, GroupKey)]
+    cursor = await connection.execute(
+        "SELECT group_key, group_id, contract_id, primary_id, revision FROM enrollment_group"
+        " WHERE group_id = ANY(%s) OR (contract_id, primary_id) IN (SELECT * FROM unnest(%s::uuid[], %s::uuid[]))",
+        [ids, [key.contract_id for key in keys], [key.primary_id for key in keys]],
+    )
+    found = [GroupHead(row[0], row[1], GroupKey(row[2], row[3]), row[4]) for row in await cursor.fetchall()]
+    by_id: dict[UUID | GroupKey, GroupHead] = {head.group_id: head for head in found}
+    return by_id | {head.key: head for head in found}
+
+
 async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
     """A group at a revision, optionally only its periods with a day in a span. Raises RevisionUnknown."""
     (state,) = await group_states(connection, [head], as_of, touching)

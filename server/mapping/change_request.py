@@ -28,6 +28,7 @@ from domain.enrollment.verdicts import (
     Violation,
     ViolationCode,
 )
+from domain.pricing.changes import CostOutcome
 from server.mapping.dates import (
     date_to_proto,
     days_to_proto,
@@ -37,6 +38,7 @@ from server.mapping.dates import (
 )
 from server.mapping.enrollment_group import key_from_proto, key_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from server.mapping.insurance_cost import cost_change_to_proto, cost_missing_reason
 
 REQUESTER_ROLES = EnumMapping(pb.RequesterRole.DESCRIPTOR, RequesterRole)
 VERDICTS = EnumMapping(pb.Verdict.DESCRIPTOR, Verdict)
@@ -190,7 +192,7 @@ def unmet_to_proto(unmet: UnmetEnroll) -> pb.UnmetEnroll:
     )
 
 
-def choice_to_proto(choice: Choice) -> pb.Choice:
+def choice_to_proto(choice: Choice, cost: CostOutcome) -> pb.Choice:
     later, until = choice.first_allowed_later, choice.committed_until
     return pb.Choice(
         module_id=str(choice.module_id),
@@ -199,6 +201,8 @@ def choice_to_proto(choice: Choice) -> pb.Choice:
         reasons=[violation_to_proto(reason) for reason in choice.reasons],
         first_allowed_later=date_to_proto(later) if later else None,
         committed_until=date_to_proto(until) if until else None,
+        cost=cost_change_to_proto(cost),
+        cost_missing_reason=cost_missing_reason(cost),
     )
 
 

@@ -6,10 +6,11 @@ from datetime import date
 from uuid import UUID, uuid4
 
 from domain.catalog.contract import Contract
-from domain.days import to_day
+from domain.days import to_date, to_day
 from domain.enrollment import choices
 from domain.enrollment.choices import Choice
-from domain.enrollment.decisions import ChangeProposal, GroupKey
+from domain.enrollment.decisions import ChangeProposal, EnrollmentKey, GroupKey
+from domain.enrollment.differences import differences
 from domain.enrollment.group import Period, periods
 from domain.enrollment.history import ChangeRequest, GroupState
 from domain.enrollment.judging import Judgement, judge
@@ -18,9 +19,11 @@ from domain.enrollment.verdicts import Verdict
 from domain.errors import ModuleUnknown, RequestMalformed, RevisionMismatch
 from domain.identity import group_id
 from domain.membership import MembershipType
+from domain.pricing.changes import CostOutcome, cost_change, enrolled_on, with_choice
+from domain.pricing.inquiries import Policy
 from server.operations.call import Call
 from server.operations.core import Core
-from server.operations.opening import OpenGroup, look_into, open_group
+from server.operations.opening import OpenGroup, State, look_into, open_group
 from server.operations.revising import catch_up, move_to
 from storage import enrollment, enrollment_reads
 from storage.database import Connection
@@ -127,11 +130,13 @@ class Simulated:
     judgement: Judgement
     before: tuple[Period, ...]
     after: tuple[Period, ...]
+    cost: CostOutcome
 
 
-async def simulate(core: Core, call: Call, proposal: ChangeProposal) -> Simulated:
+async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: date | None) -> Simulated:
     """Judges a proposal as `submit` does, and stores nothing.
 
+    The cost is that of a day (None: the first one that the proposal would change, or today).
     Raises RequestMalformed, ContractUnknown, ModuleUnknown, MemberUnknown.
     """
     if violations := list(proposal_violations(proposal)):
@@ -140,26 +145,41 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal) -> Simulate
         members = {scoped.change.member_id for scoped in proposal.changes}
         basis, state = await look_into(core, connection, proposal.key, also=members)
         await _refuse_unknown_modules(core, connection, proposal, basis.contract)
-    judgement = judge(proposal, basis, state, to_day(call.today(basis.contract.time_zone)))
-    return Simulated(
-        judgement,
-        periods(state, basis.membership_types()),
-        periods(judgement.settlement.days, judgement.membership_types),
-    )
+    today = call.today(basis.contract.time_zone)
+    judgement = judge(proposal, basis, state, to_day(today))
+    after, types = judgement.settlement.days, judgement.membership_types
+    policy = Policy(basis.contract, group_id(*proposal.key), basis.primary_id, basis.facts)
+    on = cost_on or _first_difference(state, after) or today
+    cost = cost_change(policy, enrolled_on(state, on), enrolled_on(after, on), types, on)
+    return Simulated(judgement, periods(state, basis.membership_types()), periods(after, types), cost)
+
+
+def _first_difference(before: State, after: State) -> date | None:
+    changed = differences(before, after, {})
+    return min((to_date((d.gained | d.lost).first) for d in changed), default=None)
 
 
 async def available_choices(
     core: Core, call: Call, group: UUID | GroupKey, member_id: UUID, membership_type: MembershipType | None, on: date
-) -> Sequence[Choice]:
-    """Every module of the version in force on a day, as the member could choose it.
+) -> Sequence[tuple[Choice, CostOutcome]]:
+    """Every module of the version in force on a day, as the member could choose it, and what that would cost.
 
     Raises GroupUnknown (by id), ContractUnknown, MemberUnknown.
     """
     async with core.database.snapshot() as connection:
         key = group if isinstance(group, GroupKey) else (await group_head(connection, group)).key
-        basis, _ = await look_into(core, connection, key, also=[member_id])
+        basis, state = await look_into(core, connection, key, also=[member_id])
     assumed = MembershipType.PRIMARY if member_id == key.primary_id else MembershipType.CHILD
-    return tuple(choices.available_choices(basis, member_id, membership_type or assumed, to_day(on)))
+    found = choices.available_choices(basis, member_id, membership_type or assumed, to_day(on))
+    policy = Policy(basis.contract, group_id(*key), key.primary_id, basis.facts)
+    types = {member_id: membership_type or assumed} | basis.membership_types()
+    enrolled = enrolled_on(state, on)
+
+    def cost(choice: Choice) -> CostOutcome:
+        chosen = with_choice(enrolled, EnrollmentKey(member_id, choice.module_id), basis.contract)
+        return cost_change(policy, enrolled, chosen, types, on)
+
+    return [(choice, cost(choice)) for choice in found]
 
 
 async def get_change_request(core: Core, call: Call, change_request_id: UUID) -> ChangeRequest:

@@ -21,6 +21,7 @@ from server.mapping.change_request import (
 from server.mapping.dates import date_from_proto
 from server.mapping.enrollment_group import difference_to_proto, group_to_proto, key_from_proto, period_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES
+from server.mapping.insurance_cost import cost_change_to_proto, cost_missing_reason
 from server.mapping.paging import (
     check_consistency_token,
     consistency_token,
@@ -78,7 +79,12 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
     ) -> pb.SimulateChangeRequestResponse:
         check_consistency_token(request, self._tokens)
         proposal = proposal_from_proto(request)
-        simulated = await change_requests.simulate(self._core, current_call(), proposal)
+        simulated = await change_requests.simulate(
+            self._core,
+            current_call(),
+            proposal,
+            date_from_proto(request.cost_on) if request.HasField("cost_on") else None,
+        )
         judgement, group = simulated.judgement, group_id(*proposal.key)
         return pb.SimulateChangeRequestResponse(
             verdict=VERDICTS.to_proto(judgement.verdict),
@@ -87,6 +93,8 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
             consequences=[consequence_to_proto(consequence) for consequence in judgement.consequences],
             periods_before=[period_to_proto(group, period) for period in simulated.before],
             periods_after=[period_to_proto(group, period) for period in simulated.after],
+            cost=cost_change_to_proto(simulated.cost),
+            cost_missing_reason=cost_missing_reason(simulated.cost),
         )
 
     async def ListAvailableChoices(
@@ -102,7 +110,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
             MEMBERSHIP_TYPES.given(request.membership_type),
             date_from_proto(request.on),
         )
-        return pb.ListAvailableChoicesResponse(choices=[choice_to_proto(choice) for choice in found])
+        return pb.ListAvailableChoicesResponse(choices=[choice_to_proto(choice, cost) for choice, cost in found])
 
     async def RequestRecompute(
         self, request: pb.RequestRecomputeRequest, context: Context

@@ -180,3 +180,11 @@ def change(case: dict[str, Any], members: Ids, modules: Ids) -> change_request_p
         member_id=member_id, membership_type=membership_type, module_id=modules[module], days=days_of(value)
     )
     return change_request_pb2.ScopedChange(enroll=enroll)
+
+
+def membership_type_name(number: membership_type_pb2.MembershipType.ValueType) -> str:
+    return membership_type_pb2.MembershipType.Name(number).removeprefix("MEMBERSHIP_TYPE_")
+
+
+def service_type_name(number: contract_pb2.ServiceType.ValueType) -> str:
+    return contract_pb2.ServiceType.Name(number).removeprefix("SERVICE_TYPE_")

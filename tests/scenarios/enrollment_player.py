@@ -41,7 +41,7 @@ class Mismatch:
         return f"step {self.step}, {self.what}:\n    expected {self.expected}\n    got      {self.got}"
 
 
-def _ids(names: set[str]) -> messages.Ids:
+def ids_like(names: set[str]) -> messages.Ids:
     """UUIDs, new for every play, that sort as the names do."""
     base = uuid4().int >> 64 << 64
     return {name: str(UUID(int=base + i + 1)) for i, name in enumerate(sorted(names))}
@@ -61,8 +61,8 @@ class EnrollmentPlayer:
         self._requests = ChangeRequestServiceStub(self.channel)
         self._queries = EnrollmentQueryServiceStub(self.channel)
         self._contract_id = str(uuid4())
-        self._modules = _ids(_named_modules(self.case))
-        self._members = _ids({member["id"] for member in self.case["members"]})
+        self._modules = ids_like(_named_modules(self.case))
+        self._members = ids_like({member["id"] for member in self.case["members"]})
         self._names = {uuid: name for name, uuid in (self._modules | self._members).items()}
         primary = next(member["id"] for member in self.case["members"] if member["primary"])
         self._primary_id = self._members[primary]
@@ -213,13 +213,13 @@ class EnrollmentPlayer:
         )
 
     def _code(self, violation: change_request_pb2.Violation) -> str:
-        return violation.rule_code or _word(change_request_pb2.ViolationCode, violation.code, "VIOLATION_CODE_")
+        return violation.rule_code or word(change_request_pb2.ViolationCode, violation.code, "VIOLATION_CODE_")
 
     def _verdict(
         self, request: change_request_pb2.ChangeRequest | change_request_service_pb2.SimulateChangeRequestResponse
     ) -> Answer:
         return {
-            "verdict": _word(change_request_pb2.Verdict, request.verdict, "VERDICT_"),
+            "verdict": word(change_request_pb2.Verdict, request.verdict, "VERDICT_"),
             "violations": [
                 [
                     self._code(v),
@@ -311,7 +311,7 @@ class EnrollmentPlayer:
             for event in next(self._feed).events:
                 self._told = event.policy_revision.revision or self._told
                 rejected = rejected and event.type != enrollment_event_pb2.ENROLLMENT_EVENT_TYPE_CHANGE_REQUEST_REJECTED
-                types.append(_word(enrollment_event_pb2.EnrollmentEventType, event.type, "ENROLLMENT_EVENT_TYPE_"))
+                types.append(word(enrollment_event_pb2.EnrollmentEventType, event.type, "ENROLLMENT_EVENT_TYPE_"))
         return types
 
     def _differences(self, group_id: str, before: int, after: int) -> list[Answer]:
@@ -324,7 +324,7 @@ class EnrollmentPlayer:
             {
                 "member": self._names[d.member_id],
                 "module": self._names[d.module_id],
-                "kinds": sorted(_word(enrollment_group_pb2.DifferenceKind, k, "DIFFERENCE_KIND_") for k in d.kinds),
+                "kinds": sorted(word(enrollment_group_pb2.DifferenceKind, k, "DIFFERENCE_KIND_") for k in d.kinds),
                 "gained": [messages.ends(days) for days in d.gained],
                 "lost": [messages.ends(days) for days in d.lost],
             }
@@ -335,7 +335,7 @@ class EnrollmentPlayer:
         return [
             [
                 self._names[p.member_id],
-                _word(membership_type_pb2.MembershipType, p.membership_type, "MEMBERSHIP_TYPE_"),
+                word(membership_type_pb2.MembershipType, p.membership_type, "MEMBERSHIP_TYPE_"),
                 self._names[p.module_id],
                 *messages.ends(p.days),
             ]
@@ -363,7 +363,7 @@ def _in_order(what: str, value: Any) -> Any:
     return value
 
 
-def _word(enum: Any, number: int, prefix: str) -> str:
+def word(enum: Any, number: int, prefix: str) -> str:
     return str(enum.Name(number)).removeprefix(prefix)
 
 

@@ -8,14 +8,16 @@ import pytest
 
 from tests.scenarios.case_files import CaseFile, CaseFormat, case_files, cases_folder
 from tests.scenarios.enrollment_player import EnrollmentPlayer
+from tests.scenarios.ledger_player import LedgerPlayer, can_be_played
 
 CASES = case_files(cases_folder())
-PLAYED = [case for case in CASES if case.format == CaseFormat.ENROLLMENT]
+PLAYED = [case for case in CASES if case.format == CaseFormat.ENROLLMENT or can_be_played(case.content)]
 
 
 @pytest.mark.parametrize("case", PLAYED, ids=lambda case: case.name)
 def test_comes_out_as_worked(case: CaseFile, server_channel: grpc.Channel) -> None:
-    mismatches = EnrollmentPlayer(case.content, server_channel).play()
+    player = EnrollmentPlayer if case.format == CaseFormat.ENROLLMENT else LedgerPlayer
+    mismatches = player(case.content, server_channel).play()
     assert not mismatches, "\n".join([case.content.get("title", case.name), *map(str, mismatches)])
 
 

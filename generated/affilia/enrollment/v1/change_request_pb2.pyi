@@ -4,6 +4,7 @@ isort:skip_file
 Who is on which module of which contract, when, and why."""
 
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
+from affilia.type.v1 import cost_pb2 as _cost_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
 from affilia.type.v1 import membership_type_pb2 as _membership_type_pb2
 from collections import abc as _abc
@@ -800,12 +801,16 @@ class Choice(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     FIRST_ALLOWED_LATER_FIELD_NUMBER: _builtins.int
     COMMITTED_UNTIL_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    COST_MISSING_REASON_FIELD_NUMBER: _builtins.int
     module_id: _builtins.str
     """Which module."""
     enrolled: _builtins.bool
     """Whether the member is on it that day."""
     allowed: _builtins.bool
     """Whether the member could be on it that day: everything else as it was asked for, its slot mate switched away."""
+    cost_missing_reason: _builtins.str
+    """Where there is pricing data and no cost: why, as the name of an affilia.type.v1.ErrorReason without its prefix."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
         """Where it is not allowed: why."""
@@ -818,6 +823,12 @@ class Choice(_message.Message):
     def committed_until(self) -> _date_pb2.Date:
         """Where the member is on it and the module commits: the last committed day of the run. It may have passed."""
 
+    @_builtins.property
+    def cost(self) -> _cost_pb2.CostChange:
+        """What the family's month costs that day as things are, and with the member on the module. Unset where the contract has
+        no pricing data, or no price for it.
+        """
+
     def __init__(
         self,
         *,
@@ -827,10 +838,12 @@ class Choice(_message.Message):
         reasons: _abc.Iterable[Global___Violation] | None = ...,
         first_allowed_later: _date_pb2.Date | None = ...,
         committed_until: _date_pb2.Date | None = ...,
+        cost: _cost_pb2.CostChange | None = ...,
+        cost_missing_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_until", b"committed_until", "first_allowed_later", b"first_allowed_later"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_until", b"committed_until", "cost", b"cost", "first_allowed_later", b"first_allowed_later"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "committed_until", b"committed_until", "enrolled", b"enrolled", "first_allowed_later", b"first_allowed_later", "module_id", b"module_id", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "committed_until", b"committed_until", "cost", b"cost", "cost_missing_reason", b"cost_missing_reason", "enrolled", b"enrolled", "first_allowed_later", b"first_allowed_later", "module_id", b"module_id", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ Who is on which module of which contract, when, and why."""
 
 from affilia.enrollment.v1 import change_request_pb2 as _change_request_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
+from affilia.type.v1 import cost_pb2 as _cost_pb2
 from affilia.type.v1 import membership_type_pb2 as _membership_type_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -126,6 +127,7 @@ class SimulateChangeRequestRequest(_message.Message):
     ACCEPT_CONSEQUENCES_FIELD_NUMBER: _builtins.int
     OVERRIDDEN_RULES_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    COST_ON_FIELD_NUMBER: _builtins.int
     accept_consequences: _builtins.bool
     """Whether others, or other modules of the same member, may lose days by it."""
     consistency_token: _builtins.str
@@ -146,6 +148,10 @@ class SimulateChangeRequestRequest(_message.Message):
     def overridden_rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """As in SubmitChangeRequestRequest. For an ADMIN only."""
 
+    @_builtins.property
+    def cost_on(self) -> _date_pb2.Date:
+        """For which day the monthly cost is told. Unset: the first day that the request would change, or today if none."""
+
     def __init__(
         self,
         *,
@@ -155,10 +161,11 @@ class SimulateChangeRequestRequest(_message.Message):
         accept_consequences: _builtins.bool = ...,
         overridden_rules: _abc.Iterable[_builtins.str] | None = ...,
         consistency_token: _builtins.str = ...,
+        cost_on: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost_on", b"cost_on", "group", b"group", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "changes", b"changes", "consistency_token", b"consistency_token", "group", b"group", "overridden_rules", b"overridden_rules", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "changes", b"changes", "consistency_token", b"consistency_token", "cost_on", b"cost_on", "group", b"group", "overridden_rules", b"overridden_rules", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -176,8 +183,12 @@ class SimulateChangeRequestResponse(_message.Message):
     CONSEQUENCES_FIELD_NUMBER: _builtins.int
     PERIODS_BEFORE_FIELD_NUMBER: _builtins.int
     PERIODS_AFTER_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    COST_MISSING_REASON_FIELD_NUMBER: _builtins.int
     verdict: _change_request_pb2.Verdict.ValueType
     """Whether it would be done."""
+    cost_missing_reason: _builtins.str
+    """Where there is pricing data and no cost: why, as the name of an affilia.type.v1.ErrorReason without its prefix."""
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Violation]:
         """Every reason for a rejection, in order of code, member_id and module_id."""
@@ -198,6 +209,10 @@ class SimulateChangeRequestResponse(_message.Message):
     def periods_after(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentPeriod]:
         """The group's periods if the request were carried out, also when it would be rejected."""
 
+    @_builtins.property
+    def cost(self) -> _cost_pb2.CostChange:
+        """What the group's month costs before and after. Unset where the contract has no pricing data, or no price for it."""
+
     def __init__(
         self,
         *,
@@ -207,10 +222,12 @@ class SimulateChangeRequestResponse(_message.Message):
         consequences: _abc.Iterable[_change_request_pb2.Consequence] | None = ...,
         periods_before: _abc.Iterable[_enrollment_group_pb2.EnrollmentPeriod] | None = ...,
         periods_after: _abc.Iterable[_enrollment_group_pb2.EnrollmentPeriod] | None = ...,
+        cost: _cost_pb2.CostChange | None = ...,
+        cost_missing_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consequences", b"consequences", "notices", b"notices", "periods_after", b"periods_after", "periods_before", b"periods_before", "verdict", b"verdict", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consequences", b"consequences", "cost", b"cost", "cost_missing_reason", b"cost_missing_reason", "notices", b"notices", "periods_after", b"periods_after", "periods_before", b"periods_before", "verdict", b"verdict", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

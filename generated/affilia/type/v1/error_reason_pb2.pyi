@@ -86,6 +86,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The reader of a stream did not take a message in time. Resume with the last token, and read
     faster.
     """
+    ERROR_REASON_NO_CONTRACT_VERSION: _ErrorReason.ValueType  # 25
+    """FAILED_PRECONDITION. No version of the contract is in force on the day. Metadata: contract_id, date, matches (0)."""
+    ERROR_REASON_MODULE_NOT_IN_VERSION: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. The version in force does not list the module. Metadata: module_id, date."""
+    ERROR_REASON_NOBODY_COVERED: _ErrorReason.ValueType  # 27
+    """FAILED_PRECONDITION. Nobody in the group is on a module on the day. Metadata: group_id, date."""
+    ERROR_REASON_NO_MODULES: _ErrorReason.ValueType  # 28
+    """FAILED_PRECONDITION. A beneficiary names no modules, and the policy's primary is on none. Metadata:
+    beneficiary_index, beneficiary_type, date.
+    """
+    ERROR_REASON_PRICE_MISSING: _ErrorReason.ValueType  # 29
+    """FAILED_PRECONDITION. The contract has no price for this: no pricing data, no grid, or no matching row. Amend the
+    contract. Metadata: beneficiary_type, module_id, age, date.
+    """
+    ERROR_REASON_ENGINE_PARAMETER_MISSING: _ErrorReason.ValueType  # 30
+    """FAILED_PRECONDITION. Neither the contract version nor its country says an engine parameter. Amend the contract.
+    Metadata: parameter, country_code, date.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -155,5 +173,23 @@ received after the backup has not happened here: begin with a snapshot.
 ERROR_REASON_CONSUMER_TOO_SLOW: ErrorReason.ValueType  # 24
 """RESOURCE_EXHAUSTED. The reader of a stream did not take a message in time. Resume with the last token, and read
 faster.
+"""
+ERROR_REASON_NO_CONTRACT_VERSION: ErrorReason.ValueType  # 25
+"""FAILED_PRECONDITION. No version of the contract is in force on the day. Metadata: contract_id, date, matches (0)."""
+ERROR_REASON_MODULE_NOT_IN_VERSION: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. The version in force does not list the module. Metadata: module_id, date."""
+ERROR_REASON_NOBODY_COVERED: ErrorReason.ValueType  # 27
+"""FAILED_PRECONDITION. Nobody in the group is on a module on the day. Metadata: group_id, date."""
+ERROR_REASON_NO_MODULES: ErrorReason.ValueType  # 28
+"""FAILED_PRECONDITION. A beneficiary names no modules, and the policy's primary is on none. Metadata:
+beneficiary_index, beneficiary_type, date.
+"""
+ERROR_REASON_PRICE_MISSING: ErrorReason.ValueType  # 29
+"""FAILED_PRECONDITION. The contract has no price for this: no pricing data, no grid, or no matching row. Amend the
+contract. Metadata: beneficiary_type, module_id, age, date.
+"""
+ERROR_REASON_ENGINE_PARAMETER_MISSING: ErrorReason.ValueType  # 30
+"""FAILED_PRECONDITION. Neither the contract version nor its country says an engine parameter. Amend the contract.
+Metadata: parameter, country_code, date.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -31,6 +31,7 @@ class Limits(_message.Message):
     MAX_ITEMS_FIELD_NUMBER: _builtins.int
     MAX_LENGTH_FIELD_NUMBER: _builtins.int
     PATTERN_FIELD_NUMBER: _builtins.int
+    EACH_ALONE_FIELD_NUMBER: _builtins.int
     min: _builtins.int
     """Smallest number allowed. Unset: no bound of its own."""
     max: _builtins.int
@@ -43,6 +44,10 @@ class Limits(_message.Message):
     """A regular expression (RE2 syntax) that the whole of a string, if not empty, must match. Unset: any text without
     NUL characters.
     """
+    each_alone: _builtins.bool
+    """Whether each item of a repeated field is judged for itself: a malformed one is told in its own result, and does not
+    fail the call.
+    """
     def __init__(
         self,
         *,
@@ -51,10 +56,11 @@ class Limits(_message.Message):
         max_items: _builtins.int | None = ...,
         max_length: _builtins.int | None = ...,
         pattern: _builtins.str | None = ...,
+        each_alone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_max_items", b"_max_items", "_max_length", b"_max_length", "_min", b"_min", "_pattern", b"_pattern", "max", b"max", "max_items", b"max_items", "max_length", b"max_length", "min", b"min", "pattern", b"pattern"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_max_items", b"_max_items", "_max_length", b"_max_length", "_min", b"_min", "_pattern", b"_pattern", "max", b"max", "max_items", b"max_items", "max_length", b"max_length", "min", b"min", "pattern", b"pattern"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_max_items", b"_max_items", "_max_length", b"_max_length", "_min", b"_min", "_pattern", b"_pattern", "each_alone", b"each_alone", "max", b"max", "max_items", b"max_items", "max_length", b"max_length", "min", b"min", "pattern", b"pattern"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
     _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015
