@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import reads, recomputes, settling, start, submits
+from benchmarks import feed, quotes, reads, recomputes, settling, start, submits
 
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
@@ -11,6 +11,8 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "reads": reads.measure,
     "submits": submits.measure,
     "recomputes": recomputes.measure,
+    "feed": feed.measure,
+    "quotes": quotes.measure,
 }
 
 

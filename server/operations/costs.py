@@ -53,7 +53,9 @@ async def insurance_cost(core: Core, call: Call, inquiry: Inquiry) -> Priced:
 
 async def insurance_costs(core: Core, call: Call, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
     """One outcome for each inquiry, in order."""
-    async with core.database.snapshot() as connection:
+    # One quote needs one statement, which sees one state by itself.
+    alone = len(inquiries) == 1 and inquiries[0].group is None
+    async with core.database.reading() if alone else core.database.snapshot() as connection:
         loaded = await _load(core, connection, inquiries)
     outcomes: list[Priced | DomainError] = []
     for i, inquiry in enumerate(inquiries):
@@ -75,7 +77,8 @@ class _Loaded:
 
 
 async def _load(core: Core, connection: Connection, inquiries: Sequence[Inquiry]) -> _Loaded:
-    heads = await enrollment_reads.group_heads(connection, [i.group for i in inquiries if i.group is not None])
+    groups = [inquiry.group for inquiry in inquiries if inquiry.group is not None]
+    heads = await enrollment_reads.group_heads(connection, groups) if groups else {}
     wanted = {i.contract_id for i in inquiries if i.contract_id} | {head.key.contract_id for head in heads.values()}
     contracts: dict[UUID, Contract] = {}
     for contract_id in sorted(wanted):
