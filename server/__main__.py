@@ -48,13 +48,14 @@ def main() -> None:
     from domain.errors import DatabaseUnavailable
     from server.listener import AddressTaken
     from server.process import serve
+    from server.workers.relaying import KafkaMissing
     from storage.embedded import EmbeddedDatabaseFailed
     from storage.migrations import DatabaseTooOld
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except (AddressTaken, EmbeddedDatabaseFailed, DatabaseTooOld, DatabaseUnavailable) as failed:
+    except (AddressTaken, EmbeddedDatabaseFailed, DatabaseTooOld, DatabaseUnavailable, KafkaMissing) as failed:
         print(f"affilia cannot serve: {failed}", file=sys.stderr)
         raise SystemExit(1) from None
 

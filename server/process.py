@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.errors import ShuttingDown
+from domain.errors import DatabaseUnavailable, ShuttingDown
 from server import log as logging
 from server.interceptors.identity import LOOPBACK, system_clock
 from server.listener import Listener
@@ -79,7 +79,7 @@ async def _serving(
     background: list[asyncio.Task[None]] = []
     tailing = asyncio.create_task(tail_for_ever(core, url))
     try:
-        await asyncio.wait_for(core.feed.begun.wait(), FEED_SECONDS)
+        await _feed_begun(core)
         await listeners[0].start(settings.listen)
         await listeners[1].start(settings.internal_listen)
         for listener in listeners:
@@ -102,6 +102,13 @@ async def _serving(
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+
+
+async def _feed_begun(core: Core) -> None:
+    try:
+        await asyncio.wait_for(core.feed.begun.wait(), FEED_SECONDS)
+    except TimeoutError as away:
+        raise DatabaseUnavailable from away
 
 
 async def _probe(database: Database, listeners: list[Listener], embedded: EmbeddedPostgres | None) -> None:

@@ -1,6 +1,7 @@
 """Settings: read once, from `AFFILIA_…` variables and flags, and refused with a sentence where they make no sense."""
 
 import ipaddress
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
     kafka_payload: Literal["json", "protobuf"] = Field(
         "json", description="How relayed events look: CloudEvents in structured JSON, or binary with protobuf data."
     )
-    kafka_properties: dict[str, str] = Field(
+    kafka_properties: Annotated[dict[str, str], NoDecode] = Field(
         {}, description='More of librdkafka\'s producer properties, as JSON: {"security.protocol": "SSL"}.'
     )
     log_format: Literal["auto", "console", "json"] = Field(
@@ -67,6 +68,14 @@ class Settings(BaseSettings):
     @classmethod
     def _separated_by_commas(cls, value: object) -> object:
         return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("kafka_properties", mode="before")
+    @classmethod
+    def _as_json(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as wrong:
+            raise ValueError('they are not JSON such as {"security.protocol": "SSL"}') from wrong
 
     @field_validator("listen", "internal_listen")
     @classmethod
