@@ -72,13 +72,13 @@ def priced_age(beneficiary_type: MembershipType, born_on: date | None, on: date,
             return ADULT_AGE
         default = ages.default_age_child if is_child else ages.default_age_other
         return default or 0
-    age = completed_years(_effective(born_on, ages.age_strategy), on)
+    age = completed_years(effective_birth_date(born_on, ages.age_strategy), on)
     if legacy and age < ADULT_AGE:
         return CHILD_AGE if is_child else ADULT_AGE
     return age
 
 
-def _effective(born_on: date, strategy: AgeStrategy | None) -> date:
+def effective_birth_date(born_on: date, strategy: AgeStrategy | None) -> date:
     """The effective birth date, by which years are completed."""
     match strategy:
         case AgeStrategy.MOVE_BIRTHDAY_TO_FIRST_DAY_OF_MONTH:

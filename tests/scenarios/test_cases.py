@@ -9,6 +9,7 @@ import pytest
 from tests.scenarios.case_files import CaseFile, CaseFormat, case_files, cases_folder
 from tests.scenarios.enrollment_player import EnrollmentPlayer
 from tests.scenarios.ledger_player import LedgerPlayer, can_be_played
+from tests.scenarios.premiums_in_process import PremiumsInProcess
 
 CASES = case_files(cases_folder())
 PLAYED = [case for case in CASES if case.format == CaseFormat.ENROLLMENT or can_be_played(case.content)]
@@ -23,3 +24,13 @@ def test_comes_out_as_worked(case: CaseFile, server_channel: grpc.Channel) -> No
 
 def test_there_are_cases() -> None:
     assert CASES, f"no cases in {cases_folder()}"
+
+
+PREMIUMS = [case for case in CASES if case.format == CaseFormat.LEDGER and not can_be_played(case.content)]
+
+
+@pytest.mark.parametrize("case", PREMIUMS, ids=lambda case: case.name)
+def test_the_premium_engine_comes_out_as_worked(case: CaseFile) -> None:
+    """Against the domain alone: computing, reconciling, invoicing."""
+    mismatches = PremiumsInProcess(case.content).play()
+    assert not mismatches, "\n".join([case.content.get("title", case.name), *map(str, mismatches)])
