@@ -45,6 +45,8 @@ class Reason(StrEnum):
     NO_MODULES = "NO_MODULES"
     PRICE_MISSING = "PRICE_MISSING"
     ENGINE_PARAMETER_MISSING = "ENGINE_PARAMETER_MISSING"
+    PREMIUM_ENTRY_UNKNOWN = "PREMIUM_ENTRY_UNKNOWN"
+    ALREADY_INVOICED = "ALREADY_INVOICED"
 
 
 class DomainError(Exception):
@@ -307,4 +309,22 @@ class EngineParameterMissing(CannotBePriced):
             parameter=parameter,
             country_code=country_code,
             date=on,
+        )
+
+
+class PremiumEntryUnknown(DomainError):
+    reason = Reason.PREMIUM_ENTRY_UNKNOWN
+
+    def __init__(self, entry_id: UUID) -> None:
+        super().__init__(f"There is no premium entry {entry_id}.", entry_id=entry_id)
+
+
+class AlreadyInvoiced(DomainError):
+    reason = Reason.ALREADY_INVOICED
+
+    def __init__(self, entry_id: UUID, invoice_id: str) -> None:
+        super().__init__(
+            f"A component of entry {entry_id} stands on invoice {invoice_id}; nothing was marked.",
+            entry_id=entry_id,
+            invoice_id=invoice_id,
         )

@@ -49,6 +49,8 @@ STATUS: dict[Reason, StatusCode] = {
     Reason.NO_MODULES: StatusCode.FAILED_PRECONDITION,
     Reason.PRICE_MISSING: StatusCode.FAILED_PRECONDITION,
     Reason.ENGINE_PARAMETER_MISSING: StatusCode.FAILED_PRECONDITION,
+    Reason.PREMIUM_ENTRY_UNKNOWN: StatusCode.NOT_FOUND,
+    Reason.ALREADY_INVOICED: StatusCode.FAILED_PRECONDITION,
 }
 
 RETRY_AFTER_SECONDS: dict[Reason, float] = {

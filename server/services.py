@@ -8,6 +8,7 @@ import grpc
 
 from affilia.catalog.v1 import catalog_service_pb2_grpc, member_service_pb2_grpc
 from affilia.enrollment.v1 import change_request_service_pb2_grpc, enrollment_query_service_pb2_grpc
+from affilia.premium.v1 import premium_computation_service_pb2_grpc
 from affilia.pricing.v1 import cost_provider_service_pb2_grpc
 from server.operations.core import Core
 from server.servicers.catalog import CatalogServicer
@@ -15,6 +16,7 @@ from server.servicers.change_request import ChangeRequestServicer
 from server.servicers.cost_provider import CostProviderServicer
 from server.servicers.enrollment_query import EnrollmentQueryServicer
 from server.servicers.member import MemberServicer
+from server.servicers.premium_computation import PremiumComputationServicer
 from server.tokens import Tokens
 
 
@@ -52,6 +54,11 @@ PUBLIC = (
         "affilia.pricing.v1.CostProviderService",
         CostProviderServicer,
         cost_provider_service_pb2_grpc.add_CostProviderServiceServicer_to_server,
+    ),
+    Service(
+        "affilia.premium.v1.PremiumComputationService",
+        PremiumComputationServicer,
+        premium_computation_service_pb2_grpc.add_PremiumComputationServiceServicer_to_server,
     ),
 )
 

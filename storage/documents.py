@@ -19,7 +19,7 @@ from domain.enrollment.decisions import Change
 from domain.enrollment.history import ChangeRequest
 from domain.enrollment.unmet import UnmetEnroll
 from domain.members import Member
-from domain.pricing.prices import ModulePrice
+from domain.pricing.prices import EngineParameters, ModulePrice
 from domain.rules.conditions import AllOf, AnyOf, Condition, Leaf, Negation
 
 Document = dict[str, Any]
@@ -140,6 +140,11 @@ def unmet_to_document(unmet: tuple[UnmetEnroll, ...]) -> list[Document]:
 
 def unmet_from_document(document: list[Document] | None) -> tuple[UnmetEnroll, ...]:
     return tuple(_CONVERTER.structure(enroll, UnmetEnroll) for enroll in document or ())
+
+
+def engine_parameters_to_document(parameters: EngineParameters) -> Document:
+    document: Document = _CONVERTER.unstructure(parameters)
+    return document
 
 
 def change_request_to_document(request: ChangeRequest) -> Document:

@@ -248,3 +248,62 @@ feed_relay = Table(
     Column("moved_at", DateTime(timezone=True), nullable=False),
     comment="Up to where each relay has handed the feed on.",
 )
+
+premium_computation = Table(
+    "premium_computation",
+    metadata,
+    Column("computation_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("parameters", JSONB),
+    _recorded_at(),
+    comment="When entries were computed, from which revision, and by which parameters of the request.",
+)
+
+premium_entry = Table(
+    "premium_entry",
+    metadata,
+    Column("entry_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("entry_id", Uuid, nullable=False, unique=True),
+    Column("computation_key", ForeignKey("premium_computation.computation_key"), nullable=False),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
+    Column("contract_id", Uuid, nullable=False),
+    Column("enrollment_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("module_id", Uuid, nullable=False),
+    Column("month", Integer, nullable=False, comment="Twelve times the year, plus the month, less one."),
+    Column("days", DATERANGE, nullable=False),
+    Column("num_days", Integer, nullable=False),
+    Column("divisor", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column(
+        "cancels",
+        ForeignKey("premium_entry.entry_key"),
+        unique=True,
+        comment="The entry that this one, an offset, takes back.",
+    ),
+    Column("beneficiary_type", Text, nullable=False),
+    Column("service_type", Text, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    Column("contribution_types", ARRAY(Text), nullable=False),
+    Column("billed_entities", ARRAY(Text), nullable=False),
+    Column("collection_methods", ARRAY(Text), nullable=False),
+    Column("debtors", ARRAY(Text), nullable=False),
+    Column("monthly_minor", ARRAY(BigInteger), nullable=False),
+    Column("owed_minor", ARRAY(BigInteger), nullable=False),
+    UniqueConstraint("enrollment_id", "month", "version", name="premium_entry_version_key"),
+    Index(None, "group_key", "month"),
+    Index(None, "contract_id", "month"),
+    comment="The ledger: what is owed, never changed; amounts stand in arrays of equal length, in component order.",
+)
+
+premium_invoice_mark = Table(
+    "premium_invoice_mark",
+    metadata,
+    Column("entry_key", ForeignKey("premium_entry.entry_key"), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("invoice_id", Text, nullable=False),
+    _recorded_at(),
+    PrimaryKeyConstraint("entry_key", "place"),
+    comment="Which amounts of entries, by place from 1 on, stand on which invoice.",
+)

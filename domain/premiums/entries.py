@@ -36,12 +36,18 @@ class PremiumEntry(NamedTuple):
     """What is owed for a run of days within a month. `owed_minor` goes with `amounts`, in order."""
 
     enrollment_id: UUID
+    member_id: UUID
     month: Month
     days: Span
     num_days: int
     divisor: int
     amounts: tuple[MonthlyAmount, ...]
     owed_minor: tuple[int, ...]
+
+
+class _Enrollment(NamedTuple):
+    enrollment_id: UUID
+    member_id: UUID
 
 
 class _Run(NamedTuple):
@@ -60,11 +66,11 @@ def premium_entries(insured: InsuredPolicy, first: Month, last: Month) -> list[P
     Raises what keeps a price from being found on a day on which somebody is covered.
     """
     span = Span(first_day(first), days_of_month(last).end)
-    runs: dict[UUID, list[_Run]] = {}
+    runs: dict[_Enrollment, list[_Run]] = {}
     for piece in affiliation(insured, span):
-        for enrollment_id, amounts in _priced(insured, piece):
-            runs.setdefault(enrollment_id, []).append(_run(piece, amounts))
-    return [entry for enrollment_id in sorted(runs) for entry in _entries(enrollment_id, _joined(runs[enrollment_id]))]
+        for enrollment, amounts in _priced(insured, piece):
+            runs.setdefault(enrollment, []).append(_run(piece, amounts))
+    return [entry for enrollment in sorted(runs) for entry in _entries(enrollment, _joined(runs[enrollment]))]
 
 
 def _run(piece: AffiliationPiece, amounts: tuple[MonthlyAmount, ...]) -> _Run:
@@ -73,14 +79,15 @@ def _run(piece: AffiliationPiece, amounts: tuple[MonthlyAmount, ...]) -> _Run:
     return _Run(piece.days.start, piece.days.end, amounts, prorata, rounding)
 
 
-def _priced(insured: InsuredPolicy, piece: AffiliationPiece) -> Iterator[tuple[UUID, tuple[MonthlyAmount, ...]]]:
+def _priced(insured: InsuredPolicy, piece: AffiliationPiece) -> Iterator[tuple[_Enrollment, tuple[MonthlyAmount, ...]]]:
     """Each enrollment with its monthly amounts, priced on the piece's first day."""
     on, rounding = to_date(piece.days.start), piece.parameters.rounding or Rounding.ARITHMETIC
     basis = PricingBasis(piece.version, insured.policy.contract.currency_code, on, piece.parameters, rounding)
     found = components(basis, piece.specs, beneficiaries(basis, piece.specs))
-    for enrollment_id, its in groupby(found, key=lambda component: component.enrollment_id):
-        assert enrollment_id is not None  # noqa: S101 (everybody on a policy is enrolled)
-        yield enrollment_id, tuple(_monthly(component) for component in its)
+    for (index, enrollment_id), its in groupby(found, key=lambda c: (c.beneficiary_index, c.enrollment_id)):
+        member_id = piece.specs[index].member_id
+        assert enrollment_id and member_id  # noqa: S101 (everybody on a policy is enrolled)
+        yield _Enrollment(enrollment_id, member_id), tuple(_monthly(component) for component in its)
 
 
 def _monthly(component: Component) -> MonthlyAmount:
@@ -111,7 +118,7 @@ def _joined(runs: Sequence[_Run]) -> list[list[_Run]]:
     return [months[month] for month in sorted(months)]
 
 
-def _entries(enrollment_id: UUID, months: list[list[_Run]]) -> Iterator[PremiumEntry]:
+def _entries(enrollment: _Enrollment, months: list[list[_Run]]) -> Iterator[PremiumEntry]:
     for runs in months:
         month = month_of(to_date(runs[0].start))
         whole = days_of_month(month)
@@ -119,7 +126,7 @@ def _entries(enrollment_id: UUID, months: list[list[_Run]]) -> Iterator[PremiumE
         for run, owed in zip(runs, _owed(runs, whole, divisor), strict=True):
             num_days = run.end - run.start
             yield PremiumEntry(
-                enrollment_id, month, Span(run.start, run.end), num_days, divisor, run.amounts, tuple(owed)
+                *enrollment, month, Span(run.start, run.end), num_days, divisor, run.amounts, tuple(owed)
             )
 
 

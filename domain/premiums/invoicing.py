@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from uuid import UUID
 
 from domain.days import to_day
+from domain.errors import AlreadyInvoiced
 from domain.premiums.entries import MonthlyAmount, PremiumEntry
 from domain.premiums.months import days_of_month
 from domain.pricing.costs import BilledEntity
@@ -29,14 +31,14 @@ def debtor_of(amount: MonthlyAmount) -> Debtor:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """An entry of the ledger. `entry_key` names it; `cancels` and `cancelled_by` name others; `invoices` go with its
+    """An entry of the ledger. `entry_id` names it; `cancels` and `cancelled_by` name others; `invoices` go with its
     amounts, in order, None where not invoiced."""
 
-    entry_key: int
+    entry_id: UUID
     entry: PremiumEntry
     version: int
-    cancels: int | None
-    cancelled_by: int | None
+    cancels: UUID | None
+    cancelled_by: UUID | None
     invoices: tuple[str | None, ...]
 
     @property
@@ -57,7 +59,7 @@ def uninvoiced(ledger: Iterable[LedgerEntry], debtor: Debtor, up_to: date) -> li
 
     An entry and the offset that cancels it settle between themselves where nothing of either has been invoiced.
     """
-    entries = {each.entry_key: each for each in ledger}
+    entries = {each.entry_id: each for each in ledger}
     found = []
     for each in entries.values():
         if days_of_month(each.entry.month).end > to_day(up_to) + 1:
@@ -67,27 +69,24 @@ def uninvoiced(ledger: Iterable[LedgerEntry], debtor: Debtor, up_to: date) -> li
     return found
 
 
-def _settled(each: LedgerEntry, entries: Mapping[int, LedgerEntry], debtor: Debtor) -> bool:
+def _settled(each: LedgerEntry, entries: Mapping[UUID, LedgerEntry], debtor: Debtor) -> bool:
     other_key = each.cancels if each.cancels is not None else each.cancelled_by
     if other_key is None:
         return False
     return not (each.touched(debtor) or entries[other_key].touched(debtor))
 
 
-class InvoicedElsewhere(ValueError):
-    """An amount carries another invoice already."""
-
-
 def marked(entries: Sequence[LedgerEntry], debtor: Debtor, invoice_id: str) -> tuple[list[LedgerEntry], int, int]:
     """Entries with an invoice on the amounts of a debtor; how many amounts were marked, and what they add up to.
 
-    Only those that change are answered; the same invoice again changes nothing. Raises InvoicedElsewhere.
+    Only those that change are answered; the same invoice again changes nothing. Raises AlreadyInvoiced.
     """
     changed, count, total = [], 0, 0
     for each in entries:
         places = each.places_of(debtor)
-        if any(each.invoices[i] not in (None, invoice_id) for i in places):
-            raise InvoicedElsewhere(str(each.entry_key))
+        for i in places:
+            if (carried := each.invoices[i]) not in (None, invoice_id):
+                raise AlreadyInvoiced(each.entry_id, str(carried))
         fresh = [i for i in places if each.invoices[i] is None]
         if fresh:
             invoices = tuple(invoice_id if i in fresh else was for i, was in enumerate(each.invoices))

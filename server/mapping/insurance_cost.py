@@ -33,10 +33,10 @@ def inquiry_from_proto(inquiry: pb.CostInquiry, path: str = "inquiry") -> Inquir
     rounding = ROUNDING_STRATEGIES.given(inquiry.rounding)
     match inquiry.WhichOneof("subject"):
         case "policy":
-            return Inquiry(on, rounding, group=_group(inquiry.policy))
+            return Inquiry(on, rounding, group=group_from_proto(inquiry.policy))
         case "policy_quote":
             quote = inquiry.policy_quote
-            return Inquiry(on, rounding, group=_group(quote.policy), specs=_specs(quote.beneficiaries))
+            return Inquiry(on, rounding, group=group_from_proto(quote.policy), specs=_specs(quote.beneficiaries))
         case _:
             contract_id = UUID(inquiry.contract_quote.contract_id)
             specs = _specs(inquiry.contract_quote.beneficiaries)
@@ -56,7 +56,7 @@ def _inquiry_violations(inquiry: pb.CostInquiry, path: str) -> Iterator[FieldVio
             yield FieldViolation(f"{where}.module_ids", "names a module twice")
 
 
-def _group(policy: pb.Policy) -> UUID | GroupKey:
+def group_from_proto(policy: pb.Policy) -> UUID | GroupKey:
     return UUID(policy.group_id) if policy.WhichOneof("group") == "group_id" else key_from_proto(policy.key)
 
 

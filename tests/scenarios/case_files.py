@@ -26,6 +26,17 @@ class CaseFile:
     content: Any
 
 
+def has_calls(case: CaseFile) -> bool:
+    """Whether calls can make what a case says: enrollments outside their contract's life are refused."""
+    if case.format == CaseFormat.ENROLLMENT:
+        return True
+    contract, enrollments = case.content["contract"], list(case.content["enrollments"])
+    for step in case.content["steps"]:
+        enrollments += step.get("enrollments", ()) if step["op"] == "set_enrollments" else ()
+    begins, ends = contract["versions"][0]["start"], contract["versions"][-1]["end"]
+    return all(e["start"] >= begins and (ends is None or (e["end"] or "9999") <= ends) for e in enrollments)
+
+
 def cases_folder() -> Path:
     """The folder that AFFILIA_CASES names, or the project's own."""
     return Path(os.environ.get("AFFILIA_CASES") or OWN_CASES)

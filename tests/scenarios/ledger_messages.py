@@ -4,7 +4,7 @@ from typing import Any
 
 from affilia.catalog.v1 import contract_pb2, member_pb2, pricing_pb2
 from affilia.pricing.v1 import insurance_cost_pb2
-from affilia.type.v1 import membership_type_pb2
+from affilia.type.v1 import membership_type_pb2, year_month_pb2
 from tests.scenarios.enrollment_messages import Ids, date, membership_types, span
 
 
@@ -157,4 +157,13 @@ def spec(case: dict[str, Any], modules: Ids) -> insurance_cost_pb2.BeneficiarySp
         date_of_birth=date(born) if born else None,
         regime=_value(member_pb2.HealthRegime, "HEALTH_REGIME", case.get("regime")),
         module_ids=[modules[name] for name in case.get("modules") or ()],
+    )
+
+
+def months(first: str, last: str) -> year_month_pb2.MonthSpan:
+    """From texts such as 2026-03."""
+    (first_year, first_month), (last_year, last_month) = (map(int, text.split("-")) for text in (first, last))
+    return year_month_pb2.MonthSpan(
+        first=year_month_pb2.YearMonth(year=first_year, month=first_month),
+        last=year_month_pb2.YearMonth(year=last_year, month=last_month),
     )

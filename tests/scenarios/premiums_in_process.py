@@ -9,13 +9,13 @@ from uuid import UUID
 
 from domain.days import Days, Span
 from domain.enrollment.decisions import EnrollmentKey
-from domain.errors import CannotBePriced
+from domain.errors import AlreadyInvoiced, CannotBePriced
 from domain.identity import enrollment_id
 from domain.members import Facts, HealthRegime, HealthRegimeSpan
 from domain.membership import MembershipType
 from domain.premiums.affiliation import InsuredPolicy
 from domain.premiums.entries import premium_entries
-from domain.premiums.invoicing import Debtor, InvoicedElsewhere, LedgerEntry, debtor_of, marked, uninvoiced
+from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of, marked, uninvoiced
 from domain.premiums.ledger import ratio_hundredths, reconciled
 from domain.premiums.months import Month, days_of_month, first_day, month_of
 from domain.pricing.costs import ContributionType
@@ -44,7 +44,7 @@ class PremiumsInProcess:
     """One case."""
 
     case: Any
-    ledger: dict[int, LedgerEntry] = field(default_factory=dict)
+    ledger: dict[UUID, LedgerEntry] = field(default_factory=dict)
     mismatches: list[Mismatch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -106,8 +106,8 @@ class PremiumsInProcess:
             versions[key] = max(versions.get(key, 0), each.version)
         added = reconciled([each.entry for each in live], fresh, versions)
         for new in added:
-            key_of = len(self.ledger) + 1
-            cancels = live[new.cancels].entry_key if new.cancels is not None else None
+            key_of = UUID(int=len(self.ledger) + 1)
+            cancels = live[new.cancels].entry_id if new.cancels is not None else None
             if cancels is not None:
                 self.ledger[cancels] = replace(self.ledger[cancels], cancelled_by=key_of)
             nothing = (None,) * len(new.entry.amounts)
@@ -145,9 +145,9 @@ class PremiumsInProcess:
                 return {"error": {"code": "NOT_FOUND"}}
         try:
             changed, count, total = marked(entries, debtor, step["invoice_id"])
-        except InvoicedElsewhere:
+        except AlreadyInvoiced:
             return {"error": {"code": "FAILED_PRECONDITION"}}
-        self.ledger |= {each.entry_key: each for each in changed}
+        self.ledger |= {each.entry_id: each for each in changed}
         return {
             "components_marked": count,
             "amount_marked": total,

@@ -104,6 +104,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Neither the contract version nor its country says an engine parameter. Amend the contract.
     Metadata: parameter, country_code, date.
     """
+    ERROR_REASON_PREMIUM_ENTRY_UNKNOWN: _ErrorReason.ValueType  # 31
+    """NOT_FOUND. No such premium entry. Metadata: entry_id."""
+    ERROR_REASON_ALREADY_INVOICED: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. A component carries another invoice; nothing was marked. Metadata: entry_id, invoice_id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -192,4 +196,8 @@ ERROR_REASON_ENGINE_PARAMETER_MISSING: ErrorReason.ValueType  # 30
 """FAILED_PRECONDITION. Neither the contract version nor its country says an engine parameter. Amend the contract.
 Metadata: parameter, country_code, date.
 """
+ERROR_REASON_PREMIUM_ENTRY_UNKNOWN: ErrorReason.ValueType  # 31
+"""NOT_FOUND. No such premium entry. Metadata: entry_id."""
+ERROR_REASON_ALREADY_INVOICED: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. A component carries another invoice; nothing was marked. Metadata: entry_id, invoice_id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,196 @@
+"""Premium entries, months, debtors and sums on the wire."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from uuid import UUID
+
+from affilia.catalog.v1 import pricing_pb2
+from affilia.premium.v1 import premium_computation_service_pb2 as service_pb
+from affilia.premium.v1 import premium_entry_pb2 as pb
+from affilia.type.v1 import year_month_pb2
+from domain.enrollment.decisions import GroupKey
+from domain.errors import FieldViolation, RequestMalformed
+from domain.premiums.entries import PremiumEntry
+from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of
+from domain.premiums.ledger import ratio_hundredths
+from domain.premiums.months import Month, days_of_month
+from domain.pricing.costs import ContributionType
+from server.mapping.contract import SERVICE_TYPES
+from server.mapping.dates import span_to_proto, timestamp_to_proto
+from server.mapping.enrollment_group import key_to_proto
+from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from server.mapping.insurance_cost import BILLED_ENTITIES, CONTRIBUTION_TYPES, group_from_proto
+from server.mapping.pricing import COLLECTION_METHODS, engine_parameters_from_proto
+from server.operations.premiums import PremiumInquiry, Preview
+from storage.premiums import EntryFilter, PremiumSum, StoredEntry
+
+DEBTORS = EnumMapping(pb.Debtor.DESCRIPTOR, Debtor)
+MOST_MONTHS = 120
+
+
+def month_to_proto(month: Month) -> year_month_pb2.YearMonth:
+    return year_month_pb2.YearMonth(year=month // 12, month=month % 12 + 1)
+
+
+def month_from_proto(month: year_month_pb2.YearMonth) -> Month:
+    return month.year * 12 + month.month - 1
+
+
+def months_from_proto(months: year_month_pb2.MonthSpan) -> tuple[Month, Month]:
+    """First and last. Raises RequestMalformed."""
+    first, last = month_from_proto(months.first), month_from_proto(months.last)
+    if last < first:
+        raise RequestMalformed([FieldViolation("months.last", "precedes first")])
+    return first, last
+
+
+def inquiry_from_proto(
+    request: service_pb.PreviewPremiumsRequest | service_pb.ComputePremiumsRequest,
+) -> PremiumInquiry:
+    """Raises RequestMalformed."""
+    first, last = months_from_proto(request.months)
+    if last - first >= MOST_MONTHS:
+        wrong = f"has {last - first + 1} months; at most {MOST_MONTHS} are allowed"
+        raise RequestMalformed([FieldViolation("months", wrong)])
+    parameters = engine_parameters_from_proto(request.parameters) if request.HasField("parameters") else None
+    return PremiumInquiry(group_from_proto(request.policy), first, last, parameters)
+
+
+def owner_from_proto(
+    request: service_pb.ListPremiumEntriesRequest | service_pb.ListUninvoicedPremiumsRequest,
+) -> UUID | GroupKey | EntryFilter:
+    """A policy, or which entries."""
+    match request.WhichOneof("owner"):
+        case "policy":
+            return group_from_proto(request.policy)
+        case "contract_id":
+            return EntryFilter(contract_id=UUID(request.contract_id))
+        case _:
+            assert isinstance(request, service_pb.ListPremiumEntriesRequest)  # noqa: S101 (only it names enrollments)
+            return EntryFilter(enrollment_ids=tuple(map(UUID, request.enrollments.enrollment_ids)))
+
+
+def debtor_from_proto(request: service_pb.ListUninvoicedPremiumsRequest) -> Debtor:
+    """The primary for a policy, the company for a contract, unless said otherwise."""
+    default = Debtor.PRIMARY if request.WhichOneof("owner") == "policy" else Debtor.COMPANY
+    return DEBTORS.given(request.debtor) or default
+
+
+def dimensions_from_proto(request: service_pb.AggregatePremiumsRequest) -> list[str]:
+    """Their names. Raises RequestMalformed."""
+    if len(set(request.by)) < len(request.by):
+        raise RequestMalformed([FieldViolation("by", "names a dimension twice")])
+    return [service_pb.PremiumDimension.Name(number).removeprefix("PREMIUM_DIMENSION_") for number in request.by]
+
+
+def stored_entry_to_proto(stored: StoredEntry) -> pb.PremiumEntry:
+    return _entry(
+        stored.ledger_entry,
+        stored.group_id,
+        stored.key,
+        pb.PremiumEntry(recorded_at=timestamp_to_proto(stored.recorded_at)),
+    )
+
+
+def preview_to_proto(preview: Preview) -> service_pb.PreviewPremiumsResponse:
+    def told(entry: PremiumEntry, version: int = 0, cancels: UUID | None = None) -> pb.PremiumEntry:
+        nothing = (None,) * len(entry.amounts)
+        unstored = LedgerEntry(NO_ENTRY, entry, version, cancels, None, nothing)
+        return _entry(unstored, preview.group_id, preview.key, pb.PremiumEntry())
+
+    additions = [
+        told(new.entry, new.version, None if new.cancels is None else preview.live[new.cancels].ledger_entry.entry_id)
+        for new in preview.added
+    ]
+    return service_pb.PreviewPremiumsResponse(
+        entries=[told(entry) for entry in preview.entries],
+        additions=additions,
+        differences=[amounts for amounts in debtor_amounts(new.entry for new in preview.added) if _differs(amounts)],
+    )
+
+
+NO_ENTRY = UUID(int=0)
+"""Stands for the id of an entry that is in no ledger."""
+
+
+def _differs(amounts: pb.DebtorAmounts) -> bool:
+    return bool(amounts.untaxed_minor or amounts.taxes_minor)
+
+
+def _entry(each: LedgerEntry, group_id: UUID, key: GroupKey, proto: pb.PremiumEntry) -> pb.PremiumEntry:
+    entry, whole = each.entry, days_of_month(each.entry.month)
+    first = entry.amounts[0]
+    proto.MergeFrom(
+        pb.PremiumEntry(
+            entry_id="" if each.entry_id == NO_ENTRY else str(each.entry_id),
+            group_id=str(group_id),
+            key=key_to_proto(key),
+            enrollment_id=str(entry.enrollment_id),
+            member_id=str(entry.member_id),
+            module_id=str(first.module_id),
+            beneficiary_type=MEMBERSHIP_TYPES.to_proto(first.beneficiary_type),
+            service_type=SERVICE_TYPES.to_proto(first.service_type),
+            month=month_to_proto(entry.month),
+            days=span_to_proto(entry.days),
+            num_days=entry.num_days,
+            divisor=entry.divisor,
+            version=each.version,
+            prorata_hundredths=ratio_hundredths(entry, whole.end - whole.start),
+            currency_code=first.currency_code,
+            components=list(_components(each)),
+            cancels_entry_id=str(each.cancels or ""),
+            cancelled_by_entry_id=str(each.cancelled_by or ""),
+            debtors=debtor_amounts([entry]),
+        )
+    )
+    return proto
+
+
+def _components(each: LedgerEntry) -> Iterator[pb.PremiumComponent]:
+    for amount, owed, invoice_id in zip(each.entry.amounts, each.entry.owed_minor, each.invoices, strict=True):
+        method = amount.collection_method
+        yield pb.PremiumComponent(
+            contribution_type=CONTRIBUTION_TYPES.to_proto(amount.contribution_type),
+            billed_entity=BILLED_ENTITIES.to_proto(amount.billed_entity),
+            collection_method=COLLECTION_METHODS.to_proto(method)
+            if method
+            else pricing_pb2.COLLECTION_METHOD_UNSPECIFIED,
+            debtor=DEBTORS.to_proto(debtor_of(amount)),
+            monthly_minor=amount.monthly_minor,
+            owed_minor=owed,
+            invoice_id=invoice_id or "",
+        )
+
+
+def debtor_amounts(entries: Iterable[PremiumEntry]) -> list[pb.DebtorAmounts]:
+    """What each debtor owes by some entries together; those without a component are left out."""
+    owed: dict[Debtor, Counter[ContributionType]] = {}
+    before: Counter[Debtor] = Counter()
+    for entry in entries:
+        for amount, minor in zip(entry.amounts, entry.owed_minor, strict=True):
+            debtor = debtor_of(amount)
+            owed.setdefault(debtor, Counter())[amount.contribution_type] += minor
+            before[debtor] += amount.monthly_minor
+    return [_debtor(debtor, owed[debtor], before[debtor]) for debtor in Debtor if debtor in owed]
+
+
+def _debtor(debtor: Debtor, owed: "Counter[ContributionType]", before: int) -> pb.DebtorAmounts:
+    total, taxes = sum(owed.values()), owed[ContributionType.TAXES]
+    return pb.DebtorAmounts(
+        debtor=DEBTORS.to_proto(debtor),
+        untaxed_minor=total - taxes,
+        taxes_minor=taxes,
+        total_minor=total,
+        total_before_prorata_minor=before,
+        by_contribution_type=[
+            pb.ContributionAmount(contribution_type=CONTRIBUTION_TYPES.to_proto(kind), amount_minor=owed[kind])
+            for kind in ContributionType
+            if kind in owed
+        ],
+    )
+
+
+def sum_to_proto(found: PremiumSum) -> service_pb.PremiumSum:
+    return service_pb.PremiumSum(
+        values=found.values, currency_code=found.currency_code, amount_minor=found.amount_minor
+    )

@@ -1,0 +1,110 @@
+"""`affilia.premium.v1.PremiumComputationService`."""
+
+from uuid import UUID
+
+from affilia.premium.v1 import premium_computation_service_pb2 as pb
+from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceServicer
+from server.mapping.dates import date_from_proto
+from server.mapping.paging import (
+    check_consistency_token,
+    consistency_token,
+    next_page_token,
+    page_size,
+    page_start,
+    write_key,
+)
+from server.mapping.premium_entry import (
+    DEBTORS,
+    debtor_from_proto,
+    dimensions_from_proto,
+    inquiry_from_proto,
+    months_from_proto,
+    owner_from_proto,
+    preview_to_proto,
+    stored_entry_to_proto,
+    sum_to_proto,
+)
+from server.operations import premiums
+from server.operations.call import current_call
+from server.operations.core import Core
+from server.rpc_types import Context
+from server.tokens import Tokens
+
+
+class PremiumComputationServicer(PremiumComputationServiceServicer):
+    def __init__(self, core: Core, tokens: Tokens) -> None:
+        self._core = core
+        self._tokens = tokens
+
+    async def PreviewPremiums(self, request: pb.PreviewPremiumsRequest, context: Context) -> pb.PreviewPremiumsResponse:
+        check_consistency_token(request, self._tokens)
+        return preview_to_proto(await premiums.preview(self._core, current_call(), inquiry_from_proto(request)))
+
+    async def ComputePremiums(self, request: pb.ComputePremiumsRequest, context: Context) -> pb.ComputePremiumsResponse:
+        inquiry = inquiry_from_proto(request)
+        computed = await premiums.compute(self._core, current_call(), write_key(request), inquiry)
+        return pb.ComputePremiumsResponse(
+            offsets=computed.offsets, entries=computed.entries, consistency_token=consistency_token(self._tokens)
+        )
+
+    async def ListPremiumEntries(
+        self, request: pb.ListPremiumEntriesRequest, context: Context
+    ) -> pb.ListPremiumEntriesResponse:
+        check_consistency_token(request, self._tokens)
+        after, size = page_start(request, self._tokens) or 0, page_size(request)
+        months = months_from_proto(request.months) if request.HasField("months") else None
+        owner = owner_from_proto(request)
+        found = await premiums.list_entries(self._core, current_call(), owner, months, request.live_only, after, size)
+        return pb.ListPremiumEntriesResponse(
+            entries=[stored_entry_to_proto(entry) for entry in found],
+            next_page_token=next_page_token(
+                request, self._tokens, len(found) == size, found[-1].entry_key if found else None
+            ),
+        )
+
+    async def ListUninvoicedPremiums(
+        self, request: pb.ListUninvoicedPremiumsRequest, context: Context
+    ) -> pb.ListUninvoicedPremiumsResponse:
+        check_consistency_token(request, self._tokens)
+        after, size = page_start(request, self._tokens) or 0, page_size(request)
+        debtor, up_to = debtor_from_proto(request), date_from_proto(request.up_to)
+        found = await premiums.list_uninvoiced(
+            self._core, current_call(), owner_from_proto(request), debtor, up_to, after, size
+        )
+        return pb.ListUninvoicedPremiumsResponse(
+            entries=[stored_entry_to_proto(entry) for entry in found],
+            next_page_token=next_page_token(
+                request, self._tokens, len(found) == size, found[-1].entry_key if found else None
+            ),
+        )
+
+    async def MarkPremiumsInvoiced(
+        self, request: pb.MarkPremiumsInvoicedRequest, context: Context
+    ) -> pb.MarkPremiumsInvoicedResponse:
+        marked = await premiums.mark_invoiced(
+            self._core,
+            current_call(),
+            write_key(request),
+            [UUID(entry_id) for entry_id in request.entry_ids],
+            DEBTORS.from_proto(request.debtor),
+            request.invoice_id,
+        )
+        return pb.MarkPremiumsInvoicedResponse(
+            components=marked.components,
+            amount_minor=marked.amount_minor,
+            consistency_token=consistency_token(self._tokens),
+        )
+
+    async def AggregatePremiums(
+        self, request: pb.AggregatePremiumsRequest, context: Context
+    ) -> pb.AggregatePremiumsResponse:
+        check_consistency_token(request, self._tokens)
+        found = await premiums.aggregate(
+            self._core,
+            current_call(),
+            dimensions_from_proto(request),
+            months_from_proto(request.months),
+            [UUID(contract_id) for contract_id in request.contract_ids],
+            [UUID(group_id) for group_id in request.group_ids],
+        )
+        return pb.AggregatePremiumsResponse(sums=[sum_to_proto(each) for each in found])
