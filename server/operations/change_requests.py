@@ -27,7 +27,7 @@ from server.operations.opening import OpenGroup, State, look_into, open_group
 from server.operations.revising import catch_up, move_to
 from storage import enrollment, enrollment_reads
 from storage.database import Connection
-from storage.enrollment_reads import AsOf, group_head, group_state
+from storage.enrollment_reads import group_head
 from storage.requests import WriteKey, answered, remember
 
 
@@ -58,7 +58,8 @@ async def _submit(
     core: Core, call: Call, key: WriteKey, proposal: ChangeProposal, tx: Connection
 ) -> Submitted | RevisionMismatch:
     if answer := await answered(tx, key):
-        return await _submitted(tx, UUID(answer["change_request_id"]))
+        first_time = await enrollment_reads.change_request(tx, UUID(answer["change_request_id"]))
+        return await _submitted(tx, first_time)
     group = await enrollment.lock_group(tx, group_id(*proposal.key), proposal.key)
     members = {scoped.change.member_id for scoped in proposal.changes}
     opened = await open_group(core, tx, group, also=members)
@@ -69,7 +70,7 @@ async def _submit(
         return RevisionMismatch(group.group_id, expected, current)
     request = await _carry_out(call, key, proposal, tx, opened)
     await remember(tx, key, {"change_request_id": str(request.change_request_id)})
-    return await _submitted(tx, request.change_request_id)
+    return await _submitted(tx, request)
 
 
 async def _refuse_unknown_modules(core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract) -> None:
@@ -116,11 +117,9 @@ async def _carry_out(
     return request
 
 
-async def _submitted(tx: Connection, change_request_id: UUID) -> Submitted:
+async def _submitted(tx: Connection, request: ChangeRequest) -> Submitted:
     """The answer to a submit, the same the first time and ever after."""
-    request = await enrollment_reads.change_request(tx, change_request_id)
-    head = await group_head(tx, request.group_id)
-    return Submitted(request, await group_state(tx, head, AsOf(revision=request.revision)))
+    return Submitted(request, await enrollment_reads.read_group(tx, request.group_id, request.revision, None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ async def get_group(core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf,
     """A group at a revision or instant. Raises GroupUnknown, RevisionUnknown."""
     not_in_the_future(call, as_of.instant, "instant")
     async with core.database.reading() as connection:
+        if as_of.instant is None:
+            return await enrollment_reads.read_group(connection, group, as_of.revision, touching)
         head = await group_head(connection, group)
         return await group_state(connection, head, as_of, touching)
 
