@@ -1,6 +1,6 @@
 """The spine: contracts, members, groups, requests, revisions, periods, differences, recomputes and events."""
 
-from alembic import op
+from storage.migrations.statements import execute_all, only_forward
 
 revision = "0001"
 down_revision = None
@@ -197,10 +197,8 @@ COMMENT ON TABLE event IS
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    execute_all(STATEMENTS)
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations only go forward; restore a backup instead")
+    only_forward()

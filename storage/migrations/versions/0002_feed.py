@@ -1,6 +1,6 @@
 """The change feed: pending events, the log that readers follow, and its head."""
 
-from alembic import op
+from storage.migrations.statements import execute_all, only_forward
 
 revision = "0002"
 down_revision = "0001"
@@ -77,10 +77,8 @@ COMMENT ON COLUMN event.member_ids IS
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    execute_all(STATEMENTS)
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations only go forward; restore a backup instead")
+    only_forward()

@@ -1,6 +1,6 @@
 """The premium ledger: computations, entries that are only ever added, and the invoices that their amounts stand on."""
 
-from alembic import op
+from storage.migrations.statements import execute_all, only_forward
 
 revision = "0003"
 down_revision = "0002"
@@ -71,10 +71,8 @@ COMMENT ON TABLE premium_invoice_mark IS
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    execute_all(STATEMENTS)
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations only go forward; restore a backup instead")
+    only_forward()
