@@ -1,16 +1,19 @@
 """${message}"""
 
-from alembic import op
+from storage.migrations.statements import execute_all, only_forward
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+STATEMENTS = """
+"""
+
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "op.execute('')"}
+    execute_all(STATEMENTS)
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations only go forward; restore a backup instead")
+    only_forward()
