@@ -261,10 +261,7 @@ def birthday_on(born_on: date, years: int) -> date:
 
 def completed_years(born_on: date, on: date) -> int:
     """The age on a day, never below 0."""
-    years = on.year - born_on.year
-    if years > 0 and birthday_on(born_on, years) > on:
-        years -= 1
-    return max(years, 0)
+    return max(0, on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day)))
 
 
 def days_aged(born_on: date, min_years: int | None, max_years: int | None) -> Days:

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     ENGINE_PARAMETER_MISSING = "ENGINE_PARAMETER_MISSING"
     PREMIUM_ENTRY_UNKNOWN = "PREMIUM_ENTRY_UNKNOWN"
     ALREADY_INVOICED = "ALREADY_INVOICED"
+    PREMIUM_RUN_UNKNOWN = "PREMIUM_RUN_UNKNOWN"
 
 
 class DomainError(Exception):
@@ -317,6 +318,13 @@ class PremiumEntryUnknown(DomainError):
 
     def __init__(self, entry_id: UUID) -> None:
         super().__init__(f"There is no premium entry {entry_id}.", entry_id=entry_id)
+
+
+class PremiumRunUnknown(DomainError):
+    reason = Reason.PREMIUM_RUN_UNKNOWN
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(f"There is no premium run {run_id}.", run_id=run_id)
 
 
 class AlreadyInvoiced(DomainError):

@@ -41,14 +41,16 @@ def basis_points(amount: int, rate_bp: int, rounding: Rounding) -> int:
     return round_ratio(amount * rate_bp, 10_000, rounding)
 
 
-def largest_remainder(shares: Sequence[Fraction], rounding: Rounding) -> list[int]:
+def largest_remainder(numerators: Sequence[int], divisor: int, rounding: Rounding) -> list[int]:
     """Whole parts that add up exactly to the rounded sum of exact shares, in their order (`premiums.md`).
 
-    Each share first gets its floor; the missing units go one each to the largest fractional parts, ties to the earlier.
+    The shares are numerators by a common positive divisor. Each first gets its floor; the missing units go one each to
+    the largest fractional parts, ties to the earlier.
     """
-    parts = [share.numerator // share.denominator for share in shares]
-    missing = round_fraction(sum(shares, Fraction(0)), rounding) - sum(parts)
-    by_fraction = sorted(range(len(shares)), key=lambda i: (parts[i] - shares[i], i))
-    for i in by_fraction[:missing]:
-        parts[i] += 1
+    parts = [numerator // divisor for numerator in numerators]
+    missing = round_ratio(sum(numerators), divisor, rounding) - sum(parts)
+    if missing:
+        by_fraction = sorted(range(len(parts)), key=lambda i: parts[i] * divisor - numerators[i])
+        for i in by_fraction[:missing]:
+            parts[i] += 1
     return parts

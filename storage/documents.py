@@ -19,7 +19,10 @@ from domain.enrollment.decisions import Change
 from domain.enrollment.history import ChangeRequest
 from domain.enrollment.unmet import UnmetEnroll
 from domain.members import Member
+from domain.premiums.entries import Basis
+from domain.pricing.costs import MonthlyAmount
 from domain.pricing.prices import EngineParameters, ModulePrice
+from domain.pricing.tariffs import Derivation, Price
 from domain.rules.conditions import AllOf, AnyOf, Condition, Leaf, Negation
 
 Document = dict[str, Any]
@@ -145,6 +148,28 @@ def unmet_from_document(document: list[Document] | None) -> tuple[UnmetEnroll, .
 def engine_parameters_to_document(parameters: EngineParameters) -> Document:
     document: Document = _CONVERTER.unstructure(parameters)
     return document
+
+
+def engine_parameters_from_document(document: Document) -> EngineParameters:
+    return _CONVERTER.structure(document, EngineParameters)
+
+
+def price_basis_to_document(basis: Basis) -> Document:
+    document: Document = {
+        "amounts": [_CONVERTER.unstructure(amount._asdict()) for amount in basis.price.amounts],
+        "derivation": _CONVERTER.unstructure(basis.price.derivation),
+        "parameters": _CONVERTER.unstructure(basis.parameters),
+    }
+    return document
+
+
+def price_basis_from_document(document: Document) -> Basis:
+    amounts = tuple(
+        _CONVERTER.structure([amount[name] for name in MonthlyAmount._fields], MonthlyAmount)
+        for amount in document["amounts"]
+    )
+    price = Price(amounts, _CONVERTER.structure(document["derivation"], Derivation))
+    return Basis(price, _CONVERTER.structure(document["parameters"], EngineParameters))
 
 
 def change_request_to_document(request: ChangeRequest) -> Document:

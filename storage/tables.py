@@ -11,6 +11,7 @@ migrations and of the test that compares both.
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, INT4MULTIRANGE, JSONB, ExcludeConstraint
 
 metadata = MetaData(
     naming_convention={
@@ -249,61 +250,141 @@ feed_relay = Table(
     comment="Up to where each relay has handed the feed on.",
 )
 
-premium_computation = Table(
-    "premium_computation",
+premium_price = Table(
+    "premium_price",
     metadata,
-    Column("computation_key", BigInteger, Identity(always=True), primary_key=True),
-    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False, index=True),
-    Column("revision", Integer, nullable=False),
-    Column("parameters", JSONB),
-    _recorded_at(),
-    comment="When entries were computed, from which revision, and by which parameters of the request.",
-)
-
-premium_entry = Table(
-    "premium_entry",
-    metadata,
-    Column("entry_key", BigInteger, Identity(always=True), primary_key=True),
-    Column("entry_id", Uuid, nullable=False, unique=True),
-    Column("computation_key", ForeignKey("premium_computation.computation_key"), nullable=False),
-    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
-    Column("contract_id", Uuid, nullable=False),
-    Column("enrollment_id", Uuid, nullable=False),
-    Column("member_id", Uuid, nullable=False),
+    Column("price_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("price_id", Uuid, nullable=False, unique=True),
     Column("module_id", Uuid, nullable=False),
-    Column("month", Integer, nullable=False, comment="Twelve times the year, plus the month, less one."),
-    Column("days", DATERANGE, nullable=False),
-    Column("num_days", Integer, nullable=False),
-    Column("divisor", Integer, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column(
-        "cancels",
-        ForeignKey("premium_entry.entry_key"),
-        unique=True,
-        comment="The entry that this one, an offset, takes back.",
-    ),
     Column("beneficiary_type", Text, nullable=False),
     Column("service_type", Text, nullable=False),
     Column("currency_code", Text, nullable=False),
     Column("contribution_types", ARRAY(Text), nullable=False),
     Column("billed_entities", ARRAY(Text), nullable=False),
-    Column("collection_methods", ARRAY(Text), nullable=False),
     Column("debtors", ARRAY(Text), nullable=False),
     Column("monthly_minor", ARRAY(BigInteger), nullable=False),
-    Column("owed_minor", ARRAY(BigInteger), nullable=False),
-    UniqueConstraint("enrollment_id", "month", "version", name="premium_entry_version_key"),
-    Index(None, "group_key", "month"),
-    Index(None, "contract_id", "month"),
-    comment="The ledger: what is owed, never changed; amounts stand in arrays of equal length, in component order.",
+    Column("document", JSONB, nullable=False, comment="The price and the parameters of the engine, whole."),
+    comment="Monthly amounts and how they came about, each once; arrays of equal length, in component order.",
+)
+
+premium_stretch = Table(
+    "premium_stretch",
+    metadata,
+    Column("stretch_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False, index=True),
+    Column("contract_id", Uuid, nullable=False),
+    Column("enrollment_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("first_month", Integer, nullable=False, comment="Twelve times the year, plus the month, less one."),
+    Column("last_month", Integer, nullable=False),
+    Column(
+        "days",
+        DATERANGE,
+        comment="The days of the run; null with divisor and owed_minor where the months are whole.",
+    ),
+    Column("divisor", Integer),
+    Column(
+        "owed_minor",
+        ARRAY(BigInteger),
+        comment="What is owed, in component order, for an offset as for the entry that it takes back;"
+        " null: the monthly amounts.",
+    ),
+    Column("price_key", ForeignKey("premium_price.price_key"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column(
+        "cancels",
+        ForeignKey("premium_stretch.stretch_key"),
+        comment="The stretch of which this one, an offset, takes these months back.",
+    ),
+    Column("revision", Integer, nullable=False),
+    Column("reasons", ARRAY(Text)),
+    _recorded_at(),
+    UniqueConstraint("enrollment_id", "first_month", "version", name="premium_stretch_version_key"),
+    CheckConstraint(
+        "first_month = last_month OR (first_month < last_month AND days IS NULL)",
+        name="premium_stretch_one_month_check",
+    ),
+    CheckConstraint(
+        "(days IS NULL) = (divisor IS NULL) AND (days IS NULL) = (owed_minor IS NULL)",
+        name="premium_stretch_part_check",
+    ),
+    Index(None, "contract_id", "stretch_key"),
+    Index(None, "cancels", postgresql_where=text("cancels IS NOT NULL")),
+    ExcludeConstraint(
+        (text("int8range(cancels, cancels, '[]')"), "&&"),
+        (text("int4range(first_month, last_month, '[]')"), "&&"),
+        where=text("cancels IS NOT NULL"),
+        name="premium_stretch_taken_back_once_excl",
+    ),
+    comment="The ledger, never changed: an entry of one month, or equal ones of whole months that follow each other.",
 )
 
 premium_invoice_mark = Table(
     "premium_invoice_mark",
     metadata,
-    Column("entry_key", ForeignKey("premium_entry.entry_key"), nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("stretch_key", ForeignKey("premium_stretch.stretch_key"), nullable=False),
+    Column("month", Integer, nullable=False),
+    Column("debtor", Text, nullable=False),
     Column("invoice_id", Text, nullable=False),
     _recorded_at(),
-    PrimaryKeyConstraint("entry_key", "place"),
-    comment="Which amounts of entries, by place from 1 on, stand on which invoice.",
+    PrimaryKeyConstraint("stretch_key", "month", "debtor"),
+    comment="On which invoice the components of an entry stand that are billed to a debtor.",
+)
+
+premium_policy = Table(
+    "premium_policy",
+    metadata,
+    Column("group_key", ForeignKey("enrollment_group.group_key"), primary_key=True),
+    Column("months", INT4MULTIRANGE, nullable=False),
+    Column("failure", JSONB),
+    comment="Which months of each policy were ever computed, and why following it failed last.",
+)
+
+premium_following = Table(
+    "premium_following",
+    metadata,
+    Column("contract_id", Uuid, primary_key=True),
+    _recorded_at(),
+    comment="Contracts whose premiums follow enrollment.",
+)
+
+premium_run = Table(
+    "premium_run",
+    metadata,
+    Column("run_key", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Uuid, nullable=False, unique=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("contract_id", Uuid),
+    Column("first_month", Integer, nullable=False),
+    Column("last_month", Integer, nullable=False),
+    Column("parameters", JSONB),
+    Column("stopped", Boolean, nullable=False),
+    Column("policies", BigInteger, nullable=False),
+    _recorded_at(),
+    comment="Runs over many policies.",
+)
+
+premium_run_part = Table(
+    "premium_run_part",
+    metadata,
+    Column("run_key", ForeignKey("premium_run.run_key"), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("group_keys", ARRAY(BigInteger), nullable=False),
+    Column("done", Boolean, nullable=False),
+    Column("offsets", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run_key", "part"),
+    Index("premium_run_part_left_index", "run_key", "part", postgresql_where=text("NOT done")),
+    comment="Policies of a run that are computed in one transaction; who locks the row does them.",
+)
+
+premium_run_failure = Table(
+    "premium_run_failure",
+    metadata,
+    Column("run_key", ForeignKey("premium_run.run_key"), nullable=False),
+    Column("group_key", ForeignKey("enrollment_group.group_key"), nullable=False),
+    Column("failure", JSONB, nullable=False),
+    PrimaryKeyConstraint("run_key", "group_key"),
+    comment="Policies that a run has passed over, and why.",
 )

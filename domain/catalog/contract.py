@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from domain.days import Day, Days, Span
@@ -82,7 +83,10 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class ContractVersion:
-    """What the contract offers over a span of days. Modules stand in the contract's order."""
+    """What the contract offers over a span of days. Modules stand in the contract's order.
+
+    `remembered` is no part of the value: pricing keeps there what it has worked out from it (`domain/pricing/tariffs.py`).
+    """
 
     days: Span
     max_backdating_days: int
@@ -90,6 +94,7 @@ class ContractVersion:
     modules: tuple[Module, ...]
     pricing: VersionPricing | None
     engine_parameters: EngineParameters | None
+    remembered: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def module(self, module_id: UUID) -> Module | None:
         return next((m for m in self.modules if m.module_id == module_id), None)

@@ -1,39 +1,54 @@
-"""Premium entries: per enrollment and month, one for each run of days with equal components, with what is owed."""
+"""Premium entries: per enrollment and month, one for each run of days with equal components, with what is owed.
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
-from itertools import groupby
+Most months are like the one before. So what is computed and kept are stretches: an entry of a single month, or equal
+entries of whole months that follow each other, which are told apart only when they are read.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.catalog.contract import ServiceType
-from domain.days import Day, Span, to_date
+from domain.days import Day, Span
+from domain.members import HealthRegime
 from domain.membership import MembershipType
 from domain.money import Rounding, largest_remainder, round_ratio
-from domain.premiums.affiliation import AffiliationPiece, InsuredPolicy, affiliation
-from domain.premiums.months import Month, days_of_month, first_day, month_of
-from domain.pricing.costs import BilledEntity, Component, ContributionType
-from domain.pricing.prices import CollectionMethod, ProrataStrategy
-from domain.pricing.pricing import PricingBasis, beneficiaries, components
+from domain.premiums.affiliation import (
+    AGED,
+    NO_REASON,
+    AffiliationPiece,
+    Enrollment,
+    InsuredPolicy,
+    Reasons,
+    Terms,
+    affiliation,
+    ages,
+    enrollments_of,
+    terms_of,
+)
+from domain.premiums.months import Month, days_of_month, first_day, month_of_day
+from domain.pricing.beneficiaries import Beneficiary
+from domain.pricing.costs import MonthlyAmount
+from domain.pricing.prices import EngineParameters, ProrataStrategy
+from domain.pricing.tariffs import Price, Tariff, tariff_on
 
 THIRTY = 30
 
 
-class MonthlyAmount(NamedTuple):
-    """What one payer is billed for one thing a month; equal ones are the same price."""
+class Basis(NamedTuple):
+    """What an amount was computed by: the price, which tells how it came about, and the engine's parameters."""
 
-    contribution_type: ContributionType
-    billed_entity: BilledEntity
-    collection_method: CollectionMethod | None
-    beneficiary_type: MembershipType
-    service_type: ServiceType
-    module_id: UUID
-    currency_code: str
-    monthly_minor: int
+    price: Price
+    parameters: EngineParameters
 
 
 class PremiumEntry(NamedTuple):
-    """What is owed for a run of days within a month. `owed_minor` goes with `amounts`, in order."""
+    """What is owed for a run of days within a month. `owed_minor` goes with `amounts`, in order.
+
+    `basis` and `reasons` (why the run starts; empty where a month goes on as the last one ended) explain it, and are no
+    part of what it says.
+    """
 
     enrollment_id: UUID
     member_id: UUID
@@ -43,11 +58,53 @@ class PremiumEntry(NamedTuple):
     divisor: int
     amounts: tuple[MonthlyAmount, ...]
     owed_minor: tuple[int, ...]
+    basis: Basis
+    reasons: Reasons
+
+    @property
+    def says(self) -> tuple[object, ...]:
+        """All that makes two entries the same."""
+        return self[:8]
 
 
-class _Enrollment(NamedTuple):
+class Stretch(NamedTuple):
+    """Entries of consecutive months, both inclusive. `days`, `divisor` and `owed_minor` are None where the months are
+    whole: each then owes the monthly amounts. Only a single month has them."""
+
     enrollment_id: UUID
     member_id: UUID
+    first: Month
+    last: Month
+    days: Span | None
+    divisor: int | None
+    owed_minor: tuple[int, ...] | None
+    basis: Basis
+    reasons: Reasons
+
+    def entry(self, month: Month) -> PremiumEntry:
+        """The entry of one of its months."""
+        amounts = self.basis.price.amounts
+        reasons = self.reasons if month == self.first else NO_REASON
+        days, divisor, owed = self.days, self.divisor, self.owed_minor
+        if days is None or divisor is None or owed is None:
+            days = days_of_month(month)
+            divisor = days.end - days.start
+            owed = tuple(amount.monthly_minor for amount in amounts)
+        return PremiumEntry(
+            self.enrollment_id,
+            self.member_id,
+            month,
+            days,
+            days.end - days.start,
+            divisor,
+            amounts,
+            owed,
+            self.basis,
+            reasons,
+        )
+
+    def entries(self) -> Iterator[PremiumEntry]:
+        return (self.entry(month) for month in range(self.first, self.last + 1))
 
 
 class _Run(NamedTuple):
@@ -55,9 +112,8 @@ class _Run(NamedTuple):
 
     start: Day
     end: Day
-    amounts: tuple[MonthlyAmount, ...]
-    prorata: ProrataStrategy
-    rounding: Rounding
+    basis: Basis
+    reasons: Reasons
 
 
 def premium_entries(insured: InsuredPolicy, first: Month, last: Month) -> list[PremiumEntry]:
@@ -65,91 +121,148 @@ def premium_entries(insured: InsuredPolicy, first: Month, last: Month) -> list[P
 
     Raises what keeps a price from being found on a day on which somebody is covered.
     """
-    span = Span(first_day(first), days_of_month(last).end)
-    runs: dict[_Enrollment, list[_Run]] = {}
-    for piece in affiliation(insured, span):
-        for enrollment, amounts in _priced(insured, piece):
-            runs.setdefault(enrollment, []).append(_run(piece, amounts))
-    return [entry for enrollment in sorted(runs) for entry in _entries(enrollment, _joined(runs[enrollment]))]
+    terms = terms_of(insured.policy.contract, span_of(first, last), insured.parameters)
+    found = [entry for stretch in premium_stretches(insured, terms) for entry in stretch.entries()]
+    return sorted(found, key=lambda entry: (entry.enrollment_id, entry.month, entry.days.start))
 
 
-def _run(piece: AffiliationPiece, amounts: tuple[MonthlyAmount, ...]) -> _Run:
-    prorata, rounding = piece.parameters.prorata, piece.parameters.rounding
-    assert prorata is not None and rounding is not None  # noqa: S101 (the timeline requires them)
-    return _Run(piece.days.start, piece.days.end, amounts, prorata, rounding)
+def span_of(first: Month, last: Month) -> Span:
+    """All days of some months."""
+    return Span(first_day(first), days_of_month(last).end)
 
 
-def _priced(insured: InsuredPolicy, piece: AffiliationPiece) -> Iterator[tuple[_Enrollment, tuple[MonthlyAmount, ...]]]:
-    """Each enrollment with its monthly amounts, priced on the piece's first day."""
-    on, rounding = to_date(piece.days.start), piece.parameters.rounding or Rounding.ARITHMETIC
-    basis = PricingBasis(piece.version, insured.policy.contract.currency_code, on, piece.parameters, rounding)
-    found = components(basis, piece.specs, beneficiaries(basis, piece.specs))
-    for (index, enrollment_id), its in groupby(found, key=lambda c: (c.beneficiary_index, c.enrollment_id)):
-        member_id = piece.specs[index].member_id
-        assert enrollment_id and member_id  # noqa: S101 (everybody on a policy is enrolled)
-        yield _Enrollment(enrollment_id, member_id), tuple(_monthly(component) for component in its)
+def premium_stretches(insured: InsuredPolicy, terms: Terms) -> Iterator[Stretch]:
+    """The same for the months that the terms span, as stretches: by enrollment, in order of month and first day."""
+    enrollments = enrollments_of(insured)
+    runs: list[list[_Run]] = [[] for _ in enrollments]
+    for piece in affiliation(insured, terms, enrollments):
+        _add_runs(runs, piece, enrollments, insured.policy.contract.currency_code)
+    for enrollment, its in zip(enrollments, runs, strict=True):
+        if its:
+            yield from _stretches(enrollment, its)
 
 
-def _monthly(component: Component) -> MonthlyAmount:
-    return MonthlyAmount(
-        component.contribution_type,
-        component.billed_entity,
-        component.collection_method,
-        component.beneficiary_type,
-        component.service_type,
-        component.module_id,
-        component.currency_code,
-        component.monthly_minor,
+def _add_runs(
+    runs: Sequence[list[_Run]], piece: AffiliationPiece, enrollments: Sequence[Enrollment], currency_code: str
+) -> None:
+    """Prices a piece: everybody on each module, at each age."""
+    start, end, reasons, term, enrolled, regime = piece
+    version, parameters = term.version, term.parameters
+    assert version is not None and parameters.rounding is not None  # noqa: S101 (`Terms.on` has required them)
+    tariff = tariff_on(version, currency_code, start, parameters.rounding)
+    has_partner = any(
+        enrollments[i].person.priced.beneficiary_type is MembershipType.PARTNER
+        for its in enrolled.values()
+        for i in its
     )
+    for module, its in enrolled.items():
+        people = [enrollments[i].person.priced for i in its]
+        if regime is not HealthRegime.STANDARD:
+            people = [person._replace(regime=regime) for person in people]
+        for i, person, place in zip(its, people, tariff.places(module, people), strict=True):
+            born_on = enrollments[i].person.born_on
+            alike = (start, end, module, person.beneficiary_type, born_on, regime, place, has_partner)
+            priced = term.priced.get(alike)
+            if priced is None:
+                aged = _aged(tariff, module, person, born_on, place, has_partner, parameters, Span(start, end))
+                priced = term.priced[alike] = tuple(aged)
+            for day, until, basis in priced:
+                _add(runs[i], _Run(day, until, basis, reasons if day == start else AGED))
 
 
-def _joined(runs: Sequence[_Run]) -> list[list[_Run]]:
-    """Runs cut into months, neighbours with equal amounts made one; by month, in order."""
-    months: dict[Month, list[_Run]] = {}
-    for run in runs:
-        for month in range(month_of(to_date(run.start)), month_of(to_date(run.end - 1)) + 1):
-            whole = days_of_month(month)
-            start, end = max(run.start, whole.start), min(run.end, whole.end)
-            its = months.setdefault(month, [])
-            if its and its[-1].end == start and its[-1].amounts == run.amounts:
-                its[-1] = its[-1]._replace(end=end)
-            else:
-                its.append(run._replace(start=start, end=end))
-    return [months[month] for month in sorted(months)]
+def _aged(
+    tariff: Tariff,
+    module: int,
+    person: Beneficiary,
+    born_on: date | None,
+    place: Hashable,
+    has_partner: bool,
+    parameters: EngineParameters,
+    days: Span,
+) -> Iterator[tuple[Day, Day, Basis]]:
+    """What somebody on a module costs, from each birthday to the next."""
+    priced = [
+        (day, tariff.price(module, person._replace(age=age), place, day, has_partner=has_partner))
+        for day, age in ages(person.beneficiary_type, born_on, parameters, days)
+    ]
+    for (day, price), (until, _) in pairwise([*priced, (days.end, None)]):
+        assert price is not None  # noqa: S101 (only the last one is)
+        yield day, until, Basis(price, parameters)
 
 
-def _entries(enrollment: _Enrollment, months: list[list[_Run]]) -> Iterator[PremiumEntry]:
-    for runs in months:
-        month = month_of(to_date(runs[0].start))
-        whole = days_of_month(month)
-        divisor = _divisor(runs, whole)
-        for run, owed in zip(runs, _owed(runs, whole, divisor), strict=True):
-            num_days = run.end - run.start
-            yield PremiumEntry(
-                *enrollment, month, Span(run.start, run.end), num_days, divisor, run.amounts, tuple(owed)
-            )
+def _add(runs: list[_Run], run: _Run) -> None:
+    """Adds a run; it is one with the run before where that ends and nothing has changed."""
+    if runs and runs[-1].end == run.start:
+        price, parameters = runs[-1].basis
+        if price is run.basis.price and parameters is run.basis.parameters:
+            runs[-1] = _Run(runs[-1].start, run.end, runs[-1].basis, runs[-1].reasons)
+            return
+    runs.append(run)
+
+
+def _stretches(enrollment: Enrollment, runs: Sequence[_Run]) -> Iterator[Stretch]:
+    """Runs cut into months: those that a run covers whole, together; the others each by itself."""
+    enrolled = (enrollment.enrollment_id, enrollment.person.member_id)
+    found: list[Stretch] = []
+    partly: dict[Month, list[_Run]] = {}
+    for start, end, basis, reasons in runs:
+        first, last = month_of_day(start), month_of_day(end - 1)
+        begin = days_of_month(first)
+        if start != begin.start:
+            partly.setdefault(first, []).append(_Run(start, min(end, begin.end), basis, reasons))
+            first, reasons = first + 1, NO_REASON
+        if first <= last and end != (final := days_of_month(last)).end:
+            its = reasons if final.start == start else NO_REASON
+            partly.setdefault(last, []).append(_Run(final.start, end, basis, its))
+            last -= 1
+        if first <= last:
+            found.append(Stretch(*enrolled, first, last, None, None, None, basis, reasons))
+    for month, its_runs in partly.items():
+        found += _month(enrolled, month, its_runs)
+    if partly:
+        found.sort(key=lambda stretch: (stretch.first, stretch.days or days_of_month(stretch.first)))
+    yield from found
+
+
+def _month(enrolled: tuple[UUID, UUID], month: Month, parts: Sequence[_Run]) -> Iterator[Stretch]:
+    """A month of several runs, or not covered whole."""
+    runs: list[_Run] = []
+    for part in parts:
+        if runs and runs[-1].end == part.start and runs[-1].basis.price.amounts == part.basis.price.amounts:
+            runs[-1] = runs[-1]._replace(end=part.end)
+        else:
+            runs.append(part)
+    whole = days_of_month(month)
+    if (runs[0].start, runs[0].end) == whole:
+        yield Stretch(*enrolled, month, month, None, None, None, runs[0].basis, runs[0].reasons)
+        return
+    divisor = _divisor(runs, whole)
+    for run, owed in zip(runs, _owed(runs, whole, divisor), strict=True):
+        days = Span(run.start, run.end)
+        yield Stretch(*enrolled, month, month, days, divisor, tuple(owed), run.basis, run.reasons)
 
 
 def _divisor(runs: Sequence[_Run], whole: Span) -> int:
     """30, but the number of the month's days where all are covered, or where days of the calendar are counted."""
     length = whole.end - whole.start
     covered = sum(run.end - run.start for run in runs)
-    calendar = runs[0].prorata == ProrataStrategy.CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER
+    calendar = runs[0].basis.parameters.prorata == ProrataStrategy.CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER
     return length if calendar or covered == length else THIRTY
 
 
 def _owed(runs: Sequence[_Run], whole: Span, divisor: int) -> list[list[int]]:
     """What each run owes, by the prorata strategy and the rounding of the month's first covered day."""
-    if (runs[0].start, runs[0].end) == whole:
-        return [[amount.monthly_minor for amount in runs[0].amounts]]
-    prorata, rounding = runs[0].prorata, runs[0].rounding
+    parameters = runs[0].basis.parameters
+    prorata, rounding = parameters.prorata, parameters.rounding or Rounding.ARITHMETIC
+    amounts = [[amount.monthly_minor for amount in run.basis.price.amounts] for run in runs]
     if prorata == ProrataStrategy.WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY:
-        return [[amount.monthly_minor if run.start == whole.start else 0 for amount in run.amounts] for run in runs]
+        return [its if run.start == whole.start else [0] * len(its) for run, its in zip(runs, amounts, strict=True)]
+    lengths = [run.end - run.start for run in runs]
     if prorata == ProrataStrategy.THIRTY_DAY_PRORATA:
         return [
-            [round_ratio(amount.monthly_minor * (run.end - run.start), divisor, rounding) for amount in run.amounts]
-            for run in runs
+            [round_ratio(amount * length, divisor, rounding) for amount in its]
+            for length, its in zip(lengths, amounts, strict=True)
         ]
-    shares = [Fraction(amount.monthly_minor * (run.end - run.start), divisor) for run in runs for amount in run.amounts]
-    parts = iter(largest_remainder(shares, rounding))
-    return [[next(parts) for _ in run.amounts] for run in runs]
+    shares = [amount * length for length, its in zip(lengths, amounts, strict=True) for amount in its]
+    parts = iter(largest_remainder(shares, divisor, rounding))
+    return [[next(parts) for _ in its] for its in amounts]

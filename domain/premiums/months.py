@@ -2,28 +2,32 @@
 
 from calendar import monthrange
 from datetime import date
+from functools import lru_cache
 
-from domain.days import Day, Span, to_day
+from domain.days import Day, Span, to_date, to_day
 
 Month = int
 """Twelve times the year, plus the month, less one."""
 
 
-def month_of(day: date) -> Month:
+def month_of(on: date) -> Month:
+    """The month that a date lies in."""
+    return on.year * 12 + on.month - 1
+
+
+@lru_cache(maxsize=100_000)
+def month_of_day(day: Day) -> Month:
     """The month that a day lies in."""
-    return day.year * 12 + day.month - 1
+    return month_of(to_date(day))
 
 
 def first_day(month: Month) -> Day:
-    return to_day(date(*_year_and_month(month), 1))
+    return days_of_month(month).start
 
 
+@lru_cache(maxsize=2_400)
 def days_of_month(month: Month) -> Span:
     """All its days."""
-    start = first_day(month)
-    return Span(start, start + monthrange(*_year_and_month(month))[1])
-
-
-def _year_and_month(month: Month) -> tuple[int, int]:
     year, zero_based = divmod(month, 12)
-    return year, zero_based + 1
+    start = to_day(date(year, zero_based + 1, 1))
+    return Span(start, start + monthrange(year, zero_based + 1)[1])

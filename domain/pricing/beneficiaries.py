@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.days import completed_years
@@ -42,8 +43,7 @@ class BeneficiarySpec:
         return self.enrollment_ids.get(module_id, self.enrollment_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Beneficiary:
+class Beneficiary(NamedTuple):
     """Somebody with a priced age. `index` is the place in spec order; `born` sorts children by age, None: unknown."""
 
     index: int

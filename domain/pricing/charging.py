@@ -1,11 +1,14 @@
-"""What one beneficiary is charged on one module, and who pays which part of it (`pricing.md`, the computation)."""
+"""What one beneficiary is charged on one module, and who pays which part of it (`pricing.md`, the computation).
+
+Every rate, flat amount and cap that had a hand in it is noted as a step, so that each amount can be followed.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import TypeVar
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
 
-from domain.days import to_day
+from domain.days import Day
 from domain.membership import MembershipType
 from domain.money import Rounding, basis_points, round_ratio
 from domain.pricing.costs import BilledEntity, ContributionType
@@ -21,6 +24,35 @@ from domain.pricing.prices import (
 )
 
 T = TypeVar("T", MembershipFee, SocialFundRate, Participation)
+
+
+class StepKind(StrEnum):
+    """What is worked out: a charge of the whole price, or the company's part."""
+
+    MEMBERSHIP_FEE = "MEMBERSHIP_FEE"
+    SOCIAL_FUND = "SOCIAL_FUND"
+    DISCOUNT = "DISCOUNT"
+    TAX = "TAX"
+    COMPANY_SHARE = "COMPANY_SHARE"
+    COMPANY_CAP = "COMPANY_CAP"
+    COMPANY_FLAT = "COMPANY_FLAT"
+    COMPANY_TAX = "COMPANY_TAX"
+
+
+class Step(NamedTuple):
+    """`rate_bp` ten-thousandths of `of_minor`, rounded, are `minor`; both are None where an amount is simply given.
+
+    `code` names the discount or tax, or the contribution that a share is of. For a cap, `of_minor` is what it cut down.
+    """
+
+    kind: StepKind
+    code: str
+    of_minor: int | None
+    rate_bp: int | None
+    minor: int
+
+
+Steps = list[Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +88,39 @@ class Split:
     collection_method: CollectionMethod
 
 
-def charged(pricing: ModulePricing, cost: int, kind: MembershipType, on: date, rounding: Rounding) -> Charges:
+def charged(
+    pricing: ModulePricing, cost: int, kind: MembershipType, on: Day, rounding: Rounding, steps: Steps
+) -> Charges:
     """Steps 2 to 5, from the scheme's cost on."""
     fee = _of_type(pricing.membership_fees, kind)
+    if fee:
+        steps.append(Step(StepKind.MEMBERSHIP_FEE, "", None, None, fee.monthly_minor))
     fund = _of_type(pricing.social_fund_rates, kind)
-    untaxed = Charges(
-        cost,
-        fee.monthly_minor if fee else 0,
-        basis_points(cost, fund.rate_bp, rounding) if fund else 0,
-        -_discounted(pricing.discounts, cost, kind, on, rounding),
-    )
-    return _taxed(untaxed, pricing.taxes, kind, rounding)
+    social_fund = 0
+    if fund:
+        social_fund = basis_points(cost, fund.rate_bp, rounding)
+        steps.append(Step(StepKind.SOCIAL_FUND, "", cost, fund.rate_bp, social_fund))
+    discount = -_discounted(pricing.discounts, cost, kind, on, rounding, steps)
+    untaxed = Charges(cost, fee.monthly_minor if fee else 0, social_fund, discount)
+    return _taxed(untaxed, pricing.taxes, kind, rounding, StepKind.TAX, steps)
 
 
 def split(
-    pricing: ModulePricing, whole: Charges, kind: MembershipType, rounding: Rounding, *, has_partner: bool
+    pricing: ModulePricing,
+    whole: Charges,
+    kind: MembershipType,
+    rounding: Rounding,
+    steps: Steps,
+    *,
+    has_partner: bool,
 ) -> Split:
     """Step 6. Without a participation the primary pays all, billed directly."""
     participation = _of_type(pricing.participations, kind)
-    company = _company_part(participation, whole, rounding)
-    company = _taxed(company, pricing.taxes, kind, rounding)
-    remainder = Charges(*(part - its for part, its in zip(_values(whole), _values(company), strict=True)))
     if participation is None:
-        return Split(company, remainder, BilledEntity.PRIMARY, CollectionMethod.DIRECT_BILLING)
+        return Split(Charges(0), whole, BilledEntity.PRIMARY, CollectionMethod.DIRECT_BILLING)
+    company = _company_part(participation, whole, rounding, steps)
+    company = _taxed(company, pricing.taxes, kind, rounding, StepKind.COMPANY_TAX, steps)
+    remainder = Charges(*(part - its for part, its in zip(_values(whole), _values(company), strict=True)))
     partner_pays = participation.remainder_payer == MembershipType.PARTNER and has_partner
     payer = BilledEntity.PARTNER if partner_pays else BilledEntity.PRIMARY
     return Split(company, remainder, payer, participation.collection_method)
@@ -94,42 +136,67 @@ def _of_type(charges: Sequence[T], kind: MembershipType) -> T | None:
     return named or next((charge for charge in charges if not charge.beneficiary_types), None)
 
 
-def _discounted(discounts: Sequence[Discount], cost: int, kind: MembershipType, on: date, rounding: Rounding) -> int:
+def _discounted(
+    discounts: Sequence[Discount], cost: int, kind: MembershipType, on: Day, rounding: Rounding, steps: Steps
+) -> int:
     """The sum of the active discounts, never more than the cost."""
     taken = 0
     for discount in discounts:
-        if (not discount.beneficiary_types or kind in discount.beneficiary_types) and discount.days.holds(to_day(on)):
+        if (not discount.beneficiary_types or kind in discount.beneficiary_types) and discount.days.holds(on):
             if discount.percent_bp is None:
                 amount = discount.flat_minor or 0
             else:
                 amount = basis_points(cost, discount.percent_bp, rounding)
-            taken = min(cost, taken + amount)
+            before, taken = taken, min(cost, taken + amount)
+            of_minor = None if discount.percent_bp is None else cost
+            steps.append(
+                Step(StepKind.DISCOUNT, discount.discount_id, of_minor, discount.percent_bp, before - taken)
+            )
     return taken
 
 
-def _taxed(charges: Charges, taxes: Sequence[Tax], kind: MembershipType, rounding: Rounding) -> Charges:
+def _taxed(
+    charges: Charges,
+    taxes: Sequence[Tax],
+    kind: MembershipType,
+    rounding: Rounding,
+    step: StepKind,
+    steps: Steps,
+) -> Charges:
     """With the taxes on their net."""
     net, total = charges.net, 0
     for tax in taxes:
         if not tax.beneficiary_types or kind in tax.beneficiary_types:
             base = net + total if tax.base == TaxBase.NET_AND_EARLIER_TAXES else net
-            total += basis_points(base, tax.rate_bp, rounding)
+            amount = basis_points(base, tax.rate_bp, rounding)
+            total += amount
+            steps.append(Step(step, tax.code, base, tax.rate_bp, amount))
     return Charges(charges.cost, charges.fee, charges.social_fund, charges.discount, total)
 
 
-def _company_part(participation: Participation | None, whole: Charges, rounding: Rounding) -> Charges:
+def _company_part(participation: Participation, whole: Charges, rounding: Rounding, steps: Steps) -> Charges:
     """Without taxes."""
-    if participation is None:
-        return Charges(0)
     if participation.company_flat_minor is not None:
-        return Charges(min(participation.company_flat_minor, whole.cost + whole.discount))
+        flat = min(participation.company_flat_minor, whole.cost + whole.discount)
+        steps.append(Step(StepKind.COMPANY_FLAT, ContributionType.COST.value, None, None, flat))
+        return Charges(flat)
     share = participation.company_share_bp or 0
-    cost = basis_points(whole.cost, share, rounding)
-    discount = basis_points(whole.discount, share, rounding)
+
+    def part(contribution: ContributionType, amount: int) -> int:
+        its = basis_points(amount, share, rounding)
+        if amount:
+            steps.append(Step(StepKind.COMPANY_SHARE, contribution.value, amount, share, its))
+        return its
+
+    cost = part(ContributionType.COST, whole.cost)
+    fee = part(ContributionType.MEMBERSHIP_FEE, whole.fee)
+    fund = part(ContributionType.SOCIAL_FUND, whole.social_fund)
+    discount = part(ContributionType.DISCOUNT, whole.discount)
     cap = participation.company_cap_minor
     if cap is not None and cost > cap:
+        steps.append(Step(StepKind.COMPANY_CAP, ContributionType.COST.value, cost, None, cap))
         cost = cap
-        discount = round_ratio(whole.discount * cost, whole.cost, rounding)
-    return Charges(
-        cost, basis_points(whole.fee, share, rounding), basis_points(whole.social_fund, share, rounding), discount
-    )
+        cut = round_ratio(whole.discount * cost, whole.cost, rounding)
+        steps.append(Step(StepKind.COMPANY_CAP, ContributionType.DISCOUNT.value, discount, None, cut))
+        discount = cut
+    return Charges(cost, fee, fund, discount)

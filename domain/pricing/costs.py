@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.catalog.contract import ServiceType
@@ -24,23 +25,29 @@ class BilledEntity(StrEnum):
     PARTNER = "PARTNER"
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
-    """An amount a month, in minor units. `beneficiary_index` is the place in spec order.
+class MonthlyAmount(NamedTuple):
+    """What one payer is billed for one thing a month, in minor units; equal ones are the same price.
 
-    `collection_method` is None for what the company is billed; `enrollment_id` where the person is enrolled.
+    `collection_method` is None for what the company is billed.
     """
 
-    beneficiary_index: int
-    beneficiary_type: MembershipType
-    module_id: UUID
-    service_type: ServiceType
     contribution_type: ContributionType
     billed_entity: BilledEntity
     collection_method: CollectionMethod | None
-    enrollment_id: UUID | None
+    beneficiary_type: MembershipType
+    service_type: ServiceType
+    module_id: UUID
     currency_code: str
     monthly_minor: int
+
+
+class Component(NamedTuple):
+    """An amount a month for somebody. `beneficiary_index` is the place in spec order; `enrollment_id` where the person
+    is enrolled."""
+
+    beneficiary_index: int
+    enrollment_id: UUID | None
+    amount: MonthlyAmount
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +68,11 @@ class Amounts:
 def amounts_of(components: Iterable[Component]) -> Amounts:
     """What components add up to."""
     untaxed = taxes = 0
-    for component in components:
-        if component.contribution_type is ContributionType.TAXES:
-            taxes += component.monthly_minor
+    for _, _, amount in components:
+        if amount.contribution_type is ContributionType.TAXES:
+            taxes += amount.monthly_minor
         else:
-            untaxed += component.monthly_minor
+            untaxed += amount.monthly_minor
     return Amounts(untaxed, taxes)
 
 
@@ -90,7 +97,7 @@ class PayerTotals:
 
 def payer_totals(components: Sequence[Component]) -> PayerTotals:
     """Components by whom they are billed to."""
-    return PayerTotals(*(amounts_of(c for c in components if c.billed_entity == entity) for entity in BilledEntity))
+    return PayerTotals(*(amounts_of(c for c in components if c.amount.billed_entity is entity) for entity in BilledEntity))
 
 
 class ComponentsMalformed(ValueError):
@@ -112,18 +119,18 @@ class InsuranceCost:
 
     def by_module(self) -> dict[UUID, Amounts]:
         """In the order in which modules first appear."""
-        modules = dict.fromkeys(c.module_id for c in self.components)
-        return {module: amounts_of(c for c in self.components if c.module_id == module) for module in modules}
+        modules = dict.fromkeys(c.amount.module_id for c in self.components)
+        return {module: amounts_of(c for c in self.components if c.amount.module_id == module) for module in modules}
 
 
 def insurance_cost(components: Iterable[Component]) -> InsuranceCost:
     """Joins components to one cost. Raises ComponentsMalformed for none, for several currencies, and for one that a
     person is billed without a collection method."""
     joined = tuple(components)
-    currencies = {component.currency_code for component in joined}
+    currencies = {component.amount.currency_code for component in joined}
     if len(currencies) != 1:
         raise ComponentsMalformed(f"{len(joined)} components in {len(currencies)} currencies")
-    for component in joined:
-        if component.billed_entity != BilledEntity.COMPANY and component.collection_method is None:
-            raise ComponentsMalformed(f"{component.billed_entity} is billed without a collection method")
+    for _, _, amount in joined:
+        if amount.billed_entity != BilledEntity.COMPANY and amount.collection_method is None:
+            raise ComponentsMalformed(f"{amount.billed_entity} is billed without a collection method")
     return InsuranceCost(joined, currencies.pop(), payer_totals(joined))

@@ -19,13 +19,14 @@ from domain.pricing.parameters import COUNTRY_PARAMETERS, NONE_GIVEN, require, r
 from domain.pricing.prices import EngineParameters
 from domain.pricing.pricing import PricingBasis, beneficiaries, components
 
-POLICY_ORDER = (
-    MembershipType.PRIMARY,
-    MembershipType.PARTNER,
-    MembershipType.CHILD,
-    MembershipType.ASCENDANT,
-    MembershipType.PET,
-)
+POLICY_RANK = {
+    MembershipType.PRIMARY: 0,
+    MembershipType.PARTNER: 1,
+    MembershipType.CHILD: 2,
+    MembershipType.ASCENDANT: 3,
+    MembershipType.PET: 4,
+}
+"""By what people on a policy are sorted first."""
 AGE_PARAMETERS = ("age_strategy", "rounding", "default_age_child", "default_age_other", "age_normalization")
 
 
@@ -81,7 +82,7 @@ def enrolled_specs(
 def _policy_order(spec: BeneficiarySpec) -> tuple[int, bool, date, int]:
     born_on = spec.born_on
     member = spec.member_id.int if spec.member_id else 0
-    return POLICY_ORDER.index(spec.beneficiary_type), born_on is None, born_on or date.max, member
+    return POLICY_RANK[spec.beneficiary_type], born_on is None, born_on or date.max, member
 
 
 def price_enrolled(

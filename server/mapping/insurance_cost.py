@@ -104,18 +104,19 @@ def insurance_cost_to_proto(priced: Priced) -> pb.InsuranceCost:
 
 
 def component_to_proto(component: Component) -> pb.CostComponent:
-    method = component.collection_method
+    amount = component.amount
+    method = amount.collection_method
     return pb.CostComponent(
         beneficiary_index=component.beneficiary_index,
-        beneficiary_type=MEMBERSHIP_TYPES.to_proto(component.beneficiary_type),
-        module_id=str(component.module_id),
-        service_type=SERVICE_TYPES.to_proto(component.service_type),
-        contribution_type=CONTRIBUTION_TYPES.to_proto(component.contribution_type),
-        billed_entity=BILLED_ENTITIES.to_proto(component.billed_entity),
+        beneficiary_type=MEMBERSHIP_TYPES.to_proto(amount.beneficiary_type),
+        module_id=str(amount.module_id),
+        service_type=SERVICE_TYPES.to_proto(amount.service_type),
+        contribution_type=CONTRIBUTION_TYPES.to_proto(amount.contribution_type),
+        billed_entity=BILLED_ENTITIES.to_proto(amount.billed_entity),
         collection_method=COLLECTION_METHODS.to_proto(method) if method else pricing_pb2.COLLECTION_METHOD_UNSPECIFIED,
         enrollment_id=str(component.enrollment_id or ""),
-        currency_code=component.currency_code,
-        monthly_minor=component.monthly_minor,
+        currency_code=amount.currency_code,
+        monthly_minor=amount.monthly_minor,
     )
 
 

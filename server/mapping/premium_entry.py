@@ -10,21 +10,25 @@ from affilia.premium.v1 import premium_entry_pb2 as pb
 from affilia.type.v1 import year_month_pb2
 from domain.enrollment.decisions import GroupKey
 from domain.errors import FieldViolation, RequestMalformed
+from domain.premiums.affiliation import PieceReason
 from domain.premiums.entries import PremiumEntry
 from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of
 from domain.premiums.ledger import ratio_hundredths
 from domain.premiums.months import Month, days_of_month
 from domain.pricing.costs import ContributionType
 from server.mapping.contract import SERVICE_TYPES
-from server.mapping.dates import span_to_proto, timestamp_to_proto
+from server.mapping.dates import date_to_proto, span_to_proto, timestamp_to_proto
 from server.mapping.enrollment_group import key_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from server.mapping.insurance_cost import BILLED_ENTITIES, CONTRIBUTION_TYPES, group_from_proto
-from server.mapping.pricing import COLLECTION_METHODS, engine_parameters_from_proto
-from server.operations.premiums import PremiumInquiry, Preview
+from server.mapping.price_derivation import price_row_to_proto, price_step_to_proto
+from server.mapping.pricing import COLLECTION_METHODS, engine_parameters_from_proto, engine_parameters_to_proto
+from server.operations.premium_computing import PremiumMonths
+from server.operations.premiums import Preview
 from storage.premiums import EntryFilter, PremiumSum, StoredEntry
 
 DEBTORS = EnumMapping(pb.Debtor.DESCRIPTOR, Debtor)
+PIECE_REASONS = EnumMapping(pb.PieceReason.DESCRIPTOR, PieceReason)
 MOST_MONTHS = 120
 
 
@@ -44,16 +48,16 @@ def months_from_proto(months: year_month_pb2.MonthSpan) -> tuple[Month, Month]:
     return first, last
 
 
-def inquiry_from_proto(
-    request: service_pb.PreviewPremiumsRequest | service_pb.ComputePremiumsRequest,
-) -> PremiumInquiry:
+def premium_months_from_proto(
+    request: service_pb.PreviewPremiumsRequest | service_pb.ComputePremiumsRequest | service_pb.RunPremiumsRequest,
+) -> PremiumMonths:
     """Raises RequestMalformed."""
     first, last = months_from_proto(request.months)
     if last - first >= MOST_MONTHS:
         wrong = f"has {last - first + 1} months; at most {MOST_MONTHS} are allowed"
         raise RequestMalformed([FieldViolation("months", wrong)])
     parameters = engine_parameters_from_proto(request.parameters) if request.HasField("parameters") else None
-    return PremiumInquiry(group_from_proto(request.policy), first, last, parameters)
+    return PremiumMonths(first, last, parameters)
 
 
 def owner_from_proto(
@@ -84,27 +88,20 @@ def dimensions_from_proto(request: service_pb.AggregatePremiumsRequest) -> list[
 
 
 def stored_entry_to_proto(stored: StoredEntry) -> pb.PremiumEntry:
-    return _entry(
-        stored.ledger_entry,
-        stored.group_id,
-        stored.key,
-        pb.PremiumEntry(recorded_at=timestamp_to_proto(stored.recorded_at)),
-    )
+    proto = _entry(stored.ledger_entry, stored.group_id, stored.key, stored.revision)
+    proto.recorded_at.CopyFrom(timestamp_to_proto(stored.recorded_at))
+    return proto
 
 
 def preview_to_proto(preview: Preview) -> service_pb.PreviewPremiumsResponse:
     def told(entry: PremiumEntry, version: int = 0, cancels: UUID | None = None) -> pb.PremiumEntry:
         nothing = (None,) * len(entry.amounts)
         unstored = LedgerEntry(NO_ENTRY, entry, version, cancels, None, nothing)
-        return _entry(unstored, preview.group_id, preview.key, pb.PremiumEntry())
+        return _entry(unstored, preview.group_id, preview.key, preview.revision)
 
-    additions = [
-        told(new.entry, new.version, None if new.cancels is None else preview.live[new.cancels].ledger_entry.entry_id)
-        for new in preview.added
-    ]
     return service_pb.PreviewPremiumsResponse(
         entries=[told(entry) for entry in preview.entries],
-        additions=additions,
+        additions=[told(new.entry, new.version, new.cancels) for new in preview.added],
         differences=[amounts for amounts in debtor_amounts(new.entry for new in preview.added) if _differs(amounts)],
     )
 
@@ -117,33 +114,43 @@ def _differs(amounts: pb.DebtorAmounts) -> bool:
     return bool(amounts.untaxed_minor or amounts.taxes_minor)
 
 
-def _entry(each: LedgerEntry, group_id: UUID, key: GroupKey, proto: pb.PremiumEntry) -> pb.PremiumEntry:
+def _entry(each: LedgerEntry, group_id: UUID, key: GroupKey, revision: int) -> pb.PremiumEntry:
     entry, whole = each.entry, days_of_month(each.entry.month)
     first = entry.amounts[0]
-    proto.MergeFrom(
-        pb.PremiumEntry(
-            entry_id="" if each.entry_id == NO_ENTRY else str(each.entry_id),
-            group_id=str(group_id),
-            key=key_to_proto(key),
-            enrollment_id=str(entry.enrollment_id),
-            member_id=str(entry.member_id),
-            module_id=str(first.module_id),
-            beneficiary_type=MEMBERSHIP_TYPES.to_proto(first.beneficiary_type),
-            service_type=SERVICE_TYPES.to_proto(first.service_type),
-            month=month_to_proto(entry.month),
-            days=span_to_proto(entry.days),
-            num_days=entry.num_days,
-            divisor=entry.divisor,
-            version=each.version,
-            prorata_hundredths=ratio_hundredths(entry, whole.end - whole.start),
-            currency_code=first.currency_code,
-            components=list(_components(each)),
-            cancels_entry_id=str(each.cancels or ""),
-            cancelled_by_entry_id=str(each.cancelled_by or ""),
-            debtors=debtor_amounts([entry]),
-        )
+    return pb.PremiumEntry(
+        entry_id="" if each.entry_id == NO_ENTRY else str(each.entry_id),
+        group_id=str(group_id),
+        key=key_to_proto(key),
+        enrollment_id=str(entry.enrollment_id),
+        member_id=str(entry.member_id),
+        module_id=str(first.module_id),
+        beneficiary_type=MEMBERSHIP_TYPES.to_proto(first.beneficiary_type),
+        service_type=SERVICE_TYPES.to_proto(first.service_type),
+        month=month_to_proto(entry.month),
+        days=span_to_proto(entry.days),
+        num_days=entry.num_days,
+        divisor=entry.divisor,
+        version=each.version,
+        prorata_hundredths=ratio_hundredths(entry, whole.end - whole.start),
+        currency_code=first.currency_code,
+        components=list(_components(each)),
+        cancels_entry_id=str(each.cancels or ""),
+        cancelled_by_entry_id=str(each.cancelled_by or ""),
+        debtors=debtor_amounts([entry]),
+        explanation=_explanation(entry, revision),
     )
-    return proto
+
+
+def _explanation(entry: PremiumEntry, revision: int) -> pb.PremiumExplanation:
+    derivation = entry.basis.price.derivation
+    return pb.PremiumExplanation(
+        revision=revision,
+        reasons=sorted(PIECE_REASONS.to_proto(reason) for reason in entry.reasons),
+        version_from=date_to_proto(derivation.version_from) if derivation.version_from else None,
+        row=price_row_to_proto(derivation.row),
+        steps=[price_step_to_proto(step) for step in derivation.steps],
+        parameters=engine_parameters_to_proto(entry.basis.parameters),
+    )
 
 
 def _components(each: LedgerEntry) -> Iterator[pb.PremiumComponent]:

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.members import Facts
+from domain.premiums.affiliation import TermsBook
 from server.operations.feed_tail import FeedTail
 from storage.contracts import StoredContracts
 from storage.database import Connection, Database
 from storage.members import StoredMembers
+from storage.premium_prices import StoredPrices
 
 
 class ContractSource(Protocol):
@@ -41,7 +43,8 @@ class FactSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One per process. The bells ring when this process has enqueued recomputes, or has written events."""
+    """One per process. The bells ring when this process has enqueued recomputes, has written events, or has begun a
+    premium run. `prices` and `terms` remember what premiums are made of."""
 
     database: Database
     contracts: StoredContracts
@@ -51,6 +54,9 @@ class Core:
     recompute_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     events_written: asyncio.Event = field(default_factory=asyncio.Event)
     feed: FeedTail = field(default_factory=FeedTail)
+    prices: StoredPrices = field(default_factory=StoredPrices)
+    terms: TermsBook = field(default_factory=TermsBook)
+    runs_wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def core_on(database: Database) -> Core:

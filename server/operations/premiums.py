@@ -1,72 +1,78 @@
-"""Premiums: previewed, computed into the ledger, listed, invoiced and added up."""
+"""Premiums of a policy: previewed, computed into the ledger, listed, invoiced and added up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 from domain.days import to_day
-from domain.enrollment.decisions import EnrollmentKey, GroupKey
-from domain.enrollment.group import Period, days_of
-from domain.errors import PremiumEntryUnknown
-from domain.premiums.affiliation import InsuredPolicy
-from domain.premiums.entries import PremiumEntry, premium_entries
+from domain.enrollment.decisions import GroupKey
+from domain.errors import DomainError, PremiumEntryUnknown
+from domain.premiums.entries import PremiumEntry
 from domain.premiums.invoicing import Debtor, marked
-from domain.premiums.ledger import NewEntry, reconciled
+from domain.premiums.ledger import NewRow, offset, reconciled_rows
 from domain.premiums.months import Month, days_of_month, month_of
-from domain.pricing.inquiries import Policy
-from domain.pricing.prices import EngineParameters
 from server.operations.call import Call
 from server.operations.core import Core
-from server.operations.opening import open_group
-from server.operations.revising import catch_up
-from storage import enrollment, enrollment_reads, premiums, recomputes
+from server.operations.premium_computing import (
+    Computed,
+    PremiumMonths,
+    compute_groups,
+    fresh_stretches,
+    insured_policies,
+)
+from storage import enrollment, premiums
 from storage.database import Connection
 from storage.enrollment_reads import group_head
-from storage.premiums import Computation, EntryFilter, PremiumSum, StoredEntry
+from storage.premiums import EntryFilter, EntryPlace, PremiumSum, StoredEntry
 from storage.requests import WriteKey, answered, remember
 
 
 @dataclass(frozen=True, slots=True)
-class PremiumInquiry:
-    """A policy and its months, both inclusive; `parameters` are the request's own, None where it brings none."""
+class AddedEntry:
+    """An entry that computing would add; `cancels` names the one that it takes back."""
 
-    group: UUID | GroupKey
-    first: Month
-    last: Month
-    parameters: EngineParameters | None
+    entry: PremiumEntry
+    version: int
+    cancels: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What is owed, and what computing would add to the ledger: `added` cancel entries of `live`, by place."""
+    """What is owed, and what computing would add to the ledger."""
 
     group_id: UUID
     key: GroupKey
+    revision: int
     entries: Sequence[PremiumEntry]
-    live: Sequence[StoredEntry]
-    added: Sequence[NewEntry]
+    added: Sequence[AddedEntry]
 
 
-async def preview(core: Core, call: Call, inquiry: PremiumInquiry) -> Preview:
+async def preview(core: Core, call: Call, group: UUID | GroupKey, months: PremiumMonths) -> Preview:
     """Computes and stores nothing. Raises GroupUnknown, CannotBePriced."""
     async with core.database.snapshot() as connection:
-        head = await group_head(connection, inquiry.group)
-        insured = await _insured(core, connection, head.group_key, head.key, head.group_id, inquiry, hold=False)
-        fresh = premium_entries(insured, inquiry.first, inquiry.last)
-        live, added = await _compared(connection, head.group_key, inquiry, fresh)
-    return Preview(head.group_id, head.key, fresh, live, added)
+        head = await group_head(connection, group)
+        insured = (await insured_policies(core, connection, [head], months.parameters))[head.group_key]
+        ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
+    fresh = fresh_stretches(core, insured, months)
+    entries = [entry for stretch in fresh for entry in stretch.entries()]
+    entries.sort(key=lambda entry: (entry.enrollment_id, entry.month, entry.days.start))
+    added = reconciled_rows(ledger.get(head.group_key, []), fresh, months.first, months.last)
+    additions = [entry for row in added for entry in _added(row)]
+    additions.sort(key=lambda new: (new.entry.enrollment_id, new.entry.month, new.version))
+    return Preview(head.group_id, head.key, head.revision, entries, additions)
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """How many entries were added."""
+def _added(row: NewRow) -> list[AddedEntry]:
+    if row.cancels is None:
+        return [AddedEntry(entry, row.version, None) for entry in row.stretch.entries()]
+    return [
+        AddedEntry(offset(entry), row.version, EntryPlace(row.cancels, entry.month).entry_id)
+        for entry in row.stretch.entries()
+    ]
 
-    offsets: int
-    entries: int
 
-
-async def compute(core: Core, call: Call, key: WriteKey, inquiry: PremiumInquiry) -> Computed:
+async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey, months: PremiumMonths) -> Computed:
     """Makes the ledger say what is owed; a repeated call answers the same again.
 
     Raises GroupUnknown, CannotBePriced, RequestIdReused; nothing is stored then.
@@ -75,61 +81,17 @@ async def compute(core: Core, call: Call, key: WriteKey, inquiry: PremiumInquiry
     async def work(tx: Connection) -> Computed:
         if answer := await answered(tx, key):
             return Computed(answer["offsets"], answer["entries"])
-        head = await group_head(tx, inquiry.group)
-        computed = await _compute(core, call, tx, head.group_id, head.key, inquiry)
-        await remember(tx, key, {"offsets": computed.offsets, "entries": computed.entries})
-        return computed
+        head = await group_head(tx, group)
+        locked = await enrollment.lock_group(tx, head.group_id, head.key)
+        outcome = (await compute_groups(core, call, tx, [locked], months))[locked.group_key]
+        if isinstance(outcome, DomainError):
+            raise outcome
+        await remember(tx, key, {"offsets": outcome.offsets, "entries": outcome.entries})
+        return outcome
 
     computed = await core.database.write(work)
     core.events_written.set()  # a recompute that waited may have been done
     return computed
-
-
-async def _compute(
-    core: Core, call: Call, tx: Connection, group_id: UUID, key: GroupKey, inquiry: PremiumInquiry
-) -> Computed:
-    group = await enrollment.lock_group(tx, group_id, key)
-    if await recomputes.waiting_recomputes(tx, [group.group_key]):
-        group = (await catch_up(call, tx, await open_group(core, tx, group))).group
-    insured = await _insured(core, tx, group.group_key, key, group_id, inquiry, hold=True)
-    fresh = premium_entries(insured, inquiry.first, inquiry.last)
-    live, added = await _compared(tx, group.group_key, inquiry, fresh)
-    if added:
-        computation = Computation(group.group_key, key.contract_id, group.revision, inquiry.parameters)
-        await premiums.add_entries(tx, computation, live, added)
-    offsets = sum(new.cancels is not None for new in added)
-    return Computed(offsets, len(added) - offsets)
-
-
-async def _compared(
-    connection: Connection, group_key: int, inquiry: PremiumInquiry, fresh: list[PremiumEntry]
-) -> tuple[list[StoredEntry], list[NewEntry]]:
-    """What the ledger says about the months, and what has to be added to it."""
-    live = await premiums.live_entries(connection, group_key, inquiry.first, inquiry.last)
-    versions = await premiums.last_versions(connection, group_key, inquiry.first, inquiry.last)
-    return live, reconciled([each.ledger_entry.entry for each in live], fresh, versions)
-
-
-async def _insured(
-    core: Core,
-    connection: Connection,
-    group_key: int,
-    key: GroupKey,
-    group_id: UUID,
-    inquiry: PremiumInquiry,
-    *,
-    hold: bool,
-) -> InsuredPolicy:
-    """A policy as it is enrolled now, with everything that prices depend on."""
-    contract = await core.contract_source.current(connection, key.contract_id, hold=hold)
-    heads = await enrollment_reads.group_heads(connection, [group_id])
-    revision = heads[group_id].revision
-    found: list[Period] = (await enrollment_reads.periods_at(connection, {group_key: revision})).get(group_key, [])
-    members = {period.member_id for period in found} | {key.primary_id}
-    facts = await core.fact_source.current_facts(connection, members, hold=hold)
-    enrolled = {EnrollmentKey(*its): days for its, days in days_of(found).items()}
-    types = {period.member_id: period.membership_type for period in found}
-    return InsuredPolicy(Policy(contract, group_id, key.primary_id, facts), enrolled, types, inquiry.parameters)
 
 
 async def list_entries(
@@ -138,35 +100,43 @@ async def list_entries(
     owner: UUID | GroupKey | EntryFilter,
     months: tuple[Month, Month] | None,
     live_only: bool,
-    after: int,
+    after: EntryPlace,
     limit: int,
 ) -> list[StoredEntry]:
     """Entries in the order in which they were added; `owner` is a policy, or a filter. Raises GroupUnknown."""
     async with core.database.snapshot() as connection:
         which = await _filter(connection, owner, months)
-        return await premiums.list_entries(connection, which, live_only=live_only, after=after, limit=limit)
+        return await premiums.list_entries(
+            connection, core.prices, which, live_only=live_only, after=after, limit=limit
+        )
 
 
 async def _filter(
-    connection: Connection, owner: UUID | GroupKey | EntryFilter, months: tuple[Month, Month] | None = None
+    connection: Connection, owner: UUID | GroupKey | EntryFilter, months: tuple[Month, Month] | None
 ) -> EntryFilter:
     if isinstance(owner, EntryFilter):
-        return EntryFilter(owner.group_key, owner.contract_id, owner.enrollment_ids, months)
+        return replace(owner, months=months)
     return EntryFilter(group_key=(await group_head(connection, owner)).group_key, months=months)
 
 
 async def list_uninvoiced(
-    core: Core, call: Call, owner: UUID | GroupKey | EntryFilter, debtor: Debtor, up_to: date, after: int, limit: int
+    core: Core,
+    call: Call,
+    owner: UUID | GroupKey | EntryFilter,
+    debtor: Debtor,
+    up_to: date,
+    after: EntryPlace,
+    limit: int,
 ) -> list[StoredEntry]:
     """Entries with something that a debtor has not been invoiced yet, in the order in which they were added.
 
     Raises GroupUnknown.
     """
     month = month_of(up_to)
-    last_month = month if days_of_month(month).end == to_day(up_to) + 1 else month - 1
+    last = month if days_of_month(month).end == to_day(up_to) + 1 else month - 1
     async with core.database.snapshot() as connection:
-        which = await _filter(connection, owner)
-        return await premiums.list_uninvoiced(connection, which, debtor, last_month, after, limit)
+        which = await _filter(connection, owner, (0, last))
+        return await premiums.list_uninvoiced(connection, core.prices, which, debtor, after, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +155,13 @@ async def mark_invoiced(
     async def work(tx: Connection) -> Marked:
         if answer := await answered(tx, key):
             return Marked(answer["components"], answer["amount_minor"])
-        found = await premiums.lock_entries(tx, entry_ids)
-        keys = {each.ledger_entry.entry_id: each.entry_key for each in found}
+        found = await premiums.lock_entries(tx, core.prices, entry_ids)
+        there = {each.ledger_entry.entry_id for each in found}
         for entry_id in entry_ids:
-            if entry_id not in keys:
+            if entry_id not in there:
                 raise PremiumEntryUnknown(entry_id)
         changed, components, amount = marked([each.ledger_entry for each in found], debtor, invoice_id)
-        await premiums.mark_entries(tx, keys, changed)
+        await premiums.mark_entries(tx, [each.entry_id for each in changed], debtor, invoice_id)
         await remember(tx, key, {"components": components, "amount_minor": amount})
         return Marked(components, amount)
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceServicer
 from server.mapping.dates import date_from_proto
+from server.mapping.insurance_cost import group_from_proto
 from server.mapping.paging import (
     check_consistency_token,
     consistency_token,
@@ -17,9 +18,9 @@ from server.mapping.premium_entry import (
     DEBTORS,
     debtor_from_proto,
     dimensions_from_proto,
-    inquiry_from_proto,
     months_from_proto,
     owner_from_proto,
+    premium_months_from_proto,
     preview_to_proto,
     stored_entry_to_proto,
     sum_to_proto,
@@ -29,6 +30,7 @@ from server.operations.call import current_call
 from server.operations.core import Core
 from server.rpc_types import Context
 from server.tokens import Tokens
+from storage.premiums import BEFORE_ALL, EntryPlace
 
 
 class PremiumComputationServicer(PremiumComputationServiceServicer):
@@ -36,13 +38,18 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         self._core = core
         self._tokens = tokens
 
+    def _after(self, request: pb.ListPremiumEntriesRequest | pb.ListUninvoicedPremiumsRequest) -> EntryPlace:
+        after = page_start(request, self._tokens)
+        return EntryPlace(*after) if after else BEFORE_ALL
+
     async def PreviewPremiums(self, request: pb.PreviewPremiumsRequest, context: Context) -> pb.PreviewPremiumsResponse:
         check_consistency_token(request, self._tokens)
-        return preview_to_proto(await premiums.preview(self._core, current_call(), inquiry_from_proto(request)))
+        months, group = premium_months_from_proto(request), group_from_proto(request.policy)
+        return preview_to_proto(await premiums.preview(self._core, current_call(), group, months))
 
     async def ComputePremiums(self, request: pb.ComputePremiumsRequest, context: Context) -> pb.ComputePremiumsResponse:
-        inquiry = inquiry_from_proto(request)
-        computed = await premiums.compute(self._core, current_call(), write_key(request), inquiry)
+        months, group = premium_months_from_proto(request), group_from_proto(request.policy)
+        computed = await premiums.compute(self._core, current_call(), write_key(request), group, months)
         return pb.ComputePremiumsResponse(
             offsets=computed.offsets, entries=computed.entries, consistency_token=consistency_token(self._tokens)
         )
@@ -51,14 +58,14 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         self, request: pb.ListPremiumEntriesRequest, context: Context
     ) -> pb.ListPremiumEntriesResponse:
         check_consistency_token(request, self._tokens)
-        after, size = page_start(request, self._tokens) or 0, page_size(request)
+        after, size = self._after(request), page_size(request)
         months = months_from_proto(request.months) if request.HasField("months") else None
         owner = owner_from_proto(request)
         found = await premiums.list_entries(self._core, current_call(), owner, months, request.live_only, after, size)
         return pb.ListPremiumEntriesResponse(
             entries=[stored_entry_to_proto(entry) for entry in found],
             next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, found[-1].entry_key if found else None
+                request, self._tokens, len(found) == size, list(found[-1].place) if found else None
             ),
         )
 
@@ -66,7 +73,7 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         self, request: pb.ListUninvoicedPremiumsRequest, context: Context
     ) -> pb.ListUninvoicedPremiumsResponse:
         check_consistency_token(request, self._tokens)
-        after, size = page_start(request, self._tokens) or 0, page_size(request)
+        after, size = self._after(request), page_size(request)
         debtor, up_to = debtor_from_proto(request), date_from_proto(request.up_to)
         found = await premiums.list_uninvoiced(
             self._core, current_call(), owner_from_proto(request), debtor, up_to, after, size
@@ -74,7 +81,7 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         return pb.ListUninvoicedPremiumsResponse(
             entries=[stored_entry_to_proto(entry) for entry in found],
             next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, found[-1].entry_key if found else None
+                request, self._tokens, len(found) == size, list(found[-1].place) if found else None
             ),
         )
 

@@ -44,8 +44,8 @@ def _amounts_on(insured: InsuredPolicy, on: date) -> dict[UUID, Amounts]:
     found: dict[UUID, list[tuple[object, ...]]] = {}
     for c in price_enrolled(insured.policy, specs, on, rounding).cost.components:
         assert c.enrollment_id is not None
-        kind = (c.contribution_type, c.billed_entity, c.collection_method)
-        found.setdefault(c.enrollment_id, []).append((*kind, c.monthly_minor))
+        kind = (c.amount.contribution_type, c.amount.billed_entity, c.amount.collection_method)
+        found.setdefault(c.enrollment_id, []).append((*kind, c.amount.monthly_minor))
     return {enrollment_id: tuple(amounts) for enrollment_id, amounts in found.items()}
 
 

@@ -88,7 +88,7 @@ def priced(basis: PricingBasis, *specs: BeneficiarySpec) -> list[Component]:
 
 
 def amounts(found: list[Component]) -> list[tuple[str, str, int]]:
-    return [(c.contribution_type.value, c.billed_entity.value, c.monthly_minor) for c in found]
+    return [(a.contribution_type.value, a.billed_entity.value, a.monthly_minor) for _, _, a in found]
 
 
 # ------------------------------------------------------------------------------------------------ the page, literally
@@ -197,7 +197,7 @@ def test_the_computation_is_that_of_the_page(
         expected += [(contribution.value, "COMPANY", its), (contribution.value, payer, all_of_it - its)]
     nonzero = [entry for entry in expected if entry[2]]
     assert amounts(found) == (nonzero or [("COST", payer, 0)])
-    assert sum(c.monthly_minor for c in found) == sum(whole)
+    assert sum(c.amount.monthly_minor for c in found) == sum(whole)
 
 
 @given(
@@ -221,7 +221,7 @@ def test_the_order_of_beneficiaries_matters_only_among_equals(
     shuffled = list(specs)
     draw.shuffle(shuffled)  # type: ignore[attr-defined]
     both = [
-        sorted((specs_of[c.beneficiary_index].age or -1, c.beneficiary_type.value, c.monthly_minor) for c in found)
+        sorted((specs_of[c.beneficiary_index].age or -1, c.amount.beneficiary_type.value, c.amount.monthly_minor) for c in found)
         for specs_of, found in (
             (specs, priced(basis_of(module), *specs)),
             (shuffled, priced(basis_of(module), *shuffled)),
@@ -239,7 +239,7 @@ def test_an_alsatian_is_priced_by_the_grid_of_the_regime_where_the_module_has_on
     rows = (AgeGridRow(EVERYONE, 0, None, 500),)
     with_grid, without = module_of(AgeGridPrice(flat(900).standard, rows)), module_of(flat(900))
     alsatian = BeneficiarySpec(PRIMARY, 40, regime=HealthRegime.ALSACE_MOSELLE)
-    assert [priced(basis_of(m), alsatian)[0].monthly_minor for m in (with_grid, without)] == [500, 900]
+    assert [priced(basis_of(m), alsatian)[0].amount.monthly_minor for m in (with_grid, without)] == [500, 900]
 
 
 @pytest.mark.parametrize(
@@ -261,14 +261,14 @@ def test_tiers(family: list[MembershipType], tier: int) -> None:
     module = module_of(FamilyTierPrice(1, 4, 2, 3))
     found = priced(basis_of(module, scheme=Scheme.FAMILY_TIER), *(BeneficiarySpec(kind) for kind in reversed(family)))
     holder = len(family) - 1 if PRIMARY in family else 0
-    assert [c.monthly_minor for c in found] == [tier if i == holder else 0 for i in range(len(family))]
+    assert [c.amount.monthly_minor for c in found] == [tier if i == holder else 0 for i in range(len(family))]
 
 
 def test_a_tier_without_a_price_costs_what_the_family_does() -> None:
     module = module_of(FamilyTierPrice(1, 4))
     for family in ([PRIMARY, PARTNER], [PRIMARY, CHILD]):
         found = priced(basis_of(module, scheme=Scheme.FAMILY_TIER), *(BeneficiarySpec(kind) for kind in family))
-        assert found[0].monthly_minor == 4
+        assert found[0].amount.monthly_minor == 4
 
 
 def test_free_children_are_the_youngest_and_those_of_unknown_age_before_all() -> None:
@@ -280,9 +280,9 @@ def test_free_children_are_the_youngest_and_those_of_unknown_age_before_all() ->
         BeneficiarySpec(CHILD, born_on=date(2020, 1, 1)),
     ]
     found = priced(basis_of(module), *children)
-    costs = {c.beneficiary_index: c.monthly_minor for c in found if c.contribution_type == ContributionType.COST}
+    costs = {c.beneficiary_index: c.amount.monthly_minor for c in found if c.amount.contribution_type == ContributionType.COST}
     assert costs == {1: 700, 2: 700}
-    assert sum(c.contribution_type == ContributionType.MEMBERSHIP_FEE for c in found) == 4
+    assert sum(c.amount.contribution_type == ContributionType.MEMBERSHIP_FEE for c in found) == 4
 
 
 def test_a_free_child_needs_a_row_all_the_same() -> None:
@@ -346,8 +346,11 @@ def test_a_module_that_the_version_does_not_list_is_named() -> None:
 
 def test_what_cannot_be_one_cost_is_refused() -> None:
     (component,) = priced(basis_of(module_of(flat(100))), BeneficiarySpec(PRIMARY))
-    other_currency = replace(component, currency_code="CAD")
-    no_method = replace(component, billed_entity=BilledEntity.PRIMARY, collection_method=None)
+    amount = component.amount
+    other_currency = component._replace(amount=amount._replace(currency_code="CAD"))
+    no_method = component._replace(
+        amount=amount._replace(billed_entity=BilledEntity.PRIMARY, collection_method=None)
+    )
     for wrong in ([], [component, other_currency], [no_method]):
         with pytest.raises(ComponentsMalformed):
             insurance_cost(wrong)

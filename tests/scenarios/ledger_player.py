@@ -241,6 +241,7 @@ class LedgerPlayer:
             for name in ("entry_id", "recorded_at", "cancelled_by_entry_id"):
                 entry.ClearField(name)
             found.append(entry)
+        found.sort(key=lambda e: (e.enrollment_id, e.month.year, e.month.month, e.version))
         if found != list(preview.additions):
             self.mismatches.append(Mismatch(-1, "preview", found, preview.additions))
 

@@ -1,31 +1,30 @@
-"""Schemes: how beneficiaries on a module get their cost. One file each, behind one function.
+"""Schemes: how beneficiaries on a module get their cost. One file each, behind two functions.
 
-A scheme is told the module, the version's pricing, and everyone on the module in spec order; it answers with the
-monthly cost of each, in the same order. Another scheme is another file here, a line in `SCHEMES`, and its data in
-`prices.py`.
+`places` is told everyone on a module in spec order, and says of each, in the same order, what the others make of the
+cost: whether the child is free, which tier the family is. It must not look at ages. `row` says where somebody's cost
+stands, by beneficiary type, age and regime, and by that place; None: nowhere. So whoever is equal in these has an equal
+cost, which is looked up once. Another scheme is another file here, a line in `SCHEMES`, and its data in `prices.py`.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from domain.catalog.contract import Module
-from domain.errors import PriceMissing
 from domain.pricing.beneficiaries import Beneficiary
 from domain.pricing.prices import Scheme, VersionPricing
 from domain.pricing.schemes import age_grid, family_tier, static_table
+from domain.pricing.schemes.rows import PriceRow, are_free
 
-CostsOf = Callable[[Module, VersionPricing, Sequence[Beneficiary], date], list[int]]
 
-SCHEMES: dict[Scheme, CostsOf] = {
-    Scheme.AGE_GRID: age_grid.costs,
-    Scheme.STATIC_TABLE: static_table.costs,
-    Scheme.FAMILY_TIER: family_tier.costs,
+@dataclass(frozen=True, slots=True)
+class SchemeFunctions:
+    places: Callable[[Module, Sequence[Beneficiary]], Sequence[Hashable]]
+    row: Callable[[Module, VersionPricing, Beneficiary, Any], PriceRow | None]
+
+
+SCHEMES: dict[Scheme, SchemeFunctions] = {
+    Scheme.AGE_GRID: SchemeFunctions(are_free, age_grid.row),
+    Scheme.STATIC_TABLE: SchemeFunctions(are_free, static_table.row),
+    Scheme.FAMILY_TIER: SchemeFunctions(family_tier.places, family_tier.row),
 }
-
-
-def scheme_costs(module: Module, pricing: VersionPricing | None, people: Sequence[Beneficiary], on: date) -> list[int]:
-    """The cost C of everyone on a module, in their order. Raises PriceMissing."""
-    if pricing is None or module.pricing is None:
-        first = people[0]
-        raise PriceMissing("no pricing data", first.beneficiary_type, module.module_id, first.age, on)
-    return SCHEMES[pricing.scheme](module, pricing, people, on)

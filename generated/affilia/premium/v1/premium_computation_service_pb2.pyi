@@ -4,12 +4,14 @@ isort:skip_file
 What is owed, month by month, and how it is kept right when the past changes."""
 
 from affilia.catalog.v1 import pricing_pb2 as _pricing_pb2
+from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.premium.v1 import premium_entry_pb2 as _premium_entry_pb2
 from affilia.pricing.v1 import insurance_cost_pb2 as _insurance_cost_pb2
 from affilia.type.v1 import year_month_pb2 as _year_month_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
@@ -23,6 +25,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PremiumRunState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PremiumRunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PremiumRunState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PREMIUM_RUN_STATE_UNSPECIFIED: _PremiumRunState.ValueType  # 0
+    """Never used."""
+    PREMIUM_RUN_STATE_RUNNING: _PremiumRunState.ValueType  # 1
+    """Under way."""
+    PREMIUM_RUN_STATE_STOPPED: _PremiumRunState.ValueType  # 2
+    """Stopped before it was done."""
+    PREMIUM_RUN_STATE_DONE: _PremiumRunState.ValueType  # 3
+    """Every policy is done or passed over."""
+
+class PremiumRunState(_PremiumRunState, metaclass=_PremiumRunStateEnumTypeWrapper):
+    """Where a run stands."""
+
+PREMIUM_RUN_STATE_UNSPECIFIED: PremiumRunState.ValueType  # 0
+"""Never used."""
+PREMIUM_RUN_STATE_RUNNING: PremiumRunState.ValueType  # 1
+"""Under way."""
+PREMIUM_RUN_STATE_STOPPED: PremiumRunState.ValueType  # 2
+"""Stopped before it was done."""
+PREMIUM_RUN_STATE_DONE: PremiumRunState.ValueType  # 3
+"""Every policy is done or passed over."""
+Global___PremiumRunState: _TypeAlias = PremiumRunState  # noqa: Y015
 
 class _PremiumDimension:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -135,7 +165,9 @@ class PreviewPremiumsResponse(_message.Message):
 
     @_builtins.property
     def additions(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.PremiumEntry]:
-        """Offsets and new entries that would be added to the ledger, in order. Empty: it says so already."""
+        """Offsets and new entries that would be added to the ledger, in order of enrollment_id, month and version. Empty: it
+        says so already.
+        """
 
     @_builtins.property
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.DebtorAmounts]:
@@ -225,6 +257,402 @@ class ComputePremiumsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ComputePremiumsResponse: _TypeAlias = ComputePremiumsResponse  # noqa: Y015
+
+@_typing.final
+class RunPremiumsRequest(_message.Message):
+    """Asks for a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_ID_FIELD_NUMBER: _builtins.int
+    MONTHS_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of the run; makes the call safe to repeat."""
+    contract_id: _builtins.str
+    """Only policies under this contract. Empty: all policies."""
+    @_builtins.property
+    def months(self) -> _year_month_pb2.MonthSpan:
+        """Which months; 120 at the most."""
+
+    @_builtins.property
+    def parameters(self) -> _pricing_pb2.EngineParameters:
+        """Parameters of this run alone; what is not given is the contract version's, then the country's."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        contract_id: _builtins.str = ...,
+        months: _year_month_pb2.MonthSpan | None = ...,
+        parameters: _pricing_pb2.EngineParameters | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["months", b"months", "parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "months", b"months", "parameters", b"parameters", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunPremiumsRequest: _TypeAlias = RunPremiumsRequest  # noqa: Y015
+
+@_typing.final
+class RunPremiumsResponse(_message.Message):
+    """How far a run is; the last message says how it ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___PremiumRun:
+        """The run so far."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___PremiumFailure]:
+        """Policies passed over since the message before; 100 at the most, the others are in ListPremiumFailures."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___PremiumRun | None = ...,
+        failures: _abc.Iterable[Global___PremiumFailure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunPremiumsResponse: _TypeAlias = RunPremiumsResponse  # noqa: Y015
+
+@_typing.final
+class PremiumRun(_message.Message):
+    """A run over many policies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_ID_FIELD_NUMBER: _builtins.int
+    MONTHS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    OFFSETS_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """UUID: the request_id that it was asked for with."""
+    contract_id: _builtins.str
+    """The contract. Empty: all."""
+    state: Global___PremiumRunState.ValueType
+    """Where it stands."""
+    policies: _builtins.int
+    """How many policies there are to compute."""
+    done: _builtins.int
+    """How many of them are done, those passed over among them."""
+    failed: _builtins.int
+    """How many of them were passed over."""
+    offsets: _builtins.int
+    """How many offsets were added."""
+    entries: _builtins.int
+    """How many new entries were added."""
+    @_builtins.property
+    def months(self) -> _year_month_pb2.MonthSpan:
+        """The months."""
+
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        contract_id: _builtins.str = ...,
+        months: _year_month_pb2.MonthSpan | None = ...,
+        state: Global___PremiumRunState.ValueType = ...,
+        policies: _builtins.int = ...,
+        done: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        offsets: _builtins.int = ...,
+        entries: _builtins.int = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["months", b"months", "recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "done", b"done", "entries", b"entries", "failed", b"failed", "months", b"months", "offsets", b"offsets", "policies", b"policies", "recorded_at", b"recorded_at", "run_id", b"run_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PremiumRun: _TypeAlias = PremiumRun  # noqa: Y015
+
+@_typing.final
+class PremiumFailure(_message.Message):
+    """A policy that was passed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """The policy."""
+    reason: _builtins.str
+    """Why: a name of affilia.type.v1.ErrorReason without its prefix."""
+    message: _builtins.str
+    """The same in a sentence."""
+    @_builtins.property
+    def key(self) -> _enrollment_group_pb2.GroupKey:
+        """The policy's contract and primary."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it is about: the ErrorInfo metadata of the same error in ComputePremiums."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        key: _enrollment_group_pb2.GroupKey | None = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "key", b"key", "message", b"message", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PremiumFailure: _TypeAlias = PremiumFailure  # noqa: Y015
+
+@_typing.final
+class GetPremiumRunRequest(_message.Message):
+    """Asks for a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """UUID of the run."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPremiumRunRequest: _TypeAlias = GetPremiumRunRequest  # noqa: Y015
+
+@_typing.final
+class GetPremiumRunResponse(_message.Message):
+    """A run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___PremiumRun:
+        """So far."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___PremiumRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPremiumRunResponse: _TypeAlias = GetPremiumRunResponse  # noqa: Y015
+
+@_typing.final
+class StopPremiumRunRequest(_message.Message):
+    """Asks that a run be stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """UUID of the run."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopPremiumRunRequest: _TypeAlias = StopPremiumRunRequest  # noqa: Y015
+
+@_typing.final
+class StopPremiumRunResponse(_message.Message):
+    """A run that has been told to stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___PremiumRun:
+        """So far."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___PremiumRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopPremiumRunResponse: _TypeAlias = StopPremiumRunResponse  # noqa: Y015
+
+@_typing.final
+class ListPremiumFailuresRequest(_message.Message):
+    """Asks for policies that were passed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """By a run."""
+    contract_id: _builtins.str
+    """By following a contract; those that were computed since are not listed."""
+    page_size: _builtins.int
+    """At most so many, 1 to 1000. 0: 50."""
+    page_token: _builtins.str
+    """From the page before, with the same other fields. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        contract_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "contract_id", b"contract_id", "run_id", b"run_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "contract_id", b"contract_id", "page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_by: _TypeAlias = _typing.Literal["run_id", "contract_id"]  # noqa: Y015
+    _WhichOneofArgType_by: _TypeAlias = _typing.Literal["by", b"by"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_by) -> _WhichOneofReturnType_by | None: ...
+
+Global___ListPremiumFailuresRequest: _TypeAlias = ListPremiumFailuresRequest  # noqa: Y015
+
+@_typing.final
+class ListPremiumFailuresResponse(_message.Message):
+    """A page of policies that were passed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAILURES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page. Empty: this is the last one."""
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___PremiumFailure]:
+        """By group id."""
+
+    def __init__(
+        self,
+        *,
+        failures: _abc.Iterable[Global___PremiumFailure] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPremiumFailuresResponse: _TypeAlias = ListPremiumFailuresResponse  # noqa: Y015
+
+@_typing.final
+class SetPremiumFollowingRequest(_message.Message):
+    """Says whether premiums follow enrollment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTRACT_ID_FIELD_NUMBER: _builtins.int
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    contract_id: _builtins.str
+    """The contract."""
+    following: _builtins.bool
+    """Whether its premiums follow from now on."""
+    def __init__(
+        self,
+        *,
+        contract_id: _builtins.str = ...,
+        following: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "following", b"following"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPremiumFollowingRequest: _TypeAlias = SetPremiumFollowingRequest  # noqa: Y015
+
+@_typing.final
+class SetPremiumFollowingResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAS_FOLLOWING_FIELD_NUMBER: _builtins.int
+    was_following: _builtins.bool
+    """Whether its premiums followed before."""
+    def __init__(
+        self,
+        *,
+        was_following: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_following", b"was_following"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPremiumFollowingResponse: _TypeAlias = SetPremiumFollowingResponse  # noqa: Y015
 
 @_typing.final
 class ListPremiumEntriesRequest(_message.Message):

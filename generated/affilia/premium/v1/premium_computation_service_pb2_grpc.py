@@ -47,6 +47,31 @@ class PremiumComputationServiceStub:
                 request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ComputePremiumsRequest.SerializeToString,
                 response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ComputePremiumsResponse.FromString,
                 _registered_method=True)
+        self.RunPremiums = channel.unary_stream(
+                '/affilia.premium.v1.PremiumComputationService/RunPremiums',
+                request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.RunPremiumsRequest.SerializeToString,
+                response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.RunPremiumsResponse.FromString,
+                _registered_method=True)
+        self.GetPremiumRun = channel.unary_unary(
+                '/affilia.premium.v1.PremiumComputationService/GetPremiumRun',
+                request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunRequest.SerializeToString,
+                response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunResponse.FromString,
+                _registered_method=True)
+        self.StopPremiumRun = channel.unary_unary(
+                '/affilia.premium.v1.PremiumComputationService/StopPremiumRun',
+                request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.StopPremiumRunRequest.SerializeToString,
+                response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.StopPremiumRunResponse.FromString,
+                _registered_method=True)
+        self.ListPremiumFailures = channel.unary_unary(
+                '/affilia.premium.v1.PremiumComputationService/ListPremiumFailures',
+                request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumFailuresRequest.SerializeToString,
+                response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumFailuresResponse.FromString,
+                _registered_method=True)
+        self.SetPremiumFollowing = channel.unary_unary(
+                '/affilia.premium.v1.PremiumComputationService/SetPremiumFollowing',
+                request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.SetPremiumFollowingRequest.SerializeToString,
+                response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.SetPremiumFollowingResponse.FromString,
+                _registered_method=True)
         self.ListPremiumEntries = channel.unary_unary(
                 '/affilia.premium.v1.PremiumComputationService/ListPremiumEntries',
                 request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumEntriesRequest.SerializeToString,
@@ -88,6 +113,50 @@ class PremiumComputationServiceServicer:
         """Computes a policy's months and makes the ledger say so, all or nothing. A recompute that waits for the policy is done
         first. Computing again without a change adds nothing.
         Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunPremiums(self, request, context):
+        """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is until it
+        is done or stopped. The run goes on by itself, on all servers of the database, also when the caller is gone or a
+        server dies. The same request again (same request_id) follows the run, and resumes one that was stopped; what is
+        done is not done again. A policy that cannot be computed is reported and passed over.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPremiumRun(self, request, context):
+        """Says how far a run is.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopPremiumRun(self, request, context):
+        """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays so.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPremiumFailures(self, request, context):
+        """Lists the policies that a run, or following a contract, has passed over, by group id.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPremiumFollowing(self, request, context):
+        """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in months that
+        were computed before, these are computed again from the first changed one on.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,6 +210,31 @@ def add_PremiumComputationServiceServicer_to_server(servicer, server):
                     servicer.ComputePremiums,
                     request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ComputePremiumsRequest.FromString,
                     response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ComputePremiumsResponse.SerializeToString,
+            ),
+            'RunPremiums': grpc.unary_stream_rpc_method_handler(
+                    servicer.RunPremiums,
+                    request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.RunPremiumsRequest.FromString,
+                    response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.RunPremiumsResponse.SerializeToString,
+            ),
+            'GetPremiumRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPremiumRun,
+                    request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunRequest.FromString,
+                    response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunResponse.SerializeToString,
+            ),
+            'StopPremiumRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopPremiumRun,
+                    request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.StopPremiumRunRequest.FromString,
+                    response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.StopPremiumRunResponse.SerializeToString,
+            ),
+            'ListPremiumFailures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPremiumFailures,
+                    request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumFailuresRequest.FromString,
+                    response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumFailuresResponse.SerializeToString,
+            ),
+            'SetPremiumFollowing': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPremiumFollowing,
+                    request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.SetPremiumFollowingRequest.FromString,
+                    response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.SetPremiumFollowingResponse.SerializeToString,
             ),
             'ListPremiumEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPremiumEntries,
@@ -220,6 +314,141 @@ class PremiumComputationService:
             '/affilia.premium.v1.PremiumComputationService/ComputePremiums',
             affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ComputePremiumsRequest.SerializeToString,
             affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ComputePremiumsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunPremiums(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/affilia.premium.v1.PremiumComputationService/RunPremiums',
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.RunPremiumsRequest.SerializeToString,
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.RunPremiumsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPremiumRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.premium.v1.PremiumComputationService/GetPremiumRun',
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunRequest.SerializeToString,
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopPremiumRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.premium.v1.PremiumComputationService/StopPremiumRun',
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.StopPremiumRunRequest.SerializeToString,
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.StopPremiumRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPremiumFailures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.premium.v1.PremiumComputationService/ListPremiumFailures',
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumFailuresRequest.SerializeToString,
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumFailuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPremiumFollowing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.premium.v1.PremiumComputationService/SetPremiumFollowing',
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.SetPremiumFollowingRequest.SerializeToString,
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.SetPremiumFollowingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,30 @@ class PremiumComputationServiceStub:
     first. Computing again without a change adds nothing.
     Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
     """
+    RunPremiums: _grpc.UnaryStreamMultiCallable[_premium_computation_service_pb2.RunPremiumsRequest, _premium_computation_service_pb2.RunPremiumsResponse]
+    """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is until it
+    is done or stopped. The run goes on by itself, on all servers of the database, also when the caller is gone or a
+    server dies. The same request again (same request_id) follows the run, and resumes one that was stopped; what is
+    done is not done again. A policy that cannot be computed is reported and passed over.
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+    """
+    GetPremiumRun: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.GetPremiumRunRequest, _premium_computation_service_pb2.GetPremiumRunResponse]
+    """Says how far a run is.
+    Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
+    """
+    StopPremiumRun: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.StopPremiumRunRequest, _premium_computation_service_pb2.StopPremiumRunResponse]
+    """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays so.
+    Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+    """
+    ListPremiumFailures: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ListPremiumFailuresRequest, _premium_computation_service_pb2.ListPremiumFailuresResponse]
+    """Lists the policies that a run, or following a contract, has passed over, by group id.
+    Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+    """
+    SetPremiumFollowing: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.SetPremiumFollowingRequest, _premium_computation_service_pb2.SetPremiumFollowingResponse]
+    """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in months that
+    were computed before, these are computed again from the first changed one on.
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+    """
     ListPremiumEntries: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ListPremiumEntriesRequest, _premium_computation_service_pb2.ListPremiumEntriesResponse]
     """Lists entries of a policy, of some enrollments, or of a contract, in the order in which they were added.
     Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
@@ -84,6 +108,30 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     """Computes a policy's months and makes the ledger say so, all or nothing. A recompute that waits for the policy is done
     first. Computing again without a change adds nothing.
     Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    """
+    RunPremiums: _aio.UnaryStreamMultiCallable[_premium_computation_service_pb2.RunPremiumsRequest, _premium_computation_service_pb2.RunPremiumsResponse]  # type: ignore[assignment]
+    """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is until it
+    is done or stopped. The run goes on by itself, on all servers of the database, also when the caller is gone or a
+    server dies. The same request again (same request_id) follows the run, and resumes one that was stopped; what is
+    done is not done again. A policy that cannot be computed is reported and passed over.
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+    """
+    GetPremiumRun: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.GetPremiumRunRequest, _premium_computation_service_pb2.GetPremiumRunResponse]  # type: ignore[assignment]
+    """Says how far a run is.
+    Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
+    """
+    StopPremiumRun: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.StopPremiumRunRequest, _premium_computation_service_pb2.StopPremiumRunResponse]  # type: ignore[assignment]
+    """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays so.
+    Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+    """
+    ListPremiumFailures: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ListPremiumFailuresRequest, _premium_computation_service_pb2.ListPremiumFailuresResponse]  # type: ignore[assignment]
+    """Lists the policies that a run, or following a contract, has passed over, by group id.
+    Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+    """
+    SetPremiumFollowing: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.SetPremiumFollowingRequest, _premium_computation_service_pb2.SetPremiumFollowingResponse]  # type: ignore[assignment]
+    """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in months that
+    were computed before, these are computed again from the first changed one on.
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
     """
     ListPremiumEntries: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ListPremiumEntriesRequest, _premium_computation_service_pb2.ListPremiumEntriesResponse]  # type: ignore[assignment]
     """Lists entries of a policy, of some enrollments, or of a contract, in the order in which they were added.
@@ -132,6 +180,60 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Computes a policy's months and makes the ledger say so, all or nothing. A recompute that waits for the policy is done
         first. Computing again without a change adds nothing.
         Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def RunPremiums(
+        self,
+        request: _premium_computation_service_pb2.RunPremiumsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_premium_computation_service_pb2.RunPremiumsResponse], _abc.AsyncIterator[_premium_computation_service_pb2.RunPremiumsResponse]]:
+        """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is until it
+        is done or stopped. The run goes on by itself, on all servers of the database, also when the caller is gone or a
+        server dies. The same request again (same request_id) follows the run, and resumes one that was stopped; what is
+        done is not done again. A policy that cannot be computed is reported and passed over.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPremiumRun(
+        self,
+        request: _premium_computation_service_pb2.GetPremiumRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_premium_computation_service_pb2.GetPremiumRunResponse, _abc.Awaitable[_premium_computation_service_pb2.GetPremiumRunResponse]]:
+        """Says how far a run is.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def StopPremiumRun(
+        self,
+        request: _premium_computation_service_pb2.StopPremiumRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_premium_computation_service_pb2.StopPremiumRunResponse, _abc.Awaitable[_premium_computation_service_pb2.StopPremiumRunResponse]]:
+        """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays so.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPremiumFailures(
+        self,
+        request: _premium_computation_service_pb2.ListPremiumFailuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_premium_computation_service_pb2.ListPremiumFailuresResponse, _abc.Awaitable[_premium_computation_service_pb2.ListPremiumFailuresResponse]]:
+        """Lists the policies that a run, or following a contract, has passed over, by group id.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPremiumFollowing(
+        self,
+        request: _premium_computation_service_pb2.SetPremiumFollowingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_premium_computation_service_pb2.SetPremiumFollowingResponse, _abc.Awaitable[_premium_computation_service_pb2.SetPremiumFollowingResponse]]:
+        """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in months that
+        were computed before, these are computed again from the first changed one on.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
 
     @_abc_1.abstractmethod

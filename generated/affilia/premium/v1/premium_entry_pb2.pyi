@@ -7,6 +7,7 @@ from affilia.catalog.v1 import contract_pb2 as _contract_pb2
 from affilia.catalog.v1 import pricing_pb2 as _pricing_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.pricing.v1 import insurance_cost_pb2 as _insurance_cost_pb2
+from affilia.pricing.v1 import price_derivation_pb2 as _price_derivation_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
 from affilia.type.v1 import membership_type_pb2 as _membership_type_pb2
 from affilia.type.v1 import year_month_pb2 as _year_month_pb2
@@ -16,6 +17,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import date_pb2 as _date_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -26,6 +28,54 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PieceReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PieceReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PieceReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PIECE_REASON_UNSPECIFIED: _PieceReason.ValueType  # 0
+    """Never used."""
+    PIECE_REASON_RANGE_START: _PieceReason.ValueType  # 1
+    """The computation begins here."""
+    PIECE_REASON_ENROLLMENT_STARTED: _PieceReason.ValueType  # 2
+    """An enrollment of the policy begins."""
+    PIECE_REASON_ENROLLMENT_ENDED: _PieceReason.ValueType  # 3
+    """An enrollment of the policy has ended the day before."""
+    PIECE_REASON_AGE_CHANGED: _PieceReason.ValueType  # 4
+    """The person is priced at another age."""
+    PIECE_REASON_CONTRACT_VERSION: _PieceReason.ValueType  # 5
+    """A contract version begins, or has ended the day before."""
+    PIECE_REASON_DISCOUNT_STARTED: _PieceReason.ValueType  # 6
+    """A discount begins."""
+    PIECE_REASON_DISCOUNT_ENDED: _PieceReason.ValueType  # 7
+    """A discount has ended the day before."""
+    PIECE_REASON_REGIME_CHANGED: _PieceReason.ValueType  # 8
+    """The primary's health regime changes."""
+
+class PieceReason(_PieceReason, metaclass=_PieceReasonEnumTypeWrapper):
+    """Why a run of days starts where it does."""
+
+PIECE_REASON_UNSPECIFIED: PieceReason.ValueType  # 0
+"""Never used."""
+PIECE_REASON_RANGE_START: PieceReason.ValueType  # 1
+"""The computation begins here."""
+PIECE_REASON_ENROLLMENT_STARTED: PieceReason.ValueType  # 2
+"""An enrollment of the policy begins."""
+PIECE_REASON_ENROLLMENT_ENDED: PieceReason.ValueType  # 3
+"""An enrollment of the policy has ended the day before."""
+PIECE_REASON_AGE_CHANGED: PieceReason.ValueType  # 4
+"""The person is priced at another age."""
+PIECE_REASON_CONTRACT_VERSION: PieceReason.ValueType  # 5
+"""A contract version begins, or has ended the day before."""
+PIECE_REASON_DISCOUNT_STARTED: PieceReason.ValueType  # 6
+"""A discount begins."""
+PIECE_REASON_DISCOUNT_ENDED: PieceReason.ValueType  # 7
+"""A discount has ended the day before."""
+PIECE_REASON_REGIME_CHANGED: PieceReason.ValueType  # 8
+"""The primary's health regime changes."""
+Global___PieceReason: _TypeAlias = PieceReason  # noqa: Y015
 
 class _Debtor:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -83,6 +133,7 @@ class PremiumEntry(_message.Message):
     CANCELLED_BY_ENTRY_ID_FIELD_NUMBER: _builtins.int
     DEBTORS_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     """UUID of the entry. Empty in a preview, for entries that are not in the ledger."""
     group_id: _builtins.str
@@ -135,6 +186,10 @@ class PremiumEntry(_message.Message):
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When it was added. Unset in a preview."""
 
+    @_builtins.property
+    def explanation(self) -> Global___PremiumExplanation:
+        """How it came about."""
+
     def __init__(
         self,
         *,
@@ -158,14 +213,69 @@ class PremiumEntry(_message.Message):
         cancelled_by_entry_id: _builtins.str = ...,
         debtors: _abc.Iterable[Global___DebtorAmounts] | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        explanation: Global___PremiumExplanation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "key", b"key", "month", b"month", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "explanation", b"explanation", "key", b"key", "month", b"month", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary_type", b"beneficiary_type", "cancelled_by_entry_id", b"cancelled_by_entry_id", "cancels_entry_id", b"cancels_entry_id", "components", b"components", "currency_code", b"currency_code", "days", b"days", "debtors", b"debtors", "divisor", b"divisor", "enrollment_id", b"enrollment_id", "entry_id", b"entry_id", "group_id", b"group_id", "key", b"key", "member_id", b"member_id", "module_id", b"module_id", "month", b"month", "num_days", b"num_days", "prorata_hundredths", b"prorata_hundredths", "recorded_at", b"recorded_at", "service_type", b"service_type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary_type", b"beneficiary_type", "cancelled_by_entry_id", b"cancelled_by_entry_id", "cancels_entry_id", b"cancels_entry_id", "components", b"components", "currency_code", b"currency_code", "days", b"days", "debtors", b"debtors", "divisor", b"divisor", "enrollment_id", b"enrollment_id", "entry_id", b"entry_id", "explanation", b"explanation", "group_id", b"group_id", "key", b"key", "member_id", b"member_id", "module_id", b"module_id", "month", b"month", "num_days", b"num_days", "prorata_hundredths", b"prorata_hundredths", "recorded_at", b"recorded_at", "service_type", b"service_type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PremiumEntry: _TypeAlias = PremiumEntry  # noqa: Y015
+
+@_typing.final
+class PremiumExplanation(_message.Message):
+    """How an entry came about. An offset tells how the entry that it cancels did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    VERSION_FROM_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision of the policy's enrollments that it was computed from."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___PieceReason.ValueType]:
+        """Why the run of days starts; none where a month goes on as the one before ended."""
+
+    @_builtins.property
+    def version_from(self) -> _date_pb2.Date:
+        """The first day of the contract version that priced it. Unset: the version has none."""
+
+    @_builtins.property
+    def row(self) -> _price_derivation_pb2.PriceRow:
+        """The row in which the monthly cost stands."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_price_derivation_pb2.PriceStep]:
+        """What was worked out from the cost, in order."""
+
+    @_builtins.property
+    def parameters(self) -> _pricing_pb2.EngineParameters:
+        """The parameters of the engine, of the request, the version and the country together. The prorata strategy and the
+        divisor make the share of a month, the rounding makes each whole amount.
+        """
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        reasons: _abc.Iterable[Global___PieceReason.ValueType] | None = ...,
+        version_from: _date_pb2.Date | None = ...,
+        row: _price_derivation_pb2.PriceRow | None = ...,
+        steps: _abc.Iterable[_price_derivation_pb2.PriceStep] | None = ...,
+        parameters: _pricing_pb2.EngineParameters | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "row", b"row", "version_from", b"version_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "reasons", b"reasons", "revision", b"revision", "row", b"row", "steps", b"steps", "version_from", b"version_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PremiumExplanation: _TypeAlias = PremiumExplanation  # noqa: Y015
 
 @_typing.final
 class PremiumComponent(_message.Message):

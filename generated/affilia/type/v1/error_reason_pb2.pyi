@@ -108,6 +108,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No such premium entry. Metadata: entry_id."""
     ERROR_REASON_ALREADY_INVOICED: _ErrorReason.ValueType  # 32
     """FAILED_PRECONDITION. A component carries another invoice; nothing was marked. Metadata: entry_id, invoice_id."""
+    ERROR_REASON_PREMIUM_RUN_UNKNOWN: _ErrorReason.ValueType  # 33
+    """NOT_FOUND. No such premium run. Metadata: run_id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -200,4 +202,6 @@ ERROR_REASON_PREMIUM_ENTRY_UNKNOWN: ErrorReason.ValueType  # 31
 """NOT_FOUND. No such premium entry. Metadata: entry_id."""
 ERROR_REASON_ALREADY_INVOICED: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. A component carries another invoice; nothing was marked. Metadata: entry_id, invoice_id."""
+ERROR_REASON_PREMIUM_RUN_UNKNOWN: ErrorReason.ValueType  # 33
+"""NOT_FOUND. No such premium run. Metadata: run_id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
