@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import feed, quotes, reads, recomputes, settling, start, submits
+from benchmarks import feed, premiums, quotes, reads, recomputes, settling, start, submits
 
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
@@ -13,6 +13,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "recomputes": recomputes.measure,
     "feed": feed.measure,
     "quotes": quotes.measure,
+    "premiums": premiums.measure,
 }
 
 

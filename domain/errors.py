@@ -48,6 +48,7 @@ class Reason(StrEnum):
     PREMIUM_ENTRY_UNKNOWN = "PREMIUM_ENTRY_UNKNOWN"
     ALREADY_INVOICED = "ALREADY_INVOICED"
     PREMIUM_RUN_UNKNOWN = "PREMIUM_RUN_UNKNOWN"
+    POLICY_NOT_COMPUTED = "POLICY_NOT_COMPUTED"
 
 
 class DomainError(Exception):
@@ -325,6 +326,15 @@ class PremiumRunUnknown(DomainError):
 
     def __init__(self, run_id: UUID) -> None:
         super().__init__(f"There is no premium run {run_id}.", run_id=run_id)
+
+
+class PolicyNotComputed(DomainError):
+    """Told of a policy in a run, never as a call's error."""
+
+    reason = Reason.POLICY_NOT_COMPUTED
+
+    def __init__(self, group_id: UUID) -> None:
+        super().__init__(f"Computing policy {group_id} met a defect; the log says where.", group_id=group_id)
 
 
 class AlreadyInvoiced(DomainError):

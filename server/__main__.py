@@ -48,6 +48,7 @@ def main() -> None:
     from domain.errors import DatabaseUnavailable
     from server.listener import AddressTaken
     from server.process import serve
+    from server.workers.premium_running import DaskMissing
     from server.workers.relaying import KafkaMissing
     from storage.embedded import EmbeddedDatabaseFailed
     from storage.migrations import DatabaseTooOld
@@ -55,7 +56,14 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
-    except (AddressTaken, EmbeddedDatabaseFailed, DatabaseTooOld, DatabaseUnavailable, KafkaMissing) as failed:
+    except (
+        AddressTaken,
+        EmbeddedDatabaseFailed,
+        DatabaseTooOld,
+        DatabaseUnavailable,
+        KafkaMissing,
+        DaskMissing,
+    ) as failed:
         print(f"affilia cannot serve: {failed}", file=sys.stderr)
         raise SystemExit(1) from None
 

@@ -20,6 +20,8 @@ from server.operations.core import Core, core_on
 from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
 from server.tokens import Tokens
+from server.workers.premium_following import follow_for_ever
+from server.workers.premium_running import engine_of, run_premiums_for_ever
 from server.workers.recomputing import recompute_for_ever
 from server.workers.relaying import Relay, relay_for_ever
 from server.workers.sequencing import sequence_for_ever, trim_for_ever
@@ -89,6 +91,8 @@ async def _serving(
         background.append(asyncio.create_task(sequence_for_ever(core)))
         background.append(asyncio.create_task(trim_for_ever(core, settings.feed_keep_days)))
         background.append(asyncio.create_task(remind_for_ever(core)))
+        background.append(asyncio.create_task(follow_for_ever(core, url)))
+        background.append(asyncio.create_task(run_premiums_for_ever(core, url, engine_of(settings.premium_engine))))
         if settings.kafka_bootstrap:
             relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
             background.append(asyncio.create_task(relay_for_ever(core, url, relay)))

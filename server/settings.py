@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     kafka_properties: Annotated[dict[str, str], NoDecode] = Field(
         {}, description='More of librdkafka\'s producer properties, as JSON: {"security.protocol": "SSL"}.'
     )
+    premium_engine: str = Field(
+        "processes",
+        pattern=r"^(processes(:[1-9]\d{0,2})?|dask://.+:\d+)$",
+        description="Where premium runs are computed: processes (one for each core), processes:3, or dask://host:port.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look; auto: console on a terminal, else json."
     )

@@ -66,6 +66,14 @@ def _locked(row: Sequence[Any]) -> LockedGroup:
     return LockedGroup(row[0], row[1], GroupKey(row[2], row[3]), row[4], row[5])
 
 
+async def lock_groups(tx: Connection, group_keys: Sequence[int]) -> list[LockedGroup]:
+    """Locks groups, in order, waiting for those that others have locked."""
+    cursor = await tx.execute(
+        f"SELECT {_LOCKED} WHERE group_key = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE", [list(group_keys)]
+    )
+    return [_locked(row) for row in await cursor.fetchall()]
+
+
 async def lock_free_groups(tx: Connection, group_keys: list[int]) -> list[LockedGroup]:
     """Locks those of some groups that nobody else has locked."""
     cursor = await tx.execute(

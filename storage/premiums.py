@@ -11,8 +11,6 @@ from itertools import starmap
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from domain.days import Span
 from domain.enrollment.decisions import GroupKey
 from domain.premiums.affiliation import PieceReason
@@ -139,25 +137,28 @@ NULL = "\\N"
 def _line(addition: Addition, row: NewRow, keys: Mapping[Basis, int], now: str) -> str:
     """A line of COPY's text format; nothing in it needs escaping."""
     s = row.stretch
-    return "\t".join(
-        (
-            str(addition.group_key),
-            str(addition.contract_id),
-            str(s.enrollment_id),
-            str(s.member_id),
-            str(s.first),
-            str(s.last),
-            NULL if s.days is None else f"[{s.days.first_on},{s.days.last_on}]",
-            NULL if s.divisor is None else str(s.divisor),
-            NULL if s.owed_minor is None else f"{{{','.join(map(str, s.owed_minor))}}}",
-            str(keys[s.basis]),
-            str(row.version),
-            NULL if row.cancels is None else str(row.cancels),
-            str(addition.revision),
-            f"{{{','.join(sorted(s.reasons))}}}" if s.reasons else NULL,
-            now,
+    return (
+        "\t".join(
+            (
+                str(addition.group_key),
+                str(addition.contract_id),
+                str(s.enrollment_id),
+                str(s.member_id),
+                str(s.first),
+                str(s.last),
+                NULL if s.days is None else f"[{s.days.first_on},{s.days.last_on}]",
+                NULL if s.divisor is None else str(s.divisor),
+                NULL if s.owed_minor is None else f"{{{','.join(map(str, s.owed_minor))}}}",
+                str(keys[s.basis]),
+                str(row.version),
+                NULL if row.cancels is None else str(row.cancels),
+                str(addition.revision),
+                f"{{{','.join(sorted(s.reasons))}}}" if s.reasons else NULL,
+                now,
+            )
         )
-    ) + "\n"
+        + "\n"
+    )
 
 
 async def note_computed(tx: Connection, group_keys: Sequence[int], first: Month, last: Month) -> None:
@@ -231,9 +232,7 @@ async def list_entries(
     """Entries after a place, in the order in which they were added."""
     where, values = which.where()
     live = "s.cancels IS NULL AND c.stretch_key IS NULL" if live_only else "TRUE"
-    cursor = await connection.execute(
-        f"{_ENTRIES} WHERE {where} AND {live} {_PAGE}", values | _paging(after, limit)
-    )
+    cursor = await connection.execute(f"{_ENTRIES} WHERE {where} AND {live} {_PAGE}", values | _paging(after, limit))
     return await _stored(connection, prices, await cursor.fetchall())
 
 
@@ -316,7 +315,8 @@ async def lock_entries(tx: Connection, prices: StoredPrices, entry_ids: Sequence
         "SELECT FROM premium_stretch WHERE stretch_key = ANY(%s) ORDER BY stretch_key FOR NO KEY UPDATE", [keys]
     )
     cursor = await tx.execute(
-        f"{_ENTRIES} WHERE (s.stretch_key, m.month) IN (SELECT * FROM unnest(%(keys)s::bigint[], %(months)s::integer[]))"
+        f"{_ENTRIES} WHERE (s.stretch_key, m.month) IN"
+        " (SELECT * FROM unnest(%(keys)s::bigint[], %(months)s::integer[]))"
         " AND s.stretch_key = ANY(%(keys)s) ORDER BY s.stretch_key, m.month",
         {"first": 0, "last": MONTHS, "keys": keys, "months": months},
     )

@@ -35,7 +35,15 @@ def write(upgrade: list[str]) -> None:
     run_only = [*resolve, "pyproject.toml", "--output-file", RUN_LOCK.name]
     subprocess.run(run_only, cwd=REPOSITORY, env=environment, check=True)
     # The run lock binds the dev lock, so that both agree wherever they overlap.
-    both = ["--group=dev", "--extra=kafka", "--constraint", RUN_LOCK.name, "--output-file", DEV_LOCK.name]
+    both = [
+        "--group=dev",
+        "--extra=kafka",
+        "--extra=dask",
+        "--constraint",
+        RUN_LOCK.name,
+        "--output-file",
+        DEV_LOCK.name,
+    ]
     subprocess.run([*resolve, "pyproject.toml", *both], cwd=REPOSITORY, env=environment, check=True)
     print(f"{RUN_LOCK.name}: {len(_pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(_pins(DEV_LOCK))}")
 

@@ -85,7 +85,7 @@ class Module:
 class ContractVersion:
     """What the contract offers over a span of days. Modules stand in the contract's order.
 
-    `remembered` is no part of the value: pricing keeps there what it has worked out from it (`domain/pricing/tariffs.py`).
+    `remembered` is no part of the value: pricing keeps there what it has worked out (`domain/pricing/tariffs.py`).
     """
 
     days: Span

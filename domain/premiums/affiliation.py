@@ -101,7 +101,7 @@ def terms_of(contract: Contract, days: Span, own: EngineParameters | None = None
         if days.start <= day < days.end:
             cuts.setdefault(day, set()).add(reason)
     country = COUNTRY_PARAMETERS.get(contract.country_code)
-    terms = []
+    terms: list[Term] = []
     for day in sorted(cuts):
         version = contract.version_on(day)
         places = {module.module_id: i for i, module in enumerate(version.modules)} if version else {}
@@ -208,9 +208,7 @@ def enrollments_of(insured: InsuredPolicy) -> list[Enrollment]:
     return found
 
 
-def affiliation(
-    insured: InsuredPolicy, terms: Terms, enrollments: Sequence[Enrollment]
-) -> Iterator[AffiliationPiece]:
+def affiliation(insured: InsuredPolicy, terms: Terms, enrollments: Sequence[Enrollment]) -> Iterator[AffiliationPiece]:
     """The pieces on which anybody is covered, in order.
 
     Raises NoContractVersion, EngineParameterMissing, ModuleNotInVersion, for days on which somebody is.

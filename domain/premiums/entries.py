@@ -205,18 +205,19 @@ def _stretches(enrollment: Enrollment, runs: Sequence[_Run]) -> Iterator[Stretch
     enrolled = (enrollment.enrollment_id, enrollment.person.member_id)
     found: list[Stretch] = []
     partly: dict[Month, list[_Run]] = {}
-    for start, end, basis, reasons in runs:
+    for run in runs:
+        start, end, basis, reasons = run
         first, last = month_of_day(start), month_of_day(end - 1)
-        begin = days_of_month(first)
-        if start != begin.start:
+        begin, final = days_of_month(first), days_of_month(last)
+        whole_from, whole_to = first + (start != begin.start), last - (end != final.end)
+        if whole_from <= whole_to:
+            its = reasons if whole_from == first else NO_REASON
+            found.append(Stretch(*enrolled, whole_from, whole_to, None, None, None, basis, its))
+        if whole_from > first:
             partly.setdefault(first, []).append(_Run(start, min(end, begin.end), basis, reasons))
-            first, reasons = first + 1, NO_REASON
-        if first <= last and end != (final := days_of_month(last)).end:
-            its = reasons if final.start == start else NO_REASON
+        if whole_to < last and last >= whole_from:
+            its = reasons if start == final.start else NO_REASON
             partly.setdefault(last, []).append(_Run(final.start, end, basis, its))
-            last -= 1
-        if first <= last:
-            found.append(Stretch(*enrolled, first, last, None, None, None, basis, reasons))
     for month, its_runs in partly.items():
         found += _month(enrolled, month, its_runs)
     if partly:

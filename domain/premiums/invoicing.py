@@ -8,9 +8,9 @@ from uuid import UUID
 
 from domain.days import to_day
 from domain.errors import AlreadyInvoiced
-from domain.premiums.entries import MonthlyAmount, PremiumEntry
+from domain.premiums.entries import PremiumEntry
 from domain.premiums.months import days_of_month
-from domain.pricing.costs import BilledEntity
+from domain.pricing.costs import BilledEntity, MonthlyAmount
 from domain.pricing.prices import CollectionMethod
 
 

@@ -72,7 +72,7 @@ class NewRow(NamedTuple):
     cancels: int | None = None
 
     @property
-    def count(self) -> int:
+    def num_entries(self) -> int:
         """How many entries it adds."""
         return self.stretch.last - self.stretch.first + 1
 

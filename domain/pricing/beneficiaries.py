@@ -44,9 +44,9 @@ class BeneficiarySpec:
 
 
 class Beneficiary(NamedTuple):
-    """Somebody with a priced age. `index` is the place in spec order; `born` sorts children by age, None: unknown."""
+    """Somebody with a priced age. `position` is that in spec order; `born` sorts children by age, None: unknown."""
 
-    index: int
+    position: int
     beneficiary_type: MembershipType
     age: int
     born: tuple[int, int, int] | None

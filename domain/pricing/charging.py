@@ -149,9 +149,7 @@ def _discounted(
                 amount = basis_points(cost, discount.percent_bp, rounding)
             before, taken = taken, min(cost, taken + amount)
             of_minor = None if discount.percent_bp is None else cost
-            steps.append(
-                Step(StepKind.DISCOUNT, discount.discount_id, of_minor, discount.percent_bp, before - taken)
-            )
+            steps.append(Step(StepKind.DISCOUNT, discount.discount_id, of_minor, discount.percent_bp, before - taken))
     return taken
 
 

@@ -97,7 +97,9 @@ class PayerTotals:
 
 def payer_totals(components: Sequence[Component]) -> PayerTotals:
     """Components by whom they are billed to."""
-    return PayerTotals(*(amounts_of(c for c in components if c.amount.billed_entity is entity) for entity in BilledEntity))
+    return PayerTotals(
+        *(amounts_of(c for c in components if c.amount.billed_entity is entity) for entity in BilledEntity)
+    )
 
 
 class ComponentsMalformed(ValueError):

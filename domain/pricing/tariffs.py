@@ -37,7 +37,7 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Price:
-    """What somebody on a module costs a month, in order of contribution and payer. One object for all whom it serves."""
+    """What somebody on a module costs a month, in order of contribution and payer; one object serves many."""
 
     amounts: tuple[MonthlyAmount, ...]
     derivation: Derivation
@@ -57,7 +57,9 @@ class Tariff:
     def places(self, module: int, people: Sequence[Beneficiary]) -> Sequence[Hashable]:
         """What the others on a module, which is named by its place in the version, make of each one's cost."""
         pricing = self._version.pricing
-        return SCHEMES[pricing.scheme].places(self._version.modules[module], people) if pricing else [None] * len(people)
+        return (
+            SCHEMES[pricing.scheme].places(self._version.modules[module], people) if pricing else [None] * len(people)
+        )
 
     def price(self, module: int, person: Beneficiary, place: Hashable, on: Day, *, has_partner: bool) -> Price:
         """The price of somebody on a module, in a place among the others. Raises PriceMissing, with a day."""

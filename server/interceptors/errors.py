@@ -50,7 +50,7 @@ def _seconds_left(method: str, context: Context, default: float) -> float | None
     return None if method.endswith(LASTING_METHODS) else default
 
 
-LASTING_METHODS = ("/Watch", "/WatchEnrollments", "/ServerReflectionInfo")
+LASTING_METHODS = ("/Watch", "/WatchEnrollments", "/RunPremiums", "/ServerReflectionInfo")
 """Streams that may last: the deadline of a call that brings none is not for them."""
 
 

@@ -86,12 +86,12 @@ def insurance_cost_to_proto(priced: Priced) -> pb.InsuranceCost:
         totals=totals_to_proto(cost.totals),
         beneficiaries=[
             pb.BeneficiaryCost(
-                beneficiary_index=person.index,
+                beneficiary_index=person.position,
                 beneficiary_type=MEMBERSHIP_TYPES.to_proto(person.beneficiary_type),
                 priced_age=person.age,
                 regime=HEALTH_REGIMES.to_proto(person.regime),
                 member_id=str(spec.member_id or ""),
-                amounts=amounts_to_proto(amounts[person.index]),
+                amounts=amounts_to_proto(amounts[person.position]),
             )
             for person, spec in zip(priced.people, priced.specs, strict=True)
         ],

@@ -40,6 +40,10 @@ def month_from_proto(month: year_month_pb2.YearMonth) -> Month:
     return month.year * 12 + month.month - 1
 
 
+def months_to_proto(first: Month, last: Month) -> year_month_pb2.MonthSpan:
+    return year_month_pb2.MonthSpan(first=month_to_proto(first), last=month_to_proto(last))
+
+
 def months_from_proto(months: year_month_pb2.MonthSpan) -> tuple[Month, Month]:
     """First and last. Raises RequestMalformed."""
     first, last = month_from_proto(months.first), month_from_proto(months.last)

@@ -1,11 +1,11 @@
 """Computing premiums into the ledger, of one policy or of many: many cost as many queries as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.enrollment.decisions import EnrollmentKey, GroupKey
+from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period, days_of
 from domain.errors import CannotBePriced, DomainError
 from domain.premiums.affiliation import InsuredPolicy, Terms
@@ -84,8 +84,8 @@ async def _caught_up(core: Core, call: Call, tx: Connection, groups: Sequence[Lo
 
 
 def _counted(added: Sequence[NewRow]) -> Computed:
-    offsets = sum(row.count for row in added if row.cancels is not None)
-    return Computed(offsets, sum(row.count for row in added) - offsets)
+    offsets = sum(row.num_entries for row in added if row.cancels is not None)
+    return Computed(offsets, sum(row.num_entries for row in added) - offsets)
 
 
 def fresh_stretches(core: Core, insured: InsuredPolicy, months: PremiumMonths) -> list[Stretch]:
@@ -111,7 +111,7 @@ async def insured_policies(
     def insured(head: GroupHead, its: Sequence[Period]) -> InsuredPolicy:
         key: GroupKey = head.key
         policy = Policy(contracts[key.contract_id], head.group_id, key.primary_id, facts)
-        enrolled: Mapping[EnrollmentKey, object] = days_of(its)
+        enrolled = days_of(its)
         types = {period.member_id: period.membership_type for period in its}
         return InsuredPolicy(policy, enrolled, types, parameters)
 

@@ -1,9 +1,13 @@
 """`affilia.premium.v1.PremiumComputationService`."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceServicer
+from domain.enrollment.events import BEFORE_ALL_GROUPS
 from server.mapping.dates import date_from_proto
 from server.mapping.insurance_cost import group_from_proto
 from server.mapping.paging import (
@@ -25,7 +29,8 @@ from server.mapping.premium_entry import (
     stored_entry_to_proto,
     sum_to_proto,
 )
-from server.operations import premiums
+from server.mapping.premium_run import failure_to_proto, new_run_from_proto, run_to_proto
+from server.operations import premium_runs, premiums
 from server.operations.call import current_call
 from server.operations.core import Core
 from server.rpc_types import Context
@@ -53,6 +58,46 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         return pb.ComputePremiumsResponse(
             offsets=computed.offsets, entries=computed.entries, consistency_token=consistency_token(self._tokens)
         )
+
+    async def RunPremiums(self, request: pb.RunPremiumsRequest, context: Context) -> AsyncIterator[Any]:
+        running = premium_runs.run(self._core, current_call(), write_key(request), new_run_from_proto(request))
+        async with aclosing(running) as told:
+            async for progress in told:
+                yield pb.RunPremiumsResponse(
+                    run=run_to_proto(progress.run), failures=[failure_to_proto(each) for each in progress.failures]
+                )
+
+    async def GetPremiumRun(self, request: pb.GetPremiumRunRequest, context: Context) -> pb.GetPremiumRunResponse:
+        run = await premium_runs.premium_run(self._core, current_call(), UUID(request.run_id))
+        return pb.GetPremiumRunResponse(run=run_to_proto(run))
+
+    async def StopPremiumRun(self, request: pb.StopPremiumRunRequest, context: Context) -> pb.StopPremiumRunResponse:
+        run = await premium_runs.stop(self._core, current_call(), UUID(request.run_id))
+        return pb.StopPremiumRunResponse(run=run_to_proto(run))
+
+    async def ListPremiumFailures(
+        self, request: pb.ListPremiumFailuresRequest, context: Context
+    ) -> pb.ListPremiumFailuresResponse:
+        after, size = UUID(page_start(request, self._tokens) or str(BEFORE_ALL_GROUPS)), page_size(request)
+        if request.WhichOneof("by") == "run_id":
+            run_id = UUID(request.run_id)
+            found = await premium_runs.list_run_failures(self._core, current_call(), run_id, after, size)
+        else:
+            contract_id = UUID(request.contract_id)
+            found = await premium_runs.list_following_failures(self._core, current_call(), contract_id, after, size)
+        return pb.ListPremiumFailuresResponse(
+            failures=[failure_to_proto(each) for each in found],
+            next_page_token=next_page_token(
+                request, self._tokens, len(found) == size, str(found[-1].group_id) if found else None
+            ),
+        )
+
+    async def SetPremiumFollowing(
+        self, request: pb.SetPremiumFollowingRequest, context: Context
+    ) -> pb.SetPremiumFollowingResponse:
+        contract_id = UUID(request.contract_id)
+        was = await premium_runs.set_following(self._core, current_call(), contract_id, request.following)
+        return pb.SetPremiumFollowingResponse(was_following=was)
 
     async def ListPremiumEntries(
         self, request: pb.ListPremiumEntriesRequest, context: Context

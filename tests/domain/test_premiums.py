@@ -15,10 +15,10 @@ from domain.enrollment.decisions import EnrollmentKey
 from domain.members import Facts
 from domain.membership import MembershipType
 from domain.money import Rounding
-from domain.premiums.affiliation import InsuredPolicy
-from domain.premiums.entries import premium_entries
+from domain.premiums.affiliation import InsuredPolicy, terms_of
+from domain.premiums.entries import PremiumEntry, premium_entries, premium_stretches, span_of
 from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of, marked, uninvoiced
-from domain.premiums.ledger import reconciled
+from domain.premiums.ledger import LedgerRow, offset, reconciled, reconciled_rows
 from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from domain.pricing.prices import (
@@ -95,6 +95,14 @@ def contracts(draw: st.DrawFn) -> Contract:
     return a_contract(*versions)
 
 
+def _id(row: int, month: Month) -> UUID:
+    return UUID(int=row << 32 | month)
+
+
+def _told(entry: PremiumEntry, cancels: int | None) -> tuple[object, ...]:
+    return entry.says, cancels is None
+
+
 class PremiumLedger(RuleBasedStateMachine):
     """A policy whose contract, enrollments and facts change back and forth, computed and invoiced at any time."""
 
@@ -103,6 +111,7 @@ class PremiumLedger(RuleBasedStateMachine):
         self.contract = contract
         self.facts = {PRIMARY: Facts(date(1980, 5, 5)), CHILD: Facts(born)}
         self.enrolled: dict[EnrollmentKey, Days] = {}
+        self.rows: list[LedgerRow] = []
         self.ledger: dict[UUID, LedgerEntry] = {}
         self.computed: set[Month] = set()
         self.invoiced: Counter[str] = Counter()
@@ -136,22 +145,41 @@ class PremiumLedger(RuleBasedStateMachine):
         assert len(self.ledger) == before  # (2) computing again without a change writes nothing
 
     def _compute(self, first: Month, last: Month) -> None:
-        live = [each for each in self.ledger.values() if each.is_live and first <= each.entry.month <= last]
+        """Row by row, as the product does it; entry by entry, the same comes out."""
+        rows = [row for row in self.rows if row.stretch.first <= last and row.stretch.last >= first]
+        terms = terms_of(self.contract, span_of(first, last))
+        added = reconciled_rows(rows, list(premium_stretches(self.insured(), terms)), first, last)
+        by_entry = self._reconciled_by_entry(first, last)
+        for new in added:
+            row = LedgerRow(len(self.rows) + 1, new.stretch, new.version, new.cancels)
+            self.rows.append(row)
+            for month in range(new.stretch.first, new.stretch.last + 1):
+                self._add(row, month)
+        told = [(n.stretch.entry(m), n) for n in added for m in range(n.stretch.first, n.stretch.last + 1)]
+        assert by_entry == Counter((_told(entry, new.cancels), new.version) for entry, new in told)
+        places = [(e.entry.enrollment_id, e.entry.month, e.version) for e in self.ledger.values()]
+        assert len(set(places)) == len(places)
+
+    def _add(self, row: LedgerRow, month: Month) -> None:
+        entry = row.stretch.entry(month)
+        nothing = (None,) * len(entry.amounts)
+        entry_id, cancels = _id(row.key, month), None
+        if row.cancels is not None:
+            cancels, entry = _id(row.cancels, month), offset(entry)
+            assert self.ledger[cancels].is_live  # never cancelled twice, and no offset is cancelled
+            self.ledger[cancels] = replace(self.ledger[cancels], cancelled_by=entry_id)
+        self.ledger[entry_id] = LedgerEntry(entry_id, entry, row.version, cancels, None, nothing)
+
+    def _reconciled_by_entry(self, first: Month, last: Month) -> "Counter[tuple[object, int]]":
+        live = [each.entry for each in self.ledger.values() if each.is_live and first <= each.entry.month <= last]
         versions: dict[tuple[UUID, Month], int] = {}
         for each in self.ledger.values():
             key = (each.entry.enrollment_id, each.entry.month)
             versions[key] = max(versions.get(key, 0), each.version)
-        fresh = premium_entries(self.insured(), first, last)
-        for new in reconciled([each.entry for each in live], fresh, versions):
-            entry_id = UUID(int=len(self.ledger) + 1)
-            cancels = None if new.cancels is None else live[new.cancels].entry_id
-            if cancels:
-                assert self.ledger[cancels].is_live  # never cancelled twice, and no offset is cancelled
-                self.ledger[cancels] = replace(self.ledger[cancels], cancelled_by=entry_id)
-            nothing = (None,) * len(new.entry.amounts)
-            self.ledger[entry_id] = LedgerEntry(entry_id, new.entry, new.version, cancels, None, nothing)
-        places = [(e.entry.enrollment_id, e.entry.month, e.version) for e in self.ledger.values()]
-        assert len(set(places)) == len(places)
+        added = reconciled(live, premium_entries(self.insured(), first, last), versions)
+        return Counter(
+            (_told(offset(n.entry) if n.cancels is not None else n.entry, n.cancels), n.version) for n in added
+        )
 
     @rule(debtor=st.sampled_from(Debtor), up_to=st.dates(FIRST_ON, LAST_ON), number=st.integers(1, 9))
     def invoice(self, debtor: Debtor, up_to: date, number: int) -> None:
@@ -211,5 +239,5 @@ def _without_zeros(
     return {key: its for key, its in plain.items() if its}
 
 
-PremiumLedger.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+PremiumLedger.TestCase.settings = settings(max_examples=150, stateful_step_count=15, deadline=None)
 TestPremiumLedger = PremiumLedger.TestCase

@@ -1,6 +1,5 @@
 """Prices against the page read literally, with exact fractions; and what must hold whatever the contract says."""
 
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from math import floor
@@ -221,7 +220,10 @@ def test_the_order_of_beneficiaries_matters_only_among_equals(
     shuffled = list(specs)
     draw.shuffle(shuffled)  # type: ignore[attr-defined]
     both = [
-        sorted((specs_of[c.beneficiary_index].age or -1, c.amount.beneficiary_type.value, c.amount.monthly_minor) for c in found)
+        sorted(
+            (specs_of[c.beneficiary_index].age or -1, c.amount.beneficiary_type.value, c.amount.monthly_minor)
+            for c in found
+        )
         for specs_of, found in (
             (specs, priced(basis_of(module), *specs)),
             (shuffled, priced(basis_of(module), *shuffled)),
@@ -280,7 +282,11 @@ def test_free_children_are_the_youngest_and_those_of_unknown_age_before_all() ->
         BeneficiarySpec(CHILD, born_on=date(2020, 1, 1)),
     ]
     found = priced(basis_of(module), *children)
-    costs = {c.beneficiary_index: c.amount.monthly_minor for c in found if c.amount.contribution_type == ContributionType.COST}
+    costs = {
+        c.beneficiary_index: c.amount.monthly_minor
+        for c in found
+        if c.amount.contribution_type == ContributionType.COST
+    }
     assert costs == {1: 700, 2: 700}
     assert sum(c.amount.contribution_type == ContributionType.MEMBERSHIP_FEE for c in found) == 4
 
@@ -348,9 +354,7 @@ def test_what_cannot_be_one_cost_is_refused() -> None:
     (component,) = priced(basis_of(module_of(flat(100))), BeneficiarySpec(PRIMARY))
     amount = component.amount
     other_currency = component._replace(amount=amount._replace(currency_code="CAD"))
-    no_method = component._replace(
-        amount=amount._replace(billed_entity=BilledEntity.PRIMARY, collection_method=None)
-    )
+    no_method = component._replace(amount=amount._replace(billed_entity=BilledEntity.PRIMARY, collection_method=None))
     for wrong in ([], [component, other_currency], [no_method]):
         with pytest.raises(ComponentsMalformed):
             insurance_cost(wrong)

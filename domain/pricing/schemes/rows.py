@@ -50,6 +50,6 @@ def are_free(module: Module, people: Sequence[Beneficiary]) -> list[bool]:
     children = [person for person in people if person.beneficiary_type is MembershipType.CHILD]
     if from_rank is None or len(children) < from_rank:
         return [False] * len(people)
-    children.sort(key=lambda child: (child.born is None, child.born or (0, 0, 0), child.index))
-    free = {child.index for child in children[from_rank - 1 :]}
-    return [person.index in free for person in people]
+    children.sort(key=lambda child: (child.born is None, child.born or (0, 0, 0), child.position))
+    free = {child.position for child in children[from_rank - 1 :]}
+    return [person.position in free for person in people]

@@ -110,6 +110,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. A component carries another invoice; nothing was marked. Metadata: entry_id, invoice_id."""
     ERROR_REASON_PREMIUM_RUN_UNKNOWN: _ErrorReason.ValueType  # 33
     """NOT_FOUND. No such premium run. Metadata: run_id."""
+    ERROR_REASON_POLICY_NOT_COMPUTED: _ErrorReason.ValueType  # 34
+    """Of a policy that a run passed over, never of a call: computing it met a defect of the server, which is in the log.
+    Metadata: group_id.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -204,4 +208,8 @@ ERROR_REASON_ALREADY_INVOICED: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. A component carries another invoice; nothing was marked. Metadata: entry_id, invoice_id."""
 ERROR_REASON_PREMIUM_RUN_UNKNOWN: ErrorReason.ValueType  # 33
 """NOT_FOUND. No such premium run. Metadata: run_id."""
+ERROR_REASON_POLICY_NOT_COMPUTED: ErrorReason.ValueType  # 34
+"""Of a policy that a run passed over, never of a call: computing it met a defect of the server, which is in the log.
+Metadata: group_id.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,156 @@
+"""Premiums: a family of four over twelve months in process, beside each day priced by itself; and whole portfolios
+through RunPremiums, the ledger written, small and ten times as large. ARGS="premiums 100000" sets the larger one."""
+
+import gc
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+import grpc
+
+from affilia.enrollment.v1 import change_request_pb2
+from affilia.premium.v1 import premium_computation_service_pb2 as pb
+from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceStub
+from affilia.type.v1 import membership_type_pb2
+from domain.days import Days, Span
+from domain.enrollment.decisions import EnrollmentKey
+from domain.members import Facts
+from domain.membership import MembershipType
+from domain.premiums.affiliation import InsuredPolicy, terms_of
+from domain.premiums.entries import premium_stretches, span_of
+from domain.premiums.months import month_of
+from domain.pricing.inquiries import Policy
+from server.mapping.contract import contract_from_proto
+from server.process import GC_THRESHOLDS
+from storage.embedded import EmbeddedPostgres
+from tests.conftest import ServerProcess
+from tests.domain.premium_model import owed_by_days
+from tests.rpc.test_costs import EVERYONE, priced_contract
+from tests.scenarios.enrollment_messages import span
+from tests.scenarios.ledger_messages import months
+from tests.support.calls import Family, admin, new_id
+from tests.support.portfolio import clone_policies
+
+FIRST_ON, LAST_ON = date(2026, 1, 1), date(2026, 12, 31)
+FIRST, LAST = month_of(FIRST_ON), month_of(LAST_ON)
+IN_PROCESS = 10_000
+BY_DAYS = 10
+KINDS = (MembershipType.PRIMARY, MembershipType.PARTNER, MembershipType.CHILD, MembershipType.CHILD)
+
+
+def measure(policies: str = "100000") -> None:
+    gc.set_threshold(*GC_THRESHOLDS)
+    _in_process()
+    large = int(policies)
+    small = _portfolio(large // 10)
+    big = _portfolio(large)
+    print(f"cost per policy, {large} beside {large // 10} policies: {small / big:.2f} x")
+
+
+def _contract(family: Family) -> Any:
+    """The base module priced by five years of age, with a tax and the company's half."""
+    contract = priced_contract(family)
+    grid = contract.versions[0].modules[0].pricing.age_grid
+    del grid.standard[:]
+    for age in range(0, 100, 5):
+        grid.standard.add(
+            beneficiary_types=EVERYONE, min_age=age, max_age=age + 4 if age < 95 else None, monthly_minor=1_000 + 90 * age
+        )
+    return contract
+
+
+def _born(random: Random, on: date) -> date:
+    return on + timedelta(days=random.randrange(-2_500, 2_500))
+
+
+def _in_process() -> None:
+    with grpc.insecure_channel("nowhere.invalid:1") as channel:
+        contract = contract_from_proto(_contract(Family(channel)))
+    random, base = Random(1), contract.versions[0].modules[0].module_id
+    families = [_family(random, contract, base, n) for n in range(IN_PROCESS)]
+    terms = terms_of(contract, span_of(FIRST, LAST))
+    began = time.process_time()
+    stretches = sum(len(list(premium_stretches(family, terms))) for family in families)
+    policies = IN_PROCESS / (time.process_time() - began)
+    began = time.process_time()
+    for family in families[:BY_DAYS]:
+        owed_by_days(family, FIRST_ON, LAST_ON)
+    by_days = BY_DAYS / (time.process_time() - began)
+    print(
+        f"in process: {policies:.0f} policies/s of one core (a family of four, one module, 12 months, explained;"
+        f" {stretches / IN_PROCESS:.1f} stretches each), {policies / by_days:.0f} x day by day ({by_days:.1f}/s)"
+    )
+
+
+def _family(random: Random, contract: Any, module: UUID, number: int) -> InsuredPolicy:
+    ids = [UUID(int=number * 10 + i + 1) for i in range(len(KINDS))]
+    births = [_born(random, date(1982, 5, 5) if i < 2 else date(2014, 5, 5)) for i in range(len(KINDS))]
+    facts = {member: Facts(born) for member, born in zip(ids, births, strict=True)}
+    since = Days((Span.between(date(2025, 1, 1), None),))
+    policy = Policy(contract, UUID(int=number * 10 + 9), ids[0], facts)
+    return InsuredPolicy(policy, {EnrollmentKey(member, module): since for member in ids}, dict(zip(ids, KINDS, strict=True)))
+
+
+def _portfolio(policies: int) -> float:
+    """Policies a second of the first run, on a fresh database."""
+    with TemporaryDirectory() as folder:
+        postgres = EmbeddedPostgres.start(Path(folder) / "database")
+        server = ServerProcess(Path(folder), "--database-url", postgres.url)
+        try:
+            with grpc.insecure_channel(server.address) as channel:
+                family = Family(channel).set_up()
+                family.amend(_contract(family))
+                family.submit(*_everybody(family), requester=admin())
+                clone_policies(postgres.url, str(family.group().group_id), policies - 1, _born)
+                first, added = _run(channel, family)
+                again, _ = _run(channel, family)
+        finally:
+            server.stop()
+            postgres.stop()
+    print(
+        f"RunPremiums over {policies} policies x 12 months: {first:.0f} policies/s ({added} entries added),"
+        f" {again:.0f} policies/s when nothing has changed",
+        flush=True,
+    )
+    return first
+
+
+def _everybody(family: Family) -> list[change_request_pb2.ScopedChange]:
+    """The primary, a partner and two children, on the base module."""
+    changes = []
+    types = membership_type_pb2.MembershipType
+    for kind, member, born in (
+        (types.MEMBERSHIP_TYPE_PRIMARY, family.primary, "1982-05-05"),
+        (types.MEMBERSHIP_TYPE_PARTNER, new_id(), "1982-05-05"),
+        (types.MEMBERSHIP_TYPE_CHILD, family.child, "2014-05-05"),
+        (types.MEMBERSHIP_TYPE_CHILD, new_id(), "2014-05-05"),
+    ):
+        if member not in (family.primary, family.child):
+            family.store(member)
+        family.born(member, born)
+        enroll = change_request_pb2.Enroll(
+            member_id=member, membership_type=kind, module_id=family.base, days=span("2025-06-01", None)
+        )
+        changes.append(change_request_pb2.ScopedChange(enroll=enroll))
+    return changes
+
+
+def _run(channel: grpc.Channel, family: Family) -> tuple[float, int]:
+    """Policies a second, and how many entries were added."""
+    asked = pb.RunPremiumsRequest(
+        request_id=new_id(), contract_id=family.contract_id, months=months("2026-01", "2026-12")
+    )
+    began = time.perf_counter()
+    (*_, last) = PremiumComputationServiceStub(channel).RunPremiums(asked)
+    run = last.run
+    assert run.done == run.policies and not run.failed, run
+    return run.policies / (time.perf_counter() - began), run.entries
+
+
+if __name__ == "__main__":
+    measure(*sys.argv[1:])
