@@ -38,7 +38,7 @@ from tests.support.portfolio import clone_policies
 
 FIRST_ON, LAST_ON = date(2026, 1, 1), date(2026, 12, 31)
 FIRST, LAST = month_of(FIRST_ON), month_of(LAST_ON)
-IN_PROCESS = 10_000
+IN_PROCESS = 50_000
 BY_DAYS = 10
 KINDS = (MembershipType.PRIMARY, MembershipType.PARTNER, MembershipType.CHILD, MembershipType.CHILD)
 
