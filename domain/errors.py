@@ -49,6 +49,13 @@ class Reason(StrEnum):
     ALREADY_INVOICED = "ALREADY_INVOICED"
     PREMIUM_RUN_UNKNOWN = "PREMIUM_RUN_UNKNOWN"
     POLICY_NOT_COMPUTED = "POLICY_NOT_COMPUTED"
+    ACCUMULATOR_NOT_IN_FORCE = "ACCUMULATOR_NOT_IN_FORCE"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    NOT_COVERED = "NOT_COVERED"
+    APPLICATION_ID_REUSED = "APPLICATION_ID_REUSED"
+    APPLICATION_UNKNOWN = "APPLICATION_UNKNOWN"
+    COVERAGE_UNKNOWN = "COVERAGE_UNKNOWN"
+    PROJECTION_BEHIND = "PROJECTION_BEHIND"
 
 
 class DomainError(Exception):
@@ -319,6 +326,70 @@ class PremiumEntryUnknown(DomainError):
 
     def __init__(self, entry_id: UUID) -> None:
         super().__init__(f"There is no premium entry {entry_id}.", entry_id=entry_id)
+
+
+class AccumulatorNotInForce(DomainError):
+    reason = Reason.ACCUMULATOR_NOT_IN_FORCE
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"No module that the member is on at the service date limits {code}.", code=code)
+
+
+class LimitReached(DomainError):
+    reason = Reason.LIMIT_REACHED
+
+    def __init__(self, code: str, asked: int, available: int) -> None:
+        super().__init__(
+            f"Of {code} {available} are left, {asked} were asked for; nothing was applied.",
+            code=code,
+            asked=asked,
+            available=available,
+        )
+
+
+class NotCovered(DomainError):
+    reason = Reason.NOT_COVERED
+
+    def __init__(self, member_id: UUID, group_id: UUID, on: date) -> None:
+        super().__init__(
+            f"Member {member_id} is not covered under policy {group_id} on {on}.",
+            member_id=member_id,
+            group_id=group_id,
+            date=on,
+        )
+
+
+class ApplicationIdReused(DomainError):
+    reason = Reason.APPLICATION_ID_REUSED
+
+    def __init__(self, application_id: UUID) -> None:
+        super().__init__(
+            f"Application {application_id} was made before with other content, or was reversed.",
+            application_id=application_id,
+        )
+
+
+class ApplicationUnknown(DomainError):
+    reason = Reason.APPLICATION_UNKNOWN
+
+    def __init__(self, application_id: UUID) -> None:
+        super().__init__(f"There is no application {application_id}.", application_id=application_id)
+
+
+class CoverageUnknown(DomainError):
+    reason = Reason.COVERAGE_UNKNOWN
+
+    def __init__(self, locator: UUID) -> None:
+        super().__init__(f"There is no coverage record {locator}.", locator=locator)
+
+
+class ProjectionBehind(DomainError):
+    """The projection has not begun, or does not keep up."""
+
+    reason = Reason.PROJECTION_BEHIND
+
+    def __init__(self) -> None:
+        super().__init__("Eligibility does not know the present yet; try again.")
 
 
 class PremiumRunUnknown(DomainError):

@@ -17,13 +17,17 @@ from server.interceptors.identity import LOOPBACK, system_clock
 from server.listener import Listener
 from server.operations.call import Call
 from server.operations.core import Core, core_on
+from server.operations.eligibility_state import EnrollmentSource
 from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
 from server.tokens import Tokens
+from server.workers.enrollment_sources import OwnFeed, RemoteFeed
 from server.workers.premium_following import follow_for_ever
 from server.workers.premium_running import engine_of, run_premiums_for_ever
+from server.workers.projecting import locate_for_ever, project_for_ever
 from server.workers.recomputing import recompute_for_ever
 from server.workers.relaying import Relay, relay_for_ever
+from server.workers.remembering import refresh_offers_for_ever, remember_for_ever
 from server.workers.sequencing import sequence_for_ever, trim_for_ever
 from server.workers.tailing import remind_for_ever, tail_for_ever
 from storage.database import Database
@@ -79,6 +83,9 @@ async def _serving(
     core = core_on(database)
     listeners = [Listener(services, core, tokens, settings) for services in (PUBLIC, INTERNAL)]
     background: list[asyncio.Task[None]] = []
+    remote = settings.enrollment_source
+    source: EnrollmentSource = RemoteFeed(remote) if remote else OwnFeed(core, tokens)
+    core.eligibility.source = source
     tailing = asyncio.create_task(tail_for_ever(core, url))
     try:
         await _feed_begun(core)
@@ -91,6 +98,12 @@ async def _serving(
         background.append(asyncio.create_task(sequence_for_ever(core)))
         background.append(asyncio.create_task(trim_for_ever(core, settings.feed_keep_days)))
         background.append(asyncio.create_task(remind_for_ever(core)))
+        background += [
+            asyncio.create_task(project_for_ever(core, url, source)),
+            asyncio.create_task(locate_for_ever(core, url)),
+            asyncio.create_task(remember_for_ever(core, source)),
+            asyncio.create_task(refresh_offers_for_ever(core)),
+        ]
         background.append(asyncio.create_task(follow_for_ever(core, url)))
         background.append(asyncio.create_task(run_premiums_for_ever(core, url, engine_of(settings.premium_engine))))
         if settings.kafka_bootstrap:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from affilia.catalog.v1 import catalog_service_pb2_grpc, member_service_pb2_grpc
+from affilia.eligibility.v1 import eligibility_check_service_pb2_grpc, eligibility_internal_service_pb2_grpc
 from affilia.enrollment.v1 import change_request_service_pb2_grpc, enrollment_query_service_pb2_grpc
 from affilia.premium.v1 import premium_computation_service_pb2_grpc
 from affilia.pricing.v1 import cost_provider_service_pb2_grpc
@@ -14,6 +15,8 @@ from server.operations.core import Core
 from server.servicers.catalog import CatalogServicer
 from server.servicers.change_request import ChangeRequestServicer
 from server.servicers.cost_provider import CostProviderServicer
+from server.servicers.eligibility_check import EligibilityCheckServicer
+from server.servicers.eligibility_internal import EligibilityInternalServicer
 from server.servicers.enrollment_query import EnrollmentQueryServicer
 from server.servicers.member import MemberServicer
 from server.servicers.premium_computation import PremiumComputationServicer
@@ -60,7 +63,18 @@ PUBLIC = (
         PremiumComputationServicer,
         premium_computation_service_pb2_grpc.add_PremiumComputationServiceServicer_to_server,
     ),
+    Service(
+        "affilia.eligibility.v1.EligibilityCheckService",
+        EligibilityCheckServicer,
+        eligibility_check_service_pb2_grpc.add_EligibilityCheckServiceServicer_to_server,
+    ),
 )
 
-INTERNAL: tuple[Service, ...] = ()
-"""For callers inside: `EligibilityInternalService` will stand here. Health and reflection are there already."""
+INTERNAL = (
+    Service(
+        "affilia.eligibility.v1.EligibilityInternalService",
+        EligibilityInternalServicer,
+        eligibility_internal_service_pb2_grpc.add_EligibilityInternalServiceServicer_to_server,
+    ),
+)
+"""For callers inside."""

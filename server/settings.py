@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         description="Seconds that a failed recompute waits before each further attempt, separated by commas.",
     )
     feed_keep_days: float = Field(30.0, gt=0, le=36_500, description="How long the change feed keeps an event.")
+    enrollment_source: str = Field(
+        "",
+        pattern=r"^(|[^/]+:\d+)$",
+        description="Public listener of the server whose change feed eligibility reads, host:port. Empty: this server.",
+    )
     kafka_bootstrap: str = Field(
         "", description="Kafka brokers to relay the feed to, host:port separated by commas. Empty: no relay."
     )

@@ -78,6 +78,21 @@ class StoredContracts:
         self._known.move_to_end((contract_id, revision))
         return known
 
+    async def mark(self, connection: Connection) -> int:
+        """A number that changes whenever any contract does."""
+        cursor = await connection.execute("SELECT count(*) FROM contract_revision")
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101 (a count has a row)
+        count: int = row[0]
+        return count
+
+    async def newest(self, connection: Connection) -> dict[UUID, int]:
+        """The number of the newest state of every contract."""
+        cursor = await connection.execute(
+            "SELECT contract_id, max(revision) FROM contract_revision GROUP BY contract_id"
+        )
+        return dict(await cursor.fetchall())
+
     async def listed(self, connection: Connection, after: UUID | None, limit: int) -> list[RecordedContract]:
         """Contracts as they are, in order of id, beginning after one."""
         cursor = await connection.execute(

@@ -176,6 +176,7 @@ class FeedMessages:
             groups=[group_to_proto(group) for group in page.groups],
             snapshot_complete=page.after is None,
             resume_token=tokens.token_of(ResumePoint(page.place, page.after)),
+            feed_position=page.place.position,
         ).SerializeToString()
 
     def _messages(self, batch: EventBatch, tokens: ResumeTokens) -> Iterator[bytes]:
@@ -186,11 +187,11 @@ class FeedMessages:
             if parts and size + len(part) > MOST_MESSAGE_BYTES:
                 last = batch.events[i - 1].head
                 place = FeedPlace(batch.after.feed_id, last.position, last.event_id)
-                yield _joined(parts, tokens.token_of(ResumePoint(place)))
+                yield _joined(parts, tokens.token_of(ResumePoint(place)), place.position)
                 parts, size = [], 0
             parts.append(part)
             size += len(part)
-        yield _joined(parts, tokens.token_of(ResumePoint(batch.after)))
+        yield _joined(parts, tokens.token_of(ResumePoint(batch.after)), batch.after.position)
 
     def _event(self, event: EnrollmentEvent) -> bytes:
         made = self._events.get(event)
@@ -200,5 +201,6 @@ class FeedMessages:
         return made
 
 
-def _joined(parts: list[bytes], token: str) -> bytes:
-    return b"".join([*parts, service_pb.WatchEnrollmentsResponse(resume_token=token).SerializeToString()])
+def _joined(parts: list[bytes], token: str, position: int) -> bytes:
+    last = service_pb.WatchEnrollmentsResponse(resume_token=token, feed_position=position)
+    return b"".join([*parts, last.SerializeToString()])

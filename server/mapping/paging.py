@@ -7,6 +7,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from domain.errors import TokenInvalid
+from server.operations.eligibility_state import NOTHING, Written
 from server.tokens import Tokens
 from storage.requests import WriteKey
 
@@ -65,13 +66,24 @@ def write_key(request: Any) -> WriteKey:
     return WriteKey(UUID(request.request_id), fingerprint(content))
 
 
-def consistency_token(tokens: Tokens) -> str:
-    """What a write answers with. Reads go to the database that writes go to, so that every read sees every write that
-    was answered before; the token only has to prove that it is ours."""
-    return tokens.made("seen", {"v": 1})
+def consistency_token(tokens: Tokens, written: Written = NOTHING) -> str:
+    """What a write answers with. Most reads go to the database that writes go to, and see everything that was written
+    before; those of eligibility wait for what the token says was written."""
+    said = {name: [str(its[0]), its[1]] for name in WRITTEN if (its := getattr(written, name)) is not None}
+    return tokens.made("seen", {"v": 1, **said})
+
+
+WRITTEN = ("policy", "contract", "usage")
 
 
 def check_consistency_token(request: Any, tokens: Tokens) -> None:
     """Raises TokenInvalid when a read carries a token that is not ours."""
-    if request.consistency_token:
-        tokens.read("seen", request.consistency_token, "consistency_token")
+    written_from_token(request, tokens)
+
+
+def written_from_token(request: Any, tokens: Tokens) -> Written:
+    """What the write has made whose token a read carries. Raises TokenInvalid."""
+    if not request.consistency_token:
+        return NOTHING
+    said = tokens.read("seen", request.consistency_token, "consistency_token")
+    return Written(**{name: (UUID(said[name][0]), said[name][1]) for name in WRITTEN if name in said})

@@ -9,8 +9,9 @@ from uuid import UUID
 from domain.catalog.contract import Contract
 from domain.members import Facts
 from domain.premiums.affiliation import TermsBook
+from server.operations.eligibility_state import EligibilityState
 from server.operations.feed_tail import FeedTail
-from storage.contracts import StoredContracts
+from storage.contracts import RecordedContract, StoredContracts
 from storage.database import Connection, Database
 from storage.members import StoredMembers
 from storage.premium_prices import StoredPrices
@@ -25,6 +26,18 @@ class ContractSource(Protocol):
 
     async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
         """To which contract each module belongs; unknown modules are left out."""
+        ...
+
+    async def mark(self, connection: Connection) -> int:
+        """A number that changes whenever any contract does."""
+        ...
+
+    async def newest(self, connection: Connection) -> dict[UUID, int]:
+        """The number of the newest state of every contract."""
+        ...
+
+    async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:
+        """A state by its number. Raises ContractUnknown."""
         ...
 
 
@@ -56,6 +69,7 @@ class Core:
     feed: FeedTail = field(default_factory=FeedTail)
     prices: StoredPrices = field(default_factory=StoredPrices)
     terms: TermsBook = field(default_factory=TermsBook)
+    eligibility: EligibilityState = field(default_factory=EligibilityState)
     runs_wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
 

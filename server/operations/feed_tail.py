@@ -63,6 +63,8 @@ class FeedTail:
     def __init__(self) -> None:
         self.head: FeedPlace | None = None
         self.begun = asyncio.Event()
+        self.heard_at = 0.0
+        """When the process's reader last looked at the feed, by the loop's clock."""
         self.catching_up = asyncio.Semaphore(4)
         """How many streams may read the database at once."""
         self._refused: DomainError | None = DatabaseUnavailable()

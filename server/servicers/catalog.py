@@ -23,9 +23,14 @@ from server.mapping.paging import (
 from server.operations import catalog
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.operations.eligibility_state import Written
 from server.rpc_types import Context
 from server.tokens import Tokens
 from storage.contracts import RecordedContract
+
+
+def _written(recorded: RecordedContract) -> Written:
+    return Written(contract=(recorded.contract.contract_id, recorded.revision))
 
 
 class CatalogServicer(CatalogServiceServicer):
@@ -38,7 +43,8 @@ class CatalogServicer(CatalogServiceServicer):
             self._core, current_call(), write_key(request), contract_from_proto(request.contract)
         )
         return pb.PublishContractResponse(
-            contract=_recorded_to_proto(recorded), consistency_token=consistency_token(self._tokens)
+            contract=_recorded_to_proto(recorded),
+            consistency_token=consistency_token(self._tokens, _written(recorded)),
         )
 
     async def AddContractVersion(
@@ -53,7 +59,8 @@ class CatalogServicer(CatalogServiceServicer):
             request.etag,
         )
         return pb.AddContractVersionResponse(
-            contract=_recorded_to_proto(recorded), consistency_token=consistency_token(self._tokens)
+            contract=_recorded_to_proto(recorded),
+            consistency_token=consistency_token(self._tokens, _written(recorded)),
         )
 
     async def AmendContract(self, request: pb.AmendContractRequest, context: Context) -> pb.AmendContractResponse:
@@ -66,7 +73,8 @@ class CatalogServicer(CatalogServiceServicer):
             request.etag,
         )
         return pb.AmendContractResponse(
-            contract=_recorded_to_proto(recorded), consistency_token=consistency_token(self._tokens)
+            contract=_recorded_to_proto(recorded),
+            consistency_token=consistency_token(self._tokens, _written(recorded)),
         )
 
     async def GetContract(self, request: pb.GetContractRequest, context: Context) -> pb.GetContractResponse:

@@ -5,6 +5,7 @@ from uuid import UUID
 from affilia.enrollment.v1 import change_request_pb2 as messages
 from affilia.enrollment.v1 import change_request_service_pb2 as pb
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceServicer
+from domain.enrollment.history import GroupState
 from domain.errors import FieldViolation, RequestMalformed
 from domain.identity import group_id
 from server.mapping.change_request import (
@@ -33,8 +34,13 @@ from server.mapping.paging import (
 from server.operations import change_requests, recomputes
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.operations.eligibility_state import NOTHING, Written
 from server.rpc_types import Context
 from server.tokens import Tokens
+
+
+def _written(group: GroupState) -> Written:
+    return Written(policy=(group.group_id, group.revision)) if group.revision else NOTHING
 
 
 class ChangeRequestServicer(ChangeRequestServiceServicer):
@@ -51,7 +57,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         return pb.SubmitChangeRequestResponse(
             change_request=change_request_to_proto(submitted.change_request),
             group=group_to_proto(submitted.group),
-            consistency_token=consistency_token(self._tokens),
+            consistency_token=consistency_token(self._tokens, _written(submitted.group)),
         )
 
     async def GetChangeRequest(

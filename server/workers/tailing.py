@@ -64,6 +64,7 @@ async def _publish_new(core: Core) -> None:
         if events:
             core.feed.publish(events)
         if len(events) < AT_ONCE:
+            core.feed.heard_at = asyncio.get_running_loop().time()
             return
 
 

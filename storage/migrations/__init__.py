@@ -10,7 +10,7 @@ import psycopg
 
 from domain.errors import DatabaseUnavailable
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test compares it with the files."""
 
 MIGRATIONS = Path(__file__).parent

@@ -392,10 +392,13 @@ class WatchEnrollmentsResponse(_message.Message):
     GROUPS_FIELD_NUMBER: _builtins.int
     SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    FEED_POSITION_FIELD_NUMBER: _builtins.int
     snapshot_complete: _builtins.bool
     """Set in the message that ends the snapshot. Before it there are only groups, after it only events."""
     resume_token: _builtins.str
     """Resumes after this message, also in the middle of a snapshot. Set in every message."""
+    feed_position: _builtins.int
+    """The position in the feed that the token stands for: up to it the reader has been told everything that it wants."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_event_pb2.EnrollmentEvent]:
         """In order of position."""
@@ -411,10 +414,11 @@ class WatchEnrollmentsResponse(_message.Message):
         groups: _abc.Iterable[_enrollment_group_pb2.EnrollmentGroup] | None = ...,
         snapshot_complete: _builtins.bool = ...,
         resume_token: _builtins.str = ...,
+        feed_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "groups", b"groups", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "feed_position", b"feed_position", "groups", b"groups", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

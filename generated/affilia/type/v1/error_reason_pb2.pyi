@@ -114,6 +114,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Of a policy that a run passed over, never of a call: computing it met a defect of the server, which is in the log.
     Metadata: group_id.
     """
+    ERROR_REASON_ACCUMULATOR_NOT_IN_FORCE: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION. No module that the member is on at the service date has a limit with this code; nothing was
+    applied. Metadata: code.
+    """
+    ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION. Less is left than was asked for, and an excess was to be rejected; nothing was applied.
+    Metadata: code, asked, available.
+    """
+    ERROR_REASON_NOT_COVERED: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION. The member is not covered under the policy on the service date; nothing was applied.
+    Metadata: member_id, group_id, date.
+    """
+    ERROR_REASON_APPLICATION_ID_REUSED: _ErrorReason.ValueType  # 38
+    """ALREADY_EXISTS. The application id was used with other content, or its application was reversed: it can't be applied
+    again. Take a new id. Metadata: application_id.
+    """
+    ERROR_REASON_APPLICATION_UNKNOWN: _ErrorReason.ValueType  # 39
+    """NOT_FOUND. No such application. Metadata: application_id."""
+    ERROR_REASON_COVERAGE_UNKNOWN: _ErrorReason.ValueType  # 40
+    """NOT_FOUND. No such coverage record: never, or no longer. Metadata: locator."""
+    ERROR_REASON_PROJECTION_BEHIND: _ErrorReason.ValueType  # 41
+    """UNAVAILABLE. The projection of coverage has not begun, or does not keep up with enrollment. Try again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -212,4 +234,26 @@ ERROR_REASON_POLICY_NOT_COMPUTED: ErrorReason.ValueType  # 34
 """Of a policy that a run passed over, never of a call: computing it met a defect of the server, which is in the log.
 Metadata: group_id.
 """
+ERROR_REASON_ACCUMULATOR_NOT_IN_FORCE: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION. No module that the member is on at the service date has a limit with this code; nothing was
+applied. Metadata: code.
+"""
+ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION. Less is left than was asked for, and an excess was to be rejected; nothing was applied.
+Metadata: code, asked, available.
+"""
+ERROR_REASON_NOT_COVERED: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION. The member is not covered under the policy on the service date; nothing was applied.
+Metadata: member_id, group_id, date.
+"""
+ERROR_REASON_APPLICATION_ID_REUSED: ErrorReason.ValueType  # 38
+"""ALREADY_EXISTS. The application id was used with other content, or its application was reversed: it can't be applied
+again. Take a new id. Metadata: application_id.
+"""
+ERROR_REASON_APPLICATION_UNKNOWN: ErrorReason.ValueType  # 39
+"""NOT_FOUND. No such application. Metadata: application_id."""
+ERROR_REASON_COVERAGE_UNKNOWN: ErrorReason.ValueType  # 40
+"""NOT_FOUND. No such coverage record: never, or no longer. Metadata: locator."""
+ERROR_REASON_PROJECTION_BEHIND: ErrorReason.ValueType  # 41
+"""UNAVAILABLE. The projection of coverage has not begun, or does not keep up with enrollment. Try again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

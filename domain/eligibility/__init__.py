@@ -1,0 +1,1 @@
+"""Eligibility: whether a member is covered, for what, and how much of each limit is used."""

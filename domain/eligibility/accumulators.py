@@ -1,0 +1,122 @@
+"""Accumulators: how much of each limit is used within a term, by a member and by the family.
+
+Usage is kept per policy, term and code, so that it carries over when a member changes module; the limits are those of
+the module that the member is on at the service date.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.catalog.contract import Limit, LimitUnit
+from domain.eligibility.coverage import CoverageRecord
+from domain.errors import AccumulatorNotInForce, LimitReached
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is used of a code within a term, in minor units or visits."""
+
+    individual: int = 0
+    family: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """A limit in force, and what is used of it. A limit of None does not limit."""
+
+    code: str
+    unit: LimitUnit
+    individual_limit: int | None
+    family_limit: int | None
+    usage: Usage
+
+    @property
+    def individual_remaining(self) -> int | None:
+        return _remaining(self.individual_limit, self.usage.individual)
+
+    @property
+    def family_remaining(self) -> int | None:
+        return _remaining(self.family_limit, self.usage.family)
+
+    @property
+    def remaining(self) -> int | None:
+        """What can still be applied; None: without end."""
+        both = [r for r in (self.individual_remaining, self.family_remaining) if r is not None]
+        return min(both, default=None)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether either limit is reached."""
+        return self.remaining == 0
+
+
+def _remaining(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(0, limit - used)
+
+
+def limits_in_force(records: Iterable[CoverageRecord]) -> dict[str, Limit]:
+    """The limits of all modules that a member is on, by code; a code stands on modules of one slot only."""
+    return {limit.code: limit for record in records for limit in record.offer.limits}
+
+
+def accumulators(limits: Mapping[str, Limit], usage: Mapping[str, Usage]) -> list[Accumulator]:
+    """One for each limit in force, in order of code."""
+    return [_accumulator(limits[code], usage.get(code, Usage())) for code in sorted(limits)]
+
+
+def _accumulator(limit: Limit, usage: Usage) -> Accumulator:
+    return Accumulator(limit.code, limit.unit, limit.individual_amount, limit.family_amount, usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How much of a code an application asks for; at least 0."""
+
+    code: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of it, and how the accumulator stands then."""
+
+    asked: Asked
+    applied: int
+    accumulator: Accumulator
+
+    @property
+    def excess(self) -> int:
+        return self.asked.amount - self.applied
+
+
+def apply(
+    asked: Sequence[Asked], limits: Mapping[str, Limit], usage: Mapping[str, Usage], *, reject_excess: bool
+) -> list[Applied]:
+    """Applies as much of everything as is left, all or nothing.
+
+    Raises AccumulatorNotInForce; and LimitReached where an excess is to be rejected.
+    """
+    outcome = []
+    for each in asked:
+        limit = limits.get(each.code)
+        if limit is None:
+            raise AccumulatorNotInForce(each.code)
+        before = _accumulator(limit, usage.get(each.code, Usage()))
+        applied = each.amount if before.remaining is None else min(each.amount, before.remaining)
+        if reject_excess and applied < each.amount:
+            raise LimitReached(each.code, each.amount, applied)
+        after = Usage(before.usage.individual + applied, before.usage.family + applied)
+        outcome.append(Applied(each, applied, _accumulator(limit, after)))
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class LaterExcess:
+    """An application that could not be applied whole, later than one that was reversed; and how much could be now."""
+
+    application_id: UUID
+    member_id: UUID
+    code: str
+    excess: int
+    could_apply: int

@@ -1,0 +1,152 @@
+"""Coverage: who is on which module of which policy, and what the contract offers on these days.
+
+What is kept are runs, as enrollment has them; records, which never leave their term, are told from runs and the
+contract when they are asked for. So whatever is amended, what is told is what the contract says now.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from domain.catalog.contract import Contract, Limit, Module
+from domain.days import Day, Span, to_date
+from domain.eligibility.terms import term_id, term_of
+from domain.enrollment.decisions import GroupKey
+from domain.enrollment.group import Period
+from domain.identity import derived_id, enrollment_id
+from domain.membership import MembershipType
+
+
+class CoveredRun(NamedTuple):
+    """Consecutive days on which a member is on a module of a policy, as of a revision of the policy."""
+
+    group_id: UUID
+    key: GroupKey
+    revision: int
+    member_id: UUID
+    module_id: UUID
+    membership_type: MembershipType
+    days: Span
+
+
+class Offer(NamedTuple):
+    """What a contract says of a module on some days, none of which leaves their term."""
+
+    term: Span
+    days: Span
+    network_tier: str
+    capabilities: tuple[str, ...]
+    limits: tuple[Limit, ...]
+
+
+class CoverageRecord(NamedTuple):
+    """A run within one term and one offer."""
+
+    run: CoveredRun
+    offer: Offer
+    days: Span
+
+    @property
+    def locator(self) -> UUID:
+        """The same for as long as enrollment, term and first day are."""
+        enrollment = enrollment_id(self.run.group_id, self.run.member_id, self.run.module_id)
+        return derived_id(enrollment, self.term_id, str(to_date(self.days.start)))
+
+    @property
+    def term_id(self) -> UUID:
+        return term_id(self.run.group_id, self.offer.term)
+
+
+def runs_of(group_id: UUID, key: GroupKey, revision: int, periods: Iterable[Period]) -> list[CoveredRun]:
+    """A policy's runs; periods that touch are one where nothing differs."""
+    runs: list[CoveredRun] = []
+    for period in sorted(periods, key=lambda p: (p.member_id, p.module_id, p.days)):
+        run = CoveredRun(
+            group_id, key, revision, period.member_id, period.module_id, period.membership_type, period.days
+        )
+        if runs and runs[-1].days.end == run.days.start and runs[-1]._replace(days=run.days) == run:
+            runs[-1] = run._replace(days=Span(runs[-1].days.start, run.days.end))
+        else:
+            runs.append(run)
+    return runs
+
+
+MOST_REMEMBERED = 20_000
+
+
+class Offers:
+    """What one state of a contract offers; remembers what was asked before."""
+
+    def __init__(self, contract: Contract, revision: int) -> None:
+        self.contract = contract
+        self.revision = revision
+        self._known: dict[tuple[UUID, Day], Offer | None] = {}
+
+    def on(self, module_id: UUID, day: Day) -> Offer | None:
+        """What is offered on a day, and on which days around it the same; None: nothing."""
+        key = (module_id, day)
+        if key not in self._known:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = self._find(module_id, day)
+        return self._known[key]
+
+    def _find(self, module_id: UUID, day: Day) -> Offer | None:
+        listings = self.contract.listings(module_id)
+        here = next((i for i, (version, _) in enumerate(listings) if version.days.holds(day)), None)
+        if here is None:
+            return None
+        version, module = listings[here]
+        start, end = version.days
+        for earlier, its in reversed(listings[:here]):
+            if earlier.days.end != start or not _same(its, module):
+                break
+            start = earlier.days.start
+        for later, its in listings[here + 1 :]:
+            if later.days.start != end or not _same(its, module):
+                break
+            end = later.days.end
+        term = term_of(self.contract.term_start, day)
+        days = Span(max(start, term.start), min(end, term.end))
+        return Offer(term, days, module.network_tier, module.capabilities, module.limits)
+
+
+def _same(one: Module, other: Module) -> bool:
+    return (one.network_tier, one.capabilities, one.limits) == (other.network_tier, other.capabilities, other.limits)
+
+
+def record_on(run: CoveredRun, offers: Offers, day: Day) -> CoverageRecord | None:
+    """The record of a day on which a run is; None where the contract no longer offers its module."""
+    offer = offers.on(run.module_id, day)
+    if offer is None:
+        return None
+    return CoverageRecord(run, offer, Span(max(run.days.start, offer.days.start), min(run.days.end, offer.days.end)))
+
+
+def records_of(run: CoveredRun, offers: Offers, within: Span) -> Iterator[CoverageRecord]:
+    """All records of a run with a day within a span, in order."""
+    day, end = max(run.days.start, within.start), min(run.days.end, within.end)
+    while day < end:
+        record = record_on(run, offers, day)
+        if record is None:
+            day = _next_offer(run, offers, day)
+        else:
+            yield record
+            day = record.days.end
+
+
+def _next_offer(run: CoveredRun, offers: Offers, day: Day) -> Day:
+    """The first day after one on which the contract offers a run's module again."""
+    starts = [version.days.start for version, _ in offers.contract.listings(run.module_id)]
+    return min((start for start in starts if start > day), default=run.days.end)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCoverage:
+    """A policy at a revision, with all its runs."""
+
+    group_id: UUID
+    key: GroupKey
+    revision: int
+    runs: tuple[CoveredRun, ...]

@@ -1,0 +1,233 @@
+"""The read model of checks: runs and usage of everybody, in memory, in columns of plain numbers.
+
+A million members fit into some hundred megabytes, because what repeats is numbered: members, policies, modules, codes.
+Runs of one member are linked, and runs of one policy; so is usage. What is freed is used again.
+"""
+
+from array import array
+from collections.abc import Iterator
+from uuid import UUID
+
+from domain.days import Day, Span
+from domain.eligibility.accumulators import Usage
+from domain.eligibility.coverage import CoveredRun, PolicyCoverage
+from domain.enrollment.decisions import GroupKey
+from domain.membership import MembershipType
+
+NONE = -1
+KINDS = tuple(MembershipType)
+KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
+
+
+class _Numbered:
+    """Ids and their numbers, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self._ids = bytearray()
+
+    def number(self, its_id: UUID) -> int:
+        key = its_id.bytes
+        found = self.numbers.get(key)
+        if found is None:
+            found = self.numbers[key] = len(self.numbers)
+            self._ids += key
+        return found
+
+    def find(self, its_id: UUID) -> int:
+        return self.numbers.get(its_id.bytes, NONE)
+
+    def id_of(self, number: int) -> UUID:
+        return UUID(bytes=bytes(self._ids[number * 16 : number * 16 + 16]))
+
+
+class ReadModel:
+    """Starts empty. Everything that is put in is a state, so that putting it in twice changes nothing."""
+
+    def __init__(self) -> None:
+        self._members = _Numbered()
+        self._policies = _Numbered()
+        self._modules: list[UUID] = []
+        self._module_numbers: dict[UUID, int] = {}
+        self._contracts: list[UUID] = []
+        self._contract_numbers: dict[UUID, int] = {}
+        self._codes: list[str] = []
+        self._code_numbers: dict[str, int] = {}
+        # By member.
+        self._first_run, self._first_usage = array("i"), array("i")
+        # By policy.
+        self._contract, self._primary, self._revision = array("i"), array("i"), array("i")
+        self._policy_run, self._family_usage, self._usage_version = array("i"), array("i"), array("q")
+        # By run; the free ones are linked by `_next_of_member`.
+        self._run_member, self._run_policy, self._run_module = array("i"), array("i"), array("i")
+        self._run_kind, self._run_start, self._run_end = array("b"), array("i"), array("i")
+        self._next_of_member, self._next_of_policy = array("i"), array("i")
+        self._free_run = NONE
+        # By usage.
+        self._usage_policy, self._usage_term, self._usage_code = array("i"), array("i"), array("i")
+        self._used, self._next_usage = array("q"), array("i")
+
+    @property
+    def num_members(self) -> int:
+        return len(self._first_run)
+
+    def revision_of(self, group_id: UUID) -> int:
+        """Up to which revision a policy is known; 0: not at all."""
+        policy = self._policies.find(group_id)
+        return 0 if policy == NONE else self._revision[policy]
+
+    def usage_version_of(self, group_id: UUID) -> int:
+        """Up to which change a policy's usage is known; 0: none."""
+        policy = self._policies.find(group_id)
+        return 0 if policy == NONE else self._usage_version[policy]
+
+    # -------------------------------------------------------------------------------------------- put
+
+    def put(self, coverage: PolicyCoverage) -> None:
+        """The state of a policy, unless it is known as of a revision that is as new."""
+        policy = self._policy(coverage.group_id)
+        if coverage.revision <= self._revision[policy]:
+            return
+        self._contract[policy] = self._number(coverage.key.contract_id, self._contracts, self._contract_numbers)
+        self._primary[policy] = self._member(coverage.key.primary_id)
+        self._revision[policy] = coverage.revision
+        self._remove_runs(policy)
+        for run in coverage.runs:
+            self._add_run(policy, run)
+
+    def put_usage(self, group_id: UUID, member_id: UUID | None, term: Day, code: str, used: int) -> None:
+        """What is used of a code within a term, which is named by its first day; no member: by the family."""
+        policy = self._policy(group_id)
+        number = self._number(code, self._codes, self._code_numbers)
+        heads, owner = (
+            (self._family_usage, policy) if member_id is None else (self._first_usage, self._member(member_id))
+        )
+        place = heads[owner]
+        while place != NONE:
+            if (self._usage_policy[place], self._usage_term[place], self._usage_code[place]) == (policy, term, number):
+                self._used[place] = used
+                return
+            place = self._next_usage[place]
+        for column, value in (
+            (self._usage_policy, policy),
+            (self._usage_term, term),
+            (self._usage_code, number),
+            (self._used, used),
+            (self._next_usage, heads[owner]),
+        ):
+            column.append(value)
+        heads[owner] = len(self._used) - 1
+
+    def put_usage_version(self, group_id: UUID, version: int) -> None:
+        """Says that the usage of a policy is known up to a change."""
+        policy = self._policy(group_id)
+        self._usage_version[policy] = max(version, self._usage_version[policy])
+
+    def _policy(self, group_id: UUID) -> int:
+        policy = self._policies.number(group_id)
+        if policy == len(self._revision):
+            self._contract.append(NONE)
+            self._primary.append(NONE)
+            self._revision.append(0)
+            self._policy_run.append(NONE)
+            self._family_usage.append(NONE)
+            self._usage_version.append(0)
+        return policy
+
+    def _member(self, member_id: UUID) -> int:
+        member = self._members.number(member_id)
+        if member == len(self._first_run):
+            self._first_run.append(NONE)
+            self._first_usage.append(NONE)
+        return member
+
+    @staticmethod
+    def _number(value, values, numbers) -> int:  # type: ignore[no-untyped-def]
+        """The number of a value of which there are few."""
+        number = numbers.get(value)
+        if number is None:
+            number = numbers[value] = len(values)
+            values.append(value)
+        return int(number)
+
+    def _remove_runs(self, policy: int) -> None:
+        run = self._policy_run[policy]
+        while run != NONE:
+            following = self._next_of_policy[run]
+            self._unlink(self._run_member[run], run)
+            self._next_of_member[run] = self._free_run
+            self._free_run = run
+            run = following
+        self._policy_run[policy] = NONE
+
+    def _unlink(self, member: int, run: int) -> None:
+        before, place = NONE, self._first_run[member]
+        while place != run:
+            before, place = place, self._next_of_member[place]
+        if before == NONE:
+            self._first_run[member] = self._next_of_member[run]
+        else:
+            self._next_of_member[before] = self._next_of_member[run]
+
+    def _add_run(self, policy: int, run: CoveredRun) -> None:
+        member = self._member(run.member_id)
+        columns = (
+            (self._run_member, member),
+            (self._run_policy, policy),
+            (self._run_module, self._number(run.module_id, self._modules, self._module_numbers)),
+            (self._run_kind, KIND_NUMBERS[run.membership_type]),
+            (self._run_start, run.days.start),
+            (self._run_end, run.days.end),
+            (self._next_of_member, self._first_run[member]),
+            (self._next_of_policy, self._policy_run[policy]),
+        )
+        place = self._free_run
+        if place == NONE:
+            place = len(self._run_member)
+            for column, value in columns:
+                column.append(value)
+        else:
+            self._free_run = self._next_of_member[place]
+            for column, value in columns:
+                column[place] = value
+        self._first_run[member] = self._policy_run[policy] = place
+
+    # -------------------------------------------------------------------------------------------- asked
+
+    def runs(self, member_id: UUID) -> list[CoveredRun]:
+        """All runs of a member, in no order."""
+        member = self._members.find(member_id)
+        if member == NONE:
+            return []
+        found = []
+        run = self._first_run[member]
+        while run != NONE:
+            policy = self._run_policy[run]
+            found.append(
+                CoveredRun(
+                    self._policies.id_of(policy),
+                    GroupKey(self._contracts[self._contract[policy]], self._members.id_of(self._primary[policy])),
+                    self._revision[policy],
+                    member_id,
+                    self._modules[self._run_module[run]],
+                    KINDS[self._run_kind[run]],
+                    Span(self._run_start[run], self._run_end[run]),
+                )
+            )
+            run = self._next_of_member[run]
+        return found
+
+    def usage(self, group_id: UUID, member_id: UUID, term: Day) -> dict[str, Usage]:
+        """What is used within a term under a policy, by code."""
+        policy, member = self._policies.find(group_id), self._members.find(member_id)
+        if policy == NONE:
+            return {}
+        own = dict(self._used_of(self._first_usage[member], policy, term)) if member != NONE else {}
+        family = dict(self._used_of(self._family_usage[policy], policy, term))
+        return {code: Usage(own.get(code, 0), family.get(code, 0)) for code in own.keys() | family.keys()}
+
+    def _used_of(self, place: int, policy: int, term: Day) -> Iterator[tuple[str, int]]:
+        while place != NONE:
+            if self._usage_policy[place] == policy and self._usage_term[place] == term:
+                yield self._codes[self._usage_code[place]], self._used[place]
+            place = self._next_usage[place]

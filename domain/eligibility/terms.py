@@ -1,0 +1,28 @@
+"""Terms: plan years of a contract, from its term day to the day before the next one."""
+
+from datetime import date
+from uuid import UUID
+
+from domain.catalog.contract import TermStart
+from domain.days import Day, Span, to_date, to_day
+from domain.identity import derived_id
+
+
+def term_of(start: TermStart, day: Day) -> Span:
+    """The term that a day lies in; cut where the calendar ends."""
+    on = to_date(day)
+    year = on.year if (on.month, on.day) >= (start.month, start.day) else on.year - 1
+    return Span(_term_day(start, year), _term_day(start, year + 1))
+
+
+def _term_day(start: TermStart, year: int) -> Day:
+    if year < date.min.year:
+        return to_day(date.min)
+    if year > date.max.year:
+        return to_day(date.max) + 1
+    return to_day(date(year, start.month, start.day))
+
+
+def term_id(group_id: UUID, term: Span) -> UUID:
+    """A policy's term; it survives every rebuild."""
+    return derived_id(group_id, str(to_date(term.start)))

@@ -1,0 +1,141 @@
+"""Where eligibility reads enrollment from: the feed of this process, or of another server; the same from both."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from uuid import UUID
+
+import grpc
+
+from affilia.enrollment.v1 import enrollment_group_pb2, enrollment_query_service_pb2
+from affilia_client.errors import CallFailed
+from affilia_client.feed import EnrollmentSubscription
+from domain.eligibility.coverage import PolicyCoverage, runs_of
+from domain.enrollment.decisions import GroupKey
+from domain.enrollment.events import EnrollmentEvent, EventFilter, PolicyRevision, ResumePoint
+from domain.enrollment.group import Period
+from domain.enrollment.history import GroupState
+from domain.errors import DatabaseUnavailable, FeedDiverged, FeedTrimmed, TokenInvalid
+from server.interceptors.identity import LOOPBACK, system_clock
+from server.mapping.dates import span_from_proto
+from server.mapping.enrollment_event import ResumeTokens
+from server.mapping.enums import MEMBERSHIP_TYPES
+from server.operations.call import Call
+from server.operations.core import Core
+from server.operations.eligibility_state import SourceMessage, Update
+from server.operations.feed import FeedStart, SnapshotPage, watch
+from server.tokens import Tokens
+
+FRESH_SECONDS = 5.0
+"""The feed is looked at every second: who has not looked for so long does not know the present."""
+REMOTE_FRESH_SECONDS = 15.0
+"""Another server says something every ten seconds."""
+
+EVERYTHING = EventFilter()
+
+
+class OwnFeed:
+    """The feed of this process."""
+
+    def __init__(self, core: Core, tokens: Tokens) -> None:
+        self._core = core
+        self._tokens = ResumeTokens(tokens, EVERYTHING)
+
+    async def messages(self, start: str | None) -> AsyncGenerator[SourceMessage]:
+        begin = FeedStart.SNAPSHOT if start is None else self._place(start)
+        call = Call("eligibility", LOOPBACK, system_clock)
+        token_of = self._tokens.token_of
+        async with aclosing(watch(self._core, call, begin, EVERYTHING, token_of)) as deliveries:
+            async for delivered in deliveries:
+                if isinstance(delivered, SnapshotPage):
+                    place, after = delivered.place, delivered.after
+                    updates = [Update(0, _of_state(state)) for state in delivered.groups]
+                    token = token_of(ResumePoint(place, after))
+                    yield SourceMessage(updates, token, place.position, after is not None)
+                else:
+                    place = delivered.after
+                    updates = list(_updates(delivered.events))
+                    yield SourceMessage(updates, token_of(ResumePoint(place)), place.position, False)
+
+    def _place(self, token: str) -> ResumePoint:
+        try:
+            return self._tokens.point_of(token)
+        except TokenInvalid as damaged:
+            raise FeedDiverged from damaged
+
+    def is_fresh(self) -> bool:
+        return asyncio.get_running_loop().time() - self._core.feed.heard_at < FRESH_SECONDS
+
+
+def _of_state(state: GroupState) -> PolicyCoverage:
+    runs = runs_of(state.group_id, state.key, state.revision, state.periods)
+    return PolicyCoverage(state.group_id, state.key, state.revision, tuple(runs))
+
+
+def _updates(events: Iterable[EnrollmentEvent]) -> Iterable[Update]:
+    for event in events:
+        head, detail = event.head, event.detail
+        if isinstance(detail, PolicyRevision):
+            runs = runs_of(head.group_id, head.key, detail.revision, detail.periods)
+            yield Update(head.position, PolicyCoverage(head.group_id, head.key, detail.revision, tuple(runs)))
+
+
+class RemoteFeed:
+    """The feed of another server, by its public listener."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._heard_at = 0.0
+
+    async def messages(self, start: str | None) -> AsyncGenerator[SourceMessage]:
+        async with grpc.aio.insecure_channel(self._target) as channel:
+            begin = start or enrollment_query_service_pb2.FEED_START_SNAPSHOT
+            async with EnrollmentSubscription(channel, begin) as subscription:
+                in_snapshot = start is None
+                try:
+                    async for message in subscription:
+                        self._heard_at = asyncio.get_running_loop().time()
+                        in_snapshot = in_snapshot and not message.snapshot_complete
+                        updates = [Update(0, _of_group(group)) for group in message.groups]
+                        for event in message.events:
+                            if event.HasField("policy_revision"):
+                                made = event.policy_revision
+                                its = _policy(event.group_id, event.key, made.revision, made.periods)
+                                updates.append(Update(event.position, its))
+                        yield SourceMessage(updates, message.resume_token, message.feed_position, in_snapshot)
+                except CallFailed as failed:
+                    raise ERRORS.get(failed.reason, DatabaseUnavailable)() from failed
+
+    def is_fresh(self) -> bool:
+        return asyncio.get_running_loop().time() - self._heard_at < REMOTE_FRESH_SECONDS
+
+
+class _Trimmed(FeedTrimmed):
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+ERRORS = {"FEED_TRIMMED": _Trimmed, "FEED_DIVERGED": FeedDiverged, "TOKEN_INVALID": FeedDiverged}
+
+
+def _of_group(group: enrollment_group_pb2.EnrollmentGroup) -> PolicyCoverage:
+    return _policy(group.group_id, group.key, group.revision, group.periods)
+
+
+def _policy(
+    group_id: str,
+    key: enrollment_group_pb2.GroupKey,
+    revision: int,
+    periods: Iterable[enrollment_group_pb2.EnrollmentPeriod],
+) -> PolicyCoverage:
+    its_id, its_key = UUID(group_id), GroupKey(UUID(key.contract_id), UUID(key.primary_id))
+    found = [
+        Period(
+            UUID(period.member_id),
+            MEMBERSHIP_TYPES.from_proto(period.membership_type),
+            UUID(period.module_id),
+            span_from_proto(period.days),
+        )
+        for period in periods
+    ]
+    return PolicyCoverage(its_id, its_key, revision, tuple(runs_of(its_id, its_key, revision, found)))
