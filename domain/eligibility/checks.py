@@ -126,4 +126,4 @@ def capable_days(
             if capability in record.offer.capabilities
         )
     )
-    return next((span for span in days.spans if span.holds(day)), None)
+    return next((span for span in (days & Days.of(within)).spans if span.holds(day)), None)

@@ -194,8 +194,10 @@ async def list_applications(
     orphaned_only: bool,
     after: int,
     limit: int,
+    written: Written,
 ) -> list[LedgerLine]:
-    """The ledger of a policy or a member, in the order in which it was written."""
+    """The ledger of a policy or a member, in the order in which it was written. Raises ProjectionBehind."""
+    await wait_for_projection(core, written)
     async with core.database.reading() as connection:
         return await ledger.list_lines(
             connection, group_id, member_id, orphaned_only=orphaned_only, after=after, limit=limit

@@ -232,10 +232,8 @@ async def get_coverage(core: Core, call: Call, locator: UUID, written: Written =
     """Raises CoverageUnknown, ProjectionBehind."""
     async with core.database.reading() as connection:
         found = await coverage.find_locator(connection, locator)
-    if found is None and written != NOTHING:
-        await _caught_up(core, written)
-        async with core.database.reading() as connection:
-            found = await coverage.find_locator(connection, locator)
+    if found is None:
+        found = await _find_projected(core, locator, written)
     if found is None:
         raise CoverageUnknown(locator)
     group_id, member_id = found
@@ -249,6 +247,18 @@ async def get_coverage(core: Core, call: Call, locator: UUID, written: Written =
         if record.locator == locator:
             return record
     raise CoverageUnknown(locator)
+
+
+async def _find_projected(core: Core, locator: UUID, written: Written) -> tuple[UUID, UUID] | None:
+    """Looks again when the database's projection has come to where memory is: a check may have told of the record."""
+    await _caught_up(core, written)
+    known = core.eligibility.position
+    while True:
+        async with core.database.reading() as connection:
+            projected = await coverage.checkpoint(connection)
+            if projected is None or projected.position >= known:
+                return await coverage.find_locator(connection, locator)
+        await core.eligibility.moved(POLL_SECONDS)
 
 
 FIRST_DAY: Day = 1
@@ -272,17 +282,17 @@ async def member_coverage(
 
 
 async def list_coverage(
-    core: Core, call: Call, wanted: CoverageFilter, after: UUID, limit: int
+    core: Core, call: Call, wanted: CoverageFilter, after: UUID, limit: int, written: Written = NOTHING
 ) -> tuple[list[CoverageRecord], UUID | None]:
     """Records of policies in order of id, beginning after one; and the last of these policies, None: there are no more.
 
     Raises ContractUnknown, ProjectionBehind.
     """
+    await wait_for_projection(core, written)
     await core.eligibility.offers.refresh(core.database, core.contract_source)
     async with core.database.snapshot() as connection:
         if wanted.contract_id:
             await core.contracts.recorded(connection, wanted.contract_id)
-        await _position(connection)
         policies, runs = await coverage.list_policies(connection, wanted, after, limit)
     records = await _offered(
         core, lambda of: [r for run in runs for r in records_of(run, of(run.key.contract_id), wanted.days)]

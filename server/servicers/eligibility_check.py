@@ -126,7 +126,8 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
             UUID(request.module_id) if request.module_id else None,
             bounded_span_from_proto(request.days, "days"),
         )
-        records, last = await eligibility.list_coverage(self._core, current_call(), wanted, after, size)
+        written = self._written(request)
+        records, last = await eligibility.list_coverage(self._core, current_call(), wanted, after, size, written)
         return pb.ListCoverageResponse(
             records=records_to_proto(records),
             next_page_token=next_page_token(request, self._tokens, last is not None, str(last)),
@@ -142,6 +143,7 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
     async def ListAccumulators(
         self, request: pb.ListAccumulatorsRequest, context: Context
     ) -> pb.ListAccumulatorsResponse:
+        self._written(request)  # balances are read where they are written
         after, size = page_start(request, self._tokens), page_size(request)
         found = await eligibility.list_balances(
             self._core, current_call(), UUID(request.group_id), tuple(after) if after else None, size

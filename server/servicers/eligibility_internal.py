@@ -75,6 +75,7 @@ class EligibilityInternalServicer(EligibilityInternalServiceServicer):
             request.orphaned_only,
             after,
             size,
+            written_from_token(request, self._tokens),
         )
         return pb.ListAccumulatorApplicationsResponse(
             applications=[line_to_proto(line) for line in found],

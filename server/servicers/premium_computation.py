@@ -68,6 +68,7 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
                 )
 
     async def GetPremiumRun(self, request: pb.GetPremiumRunRequest, context: Context) -> pb.GetPremiumRunResponse:
+        check_consistency_token(request, self._tokens)
         run = await premium_runs.premium_run(self._core, current_call(), UUID(request.run_id))
         return pb.GetPremiumRunResponse(run=run_to_proto(run))
 
@@ -78,6 +79,7 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
     async def ListPremiumFailures(
         self, request: pb.ListPremiumFailuresRequest, context: Context
     ) -> pb.ListPremiumFailuresResponse:
+        check_consistency_token(request, self._tokens)
         after, size = UUID(page_start(request, self._tokens) or str(BEFORE_ALL_GROUPS)), page_size(request)
         if request.WhichOneof("by") == "run_id":
             run_id = UUID(request.run_id)

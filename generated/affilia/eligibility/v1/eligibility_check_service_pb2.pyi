@@ -589,6 +589,7 @@ class ListCoverageRequest(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
     """Only under this contract. Empty: under any."""
     group_id: _builtins.str
@@ -599,6 +600,8 @@ class ListCoverageRequest(_message.Message):
     """At most the records of so many policies, 1 to 1000. 0: 50."""
     page_token: _builtins.str
     """From the page before, with the same other fields. Empty: the first page."""
+    consistency_token: _builtins.str
+    """From a write that the answer must reflect. Empty: answer as fast as possible."""
     @_builtins.property
     def days(self) -> _date_span_pb2.DateSpan:
         """With a day within this span; both ends are needed, at most 100 years apart."""
@@ -612,10 +615,11 @@ class ListCoverageRequest(_message.Message):
         days: _date_span_pb2.DateSpan | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        consistency_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "days", b"days", "group_id", b"group_id", "module_id", b"module_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract_id", b"contract_id", "days", b"days", "group_id", b"group_id", "module_id", b"module_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,22 +722,26 @@ class ListAccumulatorsRequest(_message.Message):
     GROUP_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """The policy."""
     page_size: _builtins.int
     """At most so many, 1 to 1000. 0: 50."""
     page_token: _builtins.str
     """From the page before, with the same other fields. Empty: the first page."""
+    consistency_token: _builtins.str
+    """From a write that the answer must reflect. Empty: answer as fast as possible."""
     def __init__(
         self,
         *,
         group_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        consistency_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "group_id", b"group_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -257,6 +257,7 @@ class ListAccumulatorApplicationsRequest(_message.Message):
     ORPHANED_ONLY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """Of all members of a policy."""
     member_id: _builtins.str
@@ -267,6 +268,8 @@ class ListAccumulatorApplicationsRequest(_message.Message):
     """At most so many, 1 to 1000. 0: 50."""
     page_token: _builtins.str
     """From the page before, with the same other fields. Empty: the first page."""
+    consistency_token: _builtins.str
+    """From a write that the answer must reflect. Empty: answer as fast as possible."""
     def __init__(
         self,
         *,
@@ -275,10 +278,11 @@ class ListAccumulatorApplicationsRequest(_message.Message):
         orphaned_only: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        consistency_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "member_id", b"member_id", "owner", b"owner"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "member_id", b"member_id", "orphaned_only", b"orphaned_only", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "group_id", b"group_id", "member_id", b"member_id", "orphaned_only", b"orphaned_only", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_owner: _TypeAlias = _typing.Literal["group_id", "member_id"]  # noqa: Y015
     _WhichOneofArgType_owner: _TypeAlias = _typing.Literal["owner", b"owner"]  # noqa: Y015

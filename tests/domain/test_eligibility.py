@@ -1,0 +1,347 @@
+"""Terms, records, checks and the order of payment; and the read model against a plain dictionary."""
+
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from domain.catalog.contract import Limit, LimitKind, LimitUnit, TermStart
+from domain.days import UNBOUNDED_END, Span, to_date, to_day
+from domain.eligibility.accumulators import Asked, Usage, accumulators, apply
+from domain.eligibility.checks import (
+    CheckReason,
+    Question,
+    by_birthdays,
+    capable_days,
+    check,
+    primaries_to_compare,
+)
+from domain.eligibility.coverage import CoveredRun, Offers, PolicyCoverage, record_on, records_of, runs_of
+from domain.eligibility.read_model import ReadModel
+from domain.eligibility.terms import term_id, term_of
+from domain.enrollment.decisions import GroupKey
+from domain.enrollment.group import Period
+from domain.errors import AccumulatorNotInForce, LimitReached
+from domain.membership import MembershipType
+from tests.support.builders import a_contract, a_module, a_version, an_id
+
+PRIMARY, PARTNER, CHILD = MembershipType.PRIMARY, MembershipType.PARTNER, MembershipType.CHILD
+HERO, OTHER, KID = UUID(int=11), UUID(int=12), UUID(int=13)
+POLICY, SECOND = UUID(int=21), UUID(int=22)
+BASE, OPTION = an_id("base"), an_id("option")
+
+
+def day(text: str) -> int:
+    return to_day(date.fromisoformat(text))
+
+
+def span(first: str, last: str | None) -> Span:
+    return Span.between(date.fromisoformat(first), date.fromisoformat(last) if last else None)
+
+
+def run(first: str, last: str | None = None, **other: object) -> CoveredRun:
+    its = CoveredRun(POLICY, GroupKey(an_id("contract"), HERO), 1, HERO, BASE, PRIMARY, span(first, last))
+    return its._replace(**other)
+
+
+def offers(*capabilities: str, limits: tuple[Limit, ...] = (), term_start: TermStart | None = None) -> Offers:
+    module = a_module("base", capabilities=capabilities, limits=limits, network_tier="T1")
+    version = a_version(module, a_module("option"), days=span("2020-01-01", None))
+    return Offers(a_contract(version, term_start=term_start), 1)
+
+
+# ------------------------------------------------------------------------------------------------ terms and records
+
+
+@given(st.integers(1, 12), st.integers(1, 28), st.dates())
+def test_every_day_lies_in_one_term_of_twelve_months(month: int, day_of_month: int, on: date) -> None:
+    term = term_of(TermStart(month, day_of_month), to_day(on))
+    assert term.holds(to_day(on))
+    first = to_date(term.start)
+    if first != date.min and term.end <= to_day(date.max):
+        assert (first.month, first.day) == (month, day_of_month)
+        assert to_date(term.end) == first.replace(year=first.year + 1)
+        assert term_of(TermStart(month, day_of_month), term.start) == term
+        assert term_of(TermStart(month, day_of_month), term.end) != term
+
+
+def test_a_term_is_known_by_policy_and_first_day() -> None:
+    one, other = span("2026-04-01", "2027-03-31"), span("2027-04-01", "2028-03-31")
+    assert len({term_id(POLICY, one), term_id(POLICY, other), term_id(SECOND, one)}) == 3
+    assert term_id(POLICY, one).version == 5
+
+
+def test_an_open_run_has_a_record_in_every_term_and_never_leaves_it() -> None:
+    found = list(
+        records_of(run("2025-11-15"), offers("A", term_start=TermStart(4, 1)), span("2025-01-01", "2027-12-31"))
+    )
+    assert [(str(to_date(r.days.start)), str(to_date(r.days.end - 1))) for r in found] == [
+        ("2025-11-15", "2026-03-31"),
+        ("2026-04-01", "2027-03-31"),
+        ("2027-04-01", "2028-03-31"),
+    ]
+    assert len({record.locator for record in found}) == 3
+    assert {record.offer.network_tier for record in found} == {"T1"}
+
+
+def test_a_record_is_cut_where_the_contract_offers_something_else_and_only_there() -> None:
+    one, same, another = (a_module("base", capabilities=c) for c in (("A",), ("A",), ("A", "B")))
+    contract = a_contract(
+        a_version(one, days=span("2026-01-01", "2026-03-31")),
+        a_version(same, days=span("2026-04-01", "2026-06-30")),
+        a_version(another, days=span("2026-07-01", None)),
+    )
+    found = list(records_of(run("2026-02-01"), Offers(contract, 1), span("2026-01-01", "2026-12-31")))
+    assert [(str(to_date(r.days.start)), r.offer.capabilities) for r in found] == [
+        ("2026-02-01", ("A",)),
+        ("2026-07-01", ("A", "B")),
+    ]
+
+
+def test_days_on_which_the_contract_offers_nothing_have_no_record() -> None:
+    contract = a_contract(
+        a_version(a_module("base"), days=span("2026-01-01", "2026-03-31")),
+        a_version(a_module("option"), days=span("2026-04-01", "2026-06-30")),
+        a_version(a_module("base"), days=span("2026-07-01", None)),
+    )
+    its = run("2026-01-01", "2026-12-31")
+    found = list(records_of(its, Offers(contract, 1), span("2026-01-01", "2026-12-31")))
+    assert [str(to_date(r.days.start)) for r in found] == ["2026-01-01", "2026-07-01"]
+    assert record_on(its, Offers(contract, 1), day("2026-05-01")) is None
+
+
+def test_periods_that_touch_are_one_run_where_nothing_differs() -> None:
+    key = GroupKey(an_id("contract"), HERO)
+    periods = [
+        Period(HERO, PRIMARY, BASE, span("2026-01-01", "2026-03-31")),
+        Period(HERO, PRIMARY, BASE, span("2026-04-01", None)),
+        Period(KID, CHILD, BASE, span("2026-01-01", "2026-03-31")),
+        Period(KID, PARTNER, BASE, span("2026-04-01", None)),
+    ]
+    found = runs_of(POLICY, key, 3, periods)
+    assert [(r.member_id, r.membership_type) for r in found] == [(HERO, PRIMARY), (KID, CHILD), (KID, PARTNER)]
+    assert found[0].days == span("2026-01-01", None)
+
+
+# ------------------------------------------------------------------------------------------------ checks
+
+
+@pytest.mark.parametrize(
+    ("on", "reason", "first", "last"),
+    [
+        ("2025-12-31", CheckReason.NOT_YET_COVERED, "2026-02-01", None),
+        ("2026-02-01", CheckReason.COVERED, None, None),
+        ("2026-03-31", CheckReason.COVERED, None, None),
+        ("2026-04-01", CheckReason.COVERAGE_ENDED, "2026-06-01", "2026-03-31"),
+        ("2026-06-30", CheckReason.COVERED, None, None),
+        ("2026-07-01", CheckReason.COVERAGE_ENDED, None, "2026-06-30"),
+    ],
+)
+def test_why_somebody_is_covered_or_not(on: str, reason: CheckReason, first: str | None, last: str | None) -> None:
+    runs = [run("2026-06-01", "2026-06-30"), run("2026-02-01", "2026-03-31")]
+    found = check(Question(HERO, day(on)), runs, lambda _: offers("A"))
+    assert found.reason == reason
+    assert found.first_day == (day(first) if first else None)
+    assert found.last_day == (day(last) if last else None)
+
+
+def test_modules_and_capabilities_are_asked_for_one_after_the_other() -> None:
+    def found(module: UUID | None = None, capability: str = "") -> CheckReason:
+        return check(
+            Question(HERO, day("2026-03-01"), module, capability), [run("2026-01-01")], lambda _: offers("A")
+        ).reason
+
+    assert found() == found(BASE) == found(capability="A") == found(BASE, "A") == CheckReason.COVERED
+    assert found(OPTION) == found(OPTION, "A") == CheckReason.MODULE_NOT_COVERED
+    assert found(capability="B") == found(BASE, "B") == CheckReason.CAPABILITY_NOT_INCLUDED
+    assert check(Question(KID, day("2026-03-01")), [], lambda _: offers()).reason == CheckReason.NO_COVERAGE
+
+
+def test_records_that_apply_are_those_with_what_was_asked_for() -> None:
+    module = a_module("option", capabilities=("B",))
+    contract = a_contract(a_version(a_module("base", capabilities=("A",)), module, days=span("2020-01-01", None)))
+    runs = [run("2026-01-01"), run("2026-01-01", module_id=OPTION)]
+
+    def on(**asked: object) -> list[UUID]:
+        question = replace(Question(HERO, day("2026-03-01")), **asked)
+        return [r.run.module_id for r in check(question, runs, lambda _: Offers(contract, 1)).records]
+
+    assert on(capability="B") == [OPTION]
+    assert on(module_id=BASE) == [BASE]
+    assert set(on()) == {BASE, OPTION}
+    assert set(on(capability="C")) == {BASE, OPTION}
+
+
+def test_who_pays_first() -> None:
+    """Where the member is primary, then partner, then others; of several primaries the one with the earlier birthday in
+    the year; then the earlier coverage."""
+    as_primary = run("2026-02-01")
+    as_partner = run("2020-01-01", group_id=SECOND, membership_type=PARTNER)
+    of_hero = run("2025-01-01", group_id=UUID(int=23), membership_type=CHILD)
+    of_other = run("2026-01-01", group_id=UUID(int=24), membership_type=CHILD, key=GroupKey(an_id("contract"), OTHER))
+    its_runs = [of_other, of_hero, as_partner, as_primary]
+    found = check(Question(HERO, day("2026-03-01")), its_runs, lambda _: offers())
+    assert [r.run for r in found.records[:2]] == [as_primary, as_partner]
+    assert primaries_to_compare(found.records) == {HERO, OTHER}
+
+    def order(hero: date | None, other: date | None) -> list[CoveredRun]:
+        return [r.run for r in by_birthdays(found.records, {HERO: hero, OTHER: other})[2:]]
+
+    assert order(date(1990, 5, 2), date(1980, 5, 1)) == [of_other, of_hero]
+    assert order(date(1990, 5, 1), date(1980, 5, 2)) == [of_hero, of_other]
+    assert order(None, date(1980, 12, 31)) == [of_other, of_hero]
+    assert order(date(1990, 5, 1), date(1980, 5, 1)) == [of_hero, of_other]
+    assert primaries_to_compare([r for r in found.records if r.run != of_other]) == set()
+
+
+def test_a_capability_stays_for_as_long_as_some_coverage_has_it() -> None:
+    runs = [run("2026-01-10", "2026-03-31"), run("2026-04-01", "2026-05-31", module_id=OPTION)]
+    contract = a_contract(
+        a_version(
+            a_module("base", capabilities=("A",)),
+            a_module("option", capabilities=("A",)),
+            days=span("2020-01-01", None),
+        )
+    )
+    within = span("2025-01-01", "2027-12-31")
+    found = capable_days("A", day("2026-04-01"), runs, lambda _: Offers(contract, 1), within)
+    assert found == span("2026-01-10", "2026-05-31")
+    assert capable_days("A", day("2026-06-01"), runs, lambda _: Offers(contract, 1), within) is None
+    assert capable_days("B", day("2026-04-01"), runs, lambda _: Offers(contract, 1), within) is None
+
+
+# ------------------------------------------------------------------------------------------------ accumulators
+
+DEDUCTIBLE = Limit(LimitKind.DEDUCTIBLE, "", LimitUnit.MONEY, 100, 150)
+VISITS = Limit(LimitKind.BENEFIT, "PHYSIO", LimitUnit.VISITS, None, 5)
+
+
+def test_as_much_is_applied_as_both_limits_leave() -> None:
+    limits = {limit.code: limit for limit in (DEDUCTIBLE, VISITS)}
+    usage = {"DEDUCTIBLE": Usage(60, 130), "BENEFIT:PHYSIO": Usage(9, 4)}
+    asked = [Asked("DEDUCTIBLE", 50), Asked("BENEFIT:PHYSIO", 1)]
+    money, visits = apply(asked, limits, usage, reject_excess=False)
+    assert (money.applied, money.excess) == (20, 30)  # the family has 20 left, the member 40
+    assert (money.accumulator.usage, money.accumulator.is_met) == (Usage(80, 150), True)
+    assert (visits.applied, visits.accumulator.individual_remaining, visits.accumulator.is_met) == (1, None, True)
+    with pytest.raises(LimitReached) as reached:
+        apply(asked, limits, usage, reject_excess=True)
+    assert reached.value.facts == {"code": "DEDUCTIBLE", "asked": "50", "available": "20"}
+    with pytest.raises(AccumulatorNotInForce):
+        apply([Asked("OUT_OF_POCKET_MAX", 1)], limits, {}, reject_excess=False)
+
+
+def test_more_may_be_used_than_a_smaller_limit_and_then_nothing_is_left() -> None:
+    (found,) = accumulators({"DEDUCTIBLE": DEDUCTIBLE}, {"DEDUCTIBLE": Usage(120, 120)})
+    assert (found.individual_remaining, found.family_remaining, found.remaining, found.is_met) == (0, 30, 0, True)
+
+
+amounts = st.integers(0, 80)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([HERO, KID]), amounts), max_size=12), st.none() | amounts, st.none() | amounts
+)
+def test_what_is_used_never_exceeds_a_limit(
+    asked: list[tuple[UUID, int]], individual: int | None, family: int | None
+) -> None:
+    limit = Limit(LimitKind.DEDUCTIBLE, "", LimitUnit.MONEY, individual, family)
+    used = dict.fromkeys((HERO, KID), 0)
+    for who, amount in asked:
+        usage = {"DEDUCTIBLE": Usage(used[who], sum(used.values()))}
+        (applied,) = apply([Asked("DEDUCTIBLE", amount)], {"DEDUCTIBLE": limit}, usage, reject_excess=False)
+        room = min(
+            individual - used[who] if individual is not None else amount,
+            family - sum(used.values()) if family is not None else amount,
+        )
+        assert applied.applied == min(amount, room)
+        used[who] += applied.applied
+    assert individual is None or max(used.values()) <= individual
+    assert family is None or sum(used.values()) <= family
+
+
+# ------------------------------------------------------------------------------------------------ the read model
+
+MEMBERS = [UUID(int=n << 64 | n) for n in range(1, 6)]
+POLICIES = [UUID(int=n << 70 | n) for n in range(1, 4)]
+days_of_run = st.integers(1, 50).flatmap(lambda a: st.integers(a + 1, 60).map(lambda b: Span(a, b)))
+open_ended = st.just(Span(5, UNBOUNDED_END))
+its_runs = st.lists(
+    st.tuples(
+        st.sampled_from(MEMBERS),
+        st.sampled_from([BASE, OPTION]),
+        st.sampled_from(MembershipType),
+        days_of_run | open_ended,
+    ),
+    max_size=6,
+)
+
+
+class ReadModelLikeADictionary(RuleBasedStateMachine):
+    """Policies and usage put in any order, often over what was there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = ReadModel()
+        self.policies: dict[UUID, PolicyCoverage] = {}
+        self.used: dict[tuple[UUID, UUID | None, int, str], int] = {}
+
+    @rule(
+        policy=st.sampled_from(POLICIES), revision=st.integers(1, 20), primary=st.sampled_from(MEMBERS), runs=its_runs
+    )
+    def put(
+        self, policy: UUID, revision: int, primary: UUID, runs: list[tuple[UUID, UUID, MembershipType, Span]]
+    ) -> None:
+        before = self.policies.get(policy)
+        key = before.key if before else GroupKey(an_id("contract"), primary)
+        coverage = PolicyCoverage(
+            policy, key, revision, tuple(CoveredRun(policy, key, revision, m, module, k, d) for m, module, k, d in runs)
+        )
+        self.model.put(coverage)
+        if before is None or before.revision < revision:
+            self.policies[policy] = coverage
+
+    @rule(
+        policy=st.sampled_from(POLICIES),
+        member=st.none() | st.sampled_from(MEMBERS),
+        term=st.sampled_from([10, 375]),
+        code=st.sampled_from(["A", "B"]),
+        used=st.integers(0, 10**12),
+    )
+    def use(self, policy: UUID, member: UUID | None, term: int, code: str, used: int) -> None:
+        self.model.put_usage(policy, member, term, code, used)
+        self.used[policy, member, term, code] = used
+
+    @invariant()
+    def says_the_same(self) -> None:
+        for member in MEMBERS:
+            expected = [r for policy in self.policies.values() for r in policy.runs if r.member_id == member]
+            assert sorted(self.model.runs(member)) == sorted(expected)
+        for policy in POLICIES:
+            known = self.policies.get(policy)
+            assert self.model.revision_of(policy) == (known.revision if known else 0)
+            for member in MEMBERS:
+                for term in (10, 375):
+                    expected_usage = {
+                        code: Usage(own, family)
+                        for code in ("A", "B")
+                        if (own := self.used.get((policy, member, term, code), 0)) is not None
+                        and (family := self.used.get((policy, None, term, code), 0)) is not None
+                        and ((policy, member, term, code) in self.used or (policy, None, term, code) in self.used)
+                    }
+                    assert self.model.usage(policy, member, term) == expected_usage
+
+
+ReadModelLikeADictionary.TestCase.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
+TestReadModel = ReadModelLikeADictionary.TestCase
+
+
+def test_records_of_a_term_never_overlap() -> None:
+    found = list(records_of(run("2020-05-05", "2031-01-01"), offers("A"), span("2020-01-01", "2035-01-01")))
+    assert all(one.days.end == other.days.start for one, other in pairwise(found))
+    assert found[-1].days.end == day("2031-01-02")
