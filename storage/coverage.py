@@ -37,14 +37,17 @@ async def checkpoint(connection: Connection, *, lock: bool = False) -> Checkpoin
     return Checkpoint(*row) if row else None
 
 
-STUCK_SECONDS = 25
+STUCK_SECONDS, BEHIND_SECONDS = 25, 2
 
 
 async def is_stuck(connection: Connection) -> bool:
-    """Whether the projection does not go on: it moves its checkpoint every ten seconds, if only to say so."""
+    """Whether the projection does not go on: it moves its checkpoint every ten seconds, if only to say so; and what is
+    in the feed of this database does not wait for it for long."""
     cursor = await connection.execute(
-        "SELECT moved_at < clock_timestamp() - make_interval(secs => %s) FROM projection_checkpoints WHERE name = %s",
-        [STUCK_SECONDS, NAME],
+        "SELECT k.moved_at < clock_timestamp() - make_interval(secs => %s)"
+        " OR f.appended_at < clock_timestamp() - make_interval(secs => %s)"
+        " FROM projection_checkpoints k LEFT JOIN feed_entry f ON f.position = k.position + 1 WHERE k.name = %s",
+        [STUCK_SECONDS, BEHIND_SECONDS, NAME],
     )
     row = await cursor.fetchone()
     return bool(row and row[0])
