@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import feed, premiums, quotes, reads, recomputes, settling, start, submits
+from benchmarks import eligibility, feed, premiums, quotes, reads, recomputes, settling, start, submits
 
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
@@ -14,6 +14,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "feed": feed.measure,
     "quotes": quotes.measure,
     "premiums": premiums.measure,
+    "eligibility": eligibility.measure,
 }
 
 

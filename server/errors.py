@@ -65,6 +65,7 @@ STATUS: dict[Reason, StatusCode] = {
 RETRY_AFTER_SECONDS: dict[Reason, float] = {
     Reason.WRITE_CONFLICT: 0.1,
     Reason.DATABASE_UNAVAILABLE: 1.0,
+    Reason.PROJECTION_BEHIND: 0.2,
     Reason.SHUTTING_DOWN: 0.1,
     Reason.OVERLOADED: 0.5,
     Reason.CONSUMER_TOO_SLOW: 0.5,

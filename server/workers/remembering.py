@@ -31,26 +31,36 @@ async def remember_for_ever(core: Core, source: EnrollmentSource) -> None:
     """Until cancelled."""
     while True:
         try:
-            async with asyncio.TaskGroup() as together:
-                loaded = await _load(core)
-                if loaded is not None:
-                    model, generation, token, transaction = loaded
-                    together.create_task(_follow(core, source, model, token))
-                    together.create_task(_follow_usage(core, model, transaction))
-                    together.create_task(_same_generation(core, generation))
-        except* DomainError as away:
-            log.warning(
-                "read_model_dropped",
-                reason=[error.reason for error in away.exceptions if isinstance(error, DomainError)],
-            )
-        except* Superseded:
+            await _remember(core, source)
+        except DomainError as away:
+            log.warning("read_model_dropped", reason=away.reason)
+        except Superseded:
             log.info("read_model_superseded")
-        except* Exception as failed:
-            error = failed.exceptions[0]
+        except Exception as error:
             log.error("read_model_dropped", error=type(error).__name__, where=where(error))
-        finally:
-            core.eligibility.model = None
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _remember(core: Core, source: EnrollmentSource) -> None:
+    """Loads a model and keeps it, until something goes wrong."""
+    loaded = await _load(core)
+    if loaded is None:
+        return
+    model, generation, token, transaction = loaded
+    keeping = [
+        asyncio.create_task(_follow(core, source, model, token)),
+        asyncio.create_task(_follow_usage(core, model, transaction)),
+        asyncio.create_task(_same_generation(core, generation)),
+    ]
+    try:
+        done, _ = await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        core.eligibility.model = None
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
 
 
 class Superseded(Exception):

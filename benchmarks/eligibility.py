@@ -1,0 +1,186 @@
+"""Checks: a million members in memory (ARGS="eligibility 1000000"), beside an empty call on the same listener; batches;
+the memory of a member; latency at half the load."""
+
+import gc
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import grpc
+import psycopg
+
+from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
+from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
+from benchmarks.load import h2load
+from domain.days import Span
+from domain.eligibility.coverage import CoveredRun, PolicyCoverage
+from domain.eligibility.read_model import ReadModel
+from domain.enrollment.decisions import GroupKey
+from domain.identity import group_id
+from domain.membership import MembershipType
+from storage.embedded import EmbeddedPostgres
+from tests.conftest import ROOT, ServerProcess
+from tests.scenarios.enrollment_messages import date
+from tests.support.insured import DEDUCTIBLE, PHYSIO, Insured
+
+CHECK = "/affilia.eligibility.v1.EligibilityCheckService/CheckEligibility"
+BATCH = "/affilia.eligibility.v1.EligibilityCheckService/BatchCheckEligibility"
+ON = "2026-06-15"
+ROUNDS = 5
+CALLS = 20_000
+FAMILY = 4
+KINDS = ("PRIMARY", "PARTNER", "CHILD", "CHILD")
+
+
+def measure(members: str = "1000000") -> None:
+    count = int(members)
+    _memory(count)
+    with TemporaryDirectory() as folder:
+        postgres = EmbeddedPostgres.start(Path(folder) / "database")
+        try:
+            server = ServerProcess(Path(folder), "--database-url", postgres.url)
+            with grpc.insecure_channel(server.address) as one, grpc.insecure_channel(server.internal_address) as two:
+                insured = Insured(one, two).set_up()
+                insured.enroll("2026-01-01")
+                insured.rebuild()
+            server.stop()
+            first = _fill(postgres.url, insured, count)
+            server = ServerProcess(Path(folder), "--database-url", postgres.url)
+            try:
+                _checks(server, first)
+            finally:
+                server.stop()
+        finally:
+            postgres.stop()
+
+
+def _id(number: int) -> UUID:
+    """Spread as real ids are."""
+    return UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835) & ((1 << 128) - 1))
+
+
+def _memory(count: int) -> None:
+    """Families of four, everybody with one run and two codes used, the family's beside them."""
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    model, module, contract = ReadModel(), _id(1 << 40), _id(1 << 41)
+    for family in range(count // FAMILY):
+        ids = [_id(family * FAMILY + i + 1) for i in range(FAMILY)]
+        policy, key = _id(family + (1 << 42)), GroupKey(contract, ids[0])
+        runs = tuple(
+            CoveredRun(policy, key, 1, member, module, MembershipType[kind], Span(739_000, 740_000))
+            for member, kind in zip(ids, KINDS, strict=True)
+        )
+        model.put(PolicyCoverage(policy, key, 1, runs))
+        for code in (DEDUCTIBLE, PHYSIO):
+            for member in (None, *ids):
+                model.put_usage(policy, member, 739_000, code, 5)
+    seconds = time.perf_counter() - began
+    used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    print(
+        f"read model: {used / count:.0f} bytes a member ({count} members in families of four, one run and two codes"
+        f" each), filled in {seconds:.1f} s",
+        flush=True,
+    )
+
+
+def _fill(url: str, insured: Insured, count: int) -> UUID:
+    """Writes coverage and usage of so many members as the projection would have; answers with one of them."""
+    contract, module = UUID(insured.family.contract_id), insured.family.base
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT generation FROM projection_checkpoints WHERE name = 'coverage'").fetchone()
+        assert found  # noqa: S101 (the server has made it)
+        generation = found[0]
+        policies, runs, balances = [], [], []
+        for family in range(count // FAMILY):
+            ids = [_id(family * FAMILY + i + 1) for i in range(FAMILY)]
+            policy = group_id(contract, ids[0])
+            policies.append(f"{generation}\t{policy}\t{contract}\t{ids[0]}\t1\n")
+            for member, kind in zip(ids, KINDS, strict=True):
+                runs.append(f"{generation}\t{policy}\t{member}\t{module}\t{kind}\t[2026-01-01,)\n")
+            for code in (DEDUCTIBLE, PHYSIO):
+                for member in (UUID(int=0), *ids):
+                    balances.append(f"{policy}\t2026-01-01\t{code}\t{member}\t5\t1\n")
+        for table, lines in (("coverage_policy", policies), ("coverage_run", runs), ("accumulator_balance", balances)):
+            with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                for start in range(0, len(lines), 50_000):
+                    copy.write("".join(lines[start : start + 50_000]))
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE")
+    return _id(1)
+
+
+@contextmanager
+def _empty(answer: bytes) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.empty_server", answer.hex()], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 (it was asked for)
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _checks(server: ServerProcess, member: UUID) -> None:
+    check = pb.EligibilityCheck(member_id=str(member), date=date(ON))
+    one = pb.CheckEligibilityRequest(check=check)
+    many = pb.BatchCheckEligibilityRequest(checks=[check] * 1000)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = EligibilityCheckServiceStub(channel)
+        answer = stub.CheckEligibility(one)
+        if not answer.covered or len(answer.accumulators) < 2:
+            raise RuntimeError(f"not as it was filled: {answer}")
+        began = time.perf_counter()
+        while _milliseconds(stub, one) > 2.0:  # until then the database answers
+            if time.perf_counter() > began + 300:
+                raise RuntimeError("the read model does not come")
+        print(f"read model loaded {time.perf_counter() - began:.0f} s after the first answer, which the database gave")
+    print(f"memory of the server: {_resident(server.process.pid) / 2**20:.0f} MiB")
+    with _empty(answer.SerializeToString()) as nothing:
+        ours, empty = [], []
+        for _ in range(ROUNDS):
+            ours.append(h2load(server.address, CHECK, one, calls=CALLS))
+            empty.append(h2load(nothing, CHECK, one, calls=CALLS))
+        rate, at_nothing = (median(rates) for rates in ([r for r, _ in ours], [r for r, _ in empty]))
+        print(
+            f"CheckEligibility: {rate:.0f}/s, the empty call {at_nothing:.0f}/s: {rate / at_nothing:.2f} of it"
+            f" (medians of {ROUNDS} rounds)"
+        )
+        half = rate / 2
+        late = median(h2load(server.address, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
+        early = median(h2load(nothing, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
+        print(f"p99 at {half:.0f}/s: {late * 1e3:.2f} ms, the empty call's {early * 1e3:.2f} ms: {late / early:.1f} x")
+    batches = median(h2load(server.address, BATCH, many, calls=60, clients=2, at_once=1)[0] for _ in range(3))
+    print(f"BatchCheckEligibility of 1000: {batches * 1000:.0f} checks/s, {batches * 1000 / rate:.1f} x single checks")
+
+
+def _milliseconds(stub: EligibilityCheckServiceStub, request: pb.CheckEligibilityRequest) -> float:
+    """The median of some calls in a row."""
+    found = []
+    for _ in range(50):
+        began = time.perf_counter()
+        stub.CheckEligibility(request)
+        found.append((time.perf_counter() - began) * 1e3)
+    return median(found)
+
+
+def _resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    measure(*sys.argv[1:])
