@@ -8,6 +8,7 @@ import uvloop
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_check_service_pb2_grpc as pb_grpc
+from server import log
 from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
@@ -16,25 +17,22 @@ from server.settings import Settings
 class Nothing(pb_grpc.EligibilityCheckServiceServicer):
     """Answers with the same message, of the shape and size that it was started with."""
 
-    def __init__(self, answer: bytes, many: bytes) -> None:
+    def __init__(self, answer: bytes) -> None:
         self._answer = pb.CheckEligibilityResponse.FromString(answer)
-        self._many = pb.BatchCheckEligibilityResponse.FromString(many)
 
     async def CheckEligibility(self, request: Any, context: Any) -> Any:
         return self._answer
-
-    async def BatchCheckEligibility(self, request: Any, context: Any) -> Any:
-        return self._many
 
 
 async def serve(answer: bytes) -> None:
     nothing: Any = None
     service = Service(
         "affilia.eligibility.v1.EligibilityCheckService",
-        lambda core, tokens: Nothing(answer, b""),
+        lambda core, tokens: Nothing(answer),  # type: ignore[abstract]  # the other methods are not asked
         pb_grpc.add_EligibilityCheckServiceServicer_to_server,
     )
-    settings = Settings(listen="127.0.0.1:0", dev=True, log_level="warning")
+    settings = Settings(listen="127.0.0.1:0", dev=True, log_format="json")
+    log.configure(settings)
     listener = Listener([service], nothing, nothing, settings)
     await listener.start(settings.listen)
     print(listener.address, flush=True)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 NAMESPACE = UUID("6c0a7d1e-3f52-5b0e-9d2b-0f6a1c7e8d4b")
 
+_PREFIX = NAMESPACE.bytes
 _FREE = ~(0xF << 76 | 0x3 << 62)
 _MARKED = 0x5 << 76 | 0x2 << 62
 """The bits that say the version and the variant; `uuid.uuid5` does the same, in twice the time."""
@@ -16,7 +17,7 @@ _MARKED = 0x5 << 76 | 0x2 << 62
 
 def derived_id(*parts: UUID | str) -> UUID:
     """The UUIDv5 of some parts, in order."""
-    digest = sha1(NAMESPACE.bytes + "/".join(map(str, parts)).encode(), usedforsecurity=False).digest()
+    digest = sha1(_PREFIX + "/".join(map(str, parts)).encode(), usedforsecurity=False).digest()
     return UUID(int=int.from_bytes(digest[:16]) & _FREE | _MARKED)
 
 

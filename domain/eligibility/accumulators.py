@@ -6,6 +6,7 @@ the module that the member is on at the service date.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.catalog.contract import Limit, LimitUnit
@@ -13,16 +14,14 @@ from domain.eligibility.coverage import CoverageRecord
 from domain.errors import AccumulatorNotInForce, LimitReached
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What is used of a code within a term, in minor units or visits."""
 
     individual: int = 0
     family: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Accumulator:
+class Accumulator(NamedTuple):
     """A limit in force, and what is used of it. A limit of None does not limit."""
 
     code: str

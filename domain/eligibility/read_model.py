@@ -58,6 +58,7 @@ class ReadModel:
         # By policy.
         self._contract, self._primary, self._revision = array("i"), array("i"), array("i")
         self._policy_run, self._family_usage, self._usage_version = array("i"), array("i"), array("q")
+        self._changes = array("q")
         # By run; the free ones are linked by `_next_of_member`.
         self._run_member, self._run_policy, self._run_module = array("i"), array("i"), array("i")
         self._run_kind, self._run_start, self._run_end = array("b"), array("i"), array("i")
@@ -91,6 +92,7 @@ class ReadModel:
         self._contract[policy] = self._number(coverage.key.contract_id, self._contracts, self._contract_numbers)
         self._primary[policy] = self._member(coverage.key.primary_id)
         self._revision[policy] = coverage.revision
+        self._changes[policy] += 1
         self._remove_runs(policy)
         for run in coverage.runs:
             self._add_run(policy, run)
@@ -98,6 +100,7 @@ class ReadModel:
     def put_usage(self, group_id: UUID, member_id: UUID | None, term: Day, code: str, used: int) -> None:
         """What is used of a code within a term, which is named by its first day; no member: by the family."""
         policy = self._policy(group_id)
+        self._changes[policy] += 1
         number = self._number(code, self._codes, self._code_numbers)
         heads, owner = (
             (self._family_usage, policy) if member_id is None else (self._first_usage, self._member(member_id))
@@ -132,6 +135,7 @@ class ReadModel:
             self._policy_run.append(NONE)
             self._family_usage.append(NONE)
             self._usage_version.append(0)
+            self._changes.append(0)
         return policy
 
     def _member(self, member_id: UUID) -> int:
@@ -216,6 +220,20 @@ class ReadModel:
             )
             run = self._next_of_member[run]
         return found
+
+    def stamp(self, member_id: UUID) -> tuple[int, ...]:
+        """Changes whenever anything does that is known of a member: the policies of all runs, each with its count of
+        changes."""
+        member = self._members.find(member_id)
+        if member == NONE:
+            return ()
+        found: list[int] = []
+        run = self._first_run[member]
+        while run != NONE:
+            policy = self._run_policy[run]
+            found += (policy, self._changes[policy])
+            run = self._next_of_member[run]
+        return tuple(found)
 
     def usage(self, group_id: UUID, member_id: UUID, term: Day) -> dict[str, Usage]:
         """What is used within a term under a policy, by code."""

@@ -1,6 +1,7 @@
 """Terms: plan years of a contract, from its term day to the day before the next one."""
 
 from datetime import date
+from functools import lru_cache
 from uuid import UUID
 
 from domain.catalog.contract import TermStart
@@ -23,6 +24,7 @@ def _term_day(start: TermStart, year: int) -> Day:
     return to_day(date(year, start.month, start.day))
 
 
+@lru_cache(maxsize=1_000)
 def term_id(group_id: UUID, term: Span) -> UUID:
     """A policy's term; it survives every rebuild."""
     return derived_id(group_id, str(to_date(term.start)))

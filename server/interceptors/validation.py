@@ -45,9 +45,11 @@ def _validated(handler: Handler, *, ours: bool) -> Handler:
     serialise: Any = handler.response_serializer if ours else _as_it_is
     codec = {"request_deserializer": None, "response_serializer": None if ours else handler.response_serializer}
 
+    # What is told many times is serialised once, before it comes here.
     def call(behaviour: Any) -> Any:
         async def checked(data: Any, context: Context) -> Any:
-            return serialise(await behaviour(read(data), context))
+            response = await behaviour(read(data), context)
+            return response if isinstance(response, bytes) else serialise(response)
 
         return checked
 
@@ -56,7 +58,6 @@ def _validated(handler: Handler, *, ours: bool) -> Handler:
             responses = behaviour(read(data), context)
             try:
                 async for response in responses:
-                    # What goes to many streams is serialised once, before it comes here.
                     yield response if isinstance(response, bytes) else serialise(response)
             finally:
                 await responses.aclose()

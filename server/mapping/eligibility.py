@@ -1,11 +1,13 @@
 """Coverage, checks and accumulators on the wire."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from affilia.eligibility.v1 import accumulator_pb2, coverage_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_pb
+from affilia.enrollment.v1 import enrollment_group_pb2
 from affilia.type.v1 import date_span_pb2
 from domain.days import Span, to_date, to_day
 from domain.eligibility.accumulators import Accumulator, Applied, Asked
@@ -17,7 +19,6 @@ from server.checking import violations
 from server.errors import status_of
 from server.mapping.contract import LIMIT_UNITS
 from server.mapping.dates import date_from_proto, date_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
-from server.mapping.enrollment_group import key_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from server.mapping.paging import fingerprint
 from server.operations.accumulators import ApplyAnswer, ApplyRequest, ReverseAnswer
@@ -57,21 +58,32 @@ def bounded_span_from_proto(days: date_span_pb2.DateSpan, field: str) -> Span:
 
 
 def record_to_proto(record: CoverageRecord) -> coverage_pb2.CoverageRecord:
+    return _record(record, str(record.term_id))
+
+
+def _record(record: CoverageRecord, its_term: str) -> coverage_pb2.CoverageRecord:
     run, offer = record.run, record.offer
+    contract_id, primary_id = run.key
     return coverage_pb2.CoverageRecord(
         locator=str(record.locator),
         group_id=str(run.group_id),
-        key=key_to_proto(run.key),
+        key=enrollment_group_pb2.GroupKey(contract_id=str(contract_id), primary_id=str(primary_id)),
         member_id=str(run.member_id),
         module_id=str(run.module_id),
         membership_type=MEMBERSHIP_TYPES.to_proto(run.membership_type),
-        term_id=str(record.term_id),
-        term=span_to_proto(offer.term),
-        days=span_to_proto(record.days),
+        term_id=its_term,
+        term=_span(offer.term),
+        days=_span(record.days),
         network_tier=offer.network_tier,
         capabilities=offer.capabilities,
         revision=run.revision,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _span(span: Span) -> date_span_pb2.DateSpan:
+    """Few spans are told again and again; where one is put into a message, it is copied."""
+    return span_to_proto(span)
 
 
 def records_to_proto(records: Iterable[CoverageRecord]) -> list[coverage_pb2.CoverageRecord]:
@@ -91,6 +103,13 @@ def answer_to_proto(answer: Answer) -> pb.CheckEligibilityResponse:
     )
 
 
+def answer_to_bytes(answer: Answer) -> bytes:
+    """The same, serialised; what is the same as the last time is not made again. A message may come in pieces."""
+    if answer.found.wire is None:
+        answer.found.wire = answer_to_proto(answer._replace(position=0)).SerializeToString()
+    return answer.found.wire + pb.CheckEligibilityResponse(feed_position=answer.position).SerializeToString()
+
+
 def outcomes_to_proto(
     asked: Sequence[Question | RequestMalformed], answers: Iterable[Answer]
 ) -> list[pb.EligibilityOutcome]:
@@ -105,32 +124,33 @@ def outcomes_to_proto(
 
 
 def accumulators_to_proto(found: Iterable[MemberAccumulators]) -> list[accumulator_pb2.Accumulator]:
+    told: list[accumulator_pb2.Accumulator] = []
+    for its in found:
+        run, term = its.record.run, its.record.offer.term
+        told += _accumulators(its.accumulators, run.group_id, run.member_id, term)
+    return told
+
+
+def _accumulators(
+    found: Iterable[Accumulator], group_id: UUID, member_id: UUID, term: Span
+) -> list[accumulator_pb2.Accumulator]:
+    ids = {"group_id": str(group_id), "member_id": str(member_id), "term_id": str(term_id(group_id, term))}
     return [
-        accumulator_to_proto(accumulator, its.record.run.group_id, its.record.run.member_id, its.record.offer.term)
-        for its in found
-        for accumulator in its.accumulators
+        accumulator_pb2.Accumulator(
+            **ids,
+            term=_span(term),
+            code=each.code,
+            unit=LIMIT_UNITS.to_proto(each.unit),
+            individual=accumulator_pb2.Counter(
+                limit=each.individual_limit, used=each.usage.individual, remaining=each.individual_remaining
+            ),
+            family=accumulator_pb2.Counter(
+                limit=each.family_limit, used=each.usage.family, remaining=each.family_remaining
+            ),
+            met=each.is_met,
+        )
+        for each in found
     ]
-
-
-def accumulator_to_proto(
-    accumulator: Accumulator, group_id: UUID, member_id: UUID, term: Span
-) -> accumulator_pb2.Accumulator:
-    usage = accumulator.usage
-    return accumulator_pb2.Accumulator(
-        group_id=str(group_id),
-        member_id=str(member_id),
-        term_id=str(term_id(group_id, term)),
-        term=span_to_proto(term),
-        code=accumulator.code,
-        unit=LIMIT_UNITS.to_proto(accumulator.unit),
-        individual=accumulator_pb2.Counter(
-            limit=accumulator.individual_limit, used=usage.individual, remaining=accumulator.individual_remaining
-        ),
-        family=accumulator_pb2.Counter(
-            limit=accumulator.family_limit, used=usage.family, remaining=accumulator.family_remaining
-        ),
-        met=accumulator.is_met,
-    )
 
 
 def balance_to_proto(balance: Balance) -> pb.AccumulatorBalance:
@@ -174,12 +194,13 @@ def applied_to_proto(answer: ApplyAnswer) -> list[accumulator_pb2.AppliedAmount]
 
 
 def _applied(each: Applied, answer: ApplyAnswer) -> accumulator_pb2.AppliedAmount:
+    (accumulator,) = _accumulators([each.accumulator], answer.group_id, answer.member_id, Span(*answer.term))
     return accumulator_pb2.AppliedAmount(
         code=each.asked.code,
         asked=each.asked.amount,
         applied=each.applied,
         excess=each.excess,
-        accumulator=accumulator_to_proto(each.accumulator, answer.group_id, answer.member_id, Span(*answer.term)),
+        accumulator=accumulator,
     )
 
 

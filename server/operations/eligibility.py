@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.days import Day, Span
@@ -18,6 +18,7 @@ from domain.eligibility.checks import (
     primaries_to_compare,
 )
 from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers, records_of
+from domain.eligibility.read_model import ReadModel
 from domain.errors import CoverageUnknown, ProjectionBehind
 from server.operations.call import Call
 from server.operations.core import Core
@@ -34,21 +35,36 @@ AROUND_DAYS = 366
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class MemberAccumulators:
+class MemberAccumulators(NamedTuple):
     """The accumulators that go with a record."""
 
     record: CoverageRecord
     accumulators: Sequence[Accumulator]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a check has found, with the accumulators of the member's policies, by group id."""
+@dataclass(slots=True, eq=False)
+class Found:
+    """What a check has found, with the accumulators of the member's policies. `wire` is what the answer was made into
+    for the caller, kept in case that it is asked for again."""
 
     finding: Finding
     accumulators: Sequence[MemberAccumulators]
+    wire: bytes | None = None
+
+
+class Answer(NamedTuple):
+    """What a check has found, as of a position of the feed."""
+
+    found: Found
     position: int
+
+    @property
+    def finding(self) -> Finding:
+        return self.found.finding
+
+    @property
+    def accumulators(self) -> Sequence[MemberAccumulators]:
+        return self.found.accumulators
 
 
 UsageKey = tuple[UUID, UUID, Day]
@@ -72,18 +88,41 @@ async def check_eligibility(core: Core, call: Call, question: Question, written:
 
 async def check_many(core: Core, call: Call, questions: Sequence[Question], written: Written = NOTHING) -> list[Answer]:
     """One answer for each question, in order. Raises ProjectionBehind."""
-    await _caught_up(core, written)
+    if written is not NOTHING:
+        await _caught_up(core, written)
     model = core.eligibility.fresh_model()
     if model is None:
         return await _from_database(core, questions)
-    position = core.eligibility.position
-    answers = []
-    for question in questions:
-        finding = await _offered(core, lambda of, q=question: check(q, model.runs(q.member_id), of))  # type: ignore[misc]
+    return [await _from_memory(core, model, question) for question in questions]
+
+
+MOST_REMEMBERED = 10_000
+
+
+async def _from_memory(core: Core, model: ReadModel, question: Question) -> Answer:
+    """Whoever adjudicates asks of one member and day again and again: what was found holds until something changes."""
+    state = core.eligibility
+    stamp = (model.stamp(question.member_id), state.offers.version, model)
+    known = state.answers.get(question)
+    if known is not None and known[0] == stamp:
+        return Answer(known[1], state.position)
+    found = await _find(core, model, question)
+    if not primaries_to_compare(found.finding.records):  # birthdays are not in the stamp
+        if len(state.answers) >= MOST_REMEMBERED:
+            state.answers.clear()
+        state.answers[question] = (stamp, found)
+    return Answer(found, state.position)
+
+
+async def _find(core: Core, model: ReadModel, question: Question) -> Found:
+    runs = model.runs(question.member_id)
+    try:
+        finding = check(question, runs, core.eligibility.offers.of)
+    except OffersMissing:
+        finding = await _offered(core, lambda of: check(question, runs, of))
+    if len(finding.records) > 1:
         finding = await _ordered(core, None, finding)
-        told = _accumulators(finding.records, question.member_id, lambda key: model.usage(*key))
-        answers.append(Answer(finding, told, position))
-    return answers
+    return Found(finding, _accumulators(finding.records, question.member_id, lambda key: model.usage(*key)))
 
 
 async def _from_database(core: Core, questions: Sequence[Question]) -> list[Answer]:
@@ -98,9 +137,8 @@ async def _from_database(core: Core, questions: Sequence[Question]) -> list[Answ
             finding = await _ordered(core, connection, finding)
             keys = {(r.run.group_id, question.member_id, r.offer.term.start) for r in finding.records}
             used = {key: await balances.usage_of(connection, *key) for key in keys}
-            answers.append(
-                Answer(finding, _accumulators(finding.records, question.member_id, used.__getitem__), position)
-            )
+            told = _accumulators(finding.records, question.member_id, used.__getitem__)
+            answers.append(Answer(Found(finding, told), position))
     return answers
 
 

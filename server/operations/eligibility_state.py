@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from domain.eligibility.coverage import PolicyCoverage
@@ -54,6 +54,8 @@ class EligibilityState:
     offers: OffersBook = field(default_factory=OffersBook)
     source: EnrollmentSource | None = None
     model: ReadModel | None = None
+    answers: dict[Any, Any] = field(default_factory=dict)
+    """What checks found last, with the stamp that says whether it still holds; emptied with the model."""
     position: int = 0
     usage_heard_at: float = 0.0
     usage_written: asyncio.Event = field(default_factory=asyncio.Event)

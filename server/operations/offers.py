@@ -33,6 +33,8 @@ class OffersBook:
     def __init__(self) -> None:
         self._offers: dict[UUID, Offers] = {}
         self._mark: object = None
+        self.version = 0
+        """Counts the times that any contract was read."""
         self._refreshing = asyncio.Lock()
         self._changed: set[UUID] = set()
         self._has_changed = asyncio.Event()
@@ -59,6 +61,7 @@ class OffersBook:
                 if revision > self.revision_of(contract_id):
                     recorded = await contracts.state(connection, contract_id, revision)
                     self._offers[contract_id] = Offers(recorded.contract, revision)
+                    self.version += 1
                     self._changed.add(contract_id)
                     self._has_changed.set()
             self._mark = mark

@@ -11,7 +11,7 @@ from domain.enrollment.events import BEFORE_ALL_GROUPS
 from server.mapping.dates import date_from_proto, span_to_proto
 from server.mapping.eligibility import (
     accumulators_to_proto,
-    answer_to_proto,
+    answer_to_bytes,
     balance_to_proto,
     batch_from_proto,
     bounded_span_from_proto,
@@ -40,11 +40,9 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
     def _written(self, request: Any) -> Written:
         return written_from_token(request, self._tokens)
 
-    async def CheckEligibility(
-        self, request: pb.CheckEligibilityRequest, context: Context
-    ) -> pb.CheckEligibilityResponse:
+    async def CheckEligibility(self, request: pb.CheckEligibilityRequest, context: Context) -> Any:
         question, written = question_from_proto(request.check), self._written(request)
-        return answer_to_proto(await eligibility.check_eligibility(self._core, current_call(), question, written))
+        return answer_to_bytes(await eligibility.check_eligibility(self._core, current_call(), question, written))
 
     async def BatchCheckEligibility(
         self, request: pb.BatchCheckEligibilityRequest, context: Context

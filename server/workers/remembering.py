@@ -58,6 +58,7 @@ async def _remember(core: Core, source: EnrollmentSource) -> None:
             task.result()
     finally:
         core.eligibility.model = None
+        core.eligibility.answers.clear()
         for task in keeping:
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -44,7 +45,7 @@ def span(first: str, last: str | None) -> Span:
     return Span.between(date.fromisoformat(first), date.fromisoformat(last) if last else None)
 
 
-def run(first: str, last: str | None = None, **other: object) -> CoveredRun:
+def run(first: str, last: str | None = None, **other: Any) -> CoveredRun:
     its = CoveredRun(POLICY, GroupKey(an_id("contract"), HERO), 1, HERO, BASE, PRIMARY, span(first, last))
     return its._replace(**other)
 
@@ -167,7 +168,7 @@ def test_records_that_apply_are_those_with_what_was_asked_for() -> None:
     contract = a_contract(a_version(a_module("base", capabilities=("A",)), module, days=span("2020-01-01", None)))
     runs = [run("2026-01-01"), run("2026-01-01", module_id=OPTION)]
 
-    def on(**asked: object) -> list[UUID]:
+    def on(**asked: Any) -> list[UUID]:
         question = replace(Question(HERO, day("2026-03-01")), **asked)
         return [r.run.module_id for r in check(question, runs, lambda _: Offers(contract, 1)).records]
 
@@ -290,6 +291,7 @@ class ReadModelLikeADictionary(RuleBasedStateMachine):
         self.model = ReadModel()
         self.policies: dict[UUID, PolicyCoverage] = {}
         self.used: dict[tuple[UUID, UUID | None, int, str], int] = {}
+        self.stamps: dict[tuple[UUID, tuple[int, ...]], Any] = {}
 
     @rule(
         policy=st.sampled_from(POLICIES), revision=st.integers(1, 20), primary=st.sampled_from(MEMBERS), runs=its_runs
@@ -327,14 +329,22 @@ class ReadModelLikeADictionary(RuleBasedStateMachine):
             assert self.model.revision_of(policy) == (known.revision if known else 0)
             for member in MEMBERS:
                 for term in (10, 375):
-                    expected_usage = {
-                        code: Usage(own, family)
-                        for code in ("A", "B")
-                        if (own := self.used.get((policy, member, term, code), 0)) is not None
-                        and (family := self.used.get((policy, None, term, code), 0)) is not None
-                        and ((policy, member, term, code) in self.used or (policy, None, term, code) in self.used)
-                    }
-                    assert self.model.usage(policy, member, term) == expected_usage
+                    assert self.model.usage(policy, member, term) == self.used_by(policy, member, term)
+
+    def used_by(self, policy: UUID, member: UUID, term: int) -> dict[str, Usage]:
+        used = {}
+        for code in ("A", "B"):
+            own, family = (self.used.get((policy, whose, term, code)) for whose in (member, None))
+            if own is not None or family is not None:
+                used[code] = Usage(own or 0, family or 0)
+        return used
+
+    @invariant()
+    def an_equal_stamp_means_that_nothing_has_changed(self) -> None:
+        for member in MEMBERS:
+            runs = sorted(self.model.runs(member))
+            known = (runs, [self.model.usage(r.group_id, member, term) for r in runs for term in (10, 375)])
+            assert self.stamps.setdefault((member, self.model.stamp(member)), known) == known
 
 
 ReadModelLikeADictionary.TestCase.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)

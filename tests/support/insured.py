@@ -69,11 +69,9 @@ class Insured:
 
     # -------------------------------------------------------------------------------------------- asked
 
-    def check(
-        self, on: str, member: str | None = None, *, fresh: bool = True, **asked: str
-    ) -> pb.CheckEligibilityResponse:
+    def check(self, on: str, member: str | None = None, **asked: str) -> pb.CheckEligibilityResponse:
         check = pb.EligibilityCheck(member_id=member or self.family.primary, date=date(on), **asked)
-        request = pb.CheckEligibilityRequest(check=check, consistency_token=self.token if fresh else "")
+        request = pb.CheckEligibilityRequest(check=check, consistency_token=self.token)
         answer: pb.CheckEligibilityResponse = self.checks.CheckEligibility(request, timeout=10)
         return answer
 
