@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ import psycopg
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
 from benchmarks.load import h2load
+from benchmarks.running import calls_per_second
 from domain.days import Span
 from domain.eligibility.coverage import CoveredRun, PolicyCoverage
 from domain.eligibility.read_model import ReadModel
@@ -40,8 +42,8 @@ KINDS = ("PRIMARY", "PARTNER", "CHILD", "CHILD")
 
 
 def measure(members: str = "1000000") -> None:
-    count = int(members)
-    _memory(count)
+    number = int(members)
+    _memory(number)
     with TemporaryDirectory() as folder:
         postgres = EmbeddedPostgres.start(Path(folder) / "database")
         try:
@@ -51,7 +53,7 @@ def measure(members: str = "1000000") -> None:
                 insured.enroll("2026-01-01")
                 insured.rebuild()
             server.stop()
-            first = _fill(postgres.url, insured, count)
+            first = _fill(postgres.url, insured, number)
             server = ServerProcess(Path(folder), "--database-url", postgres.url)
             try:
                 _checks(server, first)
@@ -66,13 +68,13 @@ def _id(number: int) -> UUID:
     return UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835) & ((1 << 128) - 1))
 
 
-def _memory(count: int) -> None:
+def _memory(number: int) -> None:
     """Families of four, everybody with one run and two codes used, the family's beside them."""
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     model, module, contract = ReadModel(), _id(1 << 40), _id(1 << 41)
-    for family in range(count // FAMILY):
+    for family in range(number // FAMILY):
         ids = [_id(family * FAMILY + i + 1) for i in range(FAMILY)]
         policy, key = _id(family + (1 << 42)), GroupKey(contract, ids[0])
         runs = tuple(
@@ -86,13 +88,13 @@ def _memory(count: int) -> None:
     seconds = time.perf_counter() - began
     used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     print(
-        f"read model: {used / count:.0f} bytes a member ({count} members in families of four, one run and two codes"
+        f"read model: {used / number:.0f} bytes a member ({number} members in families of four, one run and two codes"
         f" each), filled in {seconds:.1f} s",
         flush=True,
     )
 
 
-def _fill(url: str, insured: Insured, count: int) -> UUID:
+def _fill(url: str, insured: Insured, number: int) -> UUID:
     """Writes coverage and usage of so many members as the projection would have; answers with one of them."""
     contract, module = UUID(insured.family.contract_id), insured.family.base
     with psycopg.connect(url) as connection:
@@ -100,7 +102,7 @@ def _fill(url: str, insured: Insured, count: int) -> UUID:
         assert found  # noqa: S101 (the server has made it)
         generation = found[0]
         policies, runs, balances = [], [], []
-        for family in range(count // FAMILY):
+        for family in range(number // FAMILY):
             ids = [_id(family * FAMILY + i + 1) for i in range(FAMILY)]
             policy = group_id(contract, ids[0])
             policies.append(f"{generation}\t{policy}\t{contract}\t{ids[0]}\t1\n")
@@ -135,7 +137,7 @@ def _empty(answer: bytes) -> Iterator[str]:
 def _checks(server: ServerProcess, member: UUID) -> None:
     check = pb.EligibilityCheck(member_id=str(member), date=date(ON))
     one = pb.CheckEligibilityRequest(check=check)
-    many = pb.BatchCheckEligibilityRequest(checks=[check] * 1000)
+    many = pb.BatchCheckEligibilityRequest(checks=[_asked(n).check for n in range(1, 1001)])
     with grpc.insecure_channel(server.address) as channel:
         stub = EligibilityCheckServiceStub(channel)
         answer = stub.CheckEligibility(one)
@@ -161,8 +163,26 @@ def _checks(server: ServerProcess, member: UUID) -> None:
         late = median(h2load(server.address, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
         early = median(h2load(nothing, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
         print(f"p99 at {half:.0f}/s: {late * 1e3:.2f} ms, the empty call's {early * 1e3:.2f} ms: {late / early:.1f} x")
+        _first_time(server.address, nothing)
     batches = median(h2load(server.address, BATCH, many, calls=60, clients=2, at_once=1)[0] for _ in range(3))
     print(f"BatchCheckEligibility of 1000: {batches * 1000:.0f} checks/s, {batches * 1000 / rate:.1f} x single checks")
+
+
+def _first_time(ours: str, nothing: str) -> None:
+    """Every member asked for once, so that no answer is remembered; from Python, on both sides."""
+    numbers = count(1)
+
+    def rate_at(address: str) -> float:
+        with grpc.insecure_channel(address) as channel:
+            stub = EligibilityCheckServiceStub(channel)
+            return calls_per_second(lambda _: stub.CheckEligibility(_asked(next(numbers))), 8)
+
+    empty, checks = rate_at(nothing), rate_at(ours)
+    print(f"each member for the first time: {checks:.0f}/s, the empty call {empty:.0f}/s: {checks / empty:.2f} of it")
+
+
+def _asked(number: int) -> pb.CheckEligibilityRequest:
+    return pb.CheckEligibilityRequest(check=pb.EligibilityCheck(member_id=str(_id(number)), date=date(ON)))
 
 
 def _milliseconds(stub: EligibilityCheckServiceStub, request: pb.CheckEligibilityRequest) -> float:
