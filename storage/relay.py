@@ -1,5 +1,6 @@
 """Where a relay of the feed stands, and that only one of a name runs, however many servers there are."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -10,6 +11,8 @@ from domain.enrollment.events import FeedPlace
 from domain.errors import DatabaseUnavailable
 from storage.database import Connection
 from storage.requests import lock_key
+
+AGAIN_SECONDS = 0.5
 
 
 @asynccontextmanager
@@ -23,10 +26,18 @@ async def leading(url: str, name: str) -> AsyncIterator[Connection]:
             url, autocommit=True, connect_timeout=5, application_name="affilia-relay", keepalives_idle=10
         )
         async with connection:
-            await connection.execute("SELECT pg_advisory_lock(%s)", [lock_key("relay", name.encode())])
+            # Asked again and again: a statement that waits for the lock would keep vacuum from everything newer.
+            while not await _leads(connection, name):
+                await asyncio.sleep(AGAIN_SECONDS)
             yield connection
     except psycopg.OperationalError as away:
         raise DatabaseUnavailable from away
+
+
+async def _leads(connection: Connection, name: str) -> bool:
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", [lock_key("relay", name.encode())])
+    row = await cursor.fetchone()
+    return bool(row and row[0])
 
 
 async def relay_place(connection: Connection, name: str) -> FeedPlace | None:
