@@ -27,7 +27,7 @@ async def leading(url: str, name: str) -> AsyncIterator[Connection]:
         )
         async with connection:
             # Asked again and again: a statement that waits for the lock would keep vacuum from everything newer.
-            while not await _leads(connection, name):
+            while not await _leads(connection, name):  # noqa: ASYNC110 (nobody rings when another server lets go)
                 await asyncio.sleep(AGAIN_SECONDS)
             yield connection
     except psycopg.OperationalError as away:
