@@ -8,12 +8,15 @@ from uuid import UUID
 from domain.days import to_day
 from domain.enrollment.decisions import GroupKey
 from domain.errors import DomainError, PremiumEntryUnknown
+from domain.premiums.affiliation import InsuredPolicy
 from domain.premiums.entries import PremiumEntry
 from domain.premiums.invoicing import Debtor, marked
 from domain.premiums.ledger import NewRow, offset, reconciled_rows
 from domain.premiums.months import Month, days_of_month, month_of
+from domain.pricing.inquiries import Policy
 from server.operations.call import Call
 from server.operations.core import Core
+from server.operations.opening import look_into
 from server.operations.premium_computing import (
     Computed,
     PremiumMonths,
@@ -21,9 +24,9 @@ from server.operations.premium_computing import (
     fresh_stretches,
     insured_policies,
 )
-from storage import enrollment, premiums
+from storage import enrollment, premiums, recomputes
 from storage.database import Connection
-from storage.enrollment_reads import group_head
+from storage.enrollment_reads import GroupHead, group_head
 from storage.premiums import EntryFilter, EntryPlace, PremiumSum, StoredEntry
 from storage.requests import WriteKey, answered, remember
 
@@ -49,10 +52,10 @@ class Preview:
 
 
 async def preview(core: Core, call: Call, group: UUID | GroupKey, months: PremiumMonths) -> Preview:
-    """Computes and stores nothing. Raises GroupUnknown, CannotBePriced."""
+    """Computes and stores nothing; a recompute that waits is taken for done. Raises GroupUnknown, CannotBePriced."""
     async with core.database.snapshot() as connection:
         head = await group_head(connection, group)
-        insured = (await insured_policies(core, connection, [head], months.parameters))[head.group_key]
+        insured = await _insured(core, connection, head, months)
         ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
     fresh = fresh_stretches(core, insured, months)
     entries = [entry for stretch in fresh for entry in stretch.entries()]
@@ -61,6 +64,14 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
     additions = [entry for row in added for entry in _added(row)]
     additions.sort(key=lambda new: (new.entry.enrollment_id, new.entry.month, new.version))
     return Preview(head.group_id, head.key, head.revision, entries, additions)
+
+
+async def _insured(core: Core, connection: Connection, head: GroupHead, months: PremiumMonths) -> InsuredPolicy:
+    if not await recomputes.waiting_recomputes(connection, [head.group_key]):
+        return (await insured_policies(core, connection, [head], months.parameters))[head.group_key]
+    basis, state = await look_into(core, connection, head.key)
+    policy = Policy(basis.contract, head.group_id, head.key.primary_id, basis.facts)
+    return InsuredPolicy(policy, state, basis.membership_types(), months.parameters)
 
 
 def _added(row: NewRow) -> list[AddedEntry]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
@@ -269,3 +270,23 @@ def test_a_cluster_finishes_a_run_although_a_worker_dies(own_database_url: str, 
             assert (run.state, run.done, run.entries, run.failed) == (DONE, 4_000, 12 * 4_000, 0)
             assert set(by_policy(channel, family).values()) == {12 * 11_000}
         server.stop()
+
+
+def test_a_preview_takes_a_recompute_that_waits_for_done(portfolio: tuple[ServerProcess, str]) -> None:
+    """As computing does: what is previewed is what would be added."""
+    server, url = portfolio
+    with grpc.insecure_channel(server.address) as channel:
+        family = insured(channel)
+        family.submit(family.enroll(family.option, "2026-01-01"), requester=admin())
+        months_asked: dict[str, Any] = {
+            "policy": insurance_cost_pb2.Policy(key=family.key),
+            "months": months("2026-01", "2026-03"),
+        }
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM enrollment_group FOR NO KEY UPDATE")  # nobody can do the recompute
+            family.born(family.primary, "2015-01-01")  # too young for the option
+            preview = premiums(channel).PreviewPremiums(pb.PreviewPremiumsRequest(**months_asked))
+            connection.rollback()
+        assert {e.module_id for e in preview.entries} == {family.base}
+        computed = premiums(channel).ComputePremiums(pb.ComputePremiumsRequest(request_id=new_id(), **months_asked))
+        assert computed.entries == len(preview.additions) == 3
