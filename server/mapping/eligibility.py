@@ -110,17 +110,29 @@ def answer_to_bytes(answer: Answer) -> bytes:
     return answer.found.wire + pb.CheckEligibilityResponse(feed_position=answer.position).SerializeToString()
 
 
-def outcomes_to_proto(
-    asked: Sequence[Question | RequestMalformed], answers: Iterable[Answer]
-) -> list[pb.EligibilityOutcome]:
-    """In the order asked; `answers` are those of the well-formed ones, in order."""
+def outcomes_to_bytes(asked: Sequence[Question | RequestMalformed], answers: Sequence[Answer]) -> bytes:
+    """A batch's response in the order asked, serialised; `answers` are those of the well-formed ones, in order."""
     answered = iter(answers)
-    return [
-        pb.EligibilityOutcome(error=status_of(each))
+    pieces = [
+        _outcome(pb.EligibilityOutcome(error=status_of(each)))
         if isinstance(each, DomainError)
-        else pb.EligibilityOutcome(answer=answer_to_proto(next(answered)))
+        else _answered(next(answered))
         for each in asked
     ]
+    position = min((answer.position for answer in answers), default=0)
+    pieces.append(pb.BatchCheckEligibilityResponse(feed_position=position).SerializeToString())
+    return b"".join(pieces)
+
+
+def _answered(answer: Answer) -> bytes:
+    if answer.found.batch_wire is None:
+        told = answer_to_proto(answer._replace(position=0))
+        answer.found.batch_wire = _outcome(pb.EligibilityOutcome(answer=told))
+    return answer.found.batch_wire
+
+
+def _outcome(outcome: pb.EligibilityOutcome) -> bytes:
+    return pb.BatchCheckEligibilityResponse(outcomes=[outcome]).SerializeToString()
 
 
 def accumulators_to_proto(found: Iterable[MemberAccumulators]) -> list[accumulator_pb2.Accumulator]:

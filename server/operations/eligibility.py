@@ -45,11 +45,12 @@ class MemberAccumulators(NamedTuple):
 @dataclass(slots=True, eq=False)
 class Found:
     """What a check has found, with the accumulators of the member's policies. `wire` is what the answer was made into
-    for the caller, kept in case that it is asked for again."""
+    for the caller, alone or in a batch, kept in case that it is asked for again."""
 
     finding: Finding
     accumulators: Sequence[MemberAccumulators]
     wire: bytes | None = None
+    batch_wire: bytes | None = None
 
 
 class Answer(NamedTuple):

@@ -15,7 +15,7 @@ from server.mapping.eligibility import (
     balance_to_proto,
     batch_from_proto,
     bounded_span_from_proto,
-    outcomes_to_proto,
+    outcomes_to_bytes,
     question_from_proto,
     record_to_proto,
     records_to_proto,
@@ -44,13 +44,11 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
         question, written = question_from_proto(request.check), self._written(request)
         return answer_to_bytes(await eligibility.check_eligibility(self._core, current_call(), question, written))
 
-    async def BatchCheckEligibility(
-        self, request: pb.BatchCheckEligibilityRequest, context: Context
-    ) -> pb.BatchCheckEligibilityResponse:
+    async def BatchCheckEligibility(self, request: pb.BatchCheckEligibilityRequest, context: Context) -> Any:
         asked = batch_from_proto(request.checks)
         questions = [each for each in asked if isinstance(each, Question)]
         answers = await eligibility.check_many(self._core, current_call(), questions, self._written(request))
-        return pb.BatchCheckEligibilityResponse(outcomes=outcomes_to_proto(asked, answers))
+        return outcomes_to_bytes(asked, answers)
 
     async def CheckCapability(self, request: pb.CheckCapabilityRequest, context: Context) -> pb.CheckCapabilityResponse:
         found = await eligibility.check_capability(

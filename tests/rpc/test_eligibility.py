@@ -197,8 +197,12 @@ def test_a_batch_keeps_its_order_and_a_bad_check_fails_alone(insured: Insured) -
     stranger = pb.EligibilityCheck(member_id=new_id(), date=date("2026-02-01"))
     bad = pb.EligibilityCheck(member_id="x", date=date("2026-02-01"))
     asked = pb.BatchCheckEligibilityRequest(checks=[good, bad, stranger] * 333, consistency_token=insured.token)
-    outcomes = insured.checks.BatchCheckEligibility(asked).outcomes
+    batch = insured.checks.BatchCheckEligibility(asked)
+    outcomes = batch.outcomes
     assert len(outcomes) == 999
+    assert batch.feed_position > 0 == outcomes[0].answer.feed_position
+    outcomes[0].answer.feed_position = (alone := insured.check("2026-02-01")).feed_position
+    assert outcomes[0].answer == alone
     assert [reason_of(o.answer) for o in outcomes[::3]] == ["COVERED"] * 333
     assert {o.error.code for o in outcomes[1::3]} == {3}
     assert [reason_of(o.answer) for o in outcomes[2::3]] == ["NO_COVERAGE"] * 333

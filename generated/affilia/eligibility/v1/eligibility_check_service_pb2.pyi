@@ -146,7 +146,7 @@ class CheckEligibilityResponse(_message.Message):
     reason: Global___EligibilityReason.ValueType
     """Why, or why not."""
     feed_position: _builtins.int
-    """Up to which position of the change feed the answer reflects enrollment."""
+    """Up to which position of the change feed the answer reflects enrollment. 0 in a batch, which says it once for all."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_coverage_pb2.CoverageRecord]:
         """The records that apply, in order of payment: where the member is primary first, then partner, then others; among the
@@ -220,6 +220,9 @@ class BatchCheckEligibilityResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOMES_FIELD_NUMBER: _builtins.int
+    FEED_POSITION_FIELD_NUMBER: _builtins.int
+    feed_position: _builtins.int
+    """Up to which position of the change feed all answers reflect enrollment. 0 where there is no answer."""
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___EligibilityOutcome]:
         """In the order of the checks."""
@@ -228,10 +231,11 @@ class BatchCheckEligibilityResponse(_message.Message):
         self,
         *,
         outcomes: _abc.Iterable[Global___EligibilityOutcome] | None = ...,
+        feed_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_position", b"feed_position", "outcomes", b"outcomes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
