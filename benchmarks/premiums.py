@@ -25,8 +25,8 @@ from domain.premiums.affiliation import InsuredPolicy, terms_of
 from domain.premiums.entries import premium_stretches, span_of
 from domain.premiums.months import month_of
 from domain.pricing.inquiries import Policy
+from server.cycles import GC_THRESHOLDS
 from server.mapping.contract import contract_from_proto
-from server.process import GC_THRESHOLDS
 from storage.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.domain.premium_model import owed_by_days

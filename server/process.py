@@ -13,6 +13,7 @@ import structlog
 
 from domain.errors import DatabaseUnavailable, ShuttingDown
 from server import log as logging
+from server.cycles import GC_THRESHOLDS
 from server.interceptors.identity import LOOPBACK, system_clock
 from server.listener import Listener
 from server.operations.call import Call
@@ -38,10 +39,6 @@ from storage.migrations import migrate
 PROBE_SECONDS = 1.0
 FEED_SECONDS = 10.0
 """How long a server that starts waits for the feed to be read, before it refuses to."""
-
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Looking for cycles among everything that lives stops the process for a tenth of a second when the feed's newest
-events are in memory. Little of ours is in cycles: look rarely, and never through what was there at the start."""
 
 log = structlog.get_logger()
 

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 
+from server.cycles import GC_THRESHOLDS
 from server.interceptors.identity import LOOPBACK, system_clock
 from server.operations.call import Call
 from server.operations.core import core_on
@@ -14,8 +15,6 @@ from server.operations.premium_runs import do_parts
 from storage.database import Database
 
 DATABASE = "AFFILIA_DATABASE_URL"
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Little of ours is in cycles: look rarely."""
 
 
 def work(url: str) -> int:

@@ -17,6 +17,7 @@ from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
 from server.slow_readers import SlowReaders
+from tests.conftest import ServerProcess
 
 T = TypeVar("T")
 Answer = Callable[[pb.GetEnrollmentGroupRequest], Awaitable[Any]]
@@ -118,3 +119,10 @@ def shell() -> Iterator[Shell]:
     running = Shell(dev=True, default_deadline_seconds=0.5)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def internal(server: ServerProcess) -> Iterator[grpc.Channel]:
+    """The internal listener of the shared server."""
+    with grpc.insecure_channel(server.internal_address) as channel:
+        yield channel

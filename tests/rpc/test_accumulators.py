@@ -19,12 +19,6 @@ from tests.support.insured import DEDUCTIBLE, PHYSIO, Insured
 SERVICE = "2026-03-10"
 
 
-@pytest.fixture(scope="module")
-def internal(server: ServerProcess) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(server.internal_address) as channel:
-        yield channel
-
-
 @pytest.fixture
 def insured(server: ServerProcess, internal: grpc.Channel) -> Iterator[Insured]:
     """The primary and the child on base: a deductible of 100.00 each and 150.00 together, nine visits each."""

@@ -15,12 +15,6 @@ from tests.support.calls import Family, admin, failure_of, new_id
 from tests.support.insured import Insured, reason_of
 
 
-@pytest.fixture(scope="module")
-def internal(server: ServerProcess) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(server.internal_address) as channel:
-        yield channel
-
-
 @pytest.fixture
 def insured(server: ServerProcess, internal: grpc.Channel) -> Iterator[Insured]:
     with grpc.insecure_channel(server.address) as channel:
