@@ -241,12 +241,12 @@ async def list_lines(
     after: int,
     limit: int,
 ) -> list[LedgerLine]:
-    """Lines of a policy or a member (exactly one) after a key, in order. Orphaned is an application whose member the
-    projection does not cover on the service date."""
+    """Lines of a policy or a member (exactly one) after a key, in order. Orphaned is an application that was not
+    reversed, and whose member the projection does not cover on the service date."""
     orphaned = (
-        "NOT EXISTS (SELECT FROM coverage_run c JOIN projection_checkpoints k USING (generation)"
-        " WHERE k.name = 'coverage' AND c.group_id = a.group_id AND c.member_id = a.member_id"
-        " AND c.days @> a.service_on)"
+        "(r.application_key IS NULL AND NOT EXISTS"
+        " (SELECT FROM coverage_run c JOIN projection_checkpoints k USING (generation) WHERE k.name = 'coverage'"
+        " AND c.group_id = a.group_id AND c.member_id = a.member_id AND c.days @> a.service_on))"
     )
     owner = "a.group_id" if group_id else "a.member_id"
     cursor = await connection.execute(

@@ -112,6 +112,25 @@ async def put_locators(tx: Connection, found: Collection[tuple[UUID, UUID, UUID]
     )
 
 
+LOCATORS = f"{NAME}.locators"
+
+
+async def located_mark(connection: Connection) -> int:
+    """Up to which mark of the contracts records are located."""
+    cursor = await connection.execute("SELECT position FROM projection_checkpoints WHERE name = %s", [LOCATORS])
+    row = await cursor.fetchone()
+    return row[0] if row else 0
+
+
+async def move_located_mark(tx: Connection, mark: int) -> None:
+    await tx.execute(
+        "INSERT INTO projection_checkpoints AS c (name, generation, resume_token, position, moved_at)"
+        " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE"
+        " SET position = greatest(c.position, excluded.position), moved_at = excluded.moved_at",
+        [LOCATORS, mark],
+    )
+
+
 async def find_locator(connection: Connection, locator: UUID) -> tuple[UUID, UUID] | None:
     """The policy and the member of a record that there is, or once was."""
     cursor = await connection.execute("SELECT group_id, member_id FROM coverage_locator WHERE locator = %s", [locator])

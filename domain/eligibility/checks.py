@@ -35,12 +35,14 @@ class Question:
 
 class Finding(NamedTuple):
     """The answer. `records` are those that apply, in order of payment; all of the day where it is not COVERED for want
-    of a module or capability. `first_day`: from when on the member is covered; `last_day`: until when it was so."""
+    of a module or capability. `first_day`: from when on the member is covered; `last_day`: until when it was so.
+    `covering` are all records of the day."""
 
     reason: CheckReason
     records: Sequence[CoverageRecord]
     first_day: Day | None = None
     last_day: Day | None = None
+    covering: Sequence[CoverageRecord] = ()
 
 
 OffersOf = Callable[[UUID], Offers]
@@ -58,17 +60,18 @@ def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf) -
     if not records:
         return _not_covered(day, runs)
     records.sort(key=_payment_order)
+    covering = records
     if question.module_id is not None:
         on_module = [record for record in records if record.run.module_id == question.module_id]
         if not on_module:
-            return Finding(CheckReason.MODULE_NOT_COVERED, records)
+            return Finding(CheckReason.MODULE_NOT_COVERED, records, covering=covering)
         records = on_module
     if question.capability:
         capable = [record for record in records if question.capability in record.offer.capabilities]
         if not capable:
-            return Finding(CheckReason.CAPABILITY_NOT_INCLUDED, records)
+            return Finding(CheckReason.CAPABILITY_NOT_INCLUDED, records, covering=covering)
         records = capable
-    return Finding(CheckReason.COVERED, records)
+    return Finding(CheckReason.COVERED, records, covering=covering)
 
 
 def _not_covered(day: Day, runs: Sequence[CoveredRun]) -> Finding:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from domain.days import Day, Span
+from domain.days import Day, Span, to_day
 from domain.eligibility.accumulators import Accumulator, Usage, accumulators, limits_in_force
 from domain.eligibility.checks import (
     CheckReason,
@@ -102,17 +103,17 @@ MOST_REMEMBERED = 10_000
 
 async def _from_memory(core: Core, model: ReadModel, question: Question) -> Answer:
     """Whoever adjudicates asks of one member and day again and again: what was found holds until something changes."""
-    state = core.eligibility
+    state, position = core.eligibility, core.eligibility.position
     stamp = (model.stamp(question.member_id), state.offers.version, model)
     known = state.answers.get(question)
     if known is not None and known[0] == stamp:
-        return Answer(known[1], state.position)
+        return Answer(known[1], position)
     found = await _find(core, model, question)
     if not primaries_to_compare(found.finding.records):  # birthdays are not in the stamp
         if len(state.answers) >= MOST_REMEMBERED:
             state.answers.clear()
         state.answers[question] = (stamp, found)
-    return Answer(found, state.position)
+    return Answer(found, position)
 
 
 async def _find(core: Core, model: ReadModel, question: Question) -> Found:
@@ -123,7 +124,7 @@ async def _find(core: Core, model: ReadModel, question: Question) -> Found:
         finding = await _offered(core, lambda of: check(question, runs, of))
     if len(finding.records) > 1:
         finding = await _ordered(core, None, finding)
-    return Found(finding, _accumulators(finding.records, question.member_id, lambda key: model.usage(*key)))
+    return Found(finding, _accumulators(finding.covering, question.member_id, lambda key: model.usage(*key)))
 
 
 async def _from_database(core: Core, questions: Sequence[Question]) -> list[Answer]:
@@ -136,9 +137,9 @@ async def _from_database(core: Core, questions: Sequence[Question]) -> list[Answ
         for question in questions:
             finding = check(question, runs.get(question.member_id, ()), core.eligibility.offers.of)
             finding = await _ordered(core, connection, finding)
-            keys = {(r.run.group_id, question.member_id, r.offer.term.start) for r in finding.records}
+            keys = {(r.run.group_id, question.member_id, r.offer.term.start) for r in finding.covering}
             used = {key: await balances.usage_of(connection, *key) for key in keys}
-            told = _accumulators(finding.records, question.member_id, used.__getitem__)
+            told = _accumulators(finding.covering, question.member_id, used.__getitem__)
             answers.append(Answer(Found(finding, told), position))
     return answers
 
@@ -239,7 +240,7 @@ async def check_capability(
 ) -> CapableAnswer:
     """Raises ProjectionBehind."""
     runs, position = await _runs(core, member_id, written)
-    within = Span(day - AROUND_DAYS, day + AROUND_DAYS + 1)
+    within = Span(max(FIRST_DAY, day - AROUND_DAYS), min(LAST_DAY, day + AROUND_DAYS) + 1)
     days = await _offered(core, lambda of: capable_days(capability, day, runs, of, within))
     return CapableAnswer(days, position)
 
@@ -289,18 +290,22 @@ async def get_coverage(core: Core, call: Call, locator: UUID, written: Written =
 
 
 async def _find_projected(core: Core, locator: UUID, written: Written) -> tuple[UUID, UUID] | None:
-    """Looks again when the database's projection has come to where memory is: a check may have told of the record."""
+    """Looks again when the database's projection has come to where memory is, and has located what was amended where
+    the token tells of that: a check may have told of the record."""
     await _caught_up(core, written)
-    known = core.eligibility.position
+    known, amended = core.eligibility.position, core.eligibility.offers.mark if written.contract else 0
     while True:
         async with core.database.reading() as connection:
             projected = await coverage.checkpoint(connection)
-            if projected is None or projected.position >= known:
+            if projected is None or (
+                projected.position >= known and await coverage.located_mark(connection) >= amended
+            ):
                 return await coverage.find_locator(connection, locator)
         await core.eligibility.moved(POLL_SECONDS)
 
 
-FIRST_DAY: Day = 1
+FIRST_DAY: Day = to_day(date.min)
+LAST_DAY: Day = to_day(date.max)
 LOCATED_AHEAD_DAYS = 366
 
 
@@ -317,7 +322,7 @@ async def member_coverage(
     records = await _offered(
         core, lambda of: [r for run in runs for r in records_of(run, of(run.key.contract_id), days)]
     )
-    return sorted(records, key=lambda r: (r.days, r.run.group_id, r.run.module_id))
+    return sorted(records, key=lambda r: (r.days.start, r.run.group_id, r.run.module_id))
 
 
 async def list_coverage(

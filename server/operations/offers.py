@@ -32,7 +32,8 @@ class OffersBook:
 
     def __init__(self) -> None:
         self._offers: dict[UUID, Offers] = {}
-        self._mark: object = None
+        self.mark = 0
+        """Of the state of all contracts that is known."""
         self.version = 0
         """Counts the times that any contract was read."""
         self._refreshing = asyncio.Lock()
@@ -55,7 +56,7 @@ class OffersBook:
         """Reads what has changed since the last time."""
         async with self._refreshing, database.reading() as connection:
             mark = await contracts.mark(connection)
-            if mark == self._mark:
+            if mark == self.mark:
                 return
             for contract_id, revision in (await contracts.newest(connection)).items():
                 if revision > self.revision_of(contract_id):
@@ -64,7 +65,7 @@ class OffersBook:
                     self.version += 1
                     self._changed.add(contract_id)
                     self._has_changed.set()
-            self._mark = mark
+            self.mark = mark
 
     async def take_changed(self, seconds: float) -> set[UUID]:
         """The contracts that were read since this was last asked; waits for some, at most so long."""

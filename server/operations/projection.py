@@ -1,5 +1,6 @@
 """Projecting coverage from the feed: messages written with their place, and everything built anew beside it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,8 +17,12 @@ from server.operations.offers import OffersMissing
 from storage import coverage
 from storage.coverage import Checkpoint
 from storage.database import Connection
+from storage.requests import lock
 
 PAGE = 500
+FOLLOW_SECONDS = 5.0
+"""How long a rebuild may keep the projection waiting. What it has to follow is there already."""
+SWAP = UUID(int=0)
 
 
 class CheckpointMoved(Exception):
@@ -60,8 +65,9 @@ def _locators(core: Core, run: CoveredRun, span: Span) -> list[UUID]:
         return []  # located when the contract is there
 
 
-async def locate_again(core: Core, call: Call, contract_ids: Collection[UUID] | None) -> None:
-    """Locates the records of some contracts, or of all, anew: after an amendment, and as time goes by."""
+async def locate_again(core: Core, call: Call, contract_ids: Collection[UUID] | None, mark: int) -> None:
+    """Locates the records of some contracts, or of all, anew: after an amendment, and as time goes by. Everything is
+    then located up to a mark of the contracts."""
     found = None
     async with core.database.reading() as connection:
         found = await coverage.checkpoint(connection)
@@ -70,10 +76,11 @@ async def locate_again(core: Core, call: Call, contract_ids: Collection[UUID] | 
         async with core.database.reading() as connection:
             page = await coverage.policies_page(connection, found.generation, after, PAGE)
         if not page:
-            return
+            break
         after = page[-1].group_id
         wanted = [p for p in page if contract_ids is None or p.key.contract_id in contract_ids]
         await core.database.write(lambda tx, wanted=wanted: put_locators(core, call, tx, wanted))  # type: ignore[misc]
+    await core.database.write(lambda tx: coverage.move_located_mark(tx, mark))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +145,14 @@ class _Followed:
 
     async def up_to(self, position: int) -> list[Update]:
         """All updates up to a place."""
-        while self._position < position:
-            message = await anext(self._messages)
-            self._updates += message.updates
-            self._position = message.position
+        try:
+            async with asyncio.timeout(FOLLOW_SECONDS):
+                while self._position < position:
+                    message = await anext(self._messages)
+                    self._updates += message.updates
+                    self._position = message.position
+        except TimeoutError as behind:  # the feed has no such place: it was set back
+            raise ProjectionBehind from behind
         return [update for update in self._updates if update.position <= position]
 
 
@@ -149,12 +160,13 @@ async def _swap(
     core: Core, call: Call, tx: Connection, generation: int, place: SourceMessage, followed: _Followed | None
 ) -> Rebuilt:
     """Serves a generation. Whoever projects waits meanwhile, and goes on with it."""
+    await lock(tx, "coverage-swap", SWAP)  # there may be no checkpoint yet whose row could be locked
     served = await coverage.checkpoint(tx, lock=True)
     differing = 0
+    if served is not None and served.generation > generation:  # a later rebuild was done before
+        return Rebuilt(*await coverage.count_generation(tx, served.generation), 0)
     if served is None or followed is None:
         moved = Checkpoint(generation, place.token, place.position)
-    elif served.generation > generation:  # a later rebuild was done before
-        return Rebuilt(*await coverage.count_generation(tx, served.generation), 0)
     else:
         await _add(core, call, tx, generation, await followed.up_to(served.position))
         differing = await coverage.count_differing(tx, served.generation, generation)

@@ -61,12 +61,17 @@ async def locate_for_ever(core: Core, url: str) -> None:
         try:
             async with leading(url, "locators"):
                 await core.eligibility.offers.refresh(core.database, core.contract_source)
-                await core.eligibility.offers.take_changed(0)
-                await locate_again(core, call, None)
+                offers = core.eligibility.offers
+                mark = offers.mark
+                await offers.take_changed(0)
+                await locate_again(core, call, None, mark)
                 located_at = time.monotonic()
                 while time.monotonic() - located_at < LOCATE_EVERY_SECONDS:
-                    if changed := await core.eligibility.offers.take_changed(LOOK_SECONDS):
-                        await locate_again(core, call, changed)
+                    changed = await offers.take_changed(LOOK_SECONDS)
+                    # Nobody else runs between the two: what the mark stands for was taken.
+                    if changed or offers.mark != mark:
+                        mark = offers.mark
+                        await locate_again(core, call, changed, mark)
         except DomainError as away:
             log.warning("locators_postponed", reason=away.reason)
         except Exception as error:

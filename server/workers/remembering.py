@@ -47,6 +47,7 @@ async def _remember(core: Core, source: EnrollmentSource) -> None:
     if loaded is None:
         return
     model, generation, token, transaction = loaded
+    core.eligibility.usage_heard_at = 0.0  # nothing is believed before usage was followed once
     keeping = [
         asyncio.create_task(_follow(core, source, model, token)),
         asyncio.create_task(_follow_usage(core, model, transaction)),
@@ -100,14 +101,7 @@ async def _load(core: Core) -> tuple[ReadModel, int, str, int] | None:
 
 
 async def _load_usage(core: Core, model: ReadModel) -> None:
-    last: Balance | None = None
-    while True:
-        async with core.database.reading() as connection:
-            balances = await accumulators.balances_page(connection, last, PAGE)
-        _put(model, balances)
-        if len(balances) < PAGE:
-            break
-        last = balances[-1]
+    """Versions first: what is known by its version must be known by its balances, too."""
     after = UUID(int=0)
     while True:
         async with core.database.reading() as connection:
@@ -115,8 +109,16 @@ async def _load_usage(core: Core, model: ReadModel) -> None:
         for group_id, version in versions:
             model.put_usage_version(group_id, version)
         if len(versions) < PAGE:
-            return
+            break
         after = versions[-1][0]
+    last: Balance | None = None
+    while True:
+        async with core.database.reading() as connection:
+            balances = await accumulators.balances_page(connection, last, PAGE)
+        _put(model, balances)
+        if len(balances) < PAGE:
+            return
+        last = balances[-1]
 
 
 def _put(model: ReadModel, balances: list[Balance]) -> None:

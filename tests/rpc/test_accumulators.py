@@ -147,6 +147,7 @@ def test_applications_stay_when_coverage_is_withdrawn_and_are_orphaned(insured: 
     assert [e.orphaned for e in insured.ledger()] == [False, True]
     assert insured.used(SERVICE) == (30_00, 30_00)
     insured.reverse(late)
+    assert not insured.ledger(orphaned_only=True)  # it does not stand any more
     assert insured.used(SERVICE) == (10_00, 10_00)
     assert insured.rebuild().differing == 0
     assert insured.used(SERVICE) == (10_00, 10_00)

@@ -109,7 +109,7 @@ class Accumulators(RuleBasedStateMachine):
         ledger = self.insured.ledger()
         assert sum(e.applied for e in ledger) == self.used("2026") + self.used("2027")
         orphaned = {e.application_id for e in ledger if e.orphaned}
-        late = [m.request.service_date for m in self.made if m.member == self.members[0]]
+        late = [m.request.service_date for m in self.made if m.live and m.member == self.members[0]]
         assert len(orphaned) == sum((d.year, d.month) >= (2026, 10) for d in late if self.covered_until < "9999")
 
 

@@ -185,6 +185,61 @@ def test_lists_of_coverage(insured: Insured) -> None:
     assert failure_of(insured.checks.ListCoverage, unknown).reason == "CONTRACT_UNKNOWN"
 
 
+def test_records_that_begin_together_are_each_on_some_page(insured: Insured) -> None:
+    family = insured.family
+    insured.enroll("2026-01-01", "2026-12-31")
+    insured.enroll("2026-01-01", "2026-06-30", module=family.option)
+    asked = pb.ListMemberCoverageRequest(
+        member_id=family.primary, days=span("2026-01-01", "2026-12-31"), page_size=1, consistency_token=insured.token
+    )
+    modules = []
+    while True:
+        page = insured.checks.ListMemberCoverage(asked)
+        modules += [record.module_id for record in page.records]
+        if not page.next_page_token:
+            break
+        asked.page_token = page.next_page_token
+    assert sorted(modules) == sorted([family.base, family.option])
+
+
+def test_the_end_of_the_calendar_is_a_day_like_any_other(insured: Insured) -> None:
+    insured.enroll("2026-01-01")
+    for on in ("9999-06-01", "9999-12-31"):
+        assert insured.reason(on, capability="DENTAL") == "COVERED"
+        asked = pb.CheckCapabilityRequest(
+            member_id=insured.family.primary, capability="DENTAL", date=date(on), consistency_token=insured.token
+        )
+        answer = insured.checks.CheckCapability(asked)
+        assert (answer.capable, named(answer.days.last_on)) == (True, "9999-12-31")
+    first = pb.CheckCapabilityRequest(member_id=insured.family.primary, capability="DENTAL", date=date("0001-01-01"))
+    assert not insured.checks.CheckCapability(first).capable
+
+
+def test_records_that_an_amendment_has_made_are_found_by_their_locators(insured: Insured) -> None:
+    insured.enroll("2026-01-01")
+    for month in range(2, 7):
+        contract = insured.contract()
+        later = contract.versions.add()
+        later.CopyFrom(contract.versions[0])
+        contract.versions[0].days.last_on.CopyFrom(date(f"2026-{month:02}-09"))
+        later.days.CopyFrom(span(f"2026-{month:02}-10", None))
+        later.modules[0].capabilities.append(f"SINCE_{month}")
+        insured.token = amended(insured, contract)
+        record = insured.records(f"2026-{month:02}-10")[0]
+        assert named(record.days.first_on) == f"2026-{month:02}-10"
+        asked = pb.GetCoverageRequest(locator=record.locator, consistency_token=insured.token)
+        assert insured.checks.GetCoverage(asked).record == record
+
+
+def test_accumulators_are_told_whatever_module_is_asked_for(insured: Insured) -> None:
+    insured.enroll("2026-01-01")
+    insured.enroll("2026-01-01", module=insured.family.option)
+    whole = insured.check("2026-03-01")
+    assert len(whole.accumulators) == 2
+    for asked in ({"module_id": insured.family.option}, {"capability": "HOME_CARE"}, {"capability": "NONE"}):
+        assert list(insured.check("2026-03-01", **asked).accumulators) == list(whole.accumulators)
+
+
 def test_a_batch_keeps_its_order_and_a_bad_check_fails_alone(insured: Insured) -> None:
     insured.enroll("2026-01-01")
     good = pb.EligibilityCheck(member_id=insured.family.primary, date=date("2026-02-01"))

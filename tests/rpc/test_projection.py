@@ -123,6 +123,18 @@ def test_a_rebuild_under_load_disturbs_no_check_and_finds_nothing(servers: Serve
     assert checked(other) == from_enrollment(other)
 
 
+def test_rebuilds_at_once_serve_the_newest_whole(servers: Servers) -> None:
+    insured = servers.insured(servers.start()).set_up()
+    insured.enroll("2026-01-01")
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(3):
+            assert {threads.submit(insured.rebuild).result().policies for _ in range(4)} == {1}
+            rebuilds = [threads.submit(insured.rebuild) for _ in range(8)]
+            assert {rebuild.result().policies for rebuild in rebuilds} == {1}
+            assert insured.reason(ON) == "COVERED"
+            assert len(everything(insured)) > 0
+
+
 def test_a_rebuild_mends_what_was_damaged_and_says_how_much(servers: Servers, own_database_url: str) -> None:
     insured = servers.insured(servers.start()).set_up()
     insured.enroll("2026-01-01")

@@ -226,7 +226,7 @@ class AccumulatorApplication(_message.Message):
     reversed: _builtins.bool
     """Whether the application was reversed; true on both its lines."""
     orphaned: _builtins.bool
-    """Whether the member is not covered under the policy on the service date any more."""
+    """Whether the application stands, although the member is not covered under the policy on the service date any more."""
     @_builtins.property
     def service_date(self) -> _date_pb2.Date:
         """When the service was."""

@@ -156,7 +156,9 @@ class CheckEligibilityResponse(_message.Message):
 
     @_builtins.property
     def accumulators(self) -> _containers.RepeatedCompositeFieldContainer[_accumulator_pb2.Accumulator]:
-        """The member's accumulators of the terms of these records, in order of policy and code."""
+        """The member's accumulators of the terms that the day lies in, under every policy that covers the member then, by
+        whatever module; in order of policy and code.
+        """
 
     @_builtins.property
     def first_day(self) -> _date_pb2.Date:

@@ -263,7 +263,7 @@ class ListAccumulatorApplicationsRequest(_message.Message):
     member_id: _builtins.str
     """Of a member, under all policies."""
     orphaned_only: _builtins.bool
-    """Whether only applications are wanted whose member is not covered on the service date any more."""
+    """Whether only applications are wanted that stand, although the member is not covered on the service date any more."""
     page_size: _builtins.int
     """At most so many, 1 to 1000. 0: 50."""
     page_token: _builtins.str
