@@ -217,6 +217,7 @@ def test_the_end_of_the_calendar_is_a_day_like_any_other(insured: Insured) -> No
 
 def test_records_that_an_amendment_has_made_are_found_by_their_locators(insured: Insured) -> None:
     insured.enroll("2026-01-01")
+    assert insured.records("2026-01-01")  # the tokens of what follows say nothing of this write
     for month in range(2, 7):
         contract = insured.contract()
         later = contract.versions.add()
@@ -264,6 +265,7 @@ def test_who_is_covered_twice_is_told_who_pays_first(server: ServerProcess, insu
     child = insured.family.child
     insured.enroll("2026-01-01")
     insured.enroll("2026-01-01", child=True)
+    assert insured.records("2026-03-01", child)
     other = Family(insured.family.channel, child=child)
     other.set_up()
     other.submit(other.enroll(other.base, "2025-06-01"), requester=admin())
