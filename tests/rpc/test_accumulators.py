@@ -26,6 +26,7 @@ def insured(server: ServerProcess, internal: grpc.Channel) -> Iterator[Insured]:
         family = Insured(channel, internal).set_up()
         family.enroll("2026-01-01")
         family.enroll("2026-01-01", child=True)
+        assert family.reason(SERVICE) == "COVERED"  # the tokens of what follows say nothing of these writes
         yield family
 
 

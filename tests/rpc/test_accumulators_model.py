@@ -42,6 +42,7 @@ class Accumulators(RuleBasedStateMachine):
         self.insured.enroll("2026-01-01")
         self.insured.enroll("2026-01-01", child=True)
         self.insured.enroll("2026-07-01", module=self.insured.family.plus)
+        assert self.insured.reason(ON_PLUS) == "COVERED"
         self.made: list[Made] = []
         self.covered_until = "9999-12-31"
         return self.apply(0, ON_BASE, 10_00)

@@ -172,7 +172,9 @@ def test_lists_of_coverage(insured: Insured) -> None:
     )
     assert [days(record) for record in active.records] == [("2026-01-01", "2026-06-30")]
     of_contract = insured.checks.ListCoverage(
-        pb.ListCoverageRequest(contract_id=family.contract_id, days=span("2026-01-01", "2026-12-31"))
+        pb.ListCoverageRequest(
+            contract_id=family.contract_id, days=span("2026-01-01", "2026-12-31"), consistency_token=token
+        )
     )
     assert sorted((r.member_id, *days(r)) for r in of_contract.records) == sorted(
         [(family.primary, "2026-01-01", "2026-12-31"), (family.child, "2026-01-01", "2026-06-30")]
