@@ -9,6 +9,9 @@ import uvloop
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_check_service_pb2_grpc as pb_grpc
 from server import log
+from server.identity.entrances import public_entrance
+from server.identity.policy import ELIGIBILITY_CHECK
+from server.interceptors.limits import Load
 from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
@@ -30,10 +33,12 @@ async def serve(answer: bytes) -> None:
         "affilia.eligibility.v1.EligibilityCheckService",
         lambda core, tokens: Nothing(answer),  # type: ignore[abstract]  # the other methods are not asked
         pb_grpc.add_EligibilityCheckServiceServicer_to_server,
+        ELIGIBILITY_CHECK,
     )
     settings = Settings(listen="127.0.0.1:0", dev=True, log_format="json")
     log.configure(settings)
-    listener = Listener([service], nothing, nothing, settings)
+    entrance, load = await public_entrance(settings), Load(settings.most_calls)
+    listener = Listener([service], nothing, nothing, settings, entrance, load)
     await listener.start(settings.listen)
     print(listener.address, flush=True)
     await asyncio.Event().wait()

@@ -56,6 +56,11 @@ class Reason(StrEnum):
     APPLICATION_UNKNOWN = "APPLICATION_UNKNOWN"
     COVERAGE_UNKNOWN = "COVERAGE_UNKNOWN"
     PROJECTION_BEHIND = "PROJECTION_BEHIND"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    METHOD_UNKNOWN = "METHOD_UNKNOWN"
+    MEMBER_STILL_COVERED = "MEMBER_STILL_COVERED"
+    MEMBER_ERASED = "MEMBER_ERASED"
 
 
 class DomainError(Exception):
@@ -224,6 +229,15 @@ class DatabaseUnavailable(DomainError):
         super().__init__("The database is away; repeat with the same request id.")
 
 
+class Overloaded(DomainError):
+    """More is asked for than can be done in time; nothing of this call was."""
+
+    reason = Reason.OVERLOADED
+
+    def __init__(self) -> None:
+        super().__init__("Too much is going on; try again after the delay.")
+
+
 class ShuttingDown(DomainError):
     reason = Reason.SHUTTING_DOWN
 
@@ -257,6 +271,39 @@ class ConsumerTooSlow(DomainError):
 
 class CannotBePriced(DomainError):
     """There is no price for what is asked, and none is guessed."""
+
+
+class MemberErased(CannotBePriced):
+    """Nothing can be decided or priced any more that rests on facts that were erased."""
+
+    reason = Reason.MEMBER_ERASED
+
+    def __init__(self, member_id: UUID) -> None:
+        super().__init__(f"The facts of member {member_id} were erased.", member_id=member_id)
+
+
+class MemberStillCovered(DomainError):
+    reason = Reason.MEMBER_STILL_COVERED
+
+    def __init__(self, member_id: UUID, group_id: UUID) -> None:
+        super().__init__(
+            f"Member {member_id} is covered in group {group_id} today or later; end that first.",
+            member_id=member_id,
+            group_id=group_id,
+        )
+
+
+class PastClosed(DomainError):
+    """A change of days that were closed when somebody's facts were erased."""
+
+    reason = Reason.MEMBER_ERASED
+
+    def __init__(self, member_id: UUID, until: date) -> None:
+        super().__init__(
+            f"The facts of member {member_id} of the group were erased; its days before {until} stay as they are.",
+            member_id=member_id,
+            date=until,
+        )
 
 
 class NoContractVersion(CannotBePriced):

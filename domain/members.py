@@ -86,6 +86,8 @@ class Facts:
     employments: tuple[Employment, ...] = ()
     health_regimes: tuple[HealthRegimeSpan, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    erased_on: date | None = None
+    """When everything was erased; nothing else is known then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from server.settings import Settings
 
@@ -17,6 +17,8 @@ def parser() -> argparse.ArgumentParser:
     for name, field in Settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
         text = f"{field.description} Default: {field.default}." if field.default != "" else field.description
+        if field.annotation is SecretStr:
+            continue  # everybody on the machine can read a command line
         if field.annotation is bool:
             serve.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
         else:
@@ -32,9 +34,10 @@ def settings_from(arguments: list[str]) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as wrong:
         for error in wrong.errors():
-            name = "_".join(str(part) for part in error["loc"])
+            name = "_".join(str(part) for part in error["loc"][:1])
             sentence = error["msg"].removeprefix("Value error, ")
-            print(f"AFFILIA_{name.upper()}: {sentence}", file=sys.stderr)
+            # What settings say together names the variables itself.
+            print(f"AFFILIA_{name.upper()}: {sentence}" if name else sentence, file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -46,12 +49,14 @@ def main() -> None:
     import uvloop
 
     from domain.errors import DatabaseUnavailable
+    from server.identity.certificates import CertificateUnreadable
+    from server.identity.keys import KeysUnreadable
     from server.listener import AddressTaken
     from server.process import serve
     from server.workers.premium_running import DaskMissing
     from server.workers.relaying import KafkaMissing
     from storage.embedded import EmbeddedDatabaseFailed
-    from storage.migrations import DatabaseTooOld
+    from storage.migrations import DatabaseTooOld, RoleTooStrong
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -59,8 +64,11 @@ def main() -> None:
     except (
         AddressTaken,
         EmbeddedDatabaseFailed,
+        CertificateUnreadable,
         DatabaseTooOld,
         DatabaseUnavailable,
+        KeysUnreadable,
+        RoleTooStrong,
         KafkaMissing,
         DaskMissing,
     ) as failed:

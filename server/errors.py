@@ -60,6 +60,11 @@ STATUS: dict[Reason, StatusCode] = {
     Reason.COVERAGE_UNKNOWN: StatusCode.NOT_FOUND,
     Reason.PROJECTION_BEHIND: StatusCode.UNAVAILABLE,
     Reason.ALREADY_INVOICED: StatusCode.FAILED_PRECONDITION,
+    Reason.UNAUTHENTICATED: StatusCode.UNAUTHENTICATED,
+    Reason.NOT_ALLOWED: StatusCode.PERMISSION_DENIED,
+    Reason.METHOD_UNKNOWN: StatusCode.UNIMPLEMENTED,
+    Reason.MEMBER_STILL_COVERED: StatusCode.FAILED_PRECONDITION,
+    Reason.MEMBER_ERASED: StatusCode.FAILED_PRECONDITION,
 }
 
 RETRY_AFTER_SECONDS: dict[Reason, float] = {
@@ -77,6 +82,37 @@ class TooLate(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The call took longer than its deadline; a write may have been done: repeat it.")
+
+
+class Unauthenticated(DomainError):
+    """The sentence says what is wrong with the credentials, never what they hold."""
+
+    reason = Reason.UNAUTHENTICATED
+
+
+class NotAllowed(DomainError):
+    """The same answer whether what was asked for exists or not."""
+
+    reason = Reason.NOT_ALLOWED
+
+    def __init__(self) -> None:
+        super().__init__("The caller may not do this, or not with what the request names.")
+
+
+class TooManyOfCaller(DomainError):
+    """One caller has as much open as anyone may; the others are not to wait for it."""
+
+    reason = Reason.OVERLOADED
+
+    def __init__(self, what: str, most: int) -> None:
+        super().__init__(f"The caller has {most} {what} open, the most that one may; end some first.", most=str(most))
+
+
+class MethodUnknown(DomainError):
+    reason = Reason.METHOD_UNKNOWN
+
+    def __init__(self) -> None:
+        super().__init__("This listener has no such method.")
 
 
 class Defect(DomainError):

@@ -14,13 +14,15 @@ import structlog
 from domain.errors import DatabaseUnavailable, ShuttingDown
 from server import log as logging
 from server.cycles import GC_THRESHOLDS
-from server.interceptors.identity import LOOPBACK, system_clock
+from server.exposure import EMBEDDED
+from server.identity.entrances import internal_entrance, public_entrance
+from server.interceptors.limits import Load
 from server.listener import Listener
-from server.operations.call import Call
 from server.operations.core import Core, core_on
 from server.operations.eligibility_state import EnrollmentSource
 from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
+from server.system import own_call
 from server.tokens import Tokens
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
 from server.workers.premium_following import follow_for_ever
@@ -34,9 +36,10 @@ from server.workers.tailing import remind_for_ever, tail_for_ever
 from storage.database import Database
 from storage.deployment import read_deployment
 from storage.embedded import EmbeddedPostgres
-from storage.migrations import migrate
+from storage.migrations import make_application_role, migrate, refuse_owner, role_of
 
 PROBE_SECONDS = 1.0
+APPLICATION_ROLE = "affilia"
 FEED_SECONDS = 10.0
 """How long a server that starts waits for the feed to be read, before it refuses to."""
 
@@ -55,10 +58,9 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """A server from start to drained. Raises EmbeddedDatabaseFailed, AddressTaken, DatabaseUnavailable."""
-    embedded = None if settings.database_url else EmbeddedPostgres.start(settings.data_dir)
-    url = embedded.url if embedded else settings.database_url
+    embedded = EmbeddedPostgres.start(settings.data_dir) if settings.database_url in ("", EMBEDDED) else None
     try:
-        await asyncio.to_thread(migrate, url)
+        url = await asyncio.to_thread(_prepared, settings, embedded)
         database = Database(url, settings.pool_size)
         await database.open()
         try:
@@ -71,6 +73,19 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             embedded.stop()
 
 
+def _prepared(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
+    """Brings the database to the newest schema; answers with how the application connects."""
+    if embedded:
+        make_application_role(embedded.url, APPLICATION_ROLE)
+        migrate(embedded.url, APPLICATION_ROLE)
+        return embedded.url_of(APPLICATION_ROLE)
+    url = settings.database_url
+    migrate(settings.migration_url or url, role_of(url) if settings.migration_url else "")
+    if not settings.dev:
+        refuse_owner(url)
+    return url
+
+
 @asynccontextmanager
 async def _serving(
     settings: Settings, url: str, database: Database, embedded: EmbeddedPostgres | None
@@ -78,10 +93,18 @@ async def _serving(
     async with database.reading() as connection:
         tokens = Tokens((await read_deployment(connection)).token_key)
     core = core_on(database)
-    listeners = [Listener(services, core, tokens, settings) for services in (PUBLIC, INTERNAL)]
+    load = Load(settings.most_calls)
+    listeners = [
+        Listener(PUBLIC, core, tokens, settings, await public_entrance(settings), load),
+        Listener(INTERNAL, core, tokens, settings, internal_entrance(settings), load),
+    ]
     background: list[asyncio.Task[None]] = []
     remote = settings.enrollment_source
-    source: EnrollmentSource = RemoteFeed(remote) if remote else OwnFeed(core, tokens)
+    source: EnrollmentSource = (
+        RemoteFeed(remote, settings.enrollment_source_token, settings.enrollment_source_ca)
+        if remote
+        else OwnFeed(core, tokens)
+    )
     core.eligibility.source = source
     tailing = asyncio.create_task(tail_for_ever(core, url))
     try:
@@ -90,7 +113,7 @@ async def _serving(
         await listeners[1].start(settings.internal_listen)
         for listener in listeners:
             await listener.tell_health(serving=True)
-        own_calls = Call("recompute-worker", LOOPBACK, system_clock)
+        own_calls = own_call("recompute-worker")
         background.append(asyncio.create_task(recompute_for_ever(core, own_calls, settings.recompute_pauses)))
         background.append(asyncio.create_task(sequence_for_ever(core)))
         background.append(asyncio.create_task(trim_for_ever(core, settings.feed_keep_days)))
@@ -106,6 +129,7 @@ async def _serving(
         if settings.kafka_bootstrap:
             relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
             background.append(asyncio.create_task(relay_for_ever(core, url, relay)))
+        background.append(asyncio.create_task(load.watch_for_ever()))
         background.append(asyncio.create_task(_probe(database, listeners, embedded)))
         yield Running(core, *listeners)
     finally:
@@ -169,7 +193,8 @@ async def _announce(settings: Settings, server: Running) -> None:
     )
     if settings.dev:
         print(
-            "--dev: no identity is asked for, and x-affilia-today sets a call's today. Loopback only.",
+            "WARNING --dev: whoever reaches this server may do everything, nobody is asked for a token, and"
+            " x-affilia-today sets a call's today. Loopback only; never with real data.",
             flush=True,
         )
     if settings.sample_book:

@@ -97,8 +97,12 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """How to connect, as a libpq URL."""
-        return f"postgresql://postgres@/postgres?host={self._socket_directory()}"
+        """How its owner connects, as a libpq URL."""
+        return self.url_of("postgres")
+
+    def url_of(self, role: str) -> str:
+        """How a role connects, as a libpq URL."""
+        return f"postgresql://{role}@/postgres?host={self._socket_directory()}"
 
     def ensure_running(self) -> None:
         """Starts it again if it is gone; recovery from its log is PostgreSQL's own. Does nothing once stopped.

@@ -82,6 +82,14 @@ async def lock_free_groups(tx: Connection, group_keys: list[int]) -> list[Locked
     return [_locked(row) for row in await cursor.fetchall()]
 
 
+async def groups_of_member(connection: Connection, member_id: UUID) -> list[int]:
+    """The keys of all groups that concern a member, or did, in order."""
+    cursor = await connection.execute(
+        "SELECT group_key FROM group_member WHERE member_id = %s ORDER BY group_key", [member_id]
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[int, list[Decision]]:
     """What the approved requests of some groups say, by group key, each in order of approval."""
     cursor = await connection.execute(

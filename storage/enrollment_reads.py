@@ -68,6 +68,33 @@ async def group_heads(connection: Connection, groups: Sequence[UUID | GroupKey])
     return by_id | {head.key: head for head in found}
 
 
+async def primary_of(connection: Connection, group_id: UUID) -> UUID | None:
+    """In whose name a group stands; None where there is no such group."""
+    cursor = await connection.execute("SELECT primary_id FROM enrollment_group WHERE group_id = %s", [group_id])
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def primary_of_change_request(connection: Connection, change_request_id: UUID) -> UUID | None:
+    """In whose name the group of a change request stands; None where there is no such request."""
+    cursor = await connection.execute(
+        "SELECT primary_id FROM enrollment_group JOIN change_request USING (group_key) WHERE change_request_id = %s",
+        [change_request_id],
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def members_of(connection: Connection, group: UUID | GroupKey) -> set[UUID]:
+    """Whom a group concerns, or has concerned; nobody where there is no such group."""
+    where, named = _named(group)
+    cursor = await connection.execute(
+        f"SELECT member_id FROM group_member JOIN enrollment_group USING (group_key) WHERE {where}",
+        list(named.values()),
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
 async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
     """A group at a revision, optionally only its periods with a day in a span. Raises RevisionUnknown."""
     (state,) = await group_states(connection, [head], as_of, touching)

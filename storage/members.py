@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -80,6 +80,14 @@ class StoredMembers:
             [after, after, limit],
         )
         return [RecordedMember(member_from_document(d), n, at) for d, n, at in await cursor.fetchall()]
+
+
+async def erase(tx: Connection, member_id: UUID, on: date) -> None:
+    """Takes everything personal out of every state of a member, and out of the notes of requests that name them.
+
+    The member must be locked ("member", exclusively). Done with the rights of the tables' owner.
+    """
+    await tx.execute("SELECT erase_member(%s, %s)", [member_id, on])
 
 
 async def record_member(tx: Connection, member: Member, current: RecordedMember | None) -> datetime:

@@ -20,6 +20,7 @@ from domain.premiums.ledger import LedgerRow, NewRow, offset
 from domain.premiums.months import Month
 from storage.database import Connection
 from storage.premium_prices import StoredPrices
+from storage.requests import lock
 
 
 class EntryPlace(NamedTuple):
@@ -311,9 +312,7 @@ async def lock_entries(tx: Connection, prices: StoredPrices, entry_ids: Sequence
     that there are not are left out."""
     places = sorted({place for entry_id in entry_ids if (place := place_of(entry_id))})
     keys, months = [place.stretch_key for place in places], [place.month for place in places]
-    await tx.execute(
-        "SELECT FROM premium_stretch WHERE stretch_key = ANY(%s) ORDER BY stretch_key FOR NO KEY UPDATE", [keys]
-    )
+    await lock(tx, "premium_entry", *entry_ids)
     cursor = await tx.execute(
         f"{_ENTRIES} WHERE (s.stretch_key, m.month) IN"
         " (SELECT * FROM unnest(%(keys)s::bigint[], %(months)s::integer[]))"

@@ -509,3 +509,20 @@ accumulator_entry = Table(
     Column("family_used", BigInteger, nullable=False),
     comment="The ledger of applications and reversals by code, with the balances after; never changed.",
 )
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("entry_key", BigInteger, Identity(always=True), primary_key=True),
+    _recorded_at(),
+    Column("call_id", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("caller_kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("ids", JSONB, nullable=False, comment="The ids that the request names, by field."),
+    Column("outcome", Text, nullable=False),
+    Index(None, "recorded_at"),
+    Index(None, "subject", "recorded_at"),
+    Index(None, "ids", postgresql_using="gin", postgresql_ops={"ids": "jsonb_path_ops"}),
+    comment="Who did what, when, by which call, and how it ended; never changed, not even readable to the application.",
+)

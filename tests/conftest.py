@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -27,7 +27,7 @@ READY = re.compile(r"affilia is ready: (\S+) \(public\), (\S+) \(internal\)")
 class ServerProcess:
     """`python -m server serve --dev` in a process of its own, on free ports."""
 
-    def __init__(self, data_dir: Path, *flags: str) -> None:
+    def __init__(self, data_dir: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / "server.log"
         data_dir.mkdir(parents=True, exist_ok=True)
         arguments = [sys.executable, "-m", "server", "serve", "--dev", "--no-sample-book"]
@@ -35,7 +35,11 @@ class ServerProcess:
         self.process = subprocess.Popen(
             [*arguments, *ports, "--data-dir", str(data_dir), *flags],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+            env={
+                **os.environ,
+                **(environment or {}),
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+            },
             stdout=subprocess.PIPE,
             stderr=self.log.open("ab"),
             text=True,

@@ -39,6 +39,7 @@ def write(upgrade: list[str]) -> None:
         "--group=dev",
         "--extra=kafka",
         "--extra=dask",
+        "--extra=tracing",
         "--constraint",
         RUN_LOCK.name,
         "--output-file",

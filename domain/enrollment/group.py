@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import Days, Span
+from domain.enrollment.closing import Closed
 from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment, desired_days, overridden_days
 from domain.enrollment.rulebook import Rulebook
@@ -32,6 +33,7 @@ class GroupBasis:
     primary_id: UUID
     decisions: tuple[Decision, ...]
     facts: Mapping[UUID, Facts]
+    closed: Closed | None = None
 
     def membership_types(self) -> dict[UUID, MembershipType]:
         """The type of everyone whom approved decisions name, and of the primary."""
@@ -49,6 +51,7 @@ class GroupBasis:
             self.membership_types() if types is None else types,
             self.facts,
             overridden_days(self.decisions, self.contract),
+            self.closed,
         )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import NO_DAYS, Days, union
+from domain.enrollment.closing import Closed
 from domain.enrollment.decisions import EnrollmentKey
 from domain.enrollment.desired import Overrides
 from domain.members import Facts
@@ -59,13 +60,15 @@ class Demands:
 
 @dataclass(slots=True)
 class Rulebook:
-    """The demands on the members of one group; `membership_types` holds everyone who may be enrolled."""
+    """The demands on the members of one group; `membership_types` holds everyone who may be enrolled. Of days that are
+    `closed` nothing is demanded."""
 
     contract: Contract
     primary_id: UUID
     membership_types: Mapping[UUID, MembershipType]
     facts: Mapping[UUID, Facts]
     overrides: Overrides
+    closed: Closed | None = None
     _holding: Holding = field(init=False)
     _demands: dict[EnrollmentKey, Demands] = field(default_factory=dict)
 

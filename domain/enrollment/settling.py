@@ -39,11 +39,13 @@ class Settlement:
 
 def settle(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> Settlement:
     """The largest set of days; unique, whatever the order of rules, members and modules."""
-    first = _largest_kept(dict(desired), rulebook, Enrollments({}))
+    closed = rulebook.closed
+    start = closed.still_open(desired) if closed else dict(desired)
+    first = _largest_kept(start, rulebook, Enrollments({}))
     at_most = Enrollments(first).by_member()
     # The second fixed point lies below the first, which is therefore as good a start as Desired.
     settled = _largest_kept(first, rulebook, Enrollments({}, at_most))
-    return Settlement(desired, rulebook, Enrollments(settled, at_most))
+    return Settlement(desired, rulebook, Enrollments(closed.with_past(settled) if closed else settled, at_most))
 
 
 def _largest_kept(start: DaysByEnrollment, rulebook: Rulebook, phase: Enrollments) -> DaysByEnrollment:

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.catalog.contract import Contract, ContractVersion
 from domain.days import to_day
 from domain.enrollment.decisions import EnrollmentKey
-from domain.errors import NobodyCovered, NoContractVersion, NoModules
+from domain.errors import MemberErased, NobodyCovered, NoContractVersion, NoModules
 from domain.identity import enrollment_id
 from domain.members import Facts, HealthRegime
 from domain.membership import MembershipType
@@ -39,9 +39,16 @@ class Policy:
     primary_id: UUID
     facts: Mapping[UUID, Facts]
 
+    def facts_of(self, member_id: UUID) -> Facts:
+        """Raises MemberErased."""
+        facts = self.facts.get(member_id, Facts())
+        if facts.erased_on:
+            raise MemberErased(member_id)
+        return facts
+
     def regime_on(self, on: date) -> HealthRegime:
         """The primary's, in which everyone on a policy is priced; STANDARD where none is recorded."""
-        facts = self.facts.get(self.primary_id, Facts())
+        facts = self.facts_of(self.primary_id)
         day = to_day(on)
         return next((span.regime for span in facts.health_regimes if span.days.holds(day)), HealthRegime.STANDARD)
 
@@ -68,7 +75,7 @@ def enrolled_specs(
     specs = [
         BeneficiarySpec(
             beneficiary_type=types[member_id],
-            born_on=policy.facts.get(member_id, Facts()).born_on,
+            born_on=policy.facts_of(member_id).born_on,
             regime=regime,
             module_ids=tuple(module_ids),
             enrollment_ids={m: enrollment_id(policy.group_id, member_id, m) for m in module_ids},

@@ -1,34 +1,45 @@
-"""Who calls, and what is today for them: fills the `Call` that every operation receives."""
+"""Who calls, and whether the method is open to them: fills the `Call` that every operation receives."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 
 import structlog
 
 from domain.errors import FieldViolation, RequestMalformed
-from server.interceptors.wrapping import Around
-from server.operations.call import Call, Caller, CallerKind, begin_call
+from server.errors import MethodUnknown, NotAllowed
+from server.identity.callers import Callers
+from server.identity.policy import Policy
+from server.interceptors.lasting import LastingCalls
+from server.interceptors.wrapping import UNKNOWN, Around
+from server.operations.call import Call, begin_call
 from server.rpc_types import Context
+from server.system import system, system_clock
 
 TODAY = "x-affilia-today"
-LOOPBACK = Caller(CallerKind.SERVICE, "loopback")
-"""Until identity lands, whoever reaches the loopback interface is trusted."""
+HEALTH = "/grpc.health.v1.Health/"
+NOBODY = system("nobody")
 
 
-def system_clock() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
-
-
-def identified(*, dev: bool) -> Around:
-    """Begins every call as the trusted loopback caller; with `dev`, on the day that the call's metadata names."""
+def identified(callers: Callers, policy: Policy, lasting: LastingCalls, *, dev: bool) -> Around:
+    """Begins every call as its caller's; with `dev`, on the day that the call's metadata names. Health is for all."""
 
     @asynccontextmanager
     async def begun(method: str, context: Context) -> AsyncIterator[None]:
         call_id = str(structlog.contextvars.get_contextvars().get("call_id", ""))
-        begin_call(Call(call_id, LOOPBACK, system_clock, _today(context) if dev else None))
-        yield
+        if method.startswith(HEALTH):
+            begin_call(Call(call_id, NOBODY, system_clock, None, method))
+            yield
+            return
+        credentials = callers.credentials(context)
+        caller, expires_at = await callers.caller(credentials)
+        if method == UNKNOWN:
+            raise MethodUnknown
+        begin_call(Call(call_id, caller, system_clock, _today(context) if dev else None, method))
+        if not policy.opens(method, caller):
+            raise NotAllowed
+        with lasting.authorised_again(context, callers, credentials, expires_at):
+            yield
 
     return begun
 

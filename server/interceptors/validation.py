@@ -1,4 +1,5 @@
-"""Bytes become a message that means something, or the call ends: nothing malformed reaches a servicer.
+"""Bytes become a message that means something and that the caller may send, or the call ends: nothing else reaches a
+servicer.
 
 grpc.aio by itself answers garbage with UNKNOWN and tells the caller the exception's text; so parsing and serialising
 happen here, inside the errors interceptor. Health and reflection are parsed here too; what their messages may hold is
@@ -13,16 +14,23 @@ from google.protobuf.message import DecodeError
 
 from domain.errors import FieldViolation, RequestMalformed
 from server.checking import violations
+from server.errors import NotAllowed
+from server.identity.policy import ADMINS_ONLY, Permission, Policy
 from server.interceptors.wrapping import rewrapped
+from server.mapping.named_ids import ids_of
+from server.operations.call import current_call
+from server.operations.core import Core
 from server.rpc_types import Context, Continuation, Handler
 
 OURS = "/affilia."
 
 
 class ValidationInterceptor(grpc.aio.ServerInterceptor):
-    """Parses every request, and checks ours; serialises our responses."""
+    """Parses every request, and checks ours; serialises our responses. `policy` is asked about ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, core: Core, policy: Policy) -> None:
+        self._core = core
+        self._policy = policy
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -35,12 +43,14 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return handler
-            self._wrapped[method] = _validated(handler, ours=method.startswith(OURS))
+            permission = self._policy.permissions.get(method, ADMINS_ONLY)
+            self._wrapped[method] = _validated(handler, self._core, permission, ours=method.startswith(OURS))
         return self._wrapped[method]
 
 
-def _validated(handler: Handler, *, ours: bool) -> Handler:
+def _validated(handler: Handler, core: Core, permission: Permission, *, ours: bool) -> Handler:
     read = _reader(handler, ours=ours)
+    asks = permission.asks_of
     # Others may write their responses by themselves (health's Watch), past us: gRPC keeps serialising those.
     serialise: Any = handler.response_serializer if ours else _as_it_is
     codec = {"request_deserializer": None, "response_serializer": None if ours else handler.response_serializer}
@@ -48,14 +58,20 @@ def _validated(handler: Handler, *, ours: bool) -> Handler:
     # What is told many times is serialised once, before it comes here.
     def call(behaviour: Any) -> Any:
         async def checked(data: Any, context: Context) -> Any:
-            response = await behaviour(read(data), context)
+            request = read(data)
+            if ours and current_call().caller.kind in asks:
+                await _judge(core, permission, request)
+            response = await behaviour(request, context)
             return response if isinstance(response, bytes) else serialise(response)
 
         return checked
 
     def stream(behaviour: Any) -> Any:
         async def checked(data: Any, context: Context) -> AsyncIterator[Any]:
-            responses = behaviour(read(data), context)
+            request = read(data)
+            if ours and current_call().caller.kind in asks:
+                await _judge(core, permission, request)
+            responses = behaviour(request, context)
             try:
                 async for response in responses:
                     yield response if isinstance(response, bytes) else serialise(response)
@@ -85,6 +101,14 @@ def _reader(handler: Handler, *, ours: bool) -> Callable[[Any], Any]:
             yield read(data)
 
     return read_all if handler.request_streaming else read
+
+
+async def _judge(core: Core, permission: Permission, request: Any) -> None:
+    """Raises NotAllowed where the caller may not ask this. Notes for the audit log which ids the request names."""
+    call = current_call()
+    call.trail.ids.update(ids_of(request))
+    if not await permission.allows(core, call.caller, request):
+        raise NotAllowed
 
 
 def _as_it_is(response: Any) -> Any:

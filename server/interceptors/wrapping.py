@@ -9,6 +9,9 @@ import grpc
 
 from server.rpc_types import Context, Continuation, Handler
 
+UNKNOWN = "unknown"
+"""The name of every method that a listener does not have."""
+
 Proceed = Callable[[Any], Awaitable[Any]]
 """Goes on with a request; gives the response, or for a stream the response iterator."""
 
@@ -42,8 +45,10 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            if handler is None:
-                return handler
+            if handler is None:  # remembered under one name: callers can make up any number
+                if UNKNOWN not in self._wrapped:
+                    self._wrapped[UNKNOWN] = rewrapped(_no_method(), self._call(UNKNOWN), self._stream(UNKNOWN))
+                return self._wrapped[UNKNOWN]
             wrapped = self._wrapped[method] = rewrapped(handler, self._call(method), self._stream(method))
         return wrapped
 
@@ -93,6 +98,18 @@ def rewrapped(handler: Handler, call: Callable[[Any], Any], stream: Callable[[An
     if handler.stream_unary:
         return grpc.stream_unary_rpc_method_handler(call(handler.stream_unary), **codec)
     return grpc.stream_stream_rpc_method_handler(stream(_generating(handler.stream_stream)), **codec)
+
+
+def _no_method() -> Handler:
+    """Stands for a method that is not there, so that what is around every call is around these, too; identity ends
+    them."""
+
+    async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
+        nothing: tuple[Any, ...] = ()
+        for response in nothing:  # which makes this a generator
+            yield response
+
+    return grpc.stream_stream_rpc_method_handler(answer)
 
 
 def _generating(behaviour: Any) -> Any:

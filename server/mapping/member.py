@@ -43,6 +43,7 @@ def member_to_proto(member: Member, recorded_at: datetime) -> pb.Member:
         kind=MEMBER_KINDS.to_proto(member.kind),
         display_name=member.display_name,
         recorded_at=timestamp_to_proto(recorded_at),
+        erased_on=date_to_proto(member.facts.erased_on) if member.facts.erased_on else None,
     )
 
 

@@ -88,7 +88,7 @@ async def apply_accumulators(core: Core, call: Call, request: ApplyRequest, writ
         await ledger.add_application(tx, new, applied, _answer_to_document(answer))
         return answer
 
-    answer = await core.database.write(work)
+    answer = await core.write(call, work)
     core.eligibility.usage_written.set()
     return answer
 
@@ -148,7 +148,7 @@ async def reverse_accumulators(core: Core, call: Call, application_id: UUID) -> 
         await ledger.add_reversal(tx, made, entries, after, _reversal_to_document(answer))
         return answer
 
-    answer = await core.database.write(work)
+    answer = await core.write(call, work)
     core.eligibility.usage_written.set()
     return answer
 

@@ -1,12 +1,8 @@
-"""Who calls, when, and under which id: the one context that every operation receives.
-
-Until identity lands, every caller is taken for a trusted service on the loopback interface; the interceptor that
-fills this object is the only place that will change.
-"""
+"""Who calls, when, and under which id: the one context that every operation receives."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -17,21 +13,36 @@ Clock = Callable[[], datetime]
 
 class CallerKind(StrEnum):
     MEMBER = "MEMBER"
+    """One insured person; sees themselves and the groups in which they are primary."""
     ADMIN = "ADMIN"
+    """Somebody of the back office."""
     SERVICE = "SERVICE"
+    """A program, within its scopes."""
+    SYSTEM = "SYSTEM"
+    """The server itself, who is let in over the loopback interface, and whoever calls a `--dev` server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `subject` is an id of theirs, never a name."""
+    """Who calls. `subject` is an id of theirs, never a name; a member's is their member id."""
 
     kind: CallerKind
     subject: str
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """What the audit log is told about a call beside its caller and method: which ids its request names, and whether
+    its transaction has already written the entry."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call; every operation receives it, whether it looks at it yet or not, so that identity only has to fill it.
+    """One call of a method, by its full name (`/package.Service/Method`).
 
     `today_override` is the day that a `--dev` server was told to take for today.
     """
@@ -40,6 +51,8 @@ class Call:
     caller: Caller
     clock: Clock
     today_override: date | None = None
+    method: str = ""
+    trail: Trail = field(default_factory=Trail, compare=False)
 
     def today(self, time_zone: str) -> date:
         """The date in a time zone, by IANA name."""

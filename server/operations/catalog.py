@@ -118,7 +118,7 @@ async def _record(
         await remember(tx, key, {"revision": revision})
         return await core.contracts.state(tx, contract_id, revision)
 
-    recorded = await core.database.write(work)
+    recorded = await core.write(call, work)
     core.recompute_wanted.set()
     return recorded
 

@@ -9,14 +9,15 @@ from domain.catalog.contract import Contract
 from domain.days import to_date, to_day
 from domain.enrollment import choices
 from domain.enrollment.choices import Choice
+from domain.enrollment.closing import erased_among
 from domain.enrollment.decisions import ChangeProposal, EnrollmentKey, GroupKey
 from domain.enrollment.differences import differences
-from domain.enrollment.group import Period, periods
+from domain.enrollment.group import GroupBasis, Period, periods
 from domain.enrollment.history import ChangeRequest, GroupState
 from domain.enrollment.judging import Judgement, judge
 from domain.enrollment.proposals import proposal_violations
 from domain.enrollment.verdicts import Verdict
-from domain.errors import ModuleUnknown, RequestMalformed, RevisionMismatch
+from domain.errors import MemberErased, ModuleUnknown, PastClosed, RequestMalformed, RevisionMismatch
 from domain.identity import group_id
 from domain.membership import MembershipType
 from domain.pricing.changes import CostOutcome, cost_change, enrolled_on, with_choice
@@ -42,12 +43,13 @@ class Submitted:
 async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal) -> Submitted:
     """Judges a proposal and, if nothing speaks against it, carries it out; a repeated one answers the same again.
 
-    Raises RequestMalformed, RequestIdReused, ContractUnknown, ModuleUnknown, MemberUnknown, RevisionMismatch; nothing
-    is stored then (but for a recompute that was waiting, which stands whatever becomes of the request).
+    Raises RequestMalformed, RequestIdReused, ContractUnknown, ModuleUnknown, MemberUnknown, MemberErased, PastClosed,
+    RevisionMismatch; nothing is stored then (but for a recompute that was waiting, which stands whatever becomes of the
+    request).
     """
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
-    done = await core.database.write(lambda tx: _submit(core, call, key, proposal, tx))
+    done = await core.write(call, lambda tx: _submit(core, call, key, proposal, tx))
     core.events_written.set()
     if isinstance(done, RevisionMismatch):
         raise done
@@ -64,6 +66,7 @@ async def _submit(
     members = {scoped.change.member_id for scoped in proposal.changes}
     opened = await open_group(core, tx, group, also=members)
     await _refuse_unknown_modules(core, tx, proposal, opened.basis.contract)
+    refuse_erased(proposal, opened.basis)
     opened = await catch_up(call, tx, opened)
     current, expected = opened.group.revision, proposal.expected_revision
     if expected is not None and expected != current:
@@ -71,6 +74,16 @@ async def _submit(
     request = await _carry_out(call, key, proposal, tx, opened)
     await remember(tx, key, {"change_request_id": str(request.change_request_id)})
     return await _submitted(tx, request)
+
+
+def refuse_erased(proposal: ChangeProposal, basis: GroupBasis) -> None:
+    """Raises MemberErased for a proposal that names somebody whose facts were erased, PastClosed for one that would
+    change days that were closed by it."""
+    named = [proposal.key.primary_id, *(scoped.change.member_id for scoped in proposal.changes)]
+    if erased := erased_among(basis.facts, named):
+        raise MemberErased(erased)
+    if basis.closed and any(scoped.change.days.start < basis.closed.until for scoped in proposal.changes):
+        raise PastClosed(erased_among(basis.facts, basis.facts) or proposal.key.primary_id, to_date(basis.closed.until))
 
 
 async def _refuse_unknown_modules(core: Core, tx: Connection, proposal: ChangeProposal, contract: Contract) -> None:
@@ -143,6 +156,7 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
     async with core.database.snapshot() as connection:
         members = {scoped.change.member_id for scoped in proposal.changes}
         basis, state = await look_into(core, connection, proposal.key, also=members)
+        refuse_erased(proposal, basis)
         await _refuse_unknown_modules(core, connection, proposal, basis.contract)
     today = call.today(basis.contract.time_zone)
     judgement = judge(proposal, basis, state, to_day(today))

@@ -1,20 +1,24 @@
 """What every operation works with: the database, the sources of contracts and facts, and the bell of the workers."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.members import Facts
 from domain.premiums.affiliation import TermsBook
+from server.operations.call import Call
 from server.operations.eligibility_state import EligibilityState
 from server.operations.feed_tail import FeedTail
+from storage.audit import AuditEntry, add_entry
 from storage.contracts import RecordedContract, StoredContracts
 from storage.database import Connection, Database
 from storage.members import StoredMembers
 from storage.premium_prices import StoredPrices
+
+T = TypeVar("T")
 
 
 class ContractSource(Protocol):
@@ -72,8 +76,27 @@ class Core:
     eligibility: EligibilityState = field(default_factory=EligibilityState)
     runs_wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def write(self, call: Call, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Does what a call asks for in one transaction, which also enters the call into the audit log."""
+        if call.trail.recorded:
+            return await self.database.write(work)
+
+        async def entered(tx: Connection) -> T:
+            done = await work(tx)
+            await add_entry(tx, entry_of(call, "OK"))
+            return done
+
+        done = await self.database.write(entered)
+        call.trail.recorded = True
+        return done
+
 
 def core_on(database: Database) -> Core:
     """The core with the built-in sources."""
     contracts, members = StoredContracts(), StoredMembers()
     return Core(database, contracts, members, contracts, members)
+
+
+def entry_of(call: Call, outcome: str) -> AuditEntry:
+    """What the audit log is told of a call that ended so: who did what to what. Ids only."""
+    return AuditEntry(call.call_id, call.method, call.caller.kind, call.caller.subject, call.trail.ids, outcome)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from domain.errors import MemberUnknown, RequestMalformed
+from domain.errors import MemberErased, MemberUnknown, RequestMalformed
 from domain.members import Facts, FactTimeline, Member, MemberKind, timeline_violations, with_facts
 from server.operations.call import Call
 from server.operations.core import Core
@@ -19,7 +19,7 @@ from storage.requests import WriteKey, answered, lock, remember
 async def upsert_member(
     core: Core, call: Call, key: WriteKey, member_id: UUID, kind: MemberKind, display_name: str
 ) -> RecordedMember:
-    """Stores a member, or changes kind and name of one; facts stay. Raises RequestIdReused."""
+    """Stores a member, or changes kind and name of one; facts stay. Raises MemberErased, RequestIdReused."""
 
     async def work(tx: Connection) -> RecordedMember:
         if answer := await answered(tx, key):
@@ -27,9 +27,11 @@ async def upsert_member(
         await lock(tx, "member", member_id)
         current = await core.members.recorded(tx, member_id)
         facts = current.member.facts if current else Facts()
+        if facts.erased_on:
+            raise MemberErased(member_id)
         return await _record(tx, key, Member(member_id, kind, display_name, facts), current)
 
-    return await core.database.write(work)
+    return await core.write(call, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class FactsRecorded:
 async def record_facts(core: Core, call: Call, key: WriteKey, member_id: UUID, timeline: FactTimeline) -> FactsRecorded:
     """Replaces the timeline of one kind of fact, and enqueues the recompute of every group concerned.
 
-    Raises RequestMalformed, MemberUnknown, RequestIdReused.
+    Raises RequestMalformed, MemberUnknown, MemberErased, RequestIdReused.
     """
     if violations := timeline_violations(timeline):
         raise RequestMalformed(violations)
@@ -54,12 +56,14 @@ async def record_facts(core: Core, call: Call, key: WriteKey, member_id: UUID, t
         current = await core.members.recorded(tx, member_id)
         if current is None:
             raise MemberUnknown(member_id)
+        if current.member.facts.erased_on:
+            raise MemberErased(member_id)
         member = replace(current.member, facts=with_facts(current.member.facts, timeline))
         groups = await recomputes.enqueue_for_member(tx, member_id, call.today_override)
         recorded = await _record(tx, key, member, current, groups_concerned=groups)
         return FactsRecorded(recorded.recorded_at, groups)
 
-    recorded = await core.database.write(work)
+    recorded = await core.write(call, work)
     core.recompute_wanted.set()
     return recorded
 

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.days import Days
+from domain.days import Days, to_day
+from domain.enrollment.closing import Closed, last_erasure
 from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey, GroupKey
-from domain.enrollment.group import GroupBasis, days_of, replay
+from domain.enrollment.group import GroupBasis, Period, days_of, replay
 from domain.errors import GroupUnknown
+from domain.members import Facts
 from server.operations.core import Core
 from storage import enrollment, enrollment_reads, recomputes
 from storage.database import Connection
@@ -44,8 +46,9 @@ async def open_groups(
     Contracts and facts are kept from changing until the transaction ends. Raises ContractUnknown, MemberUnknown.
     """
     keys = {group.group_key: group.key for group in groups}
-    bases = await _bases(core, tx, keys, also, hold=True)
-    periods = await enrollment_reads.periods_at(tx, {group.group_key: group.revision for group in groups})
+    revisions = {group.group_key: group.revision for group in groups}
+    periods = await enrollment_reads.periods_at(tx, revisions)
+    bases = await _bases(core, tx, keys, also, periods, hold=True)
     waiting = await recomputes.waiting_recomputes(tx, list(keys))
     return [
         OpenGroup(g, bases[g.group_key], days_of(periods.get(g.group_key, ())), waiting.get(g.group_key))
@@ -67,17 +70,24 @@ async def look_into(
     try:
         head = await enrollment_reads.group_head(connection, key)
     except GroupUnknown:
-        return (await _bases(core, connection, {NOT_THERE: key}, also, hold=False))[NOT_THERE], {}
-    basis = (await _bases(core, connection, {head.group_key: key}, also, hold=False))[head.group_key]
+        return (await _bases(core, connection, {NOT_THERE: key}, also, {}, hold=False))[NOT_THERE], {}
+    periods = {head.group_key: await enrollment_reads.periods_of(connection, head.group_key, head.revision)}
+    basis = (await _bases(core, connection, {head.group_key: key}, also, periods, hold=False))[head.group_key]
     if await recomputes.waiting_recomputes(connection, [head.group_key]):
         return basis, replay(basis).days
-    return basis, days_of(await enrollment_reads.periods_of(connection, head.group_key, head.revision))
+    return basis, days_of(periods[head.group_key])
 
 
 async def _bases(
-    core: Core, connection: Connection, keys: Mapping[int, GroupKey], also: Iterable[UUID], *, hold: bool
+    core: Core,
+    connection: Connection,
+    keys: Mapping[int, GroupKey],
+    also: Iterable[UUID],
+    periods: Mapping[int, Sequence[Period]],
+    *,
+    hold: bool,
 ) -> dict[int, GroupBasis]:
-    """What groups are computed from, by group key."""
+    """What groups are computed from, by group key; `periods` are those of their newest revisions."""
     contracts = {
         contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
         for contract_id in sorted({key.contract_id for key in keys.values()})
@@ -87,10 +97,19 @@ async def _bases(
     for of_group in decisions.values():
         members |= _enrolled_by(of_group)
     facts = await core.fact_source.current_facts(connection, members, hold=hold)
-    return {
-        group_key: GroupBasis(contracts[key.contract_id], key.primary_id, tuple(decisions.get(group_key, ())), facts)
-        for group_key, key in keys.items()
-    }
+
+    def basis(group_key: int, key: GroupKey) -> GroupBasis:
+        of_group = tuple(decisions.get(group_key, ()))
+        named = {key.primary_id} | _enrolled_by(of_group)
+        closed = _closed(facts, named, periods.get(group_key, ()))
+        return GroupBasis(contracts[key.contract_id], key.primary_id, of_group, facts, closed)
+
+    return {group_key: basis(group_key, key) for group_key, key in keys.items()}
+
+
+def _closed(facts: Mapping[UUID, Facts], members: Iterable[UUID], periods: Iterable[Period]) -> Closed | None:
+    until = last_erasure(facts[member_id] for member_id in members)
+    return Closed(to_day(until), days_of(periods)) if until else None
 
 
 def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:

@@ -1,17 +1,18 @@
 """Computing premiums into the ledger, of one policy or of many: many cost as many queries as one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.catalog.contract import Contract
+from domain.enrollment.closing import last_erasure
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period, days_of
 from domain.errors import CannotBePriced, DomainError
 from domain.premiums.affiliation import InsuredPolicy, Terms
 from domain.premiums.entries import Stretch, premium_stretches, span_of
 from domain.premiums.ledger import NewRow, reconciled_rows
-from domain.premiums.months import Month
+from domain.premiums.months import Month, month_of
 from domain.pricing.inquiries import Policy
 from domain.pricing.prices import EngineParameters
 from server.operations.call import Call
@@ -59,12 +60,16 @@ async def compute_groups(
     additions: list[Addition] = []
     for head in heads:
         policy = insured[head.group_key]
+        its = still_open(policy, months)
+        if its is None:
+            outcomes[head.group_key] = Computed(0, 0)
+            continue
         try:
-            fresh = fresh_stretches(core, policy, months)
+            fresh = fresh_stretches(core, policy, its)
         except CannotBePriced as error:
             outcomes[head.group_key] = error
             continue
-        added = reconciled_rows(ledger.get(head.group_key, []), fresh, months.first, months.last)
+        added = reconciled_rows(ledger.get(head.group_key, []), fresh, its.first, its.last)
         outcomes[head.group_key] = _counted(added)
         if added:
             additions.append(Addition(head.group_key, head.key.contract_id, head.revision, added))
@@ -86,6 +91,15 @@ async def _caught_up(core: Core, call: Call, tx: Connection, groups: Sequence[Lo
 def _counted(added: Sequence[NewRow]) -> Computed:
     offsets = sum(row.num_entries for row in added if row.cancels is not None)
     return Computed(offsets, sum(row.num_entries for row in added) - offsets)
+
+
+def still_open(insured: InsuredPolicy, months: PremiumMonths) -> PremiumMonths | None:
+    """The months that can be computed: where somebody's facts were erased, those after; None: none of them."""
+    policy = insured.policy
+    members = {policy.primary_id, *(key.member_id for key in insured.enrolled)}
+    erased = last_erasure(policy.facts[member_id] for member_id in members)
+    first = max(months.first, month_of(erased) + 1) if erased else months.first
+    return replace(months, first=first) if first <= months.last else None
 
 
 def fresh_stretches(core: Core, insured: InsuredPolicy, months: PremiumMonths) -> list[Stretch]:

@@ -46,7 +46,7 @@ async def run(core: Core, call: Call, key: WriteKey, new: NewRun) -> AsyncGenera
             await core.contracts.recorded(tx, new.contract_id)
         await premium_runs.begin_run(tx, key, new)
 
-    await core.database.write(work)
+    await core.write(call, work)
     core.runs_wanted.set()
     told: set[int] = set()
     latest: PremiumRun | None = None
@@ -79,7 +79,7 @@ async def stop(core: Core, call: Call, run_id: UUID) -> PremiumRun:
         await premium_runs.stop_run(tx, run_id)
         return await premium_runs.premium_run(tx, run_id)
 
-    return await core.database.write(work)
+    return await core.write(call, work)
 
 
 async def list_run_failures(core: Core, call: Call, run_id: UUID, after: UUID, limit: int) -> list[PremiumFailure]:
@@ -105,7 +105,7 @@ async def set_following(core: Core, call: Call, contract_id: UUID, following: bo
         await core.contracts.recorded(tx, contract_id)
         return await premium_runs.set_following(tx, contract_id, following)
 
-    return await core.database.write(work)
+    return await core.write(call, work)
 
 
 async def follow(core: Core, call: Call, group_id: UUID, since: Month) -> DomainError | None:

@@ -23,6 +23,7 @@ from server.operations.premium_computing import (
     compute_groups,
     fresh_stretches,
     insured_policies,
+    still_open,
 )
 from storage import enrollment, premiums, recomputes
 from storage.database import Connection
@@ -57,10 +58,13 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
         head = await group_head(connection, group)
         insured = await _insured(core, connection, head, months)
         ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
-    fresh = fresh_stretches(core, insured, months)
+    its = still_open(insured, months)
+    if its is None:
+        return Preview(head.group_id, head.key, head.revision, [], [])
+    fresh = fresh_stretches(core, insured, its)
     entries = [entry for stretch in fresh for entry in stretch.entries()]
     entries.sort(key=lambda entry: (entry.enrollment_id, entry.month, entry.days.start))
-    added = reconciled_rows(ledger.get(head.group_key, []), fresh, months.first, months.last)
+    added = reconciled_rows(ledger.get(head.group_key, []), fresh, its.first, its.last)
     additions = [entry for row in added for entry in _added(row)]
     additions.sort(key=lambda new: (new.entry.enrollment_id, new.entry.month, new.version))
     return Preview(head.group_id, head.key, head.revision, entries, additions)
@@ -100,7 +104,7 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
         await remember(tx, key, {"offsets": outcome.offsets, "entries": outcome.entries})
         return outcome
 
-    computed = await core.database.write(work)
+    computed = await core.write(call, work)
     core.events_written.set()  # a recompute that waited may have been done
     return computed
 
@@ -176,7 +180,7 @@ async def mark_invoiced(
         await remember(tx, key, {"components": components, "amount_minor": amount})
         return Marked(components, amount)
 
-    return await core.database.write(work)
+    return await core.write(call, work)
 
 
 async def aggregate(

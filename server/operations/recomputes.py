@@ -32,7 +32,7 @@ async def request_for_group(core: Core, call: Call, key: WriteKey, group: UUID) 
         await remember(tx, key, {"recompute_id": str(recompute.recompute_id)})
         return recompute
 
-    recompute = await core.database.write(work)
+    recompute = await core.write(call, work)
     core.recompute_wanted.set()
     return recompute
 
@@ -52,7 +52,7 @@ async def request_for_contract(core: Core, call: Call, key: WriteKey, contract_i
         await remember(tx, key, {"groups": groups})
         return groups
 
-    groups = await core.database.write(work)
+    groups = await core.write(call, work)
     core.recompute_wanted.set()
     return groups
 

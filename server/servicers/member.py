@@ -4,7 +4,7 @@ from uuid import UUID
 
 from affilia.catalog.v1 import member_service_pb2 as pb
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceServicer
-from server.mapping.dates import timestamp_from_proto, timestamp_to_proto
+from server.mapping.dates import date_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.member import (
     MEMBER_KINDS,
     facts_to_proto,
@@ -22,6 +22,7 @@ from server.mapping.paging import (
 from server.operations import members
 from server.operations.call import current_call
 from server.operations.core import Core
+from server.operations.erasing import erase_member
 from server.rpc_types import Context
 from server.tokens import Tokens
 
@@ -57,6 +58,14 @@ class MemberServicer(MemberServiceServicer):
         return pb.RecordFactsResponse(
             recorded_at=timestamp_to_proto(recorded.recorded_at),
             groups_concerned=recorded.groups_concerned,
+            consistency_token=consistency_token(self._tokens),
+        )
+
+    async def EraseMember(self, request: pb.EraseMemberRequest, context: Context) -> pb.EraseMemberResponse:
+        erased = await erase_member(self._core, current_call(), write_key(request), UUID(request.member_id))
+        return pb.EraseMemberResponse(
+            erased_on=date_to_proto(erased.on),
+            groups_closed=erased.groups,
             consistency_token=consistency_token(self._tokens),
         )
 

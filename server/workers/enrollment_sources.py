@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from pathlib import Path
 from uuid import UUID
 
 import grpc
@@ -16,14 +17,13 @@ from domain.enrollment.events import EnrollmentEvent, EventFilter, PolicyRevisio
 from domain.enrollment.group import Period
 from domain.enrollment.history import GroupState
 from domain.errors import DatabaseUnavailable, FeedDiverged, FeedTrimmed, TokenInvalid
-from server.interceptors.identity import LOOPBACK, system_clock
 from server.mapping.dates import span_from_proto
 from server.mapping.enrollment_event import ResumeTokens
 from server.mapping.enums import MEMBERSHIP_TYPES
-from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.eligibility_state import SourceMessage, Update
 from server.operations.feed import FeedStart, SnapshotPage, watch
+from server.system import own_call
 from server.tokens import Tokens
 
 FRESH_SECONDS = 5.0
@@ -43,7 +43,7 @@ class OwnFeed:
 
     async def messages(self, start: str | None) -> AsyncGenerator[SourceMessage]:
         begin = FeedStart.SNAPSHOT if start is None else self._place(start)
-        call = Call("eligibility", LOOPBACK, system_clock)
+        call = own_call("eligibility")
         token_of = self._tokens.token_of
         async with aclosing(watch(self._core, call, begin, EVERYTHING, token_of)) as deliveries:
             async for delivered in deliveries:
@@ -81,16 +81,20 @@ def _updates(events: Iterable[EnrollmentEvent]) -> Iterable[Update]:
 
 
 class RemoteFeed:
-    """The feed of another server, by its public listener."""
+    """The feed of another server, by its public listener: with a token, read from a file at each connection, and TLS
+    where its certificate's authority is named."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, token: Path | None = None, authority: Path | None = None) -> None:
         self._target = target
+        self._token = token
+        self._authority = authority
         self._heard_at = 0.0
 
     async def messages(self, start: str | None) -> AsyncGenerator[SourceMessage]:
-        async with grpc.aio.insecure_channel(self._target) as channel:
+        async with self._channel() as channel:
             begin = start or enrollment_query_service_pb2.FEED_START_SNAPSHOT
-            async with EnrollmentSubscription(channel, begin) as subscription:
+            metadata = (("authorization", f"Bearer {self._token.read_text().strip()}"),) if self._token else ()
+            async with EnrollmentSubscription(channel, begin, metadata=metadata) as subscription:
                 in_snapshot = start is None
                 try:
                     async for message in subscription:
@@ -105,6 +109,11 @@ class RemoteFeed:
                         yield SourceMessage(updates, message.resume_token, message.feed_position, in_snapshot)
                 except CallFailed as failed:
                     raise ERRORS.get(failed.reason, DatabaseUnavailable)() from failed
+
+    def _channel(self) -> grpc.aio.Channel:
+        if self._authority is None:
+            return grpc.aio.insecure_channel(self._target)
+        return grpc.aio.secure_channel(self._target, grpc.ssl_channel_credentials(self._authority.read_bytes()))
 
     def is_fresh(self) -> bool:
         return asyncio.get_running_loop().time() - self._heard_at < REMOTE_FRESH_SECONDS

@@ -14,13 +14,12 @@ from domain.days import UNBOUNDED_START
 from domain.enrollment.events import EnrollmentEvent, EventFilter, EventType, FeedPlace, PolicyRevision, ResumePoint
 from domain.errors import DomainError, FeedDiverged, FeedTrimmed
 from domain.premiums.months import Month, month_of_day
-from server.interceptors.identity import LOOPBACK, system_clock
 from server.log import where
-from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.feed import oldest_place, watch
 from server.operations.feed_tail import EventBatch
 from server.operations.premium_runs import follow
+from server.system import own_call
 from storage.database import Connection
 from storage.premium_runs import followed_contracts, followed_policies
 from storage.relay import leading, move_relay, relay_place
@@ -61,7 +60,7 @@ async def _follow(core: Core, connection: Connection) -> None:
 
 
 async def _follow_from(core: Core, connection: Connection, place: FeedPlace) -> None:
-    call = Call("premium-following", LOOPBACK, system_clock)
+    call = own_call("premium-following")
     async with aclosing(watch(core, call, ResumePoint(place), POLICIES, _told)) as deliveries:
         async for batch in deliveries:
             if isinstance(batch, EventBatch) and batch.after != place:
@@ -87,7 +86,7 @@ def _changed(events: list[EnrollmentEvent]) -> dict[UUID, Month]:
 
 
 async def _compute(core: Core, group_id: UUID, since: Month) -> None:
-    failure = await follow(core, Call("premium-following", LOOPBACK, system_clock), group_id, since)
+    failure = await follow(core, own_call("premium-following"), group_id, since)
     if failure:
         log.warning("premiums_not_followed", group_id=str(group_id), reason=failure.reason)
 

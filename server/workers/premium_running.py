@@ -10,11 +10,10 @@ from typing import Any, Protocol
 import structlog
 
 from domain.errors import DomainError
-from server.interceptors.identity import LOOPBACK, system_clock
 from server.log import where
-from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.premium_runs import do_parts
+from server.system import own_call
 from server.workers.premium_worker import DATABASE, work
 from storage.premium_runs import count_left
 
@@ -95,7 +94,7 @@ def engine_of(setting: str) -> Engine:
 
 async def run_premiums_for_ever(core: Core, url: str, engine: Engine) -> None:
     """Does what runs leave to do, of this server and of others that died, until cancelled."""
-    call = Call("premium-run", LOOPBACK, system_clock)
+    call = own_call("premium-run")
     while True:
         core.runs_wanted.clear()
         try:

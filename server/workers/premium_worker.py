@@ -8,10 +8,9 @@ import sys
 import threading
 
 from server.cycles import GC_THRESHOLDS
-from server.interceptors.identity import LOOPBACK, system_clock
-from server.operations.call import Call
 from server.operations.core import core_on
 from server.operations.premium_runs import do_parts
+from server.system import own_call
 from storage.database import Database
 
 DATABASE = "AFFILIA_DATABASE_URL"
@@ -26,7 +25,7 @@ async def _work(url: str) -> int:
     database = Database(url, pool_size=2)
     await database.open()
     try:
-        return await do_parts(core_on(database), Call("premium-run", LOOPBACK, system_clock))
+        return await do_parts(core_on(database), own_call("premium-run"))
     finally:
         await database.close()
 

@@ -7,12 +7,11 @@ from contextlib import aclosing
 import structlog
 
 from domain.errors import DomainError, FeedDiverged, FeedTrimmed
-from server.interceptors.identity import LOOPBACK, system_clock
 from server.log import where
-from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.eligibility_state import EnrollmentSource
 from server.operations.projection import locate_again, project, rebuild
+from server.system import own_call
 from storage import coverage
 from storage.relay import leading
 
@@ -39,7 +38,7 @@ async def project_for_ever(core: Core, url: str, source: EnrollmentSource) -> No
 
 async def _project(core: Core, source: EnrollmentSource) -> None:
     """From the checkpoint on; from a snapshot where there is none, or where the feed has no such place any more."""
-    call = Call("projection", LOOPBACK, system_clock)
+    call = own_call("projection")
     async with core.database.reading() as connection:
         since = await coverage.checkpoint(connection)
     if since is None:
@@ -56,7 +55,7 @@ async def _project(core: Core, source: EnrollmentSource) -> None:
 
 async def locate_for_ever(core: Core, url: str) -> None:
     """Locates records of terms as they come near, and of contracts that were amended, on one server at a time."""
-    call = Call("projection", LOOPBACK, system_clock)
+    call = own_call("projection")
     while True:
         try:
             async with leading(url, "locators"):

@@ -14,13 +14,12 @@ import structlog
 
 from domain.enrollment.events import EventFilter, FeedPlace, ResumePoint
 from domain.errors import DomainError
-from server.interceptors.identity import LOOPBACK, system_clock
 from server.log import where
 from server.mapping.cloud_event import TOPICS, event_to_kafka
-from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.feed import oldest_place, watch
 from server.operations.feed_tail import EventBatch
+from server.system import own_call
 from storage.database import Connection
 from storage.relay import leading, move_relay, relay_place
 
@@ -106,7 +105,7 @@ async def relay_for_ever(core: Core, url: str, relay: Relay) -> None:
 async def _hand_on(core: Core, connection: Connection, relay: Relay) -> None:
     """From the stored place on; the first time, from the oldest event that is kept."""
     place = await relay_place(connection, NAME) or await oldest_place(core)
-    call = Call("relay", LOOPBACK, system_clock)
+    call = own_call("relay")
     wanted = EventFilter(types=frozenset(TOPICS))
     producer = relay.producer()
     try:

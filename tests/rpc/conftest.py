@@ -7,12 +7,16 @@ from typing import Any, TypeVar
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import (
     EnrollmentQueryServiceServicer,
     add_EnrollmentQueryServiceServicer_to_server,
 )
+from server.identity.entrances import public_entrance
+from server.identity.policy import ENROLLMENT_QUERY, Permission
+from server.interceptors.limits import Load
 from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
@@ -29,9 +33,29 @@ UP = "/affilia.test.v1.Probe/Up"
 FLOOD = "/affilia.test.v1.Probe/Flood"
 """Methods that stream to the caller, a little or without end, and one that the caller streams to."""
 
+PROBE = "affilia.test.v1.Probe"
+OF_PROBE = dict.fromkeys(("Down", "Up", "Flood"), Permission("test"))
+
 
 async def nothing(request: pb.GetEnrollmentGroupRequest) -> pb.GetEnrollmentGroupResponse:
     return pb.GetEnrollmentGroupResponse()
+
+
+def describe_probe() -> None:
+    """Tells reflection of the methods that no proto has."""
+    file = descriptor_pb2.FileDescriptorProto(name="affilia/test/v1/probe.proto", package="affilia.test.v1")
+    file.dependency.append(pb.DESCRIPTOR.name)
+    service = file.service.add(name="Probe")
+    request, response = (f".{pb.DESCRIPTOR.package}.GetEnrollmentGroup{end}" for end in ("Request", "Response"))
+    for name in OF_PROBE:
+        upwards = name == "Up"
+        method = service.method.add(name=name, input_type=request, output_type=response)
+        method.options.idempotency_level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+        method.client_streaming, method.server_streaming = upwards, not upwards
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+
+
+describe_probe()
 
 
 class Probe(EnrollmentQueryServiceServicer):
@@ -85,13 +109,17 @@ class Shell:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._running = True
-        self.listener = self.run(self._started(Settings(listen="127.0.0.1:0", **settings)))
+        self.listener = self.run(self._started(Settings(listen="127.0.0.1:0", **{"dev": True, **settings})))
         self.channel: Any = grpc.insecure_channel(self.listener.address)
 
     async def _started(self, settings: Settings) -> Listener:
-        service = Service(SERVICE, lambda core, tokens: self.probe, lambda probe, server: probe.add_to(server))
+        services = [
+            Service(SERVICE, lambda core, tokens: self.probe, Probe.add_to, ENROLLMENT_QUERY),
+            Service(PROBE, lambda core, tokens: self.probe, lambda probe, server: None, OF_PROBE),
+        ]
         core_and_tokens: Any = None  # the probe needs neither
-        listener = Listener([service], core_and_tokens, core_and_tokens, settings)
+        entrance, load = await public_entrance(settings), Load(settings.most_calls)
+        listener = Listener(services, core_and_tokens, core_and_tokens, settings, entrance, load)
         await listener.start(settings.listen)
         await listener.tell_health(serving=True)
         return listener
@@ -116,7 +144,7 @@ class Shell:
 @pytest.fixture
 def shell() -> Iterator[Shell]:
     """On port 0, with `--dev`, and with half a second for calls that bring no deadline."""
-    running = Shell(dev=True, default_deadline_seconds=0.5)
+    running = Shell(default_deadline_seconds=0.5)
     yield running
     running.stop()
 

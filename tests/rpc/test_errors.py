@@ -32,6 +32,7 @@ from server.log import WithoutTexts
 from server.operations.call import current_call
 from tests.rpc.conftest import DOWN, UNARY, Shell
 from tests.support.calls import Failure, decoded, new_id
+from tests.support.identities import SETTINGS, everything
 
 Request = enrollment_query_service_pb2.GetEnrollmentGroupRequest
 Code = grpc.StatusCode
@@ -230,10 +231,10 @@ def test_today_is_what_the_metadata_says_with_dev_and_only_then(shell: Shell) ->
 
     shell.probe.answer = answer
     ask(shell, metadata=(("x-affilia-today", "2026-03-01"),))
-    strict = Shell()
+    strict, somebody = Shell(**SETTINGS), everything()
     strict.probe.answer = answer
-    ask(strict, metadata=(("x-affilia-today", "2026-03-01"),))
-    ask(strict, metadata=(("x-affilia-today", "2026-02-30"),))
+    ask(strict, metadata=(("x-affilia-today", "2026-03-01"), *somebody))
+    ask(strict, metadata=(("x-affilia-today", "2026-02-30"), *somebody))
     strict.stop()
     assert todays == ["2026-03-01", "None", "None"]
     with pytest.raises(grpc.RpcError) as raised:

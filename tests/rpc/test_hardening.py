@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from server.services import INTERNAL, PUBLIC
 from tests.conftest import ServerProcess
 from tests.support.calls import Family, new_id
+from tests.support.identities import FLAGS, VARIABLES, as_, channel_of
 
 METHODS: list[MethodDescriptor] = [
     method
@@ -125,9 +126,9 @@ def test_cancelled_calls_leave_nothing_behind(family: Family) -> None:
 
 
 def test_without_dev_nobody_sets_today(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, "--no-dev")
+    server = ServerProcess(tmp_path, *FLAGS, "--database-url", "embedded", environment=VARIABLES)
     with grpc.insecure_channel(server.address) as channel:
-        family = Family(channel).set_up()
+        family = Family(channel_of(channel, as_("admin", "ada"))).set_up()
         contract = family.contract()
         contract.versions[0].max_backdating_days = 0
         family.amend(contract)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 
-from tests.rpc.conftest import SERVICE, Shell
+from tests.rpc.conftest import PROBE, SERVICE, Shell
 from tests.support.calls import new_id
 
 BUF = Path(sys.executable).with_name("buf")
@@ -28,6 +28,8 @@ def test_buf_lists_the_services_and_reflection_itself(shell: Shell, version: str
     assert listed.returncode == 0, listed.stderr
     assert set(listed.stdout.split()) == {
         SERVICE,
+        PROBE,
+        "grpc.channelz.v1.Channelz",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -81,6 +81,7 @@ class Member(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
+    ERASED_ON_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """UUID, chosen by the caller."""
     kind: Global___MemberKind.ValueType
@@ -91,6 +92,12 @@ class Member(_message.Message):
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When this state was recorded. Set by the server."""
 
+    @_builtins.property
+    def erased_on(self) -> _date_pb2.Date:
+        """The day on which what was known of the member was erased; nothing else is known then. Unset: it was not. Set by the
+        server.
+        """
+
     def __init__(
         self,
         *,
@@ -98,10 +105,11 @@ class Member(_message.Message):
         kind: Global___MemberKind.ValueType = ...,
         display_name: _builtins.str = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        erased_on: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erased_on", b"erased_on", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "member_id", b"member_id", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "erased_on", b"erased_on", "kind", b"kind", "member_id", b"member_id", "recorded_at", b"recorded_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,9 +27,10 @@ from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'affilia/catalog/v1/member_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"i\n\x13UpsertMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06member\x18\x02 \x01(\x0b\x32\x1a.affilia.catalog.v1.MemberB\x04\xe2\x41\x01\x02\"]\n\x14UpsertMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xf1\x02\n\x12RecordFactsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12*\n\x05\x62irth\x18\x03 \x01(\x0b\x32\x19.affilia.catalog.v1.BirthH\x00\x12\x32\n\taddresses\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.AddressesH\x00\x12\x36\n\x0b\x65mployments\x18\x05 \x01(\x0b\x32\x1f.affilia.catalog.v1.EmploymentsH\x00\x12;\n\x0ehealth_regimes\x18\x06 \x01(\x0b\x32!.affilia.catalog.v1.HealthRegimesH\x00\x12\x34\n\nattributes\x18\x07 \x01(\x0b\x32\x1e.affilia.catalog.v1.AttributesH\x00\x42\r\n\x05\x66\x61\x63ts\x12\x04\x90\xe7\x18\x01\"{\n\x13RecordFactsResponse\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10groups_concerned\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\x82\x01\n\x10GetMemberRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"o\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"s\n\x12ListMembersRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"[\n\x13ListMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x96\x03\n\rMemberService\x12\x61\n\x0cUpsertMember\x12\'.affilia.catalog.v1.UpsertMemberRequest\x1a(.affilia.catalog.v1.UpsertMemberResponse\x12^\n\x0bRecordFacts\x12&.affilia.catalog.v1.RecordFactsRequest\x1a\'.affilia.catalog.v1.RecordFactsResponse\x12]\n\tGetMember\x12$.affilia.catalog.v1.GetMemberRequest\x1a%.affilia.catalog.v1.GetMemberResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListMembers\x12&.affilia.catalog.v1.ListMembersRequest\x1a\'.affilia.catalog.v1.ListMembersResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'affilia/catalog/v1/member_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"W\n\x12\x45raseMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"m\n\x13\x45raseMemberResponse\x12$\n\terased_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rgroups_closed\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"i\n\x13UpsertMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06member\x18\x02 \x01(\x0b\x32\x1a.affilia.catalog.v1.MemberB\x04\xe2\x41\x01\x02\"]\n\x14UpsertMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xf1\x02\n\x12RecordFactsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12*\n\x05\x62irth\x18\x03 \x01(\x0b\x32\x19.affilia.catalog.v1.BirthH\x00\x12\x32\n\taddresses\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.AddressesH\x00\x12\x36\n\x0b\x65mployments\x18\x05 \x01(\x0b\x32\x1f.affilia.catalog.v1.EmploymentsH\x00\x12;\n\x0ehealth_regimes\x18\x06 \x01(\x0b\x32!.affilia.catalog.v1.HealthRegimesH\x00\x12\x34\n\nattributes\x18\x07 \x01(\x0b\x32\x1e.affilia.catalog.v1.AttributesH\x00\x42\r\n\x05\x66\x61\x63ts\x12\x04\x90\xe7\x18\x01\"{\n\x13RecordFactsResponse\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10groups_concerned\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\x82\x01\n\x10GetMemberRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"o\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"s\n\x12ListMembersRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"[\n\x13ListMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf6\x03\n\rMemberService\x12\x61\n\x0cUpsertMember\x12\'.affilia.catalog.v1.UpsertMemberRequest\x1a(.affilia.catalog.v1.UpsertMemberResponse\x12^\n\x0bRecordFacts\x12&.affilia.catalog.v1.RecordFactsRequest\x1a\'.affilia.catalog.v1.RecordFactsResponse\x12]\n\tGetMember\x12$.affilia.catalog.v1.GetMemberRequest\x1a%.affilia.catalog.v1.GetMemberResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListMembers\x12&.affilia.catalog.v1.ListMembersRequest\x1a\'.affilia.catalog.v1.ListMembersResponse\"\x03\x90\x02\x01\x12^\n\x0b\x45raseMember\x12&.affilia.catalog.v1.EraseMemberRequest\x1a\'.affilia.catalog.v1.EraseMemberResponseBG\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +38,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'affilia.catalog.v1.member_s
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026com.affilia.catalog.v1P\001Z+affilia/gen/go/affilia/catalog/v1;catalogv1'
+  _globals['_ERASEMEMBERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ERASEMEMBERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_ERASEMEMBERREQUEST'].fields_by_name['member_id']._loaded_options = None
+  _globals['_ERASEMEMBERREQUEST'].fields_by_name['member_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_UPSERTMEMBERREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_UPSERTMEMBERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_UPSERTMEMBERREQUEST'].fields_by_name['member']._loaded_options = None
@@ -61,22 +66,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._serialized_options = b'\220\002\001'
   _globals['_MEMBERSERVICE'].methods_by_name['ListMembers']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\220\002\001'
-  _globals['_UPSERTMEMBERREQUEST']._serialized_start=221
-  _globals['_UPSERTMEMBERREQUEST']._serialized_end=326
-  _globals['_UPSERTMEMBERRESPONSE']._serialized_start=328
-  _globals['_UPSERTMEMBERRESPONSE']._serialized_end=421
-  _globals['_RECORDFACTSREQUEST']._serialized_start=424
-  _globals['_RECORDFACTSREQUEST']._serialized_end=793
-  _globals['_RECORDFACTSRESPONSE']._serialized_start=795
-  _globals['_RECORDFACTSRESPONSE']._serialized_end=918
-  _globals['_GETMEMBERREQUEST']._serialized_start=921
-  _globals['_GETMEMBERREQUEST']._serialized_end=1051
-  _globals['_GETMEMBERRESPONSE']._serialized_start=1053
-  _globals['_GETMEMBERRESPONSE']._serialized_end=1164
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=1166
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1281
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1283
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1374
-  _globals['_MEMBERSERVICE']._serialized_start=1377
-  _globals['_MEMBERSERVICE']._serialized_end=1783
+  _globals['_ERASEMEMBERREQUEST']._serialized_start=245
+  _globals['_ERASEMEMBERREQUEST']._serialized_end=332
+  _globals['_ERASEMEMBERRESPONSE']._serialized_start=334
+  _globals['_ERASEMEMBERRESPONSE']._serialized_end=443
+  _globals['_UPSERTMEMBERREQUEST']._serialized_start=445
+  _globals['_UPSERTMEMBERREQUEST']._serialized_end=550
+  _globals['_UPSERTMEMBERRESPONSE']._serialized_start=552
+  _globals['_UPSERTMEMBERRESPONSE']._serialized_end=645
+  _globals['_RECORDFACTSREQUEST']._serialized_start=648
+  _globals['_RECORDFACTSREQUEST']._serialized_end=1017
+  _globals['_RECORDFACTSRESPONSE']._serialized_start=1019
+  _globals['_RECORDFACTSRESPONSE']._serialized_end=1142
+  _globals['_GETMEMBERREQUEST']._serialized_start=1145
+  _globals['_GETMEMBERREQUEST']._serialized_end=1275
+  _globals['_GETMEMBERRESPONSE']._serialized_start=1277
+  _globals['_GETMEMBERRESPONSE']._serialized_end=1388
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=1390
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=1505
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1507
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1598
+  _globals['_MEMBERSERVICE']._serialized_start=1601
+  _globals['_MEMBERSERVICE']._serialized_end=2103
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,11 @@ class MemberServiceStub:
                 request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersResponse.FromString,
                 _registered_method=True)
+        self.EraseMember = channel.unary_unary(
+                '/affilia.catalog.v1.MemberService/EraseMember',
+                request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
+                response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -96,6 +101,18 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseMember(self, request, context):
+        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
+        state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
+        applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
+        it can be read, and no longer changed. Cannot be undone. For admins.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +135,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListMembers,
                     request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersRequest.FromString,
                     response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'EraseMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseMember,
+                    request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberRequest.FromString,
+                    response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -230,6 +252,33 @@ class MemberService:
             '/affilia.catalog.v1.MemberService/ListMembers',
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersRequest.SerializeToString,
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affilia.catalog.v1.MemberService/EraseMember',
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

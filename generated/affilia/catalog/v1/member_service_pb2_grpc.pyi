@@ -51,6 +51,14 @@ class MemberServiceStub:
     """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ListMembersRequest, _member_service_pb2.ListMembersResponse]
     """Lists members without their facts, in order of member_id."""
+    EraseMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EraseMemberRequest, _member_service_pb2.EraseMemberResponse]
+    """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
+    state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
+    applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
+    it can be read, and no longer changed. Cannot be undone. For admins.
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+    ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+    """
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
@@ -75,6 +83,14 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """
     ListMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ListMembersRequest, _member_service_pb2.ListMembersResponse]  # type: ignore[assignment]
     """Lists members without their facts, in order of member_id."""
+    EraseMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EraseMemberRequest, _member_service_pb2.EraseMemberResponse]  # type: ignore[assignment]
+    """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
+    state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
+    applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
+    it can be read, and no longer changed. Cannot be undone. For admins.
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+    ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+    """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same domain
@@ -120,5 +136,19 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_member_service_pb2.ListMembersResponse, _abc.Awaitable[_member_service_pb2.ListMembersResponse]]:
         """Lists members without their facts, in order of member_id."""
+
+    @_abc_1.abstractmethod
+    def EraseMember(
+        self,
+        request: _member_service_pb2.EraseMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_service_pb2.EraseMemberResponse, _abc.Awaitable[_member_service_pb2.EraseMemberResponse]]:
+        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
+        state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
+        applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
+        it can be read, and no longer changed. Cannot be undone. For admins.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -136,6 +136,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No such coverage record: never, or no longer. Metadata: locator."""
     ERROR_REASON_PROJECTION_BEHIND: _ErrorReason.ValueType  # 41
     """UNAVAILABLE. The projection of coverage has not begun, or does not keep up with enrollment. Try again."""
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 42
+    """UNAUTHENTICATED. No token, or none that can be believed: malformed, of another issuer or audience, expired, signed
+    with an unknown key. Get a new one, then repeat with the same request_id.
+    """
+    ERROR_REASON_NOT_ALLOWED: _ErrorReason.ValueType  # 43
+    """PERMISSION_DENIED. The caller's role or scopes do not allow the method, or a member named somebody else or a group of
+    somebody else. The same answer whether that exists or not.
+    """
+    ERROR_REASON_METHOD_UNKNOWN: _ErrorReason.ValueType  # 44
+    """UNIMPLEMENTED. This listener has no such method; internal ones are on the internal listener only."""
+    ERROR_REASON_MEMBER_STILL_COVERED: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION. Who is to be erased is still covered, today or later; end that first. Metadata: member_id,
+    group_id.
+    """
+    ERROR_REASON_MEMBER_ERASED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION. The member's facts were erased: nothing can be decided or priced for them any more. Metadata:
+    member_id.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the catalogue of google.rpc.ErrorInfo.reason, with what a caller should do. The reason on the wire
@@ -256,4 +274,22 @@ ERROR_REASON_COVERAGE_UNKNOWN: ErrorReason.ValueType  # 40
 """NOT_FOUND. No such coverage record: never, or no longer. Metadata: locator."""
 ERROR_REASON_PROJECTION_BEHIND: ErrorReason.ValueType  # 41
 """UNAVAILABLE. The projection of coverage has not begun, or does not keep up with enrollment. Try again."""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 42
+"""UNAUTHENTICATED. No token, or none that can be believed: malformed, of another issuer or audience, expired, signed
+with an unknown key. Get a new one, then repeat with the same request_id.
+"""
+ERROR_REASON_NOT_ALLOWED: ErrorReason.ValueType  # 43
+"""PERMISSION_DENIED. The caller's role or scopes do not allow the method, or a member named somebody else or a group of
+somebody else. The same answer whether that exists or not.
+"""
+ERROR_REASON_METHOD_UNKNOWN: ErrorReason.ValueType  # 44
+"""UNIMPLEMENTED. This listener has no such method; internal ones are on the internal listener only."""
+ERROR_REASON_MEMBER_STILL_COVERED: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION. Who is to be erased is still covered, today or later; end that first. Metadata: member_id,
+group_id.
+"""
+ERROR_REASON_MEMBER_ERASED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION. The member's facts were erased: nothing can be decided or priced for them any more. Metadata:
+member_id.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

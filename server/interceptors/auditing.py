@@ -1,0 +1,53 @@
+"""The audit log's entries: every write, and whatever an admin reads.
+
+A write that was done has its entry from its own transaction (`Core.write`); all else is entered when the call ends,
+before the caller is answered: an admin does not get to read what could not be entered.
+"""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+import structlog
+
+from domain.errors import DatabaseUnavailable, DomainError
+from server.interceptors.errors import LASTING_METHODS
+from server.interceptors.wrapping import Around
+from server.operations.auditing import enter
+from server.operations.call import Call, CallerKind, current_call
+from server.operations.core import Core
+from server.rpc_types import Context
+
+log = structlog.get_logger()
+
+
+def audited(core: Core, writes: Collection[str]) -> Around:
+    """Enters calls of the methods that write, and all calls of admins."""
+
+    @asynccontextmanager
+    async def entered(method: str, context: Context) -> AsyncIterator[None]:
+        call = current_call()
+        if method not in writes and call.caller.kind is not CallerKind.ADMIN:
+            yield
+            return
+        if method not in writes and method.endswith(LASTING_METHODS):
+            await enter(core, call, "BEGUN")
+        try:
+            yield
+        except DomainError as error:
+            await _enter_failure(core, call, error.reason)
+            raise
+        except BaseException:
+            # It may have been done: then its own transaction has entered it.
+            await _enter_failure(core, call, "UNFINISHED")
+            raise
+        await enter(core, call, "OK")
+
+    return entered
+
+
+async def _enter_failure(core: Core, call: Call, outcome: str) -> None:
+    """Without a database nothing was written, and nothing can be entered; the log line of the call remains."""
+    try:
+        await enter(core, call, outcome)
+    except DatabaseUnavailable:
+        log.warning("audit_unwritten", method=call.method, outcome=outcome)

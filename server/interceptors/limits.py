@@ -1,0 +1,85 @@
+"""How much at once: calls that would have to wait are told at once to come again, so that the others stay quick.
+
+Health is left out: who asks it must hear that the server lives. Streams count for their caller only; open ones cost
+little.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from domain.errors import Overloaded
+from server.errors import TooManyOfCaller
+from server.interceptors.errors import LASTING_METHODS
+from server.interceptors.identity import HEALTH
+from server.operations.call import current_call
+from server.rpc_types import Context
+
+LAG_SECONDS = 0.02
+"""How often it is looked how late the loop is."""
+LATE_SECONDS = 0.25
+"""A loop that is later than this has more to do than it can."""
+
+
+@dataclass(slots=True, eq=False)
+class Load:
+    """What one process is doing, over all its listeners."""
+
+    most_calls: int
+    running: int = 0
+    shed: int = 0
+    lag_seconds: float = 0.0
+
+    async def watch_for_ever(self) -> None:
+        """Measures how late the loop is."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(LAG_SECONDS)
+            self.lag_seconds = loop.time() - began - LAG_SECONDS
+
+    @asynccontextmanager
+    async def bounded(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Around every call. Raises Overloaded."""
+        if method.endswith(LASTING_METHODS) or method.startswith(HEALTH):
+            yield
+            return
+        if self.running >= self.most_calls or self.lag_seconds > LATE_SECONDS:
+            self.shed += 1
+            raise Overloaded
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+
+@dataclass(slots=True, eq=False)
+class OfEachCaller:
+    """What each caller has open on one listener."""
+
+    most_calls: int
+    most_streams: int
+    _calls: Counter[str] = field(default_factory=Counter)
+    _streams: Counter[str] = field(default_factory=Counter)
+
+    @asynccontextmanager
+    async def bounded(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Around every call, inside identity. Raises TooManyOfCaller."""
+        if method.startswith(HEALTH):
+            yield
+            return
+        lasting = method.endswith(LASTING_METHODS)
+        counts, most = (self._streams, self.most_streams) if lasting else (self._calls, self.most_calls)
+        subject = current_call().caller.subject
+        if counts[subject] >= most:
+            raise TooManyOfCaller("streams" if lasting else "calls", most)
+        counts[subject] += 1
+        try:
+            yield
+        finally:
+            counts[subject] -= 1
+            if not counts[subject]:
+                del counts[subject]

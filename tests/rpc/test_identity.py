@@ -1,0 +1,301 @@
+"""Who may call what: every method of both listeners by every kind of caller, over the wire."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+from affilia.enrollment.v1 import enrollment_query_service_pb2
+from domain.identity import group_id
+from server.identity.policy import SCOPES
+from server.services import INTERNAL, PUBLIC
+from tests.conftest import ServerProcess
+from tests.scenarios.enrollment_messages import date, span
+from tests.support.calls import admin, decoded, new_id
+from tests.support.identities import FLAGS, VARIABLES, as_, bearing, channel_of
+from tests.support.insured import Insured
+
+Code = grpc.StatusCode
+METHODS = {
+    f"/{service.name}/{method.name}": method
+    for service in PUBLIC
+    for method in descriptor_pool.Default().FindServiceByName(service.name).methods
+}
+PERMISSIONS = {
+    f"/{service.name}/{name}": permission
+    for service in (*PUBLIC, *INTERNAL)
+    for name, permission in service.permissions.items()
+}
+BOSS = as_("admin", "ada")
+OTHER = new_id()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that asks for tokens."""
+    url = os.environ.get("AFFILIA_TEST_DATABASE_URL", "")
+    database = ["--dev", "--database-url", url] if url else ["--database-url", "embedded"]
+    folder = tmp_path_factory.mktemp("guarded")
+    running = ServerProcess(folder, *FLAGS, *database[-2:], environment=VARIABLES)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def insured(guarded: ServerProcess) -> Iterator[Insured]:
+    """A family that is covered, set up by an admin."""
+    with (
+        grpc.insecure_channel(guarded.address) as public,
+        grpc.insecure_channel(guarded.internal_address) as internal,
+    ):
+        its = Insured(channel_of(public, BOSS), internal).set_up()
+        its.submit(its.family.enroll(its.family.base, "2026-01-01"))
+        yield its
+
+
+@pytest.fixture(scope="module")
+def public(guarded: ServerProcess) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(guarded.address) as channel:
+        yield channel
+
+
+def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
+    """A request of every public method that a member of this family may send, where members may at all."""
+    family = insured.family
+    group = str(group_id(UUID(family.contract_id), UUID(family.primary)))
+    key = {"contract_id": family.contract_id, "primary_id": family.primary}
+    policy = {"group_id": group}
+    on, months = date("2026-03-01"), {"first": {"year": 2026, "month": 1}, "last": {"year": 2026, "month": 2}}
+    asked: dict[str, Any] = {
+        "requester": {"role": "REQUESTER_ROLE_MEMBER", "requester_id": family.primary},
+        "group": key,
+        "changes": [family.enroll(family.plus, "2026-05-01")],
+    }
+    about_me, twice = {"member_id": family.primary}, {"request_id": new_id()}
+    change = family.submit(family.enroll(family.base, "2026-01-01")).change_request.change_request_id
+    return {
+        "PublishContract": {**twice, "contract": family.contract()},
+        "AddContractVersion": {**twice, "contract_id": family.contract_id, "version": family.contract().versions[0]},
+        "AmendContract": {
+            **twice,
+            "contract_id": family.contract_id,
+            "versions": insured.contract().versions,
+            "etag": "old",
+        },
+        "GetContract": {"contract_id": family.contract_id},
+        "GetModules": {"module_ids": [family.base]},
+        "UpsertMember": {**twice, "member": {"member_id": family.child, "kind": "MEMBER_KIND_PERSON"}},
+        "RecordFacts": {**twice, "member_id": family.child, "birth": {"born_on": date("2015-06-01")}},
+        "GetMember": about_me,
+        "EraseMember": {**twice, **about_me},
+        "SubmitChangeRequest": {**twice, **asked},
+        "SimulateChangeRequest": asked,
+        "GetChangeRequest": {"change_request_id": change},
+        "ListChangeRequests": {"group_id": group},
+        "ListAvailableChoices": {"group_id": group, **about_me, "on": on},
+        "RequestRecompute": {**twice, "group_id": group},
+        "ListRecomputes": {"group_id": group},
+        "GetEnrollmentGroup": {"group_id": group},
+        "ListEnrollmentGroups": {"primary_id": family.primary},
+        "ListRevisions": {"group_id": group},
+        "DiffRevisions": {"group_id": group, "from_revision": 0, "to_revision": 1},
+        "WatchEnrollments": {"from": "FEED_START_NOW"},
+        "GetInsuranceCost": {"inquiry": {"on": on, "policy": policy}},
+        "BatchGetInsuranceCost": {"inquiries": [{"on": on, "policy": policy}]},
+        "PreviewPremiums": {"policy": policy, "months": months},
+        "ComputePremiums": {**twice, "policy": policy, "months": months},
+        "RunPremiums": {**twice, "contract_id": family.contract_id, "months": months},
+        "GetPremiumRun": {"run_id": new_id()},
+        "StopPremiumRun": {"run_id": new_id()},
+        "ListPremiumFailures": {"run_id": new_id()},
+        "SetPremiumFollowing": {"contract_id": family.contract_id},
+        "ListPremiumEntries": {"policy": policy},
+        "ListUninvoicedPremiums": {"policy": policy, "up_to": on},
+        "MarkPremiumsInvoiced": {**twice, "entry_ids": [new_id()], "debtor": "DEBTOR_PRIMARY", "invoice_id": "1"},
+        "AggregatePremiums": {"by": ["PREMIUM_DIMENSION_MONTH"], "months": months},
+        "CheckEligibility": {"check": {**about_me, "date": on}},
+        "BatchCheckEligibility": {"checks": [{**about_me, "date": on}]},
+        "CheckCapability": {**about_me, "capability": "DENTAL", "date": on},
+        "ListCapabilities": {**about_me, "date": on},
+        "GetCoverage": {"locator": locator_of(insured)},
+        "GetActiveCoverage": {**about_me, "date": on},
+        "ListMemberCoverage": {**about_me, "days": span("2026-01-01", "2026-12-31")},
+        "ListCoverage": {"days": span("2026-01-01", "2026-12-31")},
+        "GetAccumulators": {**about_me, "date": on},
+        "ListAccumulators": {"group_id": group},
+    }
+
+
+def locator_of(insured: Insured) -> str:
+    answer = insured.check("2026-03-01")
+    return str(answer.records[0].locator)
+
+
+WHEN_ALLOWED = {
+    # Of the state that these requests meet, not of who asks.
+    "PublishContract": Code.ALREADY_EXISTS,
+    "AddContractVersion": Code.ALREADY_EXISTS,
+    "AmendContract": Code.ABORTED,
+    "EraseMember": Code.FAILED_PRECONDITION,
+    "GetInsuranceCost": Code.FAILED_PRECONDITION,
+    "PreviewPremiums": Code.FAILED_PRECONDITION,
+    "ComputePremiums": Code.FAILED_PRECONDITION,
+    "GetPremiumRun": Code.NOT_FOUND,
+    "StopPremiumRun": Code.NOT_FOUND,
+    "ListPremiumFailures": Code.NOT_FOUND,
+    "MarkPremiumsInvoiced": Code.NOT_FOUND,
+}
+
+
+@pytest.fixture(scope="module")
+def asked(insured: Insured) -> dict[str, dict[str, Any]]:
+    return requests_of(insured)
+
+
+def status(channel: Any, method: str, fields: dict[str, Any], metadata: Any) -> grpc.StatusCode:
+    """How a call ends; a stream that says something has begun well."""
+    described = METHODS[method]
+    request: Message = message_factory.GetMessageClass(described.input_type)(**fields)
+    send = channel.unary_stream if described.server_streaming else channel.unary_unary
+    try:
+        answer = send(method)(request.SerializeToString(), metadata=metadata, timeout=20)
+        if described.server_streaming:
+            next(answer)
+            answer.cancel()
+    except grpc.RpcError as error:
+        return decoded(error).code
+    return Code.OK
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_caller_gets_as_far_as_the_policy_says(
+    public: Any, insured: Insured, asked: dict[str, dict[str, Any]], method: str
+) -> None:
+    name = method.rpartition("/")[2]
+    permission, fields = PERMISSIONS[method], asked.get(name, {})
+    allowed, me = WHEN_ALLOWED.get(name, Code.OK), insured.family.primary
+    others = [scope for scope in SCOPES if scope != permission.scope]
+    mine = [permission.scope] if permission.scope else []
+
+    def ends(metadata: Any) -> grpc.StatusCode:
+        if "request_id" in fields:
+            fields["request_id"] = new_id()
+        return status(public, method, fields, metadata)
+
+    assert ends(()) == Code.UNAUTHENTICATED
+    assert ends(as_("admin", "ada", minutes=-5)) == Code.UNAUTHENTICATED
+    assert ends(as_("admin", "ada", audience="others")) == Code.UNAUTHENTICATED
+    assert ends(as_("admin", "ada", issuer="others")) == Code.UNAUTHENTICATED
+    assert ends(as_("admin", "ada", secret="another secret, also long enough")) == Code.UNAUTHENTICATED
+    assert ends(as_("member", OTHER)) == Code.PERMISSION_DENIED
+    assert ends(as_("member", insured.family.child)) == Code.PERMISSION_DENIED
+    assert ends(as_("service", "claims", *others)) == Code.PERMISSION_DENIED
+    assert ends(as_("member", me)) == (allowed if permission.member else Code.PERMISSION_DENIED)
+    assert ends(as_("service", "claims", *mine)) == (allowed if permission.scope else Code.PERMISSION_DENIED)
+    assert ends(as_("admin", "ada")) == allowed
+
+
+def test_every_method_has_a_line_in_the_policy() -> None:
+    for service in (*PUBLIC, *INTERNAL):
+        methods = {method.name for method in descriptor_pool.Default().FindServiceByName(service.name).methods}
+        assert set(service.permissions) == methods
+
+
+def test_every_scope_opens_something_and_no_method_asks_for_an_unknown_one() -> None:
+    used = {permission.scope for permission in PERMISSIONS.values() if permission.scope}
+    assert used == set(SCOPES)
+
+
+@pytest.mark.parametrize("method", ["/affilia.enrollment.v1.EnrollmentQueryService/Nonsense", "/nobody.Knows/It"])
+def test_a_method_that_is_not_there_says_so_only_to_those_with_a_token(public: Any, method: str) -> None:
+    for metadata, expected in (((), Code.UNAUTHENTICATED), (BOSS, Code.UNIMPLEMENTED)):
+        with pytest.raises(grpc.RpcError) as raised:
+            public.unary_unary(method)(b"", metadata=metadata, timeout=10)
+        assert decoded(raised.value).code == expected
+
+
+@pytest.mark.parametrize("name", INTERNAL[0].permissions)
+def test_internal_methods_are_not_on_the_public_listener(public: Any, name: str) -> None:
+    for metadata, expected in (((), Code.UNAUTHENTICATED), (BOSS, Code.UNIMPLEMENTED)):
+        with pytest.raises(grpc.RpcError) as raised:
+            public.unary_unary(f"/{INTERNAL[0].name}/{name}")(b"", metadata=metadata, timeout=10)
+        assert decoded(raised.value).code == expected
+
+
+def test_without_a_token_health_answers_and_reflection_does_not(public: Any) -> None:
+    assert public.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=10)
+    for version in ("v1", "v1alpha"):
+        call: Any = public.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+        with pytest.raises(grpc.RpcError) as raised:
+            list(call(iter([b"\x3a\x00"]), timeout=10))
+        assert decoded(raised.value).code == Code.UNAUTHENTICATED
+        assert list(call(iter([b"\x3a\x00"]), metadata=as_("member", OTHER), timeout=10))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        (("authorization", "Basic YWRhOmFkYQ=="),),
+        (("authorization", "Bearer "),),
+        (*BOSS, *BOSS),
+        bearing("a.b.c"),
+        bearing("x" * 7_000),
+        bearing("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEiLCJyb2xlIjoiYWRtaW4ifQ."),
+        as_("king", "ada"),
+        as_("member", "not-an-id"),
+        as_("admin", ""),
+    ],
+)
+def test_credentials_that_cannot_be_believed_are_refused_without_saying_what_they_hold(
+    public: Any, metadata: Any
+) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        public.unary_unary("/affilia.catalog.v1.CatalogService/ListContracts")(b"", metadata=metadata, timeout=10)
+    told = decoded(raised.value)
+    assert (told.code, told.reason, told.facts) == (Code.UNAUTHENTICATED, "UNAUTHENTICATED", {})
+
+
+GROUP = "/affilia.enrollment.v1.EnrollmentQueryService/GetEnrollmentGroup"
+SUBMIT = "/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest"
+
+
+def test_a_member_learns_nothing_of_whether_something_else_exists(public: Any, insured: Insured) -> None:
+    theirs = str(group_id(UUID(insured.family.contract_id), UUID(insured.family.primary)))
+    told = []
+    for of in (theirs, new_id()):
+        request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(group_id=of)
+        with pytest.raises(grpc.RpcError) as raised:
+            public.unary_unary(GROUP)(request.SerializeToString(), metadata=as_("member", OTHER), timeout=10)
+        error: Any = raised.value
+        told.append((decoded(error), error.details()))
+    assert told[0] == told[1]
+    assert told[0][0].code == Code.PERMISSION_DENIED
+
+
+def test_a_member_asks_for_those_in_their_group_only_and_never_as_an_admin(public: Any, insured: Insured) -> None:
+    family, me = insured.family, as_("member", insured.family.primary)
+    stranger = family.enroll(family.base, "2026-06-01", child=True)
+
+    def ends(**more: Any) -> grpc.StatusCode:
+        request = family.request(stranger, **more)
+        fields = {field.name: value for field, value in request.ListFields()}
+        return status(public, SUBMIT, fields, me)
+
+    assert ends() == Code.PERMISSION_DENIED
+    family.submit(stranger)
+    assert ends() == Code.OK
+    assert ends(requester=admin()) == Code.PERMISSION_DENIED
+
+
+def test_a_service_asks_as_an_admin_only_with_the_scope_for_it(public: Any, insured: Insured) -> None:
+    family = insured.family
+    request = family.request(family.enroll(family.base, "2026-01-01"), requester=admin())
+    fields = {field.name: value for field, value in request.ListFields()}
+    assert status(public, SUBMIT, fields, as_("service", "app", "enrollment.write")) == Code.PERMISSION_DENIED
+    both = as_("service", "office", "enrollment.write", "enrollment.administer")
+    assert status(public, SUBMIT, fields, both) == Code.OK
