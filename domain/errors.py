@@ -222,14 +222,18 @@ class WriteConflict(DomainError):
         super().__init__("Too many others wrote at the same time; repeat with the same request id.")
 
 
-class DatabaseUnavailable(DomainError):
+class NotNow(DomainError):
+    """Nothing is wrong with what was asked: a little later it would be done."""
+
+
+class DatabaseUnavailable(NotNow):
     reason = Reason.DATABASE_UNAVAILABLE
 
     def __init__(self) -> None:
         super().__init__("The database is away; repeat with the same request id.")
 
 
-class Overloaded(DomainError):
+class Overloaded(NotNow):
     """More is asked for than can be done in time; nothing of this call was."""
 
     reason = Reason.OVERLOADED

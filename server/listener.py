@@ -15,7 +15,7 @@ from server.interceptors.errors import errors_translated
 from server.interceptors.identity import identified
 from server.interceptors.lasting import LastingCalls
 from server.interceptors.limits import Load, OfEachCaller
-from server.interceptors.telemetry import logged
+from server.interceptors.telemetry import observed
 from server.interceptors.validation import ValidationInterceptor
 from server.interceptors.wrapping import AroundInterceptor
 from server.operations.core import Core
@@ -23,6 +23,7 @@ from server.reflection import add_reflection
 from server.services import Service
 from server.settings import Settings
 from server.tokens import Tokens
+from server.tracing import Tracer
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
 NOTICE_SECONDS = 0.1
@@ -46,6 +47,7 @@ class Listener:
         settings: Settings,
         entrance: Entrance,
         load: Load,
+        tracer: Tracer | None = None,
     ) -> None:
         self._names = ["", *(service.name for service in services)]
         self._entrance = entrance
@@ -56,7 +58,7 @@ class Listener:
         self._server = grpc.aio.server(
             interceptors=[
                 AroundInterceptor(
-                    logged,
+                    observed(settings.slow_call_seconds, tracer),
                     errors_translated(settings.default_deadline_seconds),
                     load.bounded,
                     self._lasting.until_drained,

@@ -7,23 +7,27 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from domain.errors import DatabaseUnavailable, ShuttingDown
 from server import log as logging
+from server import metrics
 from server.cycles import GC_THRESHOLDS
 from server.exposure import EMBEDDED
 from server.identity.entrances import internal_entrance, public_entrance
 from server.interceptors.limits import Load
 from server.listener import Listener
+from server.metrics import exposed, read_when_scraped
 from server.operations.core import Core, core_on
+from server.operations.eligibility import can_check
 from server.operations.eligibility_state import EnrollmentSource
 from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
 from server.system import own_call
 from server.tokens import Tokens
+from server.tracing import Tracer, tracing
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
 from server.workers.premium_following import follow_for_ever
 from server.workers.premium_running import engine_of, run_premiums_for_ever
@@ -39,6 +43,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.migrations import make_application_role, migrate, refuse_owner, role_of
 
 PROBE_SECONDS = 1.0
+ELIGIBILITY_SERVICES = tuple(s.name for s in (*PUBLIC, *INTERNAL) if s.name.startswith("affilia.eligibility."))
 APPLICATION_ROLE = "affilia"
 FEED_SECONDS = 10.0
 """How long a server that starts waits for the feed to be read, before it refuses to."""
@@ -53,6 +58,7 @@ class Running:
     core: Core
     public: Listener
     internal: Listener
+    metrics_address: str = ""
 
 
 @asynccontextmanager
@@ -64,8 +70,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         database = Database(url, settings.pool_size)
         await database.open()
         try:
-            async with _serving(settings, url, database, embedded) as server:
-                yield server
+            with exposed(settings.metrics_listen) as metrics_address, tracing(settings.trace_endpoint) as tracer:
+                async with _serving(settings, url, database, embedded, tracer) as server:
+                    yield replace(server, metrics_address=metrics_address)
         finally:
             await database.close()
     finally:
@@ -88,16 +95,17 @@ def _prepared(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, url: str, database: Database, embedded: EmbeddedPostgres | None
+    settings: Settings, url: str, database: Database, embedded: EmbeddedPostgres | None, tracer: Tracer | None
 ) -> AsyncIterator[Running]:
     async with database.reading() as connection:
         tokens = Tokens((await read_deployment(connection)).token_key)
     core = core_on(database)
     load = Load(settings.most_calls)
     listeners = [
-        Listener(PUBLIC, core, tokens, settings, await public_entrance(settings), load),
-        Listener(INTERNAL, core, tokens, settings, internal_entrance(settings), load),
+        Listener(PUBLIC, core, tokens, settings, await public_entrance(settings), load, tracer),
+        Listener(INTERNAL, core, tokens, settings, internal_entrance(settings), load, tracer),
     ]
+    _measure(core)
     background: list[asyncio.Task[None]] = []
     remote = settings.enrollment_source
     source: EnrollmentSource = (
@@ -130,8 +138,8 @@ async def _serving(
             relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
             background.append(asyncio.create_task(relay_for_ever(core, url, relay)))
         background.append(asyncio.create_task(load.watch_for_ever()))
-        background.append(asyncio.create_task(_probe(database, listeners, embedded)))
-        yield Running(core, *listeners)
+        background.append(asyncio.create_task(_probe(core, listeners, embedded)))
+        yield Running(core, listeners[0], listeners[1])
     finally:
         tailing.cancel()
         await asyncio.gather(tailing, return_exceptions=True)
@@ -149,17 +157,35 @@ async def _feed_begun(core: Core) -> None:
         raise DatabaseUnavailable from away
 
 
-async def _probe(database: Database, listeners: list[Listener], embedded: EmbeddedPostgres | None) -> None:
-    """Tells health the truth about the database, and starts the embedded one again if it died."""
-    serving = True
+def _measure(core: Core) -> None:
+    """Has the gauges of this process ask for what it knows."""
+    read_when_scraped(metrics.FEED_POSITION, lambda: core.feed.position)
+    read_when_scraped(metrics.PROJECTED_POSITION, lambda: core.eligibility.position)
+    for state, number in core.database.connections().items():
+        read_when_scraped(metrics.POOL.labels(state), number)
+    read_when_scraped(metrics.POOL_WAITING, core.database.waiting)
+
+
+async def _probe(core: Core, listeners: list[Listener], embedded: EmbeddedPostgres | None) -> None:
+    """Tells health the truth about the database and the projection, and starts the embedded database again if it died.
+
+    Eligibility serves while checks can be answered from memory, or from a projection that goes on.
+    """
+    database, told = core.database, (True, True)
     while True:
         await asyncio.sleep(PROBE_SECONDS)
         answers = await database.answers()
-        if answers != serving:
-            serving = answers
-            log.warning("database_back" if answers else "database_away")
+        projected = answers and await can_check(core)
+        metrics.DATABASE_UP.set(answers)
+        metrics.PROJECTION_SERVING.set(projected)
+        if (answers, projected) != told:
+            if answers != told[0]:
+                log.warning("database_back" if answers else "database_away")
+            if projected != told[1]:
+                log.warning("projection_serves" if projected else "projection_behind")
+            told = (answers, projected)
             for listener in listeners:
-                await listener.tell_health(serving=serving)
+                await listener.tell_health(serving=answers, but=() if projected else ELIGIBILITY_SERVICES)
         if not answers and embedded:
             await asyncio.to_thread(embedded.ensure_running)
 
@@ -191,6 +217,8 @@ async def _announce(settings: Settings, server: Running) -> None:
         f"affilia is ready: {server.public.address} (public), {server.internal.address} (internal)",
         flush=True,
     )
+    if server.metrics_address:
+        print(f"metrics: http://{server.metrics_address}/metrics", flush=True)
     if settings.dev:
         print(
             "WARNING --dev: whoever reaches this server may do everything, nobody is asked for a token, and"

@@ -4,15 +4,17 @@ Operations hand in what is to be done; this file begins, commits, repeats what l
 says in the domain's words when the database is away. No SQL of any area stands here.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 from tenacity import (
     AsyncRetrying,
     RetryError,
@@ -21,7 +23,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from domain.errors import DatabaseUnavailable, WriteConflict
+from domain.errors import DatabaseUnavailable, Overloaded, WriteConflict
 from storage.day_types import register_day_types
 
 Connection = AsyncConnection[TupleRow]
@@ -30,6 +32,7 @@ T = TypeVar("T")
 WAIT_FOR_CONNECTION_SECONDS = 0.8
 """How long a call waits for a free connection: less than a second, so that callers learn soon that we are away."""
 
+PROBE_SECONDS = 1.0
 ATTEMPTS = 5
 
 _LOST_AGAINST_OTHERS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
@@ -42,6 +45,7 @@ class Database:
     """A pool of connections to one PostgreSQL database."""
 
     def __init__(self, url: str, pool_size: int = 20) -> None:
+        self._came_back_at = float("-inf")
         self._pool = AsyncConnectionPool(
             url,
             min_size=min(4, pool_size),
@@ -59,8 +63,11 @@ class Database:
         )
 
     async def open(self) -> None:
-        with _in_our_words():
+        """Raises DatabaseUnavailable."""
+        try:
             await self._pool.open(wait=True, timeout=30)
+        except _AWAY as away:
+            raise DatabaseUnavailable from away
 
     async def close(self) -> None:
         await self._pool.close()
@@ -68,17 +75,15 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection on which every statement sees what is committed when it begins. Takes no locks."""
-        with _in_our_words():
-            async with self._pool.connection() as connection:
-                yield connection
+        async with self._connection() as connection:
+            yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A connection on which all statements see the same committed state. Takes no locks."""
-        with _in_our_words():
-            async with self._pool.connection() as connection, connection.transaction():
-                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                yield connection
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Does `work` in one transaction: all of it or nothing.
@@ -90,24 +95,56 @@ class Database:
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.01, max=0.2),
         )
-        with _in_our_words():
-            try:
-                return await retrying(self._write_once, work)
-            except RetryError as lost:
-                raise WriteConflict from lost
+        try:
+            return await retrying(self._write_once, work)
+        except RetryError as lost:
+            raise WriteConflict from lost
 
     async def _write_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             return await work(connection)
 
-    async def answers(self) -> bool:
-        """Whether the database answers at all; for health."""
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """One of the pool's. Raises DatabaseUnavailable, or Overloaded where all are in use and come back in time."""
         try:
-            async with self.reading() as connection:
+            async with self._pool.connection() as connection:
+                yield connection
+                self._came_back_at = time.monotonic()
+        except _LOST_AGAINST_OTHERS:
+            raise
+        except psycopg.errors.QueryCanceled:
+            raise
+        except TooManyRequests as crowded:
+            raise Overloaded from crowded
+        except PoolTimeout as none_free:
+            if time.monotonic() - self._came_back_at < WAIT_FOR_CONNECTION_SECONDS:
+                raise Overloaded from none_free
+            raise DatabaseUnavailable from none_free
+        except _AWAY as away:
+            raise DatabaseUnavailable from away
+
+    async def answers(self) -> bool:
+        """Whether the database answers at all; for health. One that is busy does."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS), self.reading() as connection:
                 await connection.execute("SELECT 1")
-        except DatabaseUnavailable:
+        except Overloaded:
+            return True
+        except (DatabaseUnavailable, TimeoutError):
             return False
         return True
+
+    def connections(self) -> dict[str, Callable[[], float]]:
+        """How many connections there are of each kind, to be asked at any time."""
+        return {
+            "all": lambda: self._pool.get_stats().get("pool_size", 0),
+            "free": lambda: self._pool.get_stats().get("pool_available", 0),
+        }
+
+    def waiting(self) -> float:
+        """How many calls wait for a connection."""
+        return self._pool.get_stats().get("requests_waiting", 0)
 
 
 class Cursor(psycopg.AsyncCursor[TupleRow]):
@@ -120,16 +157,3 @@ class Cursor(psycopg.AsyncCursor[TupleRow]):
 
 async def _configure(connection: Connection) -> None:
     register_day_types(connection)
-
-
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    """A lost connection, a stopped server, a pool without a free connection: all are the database being away."""
-    try:
-        yield
-    except _LOST_AGAINST_OTHERS:
-        raise
-    except psycopg.errors.QueryCanceled:
-        raise
-    except _AWAY as away:
-        raise DatabaseUnavailable from away

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from domain.errors import DatabaseUnavailable, DomainError
-from server.interceptors.errors import LASTING_METHODS
+from domain.errors import DomainError, NotNow
+from server import metrics
+from server.interceptors.methods import LASTING_METHODS
 from server.interceptors.wrapping import Around
 from server.operations.auditing import enter
 from server.operations.call import Call, CallerKind, current_call
@@ -49,5 +50,6 @@ async def _enter_failure(core: Core, call: Call, outcome: str) -> None:
     """Without a database nothing was written, and nothing can be entered; the log line of the call remains."""
     try:
         await enter(core, call, outcome)
-    except DatabaseUnavailable:
+    except NotNow:
+        metrics.AUDIT_UNWRITTEN.inc()
         log.warning("audit_unwritten", method=call.method, outcome=outcome)

@@ -11,6 +11,7 @@ import structlog
 
 from domain.errors import DomainError
 from server.errors import STATUS, STATUS_DETAILS, Defect, TooLate, status_of
+from server.interceptors.methods import LASTING_METHODS
 from server.interceptors.telemetry import CALL_ID
 from server.interceptors.wrapping import Around
 from server.log import where
@@ -48,10 +49,6 @@ def _seconds_left(method: str, context: Context, default: float) -> float | None
     if left is not None:
         return left
     return None if method.endswith(LASTING_METHODS) else default
-
-
-LASTING_METHODS = ("/Watch", "/WatchEnrollments", "/RunPremiums", "/ServerReflectionInfo")
-"""Streams that may last: the deadline of a call that brings none is not for them."""
 
 
 def _call_id() -> str:

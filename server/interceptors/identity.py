@@ -11,13 +11,13 @@ from server.errors import MethodUnknown, NotAllowed
 from server.identity.callers import Callers
 from server.identity.policy import Policy
 from server.interceptors.lasting import LastingCalls
-from server.interceptors.wrapping import UNKNOWN, Around
+from server.interceptors.methods import HEALTH, UNKNOWN
+from server.interceptors.wrapping import Around
 from server.operations.call import Call, begin_call
 from server.rpc_types import Context
 from server.system import system, system_clock
 
 TODAY = "x-affilia-today"
-HEALTH = "/grpc.health.v1.Health/"
 NOBODY = system("nobody")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from domain.errors import DomainError, ShuttingDown
 from server.identity.callers import Callers, Credentials
-from server.interceptors.errors import LASTING_METHODS
+from server.interceptors.methods import LASTING_METHODS
 from server.rpc_types import Context
 
 AUTHORISED_SECONDS = 60.0

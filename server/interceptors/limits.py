@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from domain.errors import Overloaded
+from server import metrics
 from server.errors import TooManyOfCaller
-from server.interceptors.errors import LASTING_METHODS
-from server.interceptors.identity import HEALTH
+from server.interceptors.methods import HEALTH, LASTING_METHODS
 from server.operations.call import current_call
 from server.rpc_types import Context
 
@@ -29,7 +29,6 @@ class Load:
 
     most_calls: int
     running: int = 0
-    shed: int = 0
     lag_seconds: float = 0.0
 
     async def watch_for_ever(self) -> None:
@@ -39,6 +38,7 @@ class Load:
             began = loop.time()
             await asyncio.sleep(LAG_SECONDS)
             self.lag_seconds = loop.time() - began - LAG_SECONDS
+            metrics.LOOP_LAG.set(self.lag_seconds)
 
     @asynccontextmanager
     async def bounded(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -47,7 +47,7 @@ class Load:
             yield
             return
         if self.running >= self.most_calls or self.lag_seconds > LATE_SECONDS:
-            self.shed += 1
+            metrics.SHED.inc()
             raise Overloaded
         self.running += 1
         try:

@@ -13,16 +13,16 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from domain.errors import FieldViolation, RequestMalformed
+from server import metrics
 from server.checking import violations
 from server.errors import NotAllowed
 from server.identity.policy import ADMINS_ONLY, Permission, Policy
+from server.interceptors.methods import OURS
 from server.interceptors.wrapping import rewrapped
 from server.mapping.named_ids import ids_of
 from server.operations.call import current_call
 from server.operations.core import Core
 from server.rpc_types import Context, Continuation, Handler
-
-OURS = "/affilia."
 
 
 class ValidationInterceptor(grpc.aio.ServerInterceptor):
@@ -44,11 +44,12 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
             if handler is None:
                 return handler
             permission = self._policy.permissions.get(method, ADMINS_ONLY)
-            self._wrapped[method] = _validated(handler, self._core, permission, ours=method.startswith(OURS))
+            self._wrapped[method] = _validated(handler, self._core, permission, method)
         return self._wrapped[method]
 
 
-def _validated(handler: Handler, core: Core, permission: Permission, *, ours: bool) -> Handler:
+def _validated(handler: Handler, core: Core, permission: Permission, method: str) -> Handler:
+    ours, sent = method.startswith(OURS), metrics.SENT.labels(method)
     read = _reader(handler, ours=ours)
     asks = permission.asks_of
     # Others may write their responses by themselves (health's Watch), past us: gRPC keeps serialising those.
@@ -74,6 +75,7 @@ def _validated(handler: Handler, core: Core, permission: Permission, *, ours: bo
             responses = behaviour(request, context)
             try:
                 async for response in responses:
+                    sent.inc()
                     yield response if isinstance(response, bytes) else serialise(response)
             finally:
                 await responses.aclose()

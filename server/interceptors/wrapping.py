@@ -7,10 +7,8 @@ from typing import Any, Protocol
 
 import grpc
 
+from server.interceptors.methods import UNKNOWN
 from server.rpc_types import Context, Continuation, Handler
-
-UNKNOWN = "unknown"
-"""The name of every method that a listener does not have."""
 
 Proceed = Callable[[Any], Awaitable[Any]]
 """Goes on with a request; gives the response, or for a stream the response iterator."""

@@ -20,7 +20,7 @@ from domain.eligibility.checks import (
 )
 from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers, records_of
 from domain.eligibility.read_model import ReadModel
-from domain.errors import CoverageUnknown, ProjectionBehind
+from domain.errors import CoverageUnknown, NotNow, ProjectionBehind
 from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.eligibility_state import NOTHING, Written
@@ -142,6 +142,18 @@ async def _from_database(core: Core, questions: Sequence[Question]) -> list[Answ
             told = _accumulators(finding.covering, question.member_id, used.__getitem__)
             answers.append(Answer(Found(finding, told), position))
     return answers
+
+
+async def can_check(core: Core) -> bool:
+    """Whether checks are answered: from memory, or from a projection that goes on."""
+    if core.eligibility.fresh_model() is not None:
+        return True
+    try:
+        async with core.database.reading() as connection:
+            await _position(connection)
+    except (ProjectionBehind, NotNow):
+        return False
+    return True
 
 
 async def _position(connection: Connection) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from domain.errors import DatabaseUnavailable, DomainError, PolicyNotComputed
+from domain.errors import DomainError, NotNow, PolicyNotComputed
 from domain.premiums.months import Month
 from server.log import where
 from server.operations.call import Call
@@ -122,7 +122,7 @@ async def follow(core: Core, call: Call, group_id: UUID, since: Month) -> Domain
                 async with tx.transaction():
                     outcomes = await compute_groups(core, call, tx, [locked], PremiumMonths(first, last))
                 outcome = outcomes[locked.group_key]
-            except DatabaseUnavailable:
+            except NotNow:
                 raise
             except Exception as error:
                 log.error("premium_failed", group_id=str(group_id), error=type(error).__name__, where=where(error))
@@ -150,7 +150,7 @@ async def _do_part(core: Core, call: Call) -> bool:
     """One part; where it fails as a whole, its policies one by one, so that one stops no other."""
     try:
         return await core.database.write(lambda tx: _part_together(core, call, tx))
-    except DatabaseUnavailable:
+    except NotNow:
         raise
     except Exception as error:
         log.warning("premium_part_failed", error=type(error).__name__, where=where(error))
@@ -175,7 +175,7 @@ async def _part_one_by_one(core: Core, call: Call, tx: Connection) -> bool:
         try:
             async with tx.transaction():
                 outcomes |= await compute_groups(core, call, tx, [group], _months(part))
-        except DatabaseUnavailable:
+        except NotNow:
             raise
         except DomainError as error:
             outcomes[group.group_key] = error

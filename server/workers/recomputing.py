@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from domain.errors import DatabaseUnavailable, DomainError
+from domain.errors import DomainError, NotNow
+from server import metrics
 from server.log import where
 from server.operations.call import Call
 from server.operations.core import Core
@@ -38,6 +39,7 @@ async def _recompute_due(core: Core, call: Call, pauses: Sequence[float]) -> int
     except DomainError as away:
         log.warning("recompute_postponed", reason=away.reason)
         return 0
+    metrics.RECOMPUTES_WAITING.set(len(due))
     portions = [due[i : i + PORTION] for i in range(0, len(due), PORTION)]
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -53,7 +55,7 @@ async def _recompute(core: Core, call: Call, portion: list[int], pauses: Sequenc
     """Does some groups in one transaction; where that fails, each alone, so that one group stops no other."""
     try:
         await recompute_groups(core, call, portion)
-    except DatabaseUnavailable:
+    except NotNow:
         # Nothing is wrong with the groups: they stay as they are, and are taken up again when the database is back.
         await asyncio.sleep(POLL_SECONDS)
     except Exception as error:
@@ -61,7 +63,7 @@ async def _recompute(core: Core, call: Call, portion: list[int], pauses: Sequenc
             for group_key in portion:
                 await _recompute(core, call, [group_key], pauses)
             return
-        with contextlib.suppress(DatabaseUnavailable):
+        with contextlib.suppress(NotNow):
             pause = await count_failure(core, call, portion[0], pauses)
             told = {"group_key": portion[0], "error": type(error).__name__, "where": where(error)}
             log.warning("recompute_failed", retry_seconds=pause, given_up=pause is None, **told)

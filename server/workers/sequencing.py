@@ -9,6 +9,7 @@ import contextlib
 import structlog
 
 from domain.errors import DomainError
+from server import metrics
 from server.operations.core import Core
 from storage.outbox import pending_seconds, sequence, trim
 
@@ -37,6 +38,7 @@ async def _sequence_pending(core: Core) -> int:
     try:
         async with core.database.reading() as connection:
             waited = await pending_seconds(connection)
+        metrics.PENDING_SECONDS.set(waited or 0.0)
         if waited is None:
             return 0
         if waited > ALARM_SECONDS:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import structlog
 
 from domain.enrollment.events import FeedPlace
-from domain.errors import DatabaseUnavailable, FeedDiverged
+from domain.errors import DatabaseUnavailable, FeedDiverged, NotNow
 from server.log import where
 from server.operations.core import Core
 from storage import feed
@@ -28,7 +28,7 @@ async def tail_for_ever(core: Core, url: str) -> None:
             async with aclosing(feed.moves(url, POLL_SECONDS)) as moves:
                 async for _ in moves:
                     await _publish_new(core)
-        except DatabaseUnavailable as away:
+        except NotNow as away:
             core.feed.end(away)
         except Exception as error:
             log.error("feed_reader_failed", error=type(error).__name__, where=where(error))
