@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import eligibility, feed, premiums, quotes, reads, recomputes, settling, start, submits
+from benchmarks import eligibility, feed, overload, premiums, quotes, reads, recomputes, settling, start, submits
 
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
@@ -15,6 +15,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "quotes": quotes.measure,
     "premiums": premiums.measure,
     "eligibility": eligibility.measure,
+    "overload": overload.measure,
 }
 
 

@@ -65,6 +65,7 @@ class Listener:
                     identified(entrance.callers, policy, self._lasting, dev=settings.dev),
                     of_each.bounded,
                     audited(core, policy.writes),
+                    is_too_much=load.is_too_much,
                 ),
                 ValidationInterceptor(core, policy),
             ],
@@ -72,7 +73,7 @@ class Listener:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
-                # Thousands of streams may come back at once, after a restart.
+                # Thousands of streams may come back at once, after a restart; whom gRPC refuses is told CANCELLED.
                 ("grpc.server.max_pending_requests", 10_000),
                 ("grpc.server.max_pending_requests_hard_limit", 20_000),
                 ("grpc.keepalive_permit_without_calls", 1),

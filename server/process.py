@@ -159,6 +159,8 @@ async def _feed_begun(core: Core) -> None:
 
 def _measure(core: Core) -> None:
     """Has the gauges of this process ask for what it knows."""
+    metrics.DATABASE_UP.set(1)
+    metrics.PROJECTION_SERVING.set(1)
     read_when_scraped(metrics.FEED_POSITION, lambda: core.feed.position)
     read_when_scraped(metrics.PROJECTED_POSITION, lambda: core.eligibility.position)
     for state, number in core.database.connections().items():

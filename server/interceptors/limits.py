@@ -17,7 +17,7 @@ from server.interceptors.methods import HEALTH, LASTING_METHODS
 from server.operations.call import current_call
 from server.rpc_types import Context
 
-LAG_SECONDS = 0.02
+TICK_SECONDS = 0.02
 """How often it is looked how late the loop is."""
 LATE_SECONDS = 0.25
 """A loop that is later than this has more to do than it can."""
@@ -36,9 +36,15 @@ class Load:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            await asyncio.sleep(LAG_SECONDS)
-            self.lag_seconds = loop.time() - began - LAG_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            self.lag_seconds = loop.time() - began - TICK_SECONDS
             metrics.LOOP_LAG.set(self.lag_seconds)
+
+    def is_too_much(self, method: str) -> bool:
+        """Whether a call of a method that begins now would be one too many."""
+        if self.running < self.most_calls and self.lag_seconds < LATE_SECONDS:
+            return False
+        return not (method.endswith(LASTING_METHODS) or method.startswith(HEALTH))
 
     @asynccontextmanager
     async def bounded(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -46,7 +52,7 @@ class Load:
         if method.endswith(LASTING_METHODS) or method.startswith(HEALTH):
             yield
             return
-        if self.running >= self.most_calls or self.lag_seconds > LATE_SECONDS:
+        if self.is_too_much(method):
             metrics.SHED.inc()
             raise Overloaded
         self.running += 1

@@ -14,7 +14,7 @@ from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import (
     EnrollmentQueryServiceServicer,
     add_EnrollmentQueryServiceServicer_to_server,
 )
-from server.identity.entrances import public_entrance
+from server.identity.entrances import Entrance, public_entrance
 from server.identity.policy import ENROLLMENT_QUERY, Permission
 from server.interceptors.limits import Load
 from server.listener import Listener
@@ -80,6 +80,11 @@ class Probe(EnrollmentQueryServiceServicer):
             with reader.sending():
                 yield bytes(100_000)
 
+    async def WatchEnrollments(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Says one thing, and nothing more."""
+        yield pb.WatchEnrollmentsResponse()
+        await asyncio.Event().wait()
+
     async def Up(self, requests: AsyncIterator[Any], context: Any) -> Any:
         async for request in requests:
             await self.answer(request)
@@ -103,7 +108,8 @@ class Probe(EnrollmentQueryServiceServicer):
 class Shell:
     """A listener of the product, on a loop in a thread of its own, without a database behind it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, entrance: Entrance | None = None, **settings: Any) -> None:
+        self.entrance = entrance
         self.probe = Probe()  # type: ignore[abstract]  # the other methods are not asked
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -118,7 +124,7 @@ class Shell:
             Service(PROBE, lambda core, tokens: self.probe, lambda probe, server: None, OF_PROBE),
         ]
         core_and_tokens: Any = None  # the probe needs neither
-        entrance, load = await public_entrance(settings), Load(settings.most_calls)
+        entrance, load = self.entrance or await public_entrance(settings), Load(settings.most_calls)
         listener = Listener(services, core_and_tokens, core_and_tokens, settings, entrance, load)
         await listener.start(settings.listen)
         await listener.tell_health(serving=True)

@@ -1,0 +1,56 @@
+"""A way to the database over TCP that can turn into a black hole: connections stay open, and nothing passes."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+
+class BlackHole:
+    """Forwards from a port of its own to a unix socket, or to host and port, unless it swallows."""
+
+    def __init__(self, socket: Path | None = None, host: str = "", port: int = 0) -> None:
+        self._to = (socket, host, port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._passes = asyncio.Event()
+        self._passes.set()
+        self.connections = 0
+        self.port: int = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
+    async def _listen(self) -> int:
+        server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._passes.wait()
+        socket, host, port = self._to
+        opened = asyncio.open_unix_connection(socket) if socket else asyncio.open_connection(host, port)
+        theirs_in, theirs_out = await opened
+        self.connections += 1
+        try:
+            await asyncio.gather(self._pump(reader, theirs_out), self._pump(theirs_in, writer))
+        finally:
+            self.connections -= 1
+
+    async def _pump(self, from_: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        try:
+            while data := await from_.read(65536):
+                await self._passes.wait()
+                to.write(data)
+                await to.drain()
+        except OSError:
+            return
+        finally:
+            to.close()
+
+    def swallow(self) -> None:
+        self._loop.call_soon_threadsafe(self._passes.clear)
+
+    def pass_again(self) -> None:
+        self._loop.call_soon_threadsafe(self._passes.set)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
