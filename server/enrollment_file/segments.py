@@ -138,7 +138,8 @@ class _Walk:
         tell = error if matters else warning
         for fault in faults:
             code = "DATE_UNKNOWN" if fault.err_cde == CALENDAR_FAULT else "ELEMENT_MALFORMED"
-            element = fault.refdes or segment.name
+            # A fault of several elements together names none of them, or only a number.
+            element = fault.refdes if isinstance(fault.refdes, str) and fault.refdes else segment.name
             self.findings.append(tell(code, fault.err_str, segment.number, segment.loop, element))
 
     def _envelope_errors(self) -> None:
