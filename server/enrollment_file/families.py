@@ -4,8 +4,9 @@ Ids are derived, so the same person comes to the same id in every file. A depend
 time and without it at another; then the key under which the book knows the person is taken.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.enrollment_file.book import Book
 from server.enrollment_file.codes import CLIENT_NUMBER, SUBSCRIBER_NUMBER
@@ -52,7 +53,7 @@ def place(file: EnrollmentFile, mapping: Mapping, book: Book) -> list[Placed]:
                 placed.append(Placed(member, transaction, member, member_id, member_id, "PRIMARY", findings))
             else:
                 placed.append(_dependant(member, transaction, numbers, before, findings, mapping, book))
-    return list(_without_rejected_subscribers(placed, book))
+    return list(_without_rejected_subscribers(_without_ambiguous(placed), book))
 
 
 def _dependant(
@@ -102,6 +103,22 @@ def _keys(member: FileMember, own: bool) -> Iterator[tuple[str, str]]:
         yield "name", f"{member.first_name.upper()} {member.last_name.upper()} {member.born_on.isoformat()}"
 
 
+def _without_ambiguous(placed: Sequence[Placed]) -> list[Placed]:
+    """Two people under one number, as where 999999999 stands for a number that is not known, are nobody's."""
+    often = Counter(each.member_id for each in placed if each.member_id)
+    message = "comes to the same member as another person of the file: a number is used twice"
+    return [
+        _against(each, error("MEMBER_AMBIGUOUS", message, each.member.first_segment, "2100A", "NM109"))
+        if often[each.member_id] > 1
+        else each
+        for each in placed
+    ]
+
+
+def _against(placed: Placed, finding: Finding) -> Placed:
+    return replace(placed, findings=(*placed.findings, finding))
+
+
 def _without_rejected_subscribers(placed: Sequence[Placed], book: Book) -> Iterator[Placed]:
     """A dependant cannot come in through a subscriber who is refused, unless the book has that subscriber."""
     refused = {each.primary_id for each in placed if each.is_rejected and _is_subscriber(each)}
@@ -110,15 +127,7 @@ def _without_rejected_subscribers(placed: Sequence[Placed], book: Book) -> Itera
         if not _is_subscriber(each) and each.primary_id in refused - known:
             message = "belongs to a subscriber who is rejected"
             finding = error("SUBSCRIBER_REJECTED", message, each.member.first_segment, "2000", "INS01")
-            yield Placed(
-                each.member,
-                each.transaction,
-                each.subscriber,
-                each.member_id,
-                each.primary_id,
-                each.membership_type,
-                (*each.findings, finding),
-            )
+            yield _against(each, finding)
         else:
             yield each
 

@@ -130,6 +130,8 @@ class EnrollmentFile:
         return tuple(finding for finding in self.findings if finding.segment_number in span)
 
     def envelope_findings(self) -> tuple[Finding, ...]:
-        """What stands outside every member."""
+        """What stands outside every member, and what makes the envelope itself unbelievable, wherever it shows."""
         inside = {n for member in self.members for n in range(member.first_segment, member.last_segment + 1)}
-        return tuple(finding for finding in self.findings if finding.segment_number not in inside)
+        return tuple(
+            finding for finding in self.findings if finding.segment_number not in inside or finding.is_of_envelope
+        )

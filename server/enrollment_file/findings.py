@@ -35,6 +35,11 @@ class Finding:
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
 
+    @property
+    def is_of_envelope(self) -> bool:
+        """Whether it speaks against control numbers, counts or nesting, and so against the whole file."""
+        return self.code.startswith("ENVELOPE_")
+
     def __str__(self) -> str:
         where = f"segment {self.segment_number}" if self.segment_number else "file"
         place = " ".join(part for part in (where, self.loop and f"loop {self.loop}", self.element) if part)

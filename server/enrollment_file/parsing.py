@@ -24,6 +24,9 @@ from server.enrollment_file.segments import GUIDE, Segment, read_segments
 PERSON_ROLES = ("IL", "74")
 """NM101 in loop 2100A: the insured, or the insured with a corrected name."""
 
+TRAILERS = ("SE", "GE", "IEA")
+"""Any of them ends a transaction set: where its own trailer is lost, the next one is no member's."""
+
 FIRST_YEAR, LAST_YEAR = 1850, 2199
 """Dates outside are slips of the pen, but for 9999-12-31, which says that something has no end."""
 
@@ -38,7 +41,7 @@ def parse(content: bytes) -> EnrollmentFile:
     reading = read_segments(content)
     reader = _Reader()
     envelope = reader.envelope(reading.segments)
-    transactions = tuple(reader.transaction(part) for part in _parts(reading.segments, "ST", ("SE",)))
+    transactions = tuple(reader.transaction(part) for part in _parts(reading.segments, "ST", TRAILERS))
     file = EnrollmentFile(envelope, transactions, reading.digest, ())
     found = {*reading.findings, *reader.findings, *contradictions(file)}
     ordered = tuple(sorted(found, key=lambda finding: (finding.segment_number, finding.element, finding.code)))

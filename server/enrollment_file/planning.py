@@ -83,8 +83,8 @@ class _Planner:
             findings += told
             on = [p for p in periods if (p.contract_id, p.module_id) == (wish.contract_id, wish.module_id)]
             steps += self._steps(wish, on, placed, reason)
-        if member.coverages and member.maintenance != codes.END and _is_whole(placed):
-            stated = {wish.module_id for wish in asked.wishes}
+        stated = {wish.module_id for wish in asked.wishes}
+        if stated and member.maintenance != codes.END and _is_whole(placed):
             steps += self._unstated(placed, stated, periods)
         facts = fact_requests(placed, self._book, self._mapping, self._employer(asked.wishes, periods), self._today)
         earlier = self._earlier(placed.member_id, placed.primary_id, steps)
@@ -114,8 +114,9 @@ class _Planner:
                 steps.append(self._leave(period, first_off, missing.reason))
         earlier = self._earlier(missing.member_id, missing.primary_id, steps)
         known = self._book.member(missing.member_id)
-        ends = _kind_of_end(earlier.steps, self._book.periods(missing.member_id, missing.primary_id))
-        kind = ends if earlier.steps else Kind.REJECTED if earlier.reasons else Kind.UNCHANGED
+        kind = Kind.REJECTED if earlier.reasons else Kind.UNCHANGED
+        if earlier.steps:
+            kind = _kind_of_end(earlier.steps, self._book.periods(missing.member_id, missing.primary_id))
         return PlannedMember(
             segment_number=0,
             name=known.member.display_name if known else "",

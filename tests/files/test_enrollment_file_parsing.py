@@ -228,6 +228,15 @@ def test_a_mutilated_file_is_read_or_refused_and_nothing_else(content: bytes) ->
         assert file.transactions
 
 
+@given(st.data())
+def test_no_segment_can_be_lost_or_doubled_unnoticed(data: st.DataObject) -> None:
+    segments = data.draw(st.sampled_from(SEEDS)).strip().rstrip(b"~").split(b"~")
+    i = data.draw(st.integers(0, len(segments) - 1))
+    times = data.draw(st.sampled_from((0, 2)))
+    with pytest.raises(FileRefused):
+        parse(b"~".join([*segments[:i], *[segments[i]] * times, *segments[i + 1 :]]) + b"~")
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400))
 def test_what_is_no_834_at_all_is_refused(content: bytes) -> None:
