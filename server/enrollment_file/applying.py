@@ -7,6 +7,7 @@ of the family: the others are asked for again without them.
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from google.protobuf import json_format
@@ -23,6 +24,9 @@ from server.enrollment_file.plan import Plan, PlannedMember
 from server.enrollment_file.report import MemberOutcome, Outcome, Report, outcome_of, report_of, settled
 from server.enrollment_file.verdicts import describe_consequence, describe_error, describe_notice, describe_violation
 
+FAMILIES_AT_ONCE = 8
+"""They share no member, so nothing of one waits for another."""
+
 MOST_CHANGES = 100
 """In one change request (`change_request_service.proto`)."""
 
@@ -31,8 +35,11 @@ def apply_plan(plan: Plan, channel: grpc.Channel, mapping: Mapping) -> Report:
     """Sends everything that is planned. A call that fails is told of the members concerned, and stops nobody else."""
     applier = _Applier(plan, channel, mapping)
     waiting = [member for member in plan.members if settled(member) is None]
-    for primary_id in dict.fromkeys(member.primary_id for member in waiting):
-        applier.family([member for member in waiting if member.primary_id == primary_id])
+    families: dict[str, list[PlannedMember]] = {}
+    for member in waiting:
+        families.setdefault(member.primary_id, []).append(member)
+    with ThreadPoolExecutor(max_workers=FAMILIES_AT_ONCE) as pool:
+        list(pool.map(applier.family, families.values()))  # As a list, so that a defect is raised here.
     members = (settled(member) or applier.outcome(member) for member in plan.members)
     return report_of(plan.file, members, plan.findings, applied=True)
 

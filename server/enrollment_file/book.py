@@ -106,6 +106,11 @@ class Book:
                 raise unreadable(fault) from fault
         return self._decided[group.group_id]
 
+    def slot(self, contract_id: str, module_id: str) -> str:
+        """Of which slot a module is, in whatever version; empty: none, or no such module."""
+        modules = (module for version in self.contracts[contract_id].versions for module in version.modules)
+        return next((module.slot for module in modules if module.module_id == module_id), "")
+
     def begins_on(self, contract_id: str) -> date:
         """The first day of the contract's life."""
         return day_of(self.contracts[contract_id].versions[0].days.first_on) or date.min

@@ -82,10 +82,12 @@ def _employments(
         left = list(_before(own, ended_on + ONE_DAY)) if ended_on < date.max else own
         return None if left == own else [*others, *left]
     status = condition_pb2.EmploymentStatus.Value(f"EMPLOYMENT_STATUS_{name}")
+    employed_from = _employed_from(placed, since)
+    since = max(since, employed_from)
     now = next((each for each in own if _holds(each.days, since)), None)
     if now is not None and now.status == status:
         return None
-    begun_on = since if own else _employed_from(placed, since)
+    begun_on = since if own else employed_from
     told = member_pb2.Employment(days=DateSpan(first_on=to_day(begun_on)), employer_id=employer_id, status=status)
     if now is not None and now.HasField("salary"):
         told.salary.CopyFrom(now.salary)

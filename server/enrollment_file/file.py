@@ -4,6 +4,7 @@ Codes stay as they are in the file (`codes.py` says what they mean). Texts that 
 are not given or do not exist are None. Both ends of a span of days are inclusive.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date
 
@@ -126,8 +127,8 @@ class EnrollmentFile:
         return tuple(member for transaction in self.transactions for member in transaction.members)
 
     def findings_of(self, member: FileMember) -> tuple[Finding, ...]:
-        span = range(member.first_segment, member.last_segment + 1)
-        return tuple(finding for finding in self.findings if finding.segment_number in span)
+        first = bisect_left(self.findings, member.first_segment, key=_segment_number)
+        return self.findings[first : bisect_right(self.findings, member.last_segment, key=_segment_number)]
 
     def envelope_findings(self) -> tuple[Finding, ...]:
         """What stands outside every member, and what makes the envelope itself unbelievable, wherever it shows."""
@@ -135,3 +136,7 @@ class EnrollmentFile:
         return tuple(
             finding for finding in self.findings if finding.segment_number not in inside or finding.is_of_envelope
         )
+
+
+def _segment_number(finding: Finding) -> int:
+    return finding.segment_number

