@@ -1,0 +1,244 @@
+"""834 files as values: what real files say, and what is found wrong with those that are not in order."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.enrollment_file.file import EnrollmentFile
+from server.enrollment_file.findings import EnrollmentFileError, FileRefused
+from server.enrollment_file.parsing import parse, read_file
+from tests.support.enrollment_file import a_coverage, a_file, a_member
+
+SAMPLES = Path(__file__).parent.parent / "samples" / "834"
+CONTRADICTS_ITSELF = "terminate-subscriber-eligibility.834"
+
+
+def all_samples() -> list[Path]:
+    return sorted(path for path in SAMPLES.glob("*/*") if not path.name.startswith("LICENSE"))
+
+
+def codes_of(file: EnrollmentFile, *, errors_only: bool = True) -> list[str]:
+    return [finding.code for finding in file.findings if finding.is_error or not errors_only]
+
+
+def refusal_of(content: bytes) -> dict[str, str]:
+    """Codes of the errors that refuse a file, and where each one is."""
+    with pytest.raises(FileRefused) as refused:
+        parse(content)
+    found = [finding for finding in refused.value.findings if finding.is_error]
+    return {finding.code: f"{finding.segment_number} {finding.element}".strip() for finding in found}
+
+
+@pytest.mark.parametrize("path", all_samples(), ids=lambda path: path.name)
+def test_a_real_file_is_read_without_an_error_unless_it_contradicts_itself(path: Path) -> None:
+    file = read_file(path)
+    assert file.members
+    assert codes_of(file) == (["SUBSCRIBER_IS_CHILD"] if path.name == CONTRADICTS_ITSELF else [])
+
+
+def test_the_contradiction_names_segment_loop_and_element() -> None:
+    file = read_file(SAMPLES / "linuxforhealth" / CONTRADICTS_ITSELF)
+    (finding,) = [finding for finding in file.findings if finding.is_error]
+    assert (finding.segment_number, finding.loop, finding.element) == (7, "2000", "INS02")
+    assert file.findings_of(file.members[0]) == (finding,)
+
+
+def test_everything_that_a_real_file_says_of_somebody_is_read() -> None:
+    file = read_file(SAMPLES / "linuxforhealth" / "enroll-employee-multiple-products.834")
+    (member,) = file.members
+    assert (file.envelope.interchange_number, file.envelope.group_number) == ("000010216", "20213")
+    assert file.transactions[0].sponsor.number == "999888777"
+    assert (member.is_subscriber, member.relation, member.maintenance, member.reason) == (True, "18", "021", "20")
+    assert (member.reference("0F"), member.reference("1L")) == ("123456789", "123456001")
+    assert (member.display_name, member.person_number) == ("JOHN P DOE", "123456789")
+    assert (member.born_on, member.gender) == (date(1940, 8, 16), "M")
+    assert member.day("356") == date(1996, 5, 23)
+    assert member.address is not None
+    assert (member.address.postal_code, member.address.lines) == ("17011", ("100 MARKET ST", "APT 30"))
+    assert [(each.line, each.begins_on) for each in member.coverages] == [
+        ("HLT", date(1996, 6, 1)),
+        ("VIS", date(1996, 6, 1)),
+    ]
+
+
+def test_a_segment_of_a_kind_that_is_not_read_anyway_is_told_and_passed_over() -> None:
+    file = read_file(SAMPLES / "linuxforhealth" / "enroll-employee-managed-care.834")
+    (found,) = [finding for finding in file.findings if finding.code == "SEGMENT_UNEXPECTED"]
+    assert (found.segment_number, found.element, found.is_error) == (10, "DTP", False)
+
+
+def test_four_sets_that_say_the_same_of_one_member_are_told_once_each() -> None:
+    file = read_file(SAMPLES / "pyx12" / "multiple_st_loops.txt")
+    assert [transaction.action for transaction in file.transactions] == ["4"] * 4
+    assert codes_of(file, errors_only=False) == ["MEMBER_REPEATED"] * 3
+
+
+def test_the_line_ends_of_a_file_mean_nothing() -> None:
+    content = a_file(a_member(coverages=[a_coverage(begins="20260101")]))
+    assert parse(content.replace(b"\n", b"\r\n")) == parse(content) == parse(content.replace(b"\n", b""))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"IEA*1*000000001", b"IEA*1*000000002", "ENVELOPE_CONTRADICTORY"),
+        (b"IEA*1*", b"IEA*2*", "ENVELOPE_CONTRADICTORY"),
+        (b"GE*1*1", b"GE*1*2", "ENVELOPE_CONTRADICTORY"),
+        (b"GE*1*1", b"GE*3*1", "ENVELOPE_CONTRADICTORY"),
+        (b"SE*12*0001", b"SE*12*0002", "ENVELOPE_CONTRADICTORY"),
+        (b"SE*12*0001", b"SE*11*0001", "ENVELOPE_CONTRADICTORY"),
+        (b"IEA*1*000000001~\n", b"", "ENVELOPE_CONTRADICTORY"),
+        (b"DMG*D8*19800515*F~\n", b"", "ENVELOPE_CONTRADICTORY"),
+        (b"GS*BE*", b"GS*HC*", "NOT_ENROLLMENT"),
+        (b"1*X*005010X220A1", b"1*X*004010X095A1", "NOT_ENROLLMENT"),
+        (b"****2~", b"****9~", "ACTION_UNKNOWN"),
+        (b"BGN*00*", b"BGN*22*", "INFORMATION_COPY"),
+        (b"N1*P5*SPONSOR*FI*123456789~\nN1*IN", b"N1*IN*INSURER*FI*1~\nN1*IN", "SPONSOR_MISSING"),
+        (b"ISA*", b"ISO*", "NO_INTERCHANGE"),
+        (b"*00501*", b"*00601*", "NO_INTERCHANGE"),
+        (b"JANE", b"J\xffNE", "NOT_TEXT"),
+        (b"JANE", b"J\x07NE", "NOT_TEXT"),
+        (b"IEA*1*000000001~\n", b"IEA*1*000000001~\nHALF A SEG", "TEXT_AFTER_END"),
+        (b"IEA*1*000000001~\n", b"IEA*1*000000001~\n~INS*Y*18*021~", "TEXT_AFTER_END"),
+    ],
+)
+def test_an_envelope_that_cannot_be_believed_refuses_the_file(old: bytes, new: bytes, code: str) -> None:
+    content = a_file(a_member(coverages=[a_coverage(begins="20260101")]))
+    assert old in content
+    assert code in refusal_of(content.replace(old, new, 1))
+
+
+def test_two_interchanges_in_one_file_are_refused() -> None:
+    assert refusal_of(a_file(a_member()) + a_file(a_member(), control=2))["ENVELOPE_BROKEN"].endswith("GS")
+
+
+def test_all_faults_are_told_at_once() -> None:
+    content = a_file(a_member(), purpose="22", action="9").replace(b"IEA*1*", b"IEA*7*")
+    assert {"INFORMATION_COPY", "ACTION_UNKNOWN", "ENVELOPE_CONTRADICTORY"} <= set(refusal_of(content))
+
+
+@pytest.mark.parametrize(
+    ("member", "code", "element"),
+    [
+        (a_member(relation="01", subscriber=True), "SUBSCRIBER_IS_RELATED", "INS02"),
+        (a_member(relation="19", subscriber=True), "SUBSCRIBER_IS_CHILD", "INS02"),
+        (a_member(relation="18", subscriber=False), "DEPENDANT_IS_SELF", "INS02"),
+        (a_member(maintenance="777"), "MAINTENANCE_UNKNOWN", "INS03"),
+        (a_member(relation="QQ", subscriber=False), "ELEMENT_MALFORMED", "INS02"),
+        (a_member(born="20260230"), "DATE_UNKNOWN", "DMG02"),
+        (a_member(born="09990101"), "DATE_UNKNOWN", "DMG02"),
+        (a_member(number=""), "NUMBER_MISSING", "REF"),
+        (a_member(name=("", "JANE")), "NAME_MISSING", "NM103"),
+        (a_member(maintenance="024"), "END_UNKNOWN", "DTP"),
+        (a_member(dates=[("356", "20260301"), ("357", "20260201")]), "END_BEFORE_BEGIN", "DTP03"),
+        (a_member(coverages=[a_coverage(begins="20260301", ends="20260201")]), "END_BEFORE_BEGIN", "DTP03"),
+        (a_member(coverages=[a_coverage()]), "BEGIN_UNKNOWN", "DTP"),
+        (a_member(coverages=[a_coverage(begins="19700101")]), "COVERED_BEFORE_BIRTH", "DTP03"),
+        (
+            a_member(maintenance="024", dates=[("357", "20260331")], coverages=[a_coverage(begins="20260101")]),
+            "MAINTENANCE_CONTRADICTORY",
+            "HD01",
+        ),
+        (
+            a_member(coverages=[a_coverage(maintenance="024", ends="20260331")]),
+            "MAINTENANCE_CONTRADICTORY",
+            "HD01",
+        ),
+        (
+            a_member(
+                maintenance="024",
+                dates=[("357", "20260331")],
+                coverages=[a_coverage(maintenance="024", ends="20260430")],
+            ),
+            "END_CONTRADICTORY",
+            "DTP03",
+        ),
+        (
+            a_member(maintenance="024", coverages=[a_coverage(maintenance="024", begins="20260401", ends="20260301")]),
+            "END_BEFORE_BEGIN",
+            "DTP03",
+        ),
+    ],
+)
+def test_a_member_that_contradicts_itself_is_found_and_the_others_are_not(
+    member: list[str], code: str, element: str
+) -> None:
+    file = parse(a_file(member, a_member("S2", name=("ROE", "RICHARD"))))
+    bad, good = file.members
+    assert (code, element) in [(finding.code, finding.element) for finding in file.findings_of(bad)]
+    assert file.findings_of(good) == ()
+
+
+def test_a_member_twice_in_one_set_is_found_at_both_places() -> None:
+    file = parse(a_file(a_member("S1"), a_member("S1", maintenance="001")))
+    assert codes_of(file) == ["MEMBER_DUPLICATE"] * 2
+
+
+def test_a_missing_segment_is_told_of_the_member_that_lacks_it() -> None:
+    without_name = [segment for segment in a_member("S1") if not segment.startswith("NM1")]
+    without_demographics = [segment for segment in without_name if not segment.startswith("DMG")]
+    file = parse(a_file(without_demographics, a_member("S2")))
+    assert "NAME_MISSING" in {finding.code for finding in file.findings_of(file.members[0])}
+    assert file.findings_of(file.members[1]) == ()
+
+
+def test_a_coverage_that_ends_on_the_last_day_of_the_calendar_is_open() -> None:
+    file = parse(a_file(a_member(coverages=[a_coverage(begins="20260101", ends="99991231")])))
+    assert file.members[0].coverages[0].ends_on is None
+    assert codes_of(file) == []
+
+
+SEEDS = [path.read_bytes() for path in all_samples()]
+
+
+@st.composite
+def mutilated(draw: st.DrawFn) -> bytes:
+    """A real file, with segments dropped, swapped, doubled or cut, and bytes overwritten."""
+    content = draw(st.sampled_from(SEEDS))
+    segments = content.split(b"~")
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(("drop", "swap", "double", "cut", "bytes")))
+        i = draw(st.integers(0, len(segments) - 1))
+        j = draw(st.integers(0, len(segments) - 1))
+        if kind == "drop" and len(segments) > 1:
+            del segments[i]
+        elif kind == "swap":
+            segments[i], segments[j] = segments[j], segments[i]
+        elif kind == "double":
+            segments.insert(j, segments[i])
+        elif kind == "cut":
+            segments[i] = segments[i][: draw(st.integers(0, len(segments[i])))]
+        else:
+            at = draw(st.integers(0, len(segments[i])))
+            segments[i] = segments[i][:at] + draw(st.binary(max_size=4)) + segments[i][at + 1 :]
+    return b"~".join(segments)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutilated())
+def test_a_mutilated_file_is_read_or_refused_and_nothing_else(content: bytes) -> None:
+    try:
+        file = parse(content)
+    except EnrollmentFileError as refused:
+        assert str(refused)
+    else:
+        assert file.transactions
+
+
+@given(st.data())
+def test_no_segment_can_be_lost_or_doubled_unnoticed(data: st.DataObject) -> None:
+    segments = data.draw(st.sampled_from(SEEDS)).strip().rstrip(b"~").split(b"~")
+    i = data.draw(st.integers(0, len(segments) - 1))
+    times = data.draw(st.sampled_from((0, 2)))
+    with pytest.raises(FileRefused):
+        parse(b"~".join([*segments[:i], *[segments[i]] * times, *segments[i + 1 :]]) + b"~")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=400))
+def test_what_is_no_834_at_all_is_refused(content: bytes) -> None:
+    with pytest.raises(FileRefused):
+        parse(content)

@@ -1,0 +1,537 @@
+"""834 files played against a running server: what each kind of change does, and that nothing is done twice."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2, member_service_pb2
+from affilia.enrollment.v1 import enrollment_query_service_pb2
+from affilia.type.v1 import membership_type_pb2
+from server.enrollment_file import EnrollmentFileError, Mapping, Report, import_834, plan_834
+from server.enrollment_file.book import Book
+from server.enrollment_file.findings import BookUnreadable, FileRefused, TooManyTerminations
+from server.enrollment_file.mapping import mapping_of
+from server.enrollment_file.plan import Kind, Plan
+from server.enrollment_file.report import Outcome
+from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples, mutilated
+from tests.scenarios.enrollment_messages import iso, span
+from tests.support.calls import Family, new_id
+from tests.support.enrollment_file import SPONSOR, a_coverage, a_file, a_member
+
+TODAY = date(2026, 6, 15)
+CHILD_AGE = condition_pb2.Rule(
+    code="CHILD_AGE",
+    applies_to=[membership_type_pb2.MEMBERSHIP_TYPE_CHILD],
+    condition=condition_pb2.Condition(age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, max_years=25)),
+)
+SAMPLE_LINES = ("HLT", "DEN", "HMO", "PPO", "VIS", "AK")
+
+
+@dataclass
+class Door:
+    """A contract from 2025 on with HMO and PPO in one slot and DEN beside them, and the file door before it."""
+
+    channel: grpc.Channel
+    folder: Path
+    sponsor: str = SPONSOR
+    more: dict[str, Any] = field(default_factory=dict)
+    first_on: str = "2025-01-01"
+
+    def __post_init__(self) -> None:
+        self.family = Family(self.channel)
+        self.contract_id = self.family.contract_id
+        self.modules = {line: new_id() for line in SAMPLE_LINES}
+        self.namespace = str(uuid4())
+        modules = [
+            contract_pb2.Module(
+                module_id=module_id,
+                slot="base" if line in ("HMO", "PPO") else "",
+                service_type=contract_pb2.SERVICE_TYPE_BASE,
+            )
+            for line, module_id in self.modules.items()
+        ]
+        contract = self.family.contract()
+        del contract.versions[:]
+        contract.versions.append(
+            contract_pb2.ContractVersion(days=span(self.first_on, None), rules=[CHILD_AGE], modules=modules)
+        )
+        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=contract)
+        self.family.catalog.PublishContract(request)
+
+    @property
+    def mapping(self) -> Mapping:
+        return mapping_of(
+            {
+                "namespace": self.namespace,
+                "sponsor": self.sponsor,
+                "coverages": [
+                    {"line": line, "contract_id": self.contract_id, "module_id": module_id}
+                    for line, module_id in self.modules.items()
+                ],
+                **self.more,
+            }
+        )
+
+    def path(self, content: bytes) -> Path:
+        path = self.folder / f"{uuid4().hex}.834"
+        path.write_bytes(content)
+        return path
+
+    def play(self, content: bytes, *, today: date = TODAY, most: float = 1.0, confirmed: bool = True) -> Report:
+        return import_834(
+            self.path(content),
+            self.channel,
+            self.mapping,
+            confirm=lambda plan: confirmed,
+            most_terminations=most,
+            today=today,
+        )
+
+    def outcomes(self, content: bytes, **how: Any) -> list[tuple[Kind, Outcome]]:
+        return [(member.planned, member.outcome) for member in self.play(content, **how).members]
+
+    def periods(self) -> dict[str, list[tuple[str, str | None, str | None]]]:
+        """By the name of the member: line, first and last day."""
+        request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(contract_id=self.contract_id)
+        lines = {module_id: line for line, module_id in self.modules.items()}
+        found: dict[str, list[tuple[str, str | None, str | None]]] = {}
+        for group in self.family.queries.ListEnrollmentGroups(request).groups:
+            for period in group.periods:
+                days = period.days
+                ends = (iso(days.first_on), iso(days.last_on) if days.HasField("last_on") else None)
+                name = self.member(period.member_id).member.display_name
+                found.setdefault(name, []).append((lines[period.module_id], *ends))
+        return {name: sorted(periods, key=str) for name, periods in found.items()}
+
+    def member(self, member_id: str) -> member_service_pb2.GetMemberResponse:
+        return self.family.members.GetMember(member_service_pb2.GetMemberRequest(member_id=member_id))
+
+    def revisions(self) -> list[int]:
+        request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(contract_id=self.contract_id)
+        return [group.revision for group in self.family.queries.ListEnrollmentGroups(request).groups]
+
+    def requests(self) -> int:
+        """How many change requests the contract's groups ever saw, rejected ones too."""
+        book = Book(self.channel, [self.contract_id])
+        return sum(len(book.decided(*key)) for key in book.groups)
+
+
+@pytest.fixture
+def door(server_channel: grpc.Channel, tmp_path: Path) -> Door:
+    return Door(server_channel, tmp_path)
+
+
+ACCEPTED, UNCHANGED, REJECTED = Outcome.ACCEPTED, Outcome.UNCHANGED, Outcome.REJECTED
+WITH_NOTICES = Outcome.ACCEPTED_WITH_NOTICES
+JANE = a_member(coverages=[a_coverage(begins="20260101")])
+ALL_UNCHANGED = [(Kind.UNCHANGED, UNCHANGED)]
+
+
+def a_child(name: str = "JIM", **more: Any) -> list[str]:
+    return a_member(relation="19", name=("DOE", name), born=more.pop("born", "20150601"), **more)
+
+
+def test_somebody_who_is_added_is_enrolled_with_facts(door: Door) -> None:
+    jane = a_member(
+        status="FT",
+        dates=[("336", "20200301"), ("356", "20260101")],
+        place=("CAMP HILL", "PA", "17011"),
+        coverages=[a_coverage(begins="20260101")],
+    )
+    (line,) = door.play(a_file(jane)).members
+    assert (line.planned, line.outcome) == (Kind.ADD, ACCEPTED)
+    assert door.periods() == {"JANE DOE": [("HMO", "2026-01-01", None)]}
+    facts = door.member(line.member_id).facts
+    assert iso(facts.born_on) == "1980-05-15"
+    assert [(each.country_code, each.postal_code) for each in facts.addresses] == [("US", "17011")]
+    (employment,) = facts.employments
+    assert (employment.employer_id, iso(employment.days.first_on)) == ("ACME", "2020-03-01")
+    assert employment.status == condition_pb2.EMPLOYMENT_STATUS_ACTIVE
+
+
+def test_the_same_file_again_finds_everything_unchanged_and_writes_nothing(door: Door) -> None:
+    content = a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")], place=("CAMP HILL", "PA", "17011")))
+    first = door.play(content)
+    assert [member.outcome for member in first.members] == [ACCEPTED, WITH_NOTICES]  # The child will be too old.
+    before = (door.periods(), door.revisions(), door.requests())
+    for day in (TODAY, date(2026, 9, 1)):
+        again = door.play(content, today=day)
+        assert [member.outcome for member in again.members] == [UNCHANGED, UNCHANGED]
+        assert [member.member_id for member in again.members] == [member.member_id for member in first.members]
+        assert (door.periods(), door.revisions(), door.requests()) == before
+
+
+def test_a_change_of_facts_is_recorded_from_its_day_on_and_nobody_is_asked_for_cover(door: Door) -> None:
+    door.play(a_file(a_member(place=("CAMP HILL", "PA", "17011"), coverages=[a_coverage(begins="20260101")])))
+    moved = a_member(maintenance="001", dates=[("303", "20260501")], place=("ANYTOWN", "PA", "17110"), born="19800516")
+    (line,) = door.play(a_file(moved, control=2)).members
+    assert (line.planned, line.outcome) == (Kind.CHANGE, ACCEPTED)
+    facts = door.member(line.member_id).facts
+    assert iso(facts.born_on) == "1980-05-16"
+    assert [(each.postal_code, each.days) for each in facts.addresses] == [
+        ("17011", span(None, "2026-04-30")),
+        ("17110", span("2026-05-01", None)),
+    ]
+    assert door.requests() == 1
+    assert door.outcomes(a_file(moved, control=2)) == ALL_UNCHANGED
+
+
+def test_a_change_of_coverage_switches_within_the_slot(door: Door) -> None:
+    door.play(a_file(JANE))
+    switch = a_member(maintenance="001", coverages=[a_coverage("PPO", maintenance="001", begins="20260701")])
+    assert door.outcomes(a_file(switch, control=2)) == [(Kind.CHANGE, ACCEPTED)]
+    assert door.periods() == {"JANE DOE": [("HMO", "2026-01-01", "2026-06-30"), ("PPO", "2026-07-01", None)]}
+    assert door.outcomes(a_file(switch, control=2)) == ALL_UNCHANGED
+
+
+def test_a_coverage_that_is_deleted_ends_and_the_others_go_on(door: Door) -> None:
+    door.play(a_file(a_member(coverages=[a_coverage(begins="20260101"), a_coverage("DEN", begins="20260101")])))
+    less = a_member(maintenance="001", coverages=[a_coverage("DEN", maintenance="002", ends="20260630")])
+    assert door.outcomes(a_file(less, control=2)) == [(Kind.CHANGE, ACCEPTED)]
+    assert door.periods()["JANE DOE"] == [("DEN", "2026-01-01", "2026-06-30"), ("HMO", "2026-01-01", None)]
+
+
+def test_a_termination_ends_all_cover_on_its_last_day(door: Door) -> None:
+    door.play(a_file(a_member(coverages=[a_coverage(begins="20260101"), a_coverage("DEN", begins="20260101")])))
+    gone = a_file(a_member(maintenance="024", status="TE", dates=[("357", "20260630")]), control=2)
+    assert door.outcomes(gone) == [(Kind.TERMINATE, ACCEPTED)]
+    ended = [("DEN", "2026-01-01", "2026-06-30"), ("HMO", "2026-01-01", "2026-06-30")]
+    assert door.periods() == {"JANE DOE": ended}
+    assert door.outcomes(gone) == ALL_UNCHANGED
+
+
+@pytest.mark.parametrize("last", ["20251231", "20260101"])
+def test_cover_that_ends_before_or_on_its_first_day_is_cancelled(door: Door, last: str) -> None:
+    door.play(a_file(JANE))
+    gone = a_file(a_member(maintenance="024", coverages=[a_coverage(maintenance="024", ends=last)]), control=2)
+    assert door.outcomes(gone) == [(Kind.CANCEL, ACCEPTED)]
+    assert door.periods() == {}
+    assert door.outcomes(gone) == ALL_UNCHANGED
+
+
+def test_a_subscribers_end_ends_the_dependants_whom_the_file_does_not_name(door: Door) -> None:
+    door.play(a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")])))
+    gone = a_file(a_member(maintenance="024", dates=[("357", "20260630")]), control=2)
+    report = door.play(gone)
+    assert [(each.planned, each.name, each.segment_number) for each in report.members] == [
+        (Kind.TERMINATE, "JANE DOE", 7),
+        (Kind.TERMINATE, "JIM DOE", 0),
+    ]
+    assert door.periods()["JIM DOE"] == [("HMO", "2026-01-01", "2026-06-30")]
+    assert {outcome for _, outcome in door.outcomes(gone)} == {UNCHANGED}
+
+
+@pytest.mark.parametrize(
+    ("again", "begins"),
+    [
+        (a_member(maintenance="025", coverages=[a_coverage(maintenance="025", begins="20260801")]), "2026-08-01"),
+        (a_member(maintenance="025", dates=[("303", "20260801")]), "2026-08-01"),
+        (a_member(maintenance="025"), None),
+    ],
+)
+def test_a_reinstatement_takes_cover_up_again_where_it_says_or_without_a_gap(
+    door: Door, again: list[str], begins: str | None
+) -> None:
+    door.play(a_file(JANE))
+    door.play(a_file(a_member(maintenance="024", dates=[("357", "20260630")]), control=2))
+    content = a_file(again, control=3)
+    assert door.outcomes(content) == [(Kind.REINSTATE, ACCEPTED)]
+    without_gap = [("HMO", "2026-01-01", None)]
+    assert door.periods()["JANE DOE"] == (
+        [("HMO", "2026-01-01", "2026-06-30"), ("HMO", begins, None)] if begins else without_gap
+    )
+    assert door.outcomes(content) == ALL_UNCHANGED
+
+
+def test_a_reinstatement_of_nothing_is_rejected(door: Door) -> None:
+    (line,) = door.play(a_file(a_member(maintenance="025"))).members
+    assert line.outcome is REJECTED
+    assert "COVERAGE_MISSING" in line.reasons[0]
+    assert door.revisions() == []
+
+
+def test_a_file_of_everybody_ends_those_whom_it_leaves_out_and_what_it_does_not_tell(door: Door) -> None:
+    roe = a_member("S2", name=("ROE", "RIC"), coverages=[a_coverage(begins="20260101")])
+    door.play(a_file(a_member(coverages=[a_coverage(begins="20260101"), a_coverage("DEN", begins="20260101")]), roe))
+    jane = a_member(maintenance="030", coverages=[a_coverage(maintenance="030", begins="20260101")])
+    audit = a_file(jane, action="4", effective="20260701", control=2)
+    assert door.outcomes(audit) == [(Kind.CHANGE, ACCEPTED), (Kind.TERMINATE, WITH_NOTICES)]
+    assert door.periods() == {
+        "JANE DOE": [("DEN", "2026-01-01", "2026-06-30"), ("HMO", "2026-01-01", None)],
+        "RIC ROE": [("HMO", "2026-01-01", "2026-06-30")],
+    }
+    assert door.outcomes(audit) == ALL_UNCHANGED
+
+
+def test_an_update_ends_nobody_whom_it_leaves_out(door: Door) -> None:
+    door.play(a_file(JANE))
+    door.play(a_file(a_member("S2", name=("ROE", "RIC"), coverages=[a_coverage(begins="20260101")]), control=2))
+    assert sorted(door.periods()) == ["JANE DOE", "RIC ROE"]
+
+
+def test_a_family_with_a_rejected_member_is_not_taken_for_missing(door: Door) -> None:
+    door.play(a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")])))
+    wrong = a_member(maintenance="030", coverages=[a_coverage("XX", maintenance="030", begins="20260101")])
+    report = door.play(a_file(wrong, action="RX", control=2))
+    assert [(each.planned, each.name) for each in report.members if each.outcome is not REJECTED] == []
+    assert sorted(door.periods()) == ["JANE DOE", "JIM DOE"]
+
+
+def test_a_plan_that_ends_too_many_is_refused_until_another_share_is_given(door: Door) -> None:
+    people = [a_member(f"S{n}", name=("DOE", f"P{n}"), coverages=[a_coverage(begins="20260101")]) for n in range(10)]
+    door.play(a_file(*people))
+    two_less = [["INS*Y*18*030", *person[1:]] for person in people[:8]]
+    audit = a_file(*[[s.replace("HD*021", "HD*030") for s in each] for each in two_less], action="4", control=2)
+    audit = audit.replace(b"INS*Y*18*030~", b"INS*Y*18*030**A~")
+    asked: list[Plan] = []
+
+    def confirm(plan: Plan) -> bool:
+        asked.append(plan)
+        return True
+
+    with pytest.raises(TooManyTerminations, match="2 of 10"):
+        import_834(door.path(audit), door.channel, door.mapping, confirm=confirm, today=TODAY)
+    assert (asked, door.requests()) == ([], 10)
+    assert len([kind for kind, _ in door.outcomes(audit, most=0.2) if kind is Kind.TERMINATE]) == 2
+
+
+def test_without_confirmation_nothing_is_written(door: Door) -> None:
+    report = door.play(a_file(JANE), confirmed=False)
+    assert (report.applied, [each.outcome for each in report.members]) == (False, [Outcome.PLANNED])
+    assert door.revisions() == []
+    assert door.outcomes(a_file(JANE)) == [(Kind.ADD, ACCEPTED)]
+
+
+def test_planning_writes_nothing(door: Door) -> None:
+    plan = plan_834(door.path(a_file(JANE)), door.channel, door.mapping, today=TODAY)
+    assert plan.counts()[Kind.ADD] == 1
+    assert door.revisions() == []
+
+
+def test_a_member_against_whom_a_rule_stands_does_not_hold_up_the_family(door: Door) -> None:
+    grown_up = a_child("OLD", born="19950601", coverages=[a_coverage(begins="20260101")])
+    content = a_file(JANE, grown_up, a_child(coverages=[a_coverage(begins="20260101")]))
+    report = door.play(content)
+    assert [each.outcome for each in report.members] == [ACCEPTED, REJECTED, WITH_NOTICES]
+    assert "RULE_NOT_SATISFIED CHILD_AGE" in report.members[1].reasons[0]
+    assert "CHILD_AGE" in report.members[2].notices[0]
+    assert sorted(door.periods()) == ["JANE DOE", "JIM DOE"]
+    asked = door.requests()
+    again = door.play(content)
+    assert [each.outcome for each in again.members] == [UNCHANGED, REJECTED, UNCHANGED]
+    assert again.members[1].reasons == report.members[1].reasons
+    assert door.requests() == asked
+
+
+def test_a_member_with_an_error_is_rejected_alone(door: Door) -> None:
+    wrong = a_member("S2", name=("ROE", "RIC"), born="20260230", coverages=[a_coverage(begins="20260101")])
+    report = door.play(a_file(JANE, wrong))
+    assert [each.outcome for each in report.members] == [ACCEPTED, REJECTED]
+    assert "segment 18 loop 2100A DMG02" in report.members[1].reasons[0]
+    assert sorted(door.periods()) == ["JANE DOE"]
+
+
+def test_a_coverage_that_is_mapped_to_nothing_rejects_the_member(door: Door) -> None:
+    (line,) = door.play(a_file(a_member(coverages=[a_coverage("LTC", begins="20260101")]))).members
+    assert "COVERAGE_UNMAPPED" in line.reasons[0]
+
+
+def test_cover_from_before_the_contract_begins_with_the_contract(door: Door) -> None:
+    content = a_file(a_member(coverages=[a_coverage(begins="20190101")]))
+    assert door.outcomes(content) == [(Kind.ADD, WITH_NOTICES)]
+    assert door.periods() == {"JANE DOE": [("HMO", "2025-01-01", None)]}
+    assert door.outcomes(content) == ALL_UNCHANGED
+
+
+def test_a_dependant_may_come_alone_once_the_book_has_the_subscriber(door: Door) -> None:
+    alone = a_file(a_child(coverages=[a_coverage(begins="20260201")]), control=2)
+    assert [outcome for _, outcome in door.outcomes(alone)] == [REJECTED]
+    door.play(a_file(JANE))
+    assert [outcome for _, outcome in door.outcomes(alone)] == [WITH_NOTICES]
+
+
+def test_a_dependant_told_without_a_number_is_the_one_told_with_it_later(door: Door) -> None:
+    (_, first) = door.play(a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")]))).members
+    told = a_file(a_child(person="999", maintenance="001"), control=2)
+    (line,) = door.play(told).members
+    assert (line.member_id, line.outcome) == (first.member_id, UNCHANGED)
+
+
+def test_two_dependants_under_one_number_are_both_rejected(door: Door) -> None:
+    twins = [a_child(name, person="999999999", coverages=[a_coverage(begins="20260101")]) for name in ("JIM", "TIM")]
+    report = door.play(a_file(JANE, *twins))
+    assert [each.outcome for each in report.members] == [ACCEPTED, REJECTED, REJECTED]
+    assert "MEMBER_AMBIGUOUS" in report.members[1].reasons[0]
+
+
+def test_a_dependant_without_a_coverage_shares_the_subscribers_if_its_level_says_so(door: Door) -> None:
+    family = [a_member(coverages=[a_coverage(begins="20260101", level="ECH")]), a_child()]
+    partner = a_member(relation="01", name=("DOE", "PAT"))
+    report = door.play(a_file(*family, partner))
+    assert [each.outcome for each in report.members] == [ACCEPTED, WITH_NOTICES, REJECTED]
+    assert sorted(door.periods()) == ["JANE DOE", "JIM DOE"]
+
+
+def test_dependants_may_carry_numbers_of_their_own_where_the_mapping_says_so(door: Door) -> None:
+    content = a_file(JANE, a_child(number="S2", coverages=[a_coverage(begins="20260101")]))
+    assert [each.outcome for each in door.play(content).members] == [ACCEPTED, REJECTED]
+    door.more = {"dependant_number": "OWN"}
+    assert [each.outcome for each in door.play(content).members] == [UNCHANGED, WITH_NOTICES]
+
+
+class _CutShort(grpc.UnaryUnaryClientInterceptor):
+    """Gives change requests no time."""
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        if client_call_details.method.endswith("SubmitChangeRequest"):
+            client_call_details = client_call_details._replace(timeout=0)
+        return continuation(client_call_details, request)
+
+
+def test_a_run_that_was_cut_short_says_so_and_goes_on_where_it_stopped(door: Door) -> None:
+    whole, door.channel = door.channel, grpc.intercept_channel(door.channel, _CutShort())
+    (line,) = door.play(a_file(JANE)).members
+    assert line.outcome is Outcome.FAILED
+    assert "DEADLINE_EXCEEDED" in line.reasons[0]
+    door.channel = whole
+    assert [outcome for _, outcome in door.outcomes(a_file(JANE))] == [ACCEPTED]
+    assert door.requests() == 1
+
+
+def test_a_file_of_another_sponsor_is_refused(door: Door) -> None:
+    with pytest.raises(FileRefused, match="SPONSOR_OTHER"):
+        door.play(a_file(JANE, sponsor="555"))
+
+
+def test_a_contract_that_the_server_does_not_know_is_told_before_anything_is_written(door: Door) -> None:
+    door.contract_id = new_id()
+    with pytest.raises(BookUnreadable, match="NOT_FOUND"):
+        door.play(a_file(JANE))
+
+
+def test_the_report_reads_as_text_and_as_json(door: Door) -> None:
+    report = door.play(a_file(a_member(name=("[bold]DOE", "JANE"), coverages=[a_coverage(begins="20260101")])))
+    assert "JANE [bold]DOE" in report.to_text()
+    assert "1 accepted" in report.to_text()
+    told = json.loads(report.to_json())
+    assert (told["applied"], told["counts"]["ACCEPTED"]) == (True, 1)
+    assert told["members"][0]["outcome"] == "ACCEPTED"
+
+
+@pytest.fixture
+def sample_door(server_channel: grpc.Channel, tmp_path: Path) -> Callable[[Path], Door]:
+    def make(path: Path) -> Door:
+        sponsor = path.read_text().partition("N1*P5*")[2].partition("~")[0].split("*")[2]
+        own = {"dependant_number": "OWN"} if "family" in path.name else {}
+        return Door(server_channel, tmp_path, sponsor, own, first_on="1990-01-01")
+
+    return make
+
+
+EXPECTED = {  # On a book where nobody is enrolled.
+    "add-dependent.834": [REJECTED],  # The subscriber is not known.
+    "cancel-dependent.834": [REJECTED],
+    CONTRADICTS_ITSELF: [REJECTED],
+    "reinstate-employee.834": [REJECTED],  # Nothing is told, and nothing known, to be reinstated on.
+    "reinstate-member-eligiblity-ins.834": [REJECTED],
+    "834_deident_family.txt": [ACCEPTED, WITH_NOTICES, WITH_NOTICES],
+    "834_deident_term.txt": [WITH_NOTICES, WITH_NOTICES],  # Stored; there was no cover to end.
+    "enroll-employee-managed-care.834": [WITH_NOTICES],
+}
+
+
+@pytest.mark.parametrize("path", all_samples(), ids=lambda path: path.name)
+def test_every_real_file_is_played_twice_and_the_second_time_changes_nothing(
+    path: Path, sample_door: Callable[[Path], Door]
+) -> None:
+    door = sample_door(path)
+    report = door.play(path.read_bytes())
+    assert [each.outcome for each in report.members] == EXPECTED.get(path.name, [ACCEPTED]), report.to_text()
+    before = (door.periods(), door.requests())
+    again = door.play(path.read_bytes())
+    assert {each.outcome for each in again.members} <= {UNCHANGED, REJECTED}
+    assert (door.periods(), door.requests()) == before
+
+
+def test_real_files_play_a_story_of_one_family(sample_door: Callable[[Path], Door]) -> None:
+    folder = SAMPLES / "linuxforhealth"
+    door = sample_door(folder / "add-dependent.834")
+
+    def play(name: str) -> list[tuple[Kind, Outcome]]:
+        return door.outcomes((folder / name).read_bytes())
+
+    assert play("enroll-employee-multiple-products.834") == [(Kind.ADD, ACCEPTED)]
+    assert play("add-dependent.834")[0][0] is Kind.ADD
+    assert play("cancel-dependent.834") == [(Kind.TERMINATE, ACCEPTED)]
+    assert play("add-subscriber-coverage.834")[0][0] is Kind.CHANGE
+    assert play(CONTRADICTS_ITSELF) == [(Kind.REJECTED, REJECTED)]
+
+
+@st.composite
+def some_file(draw: st.DrawFn, control: int) -> bytes:
+    """A family of up to four, each told something that may or may not make sense by now."""
+    days = st.sampled_from(("20251201", "20260101", "20260301", "20260630", "20260701", "20261001"))
+    kinds = st.sampled_from(("021", "001", "024", "025", "030"))
+    action = draw(st.sampled_from(("2", "2", "4")))
+    members = []
+    for i in range(draw(st.integers(1, 4))):
+        lines = draw(st.lists(st.sampled_from(("HMO", "PPO", "DEN")), unique=True, max_size=2))
+        coverages = [
+            a_coverage(line, maintenance=draw(kinds), begins=draw(days), ends=draw(days | st.just("")), level="FAM")
+            for line in lines
+        ]
+        dates = draw(st.dictionaries(st.sampled_from(("303", "356", "357")), days, max_size=2))
+        told: dict[str, Any] = {"maintenance": draw(kinds), "dates": list(dates.items()), "coverages": coverages}
+        told["status"] = draw(st.sampled_from(("", "FT", "TE", "L1")))
+        told["place"] = draw(st.sampled_from(((), ("CAMP HILL", "PA", "17011"), ("ANYTOWN", "PA", "17110"))))
+        members.append(a_child(f"C{i}", **told) if i else a_member(**told))
+    return a_file(*members, action=action, control=control)
+
+
+@settings(
+    max_examples=15,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # To shrink would take minutes.
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_file_after_any_other_changes_nothing_the_second_time(
+    data: st.DataObject, server_channel: grpc.Channel, tmp_path: Path
+) -> None:
+    door = Door(server_channel, tmp_path)
+    door.play(a_file(JANE, a_child("C1", coverages=[a_coverage(begins="20260101")])))
+    for control in range(2, 5):
+        content = data.draw(some_file(control))
+        first = door.play(content)
+        assert Outcome.FAILED not in {each.outcome for each in first.members}, first.to_text()
+        before = (door.periods(), door.requests())
+        again = door.play(content)
+        assert {each.outcome for each in again.members} <= {UNCHANGED, REJECTED}, again.to_text()
+        assert (door.periods(), door.requests()) == before
+
+
+@pytest.fixture(scope="module")
+def untouched(server_channel: grpc.Channel, tmp_path_factory: pytest.TempPathFactory) -> Door:
+    """With one family on it, for files that must not touch it."""
+    door = Door(server_channel, tmp_path_factory.mktemp("mutilated"), "999888777", first_on="1990-01-01")
+    door.play((SAMPLES / "linuxforhealth" / "enroll-employee-multiple-products.834").read_bytes())
+    return door
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mutilated())
+def test_a_mutilated_file_never_raises_anything_else_and_is_never_written(untouched: Door, content: bytes) -> None:
+    before = (untouched.periods(), untouched.requests())
+    try:
+        untouched.play(content)
+    except EnrollmentFileError:
+        assert (untouched.periods(), untouched.requests()) == before

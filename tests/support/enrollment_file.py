@@ -1,0 +1,76 @@
+"""834 files in few words: what a test does not say takes a value that is in order, and all counts are right."""
+
+from collections.abc import Iterable, Sequence
+
+SPONSOR = "123456789"
+
+
+def a_member(
+    number: str = "S1",
+    *,
+    maintenance: str = "021",
+    relation: str = "18",
+    subscriber: bool | None = None,
+    reason: str = "",
+    status: str = "",
+    policy: str = "P1",
+    dates: Sequence[tuple[str, str]] = (),
+    name: tuple[str, str] = ("DOE", "JANE"),
+    person: str = "",
+    born: str = "19800515",
+    place: Sequence[str] = (),
+    coverages: Iterable[Sequence[str]] = (),
+) -> list[str]:
+    """The segments of an INS loop. `dates` are (qualifier, day); `place` city, state, postal code."""
+    yes_no = "Y" if (relation == "18" if subscriber is None else subscriber) else "N"
+    segments = [f"INS*{yes_no}*{relation}*{maintenance}*{reason}*A***{status}".rstrip("*"), f"REF*0F*{number}"]
+    segments += [f"REF*1L*{policy}"] if policy else []
+    segments += [f"DTP*{qualifier}*D8*{day}" for qualifier, day in dates]
+    segments.append(f"NM1*IL*1*{name[0]}*{name[1]}****{'34*' + person if person else ''}".rstrip("*"))
+    segments += ["N3*1 MAIN ST", "*".join(["N4", *place])] if place else []
+    segments += [f"DMG*D8*{born}*F"] if born else []
+    return [*segments, *(segment for coverage in coverages for segment in coverage)]
+
+
+def a_coverage(
+    line: str = "HMO",
+    *,
+    maintenance: str = "021",
+    plan: str = "",
+    level: str = "",
+    begins: str = "",
+    ends: str = "",
+) -> list[str]:
+    """The segments of an HD loop."""
+    segments = [f"HD*{maintenance}**{line}*{plan}*{level}".rstrip("*")]
+    segments += [f"DTP*348*D8*{begins}"] if begins else []
+    return segments + ([f"DTP*349*D8*{ends}"] if ends else [])
+
+
+def a_file(
+    *members: Sequence[str],
+    action: str = "2",
+    purpose: str = "00",
+    control: int = 1,
+    sponsor: str = SPONSOR,
+    effective: str = "",
+) -> bytes:
+    """An interchange with one transaction set."""
+    header = [
+        "ST*834*0001*005010X220A1",
+        f"BGN*{purpose}*REFERENCE*20260101*1200****{action}",
+        *([f"DTP*007*D8*{effective}"] if effective else []),
+        f"N1*P5*SPONSOR*FI*{sponsor}",
+        "N1*IN*INSURER*FI*987654321",
+    ]
+    inner = [*header, *(segment for member in members for segment in member)]
+    isa = f"ISA*00*          *00*          *ZZ*{'SENDER':15}*ZZ*{'RECEIVER':15}*260101*1200*^*00501*{control:09}*0*P*:"
+    segments = [
+        isa,
+        f"GS*BE*SENDER*RECEIVER*20260101*1200*{control}*X*005010X220A1",
+        *inner,
+        f"SE*{len(inner) + 1}*0001",
+        f"GE*1*{control}",
+        f"IEA*1*{control:09}",
+    ]
+    return "".join(f"{segment}~\n" for segment in segments).encode()
