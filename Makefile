@@ -24,7 +24,7 @@ check: venv-dev ## Format, lint, types, imports, protos, stale stubs, locks (som
 generate: venv-dev ## Write generated/ from protos/
 	@$(PYTHON_IN_VENV) -m tools.protos generate
 
-docs: venv-dev ## Write docs/reference/ from protos, error table and settings
+docs: venv-dev ## Write docs/reference/ and docs/pictures/ from protos, errors, settings
 	@$(PYTHON_IN_VENV) -m tools.docs write
 
 format: venv-dev ## Format Python and protos, and mend what Ruff can mend

@@ -41,6 +41,9 @@ A failed call ends with a gRPC status, and with `google.rpc.Status` in its trail
 The trailers also carry `x-request-id`: the id under which the call stands in the server's log. A caller may send its
 own in the metadata of the same name (letters, digits, `.`, `_`, `-`; at most 64).
 
+What gRPC itself refuses has no `ErrorInfo`: an unknown method is UNIMPLEMENTED, a message above the size limit
+RESOURCE_EXHAUSTED, a connection that cannot be made or is lost UNAVAILABLE.
+
 A rejected change request is no error: `SubmitChangeRequest` succeeds and answers VERDICT_REJECTED with every violation.
 """
 

@@ -136,7 +136,7 @@ def _form(field: Field) -> str:
         said.append("**required**")
     if OUTPUT_ONLY in field.behavior:
         said.append("*set by the server*")
-    if field.proto.proto3_optional:
+    if field.proto.proto3_optional and REQUIRED not in field.behavior:
         said.append("may be unset")
     if field.is_uuid:
         said.append("UUID")
