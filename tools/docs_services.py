@@ -99,7 +99,7 @@ def _message(name: str, message: Message, level: str) -> str:
     choices = "".join(
         f"\n`{choice.name}`: {'exactly' if choice.required else 'at most'} one of "
         f"{', '.join(f'`{field.proto.name}`' for field in message.fields if field.oneof == choice.name)}."
-        f" {_text(choice.comment)}\n"
+        f" {_text(choice.comment.replace('Exactly one.', ''))}\n"
         for choice in message.choices
     )
     if not message.fields:
