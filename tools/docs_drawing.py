@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-INK, FAINT, PANEL = "#1f2933", "#8a94a0", "#fbfaf7"
+INK, FAINT, PANEL = "#1f2933", "#66717d", "#fbfaf7"
 TONES = {
     "plain": "#ffffff",
     "blue": "#d6e6f7",

@@ -134,7 +134,7 @@ def eligibility() -> str:
     d.arrow((580, 70), (630, 70))
     d.box(630, 40, 110, 60, "check\ncovered, why", "amber")
     d.arrow((305, 116), (305, 134), (685, 134), (685, 101), dashed=True)
-    d.text(315, 150, "where memory may not be believed", size=12, color=FAINT)
+    d.text(315, 150, "where memory is not fresh", size=12, color=FAINT)
     d.box(20, 180, 130, 60, "claim\nan application", "blue")
     d.arrow((150, 210), (210, 210))
     d.box(210, 174, 190, 72, "usage of limits\na ledger, not derived\nfrom enrollment", "grey")
