@@ -2,7 +2,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate format bench soak wheels lock clean venv-run venv-dev venv-bare
+.PHONY: help setup run test cases check generate docs format bench soak wheels lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ check: venv-dev ## Format, lint, types, imports, protos, stale stubs, locks (som
 
 generate: venv-dev ## Write generated/ from protos/
 	@$(PYTHON_IN_VENV) -m tools.protos generate
+
+docs: venv-dev ## Write docs/reference/ and docs/pictures/ from protos, errors, settings
+	@$(PYTHON_IN_VENV) -m tools.docs write
 
 format: venv-dev ## Format Python and protos, and mend what Ruff can mend
 	@.venv/bin/ruff check --fix-only --quiet

@@ -22,6 +22,7 @@ CHECKS = {  # the slowest first: the others run beside it
     "protos-format": ["buf", "format", "--diff", "--exit-code", "protos"],
     "protos-breaking": ["python", "-m", "tools.protos", "breaking"],
     "stubs": ["python", "-m", "tools.protos", "stale"],
+    "docs": ["python", "-m", "tools.docs", "stale"],
     "lock": ["python", "-m", "tools.lock", "check"],
 }
 TALKATIVE = {"protos-breaking"}  # says what it compared with, also when all is well

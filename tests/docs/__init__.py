@@ -1,0 +1,1 @@
+"""What is written for people: links lead somewhere, code is code, commands work."""

@@ -1,0 +1,78 @@
+"""Every line of README and cheat sheet that calls a server does what it says, in the order in which they stand.
+
+The server is started as `make run` does it, with the sample book. Lines of grpcurl are run where it is installed.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, ServerProcess
+from tests.docs.markdown import blocks
+
+BUF = ".venv/bin/buf"
+COMMAND = re.compile(rf"(?:{re.escape(BUF)} curl|grpcurl) ")
+ENDLESS = "/WatchEnrollments"
+LOADED = "Three calls to paste"
+PUBLIC, INTERNAL = "127.0.0.1:50051", "127.0.0.1:50052"
+
+LINES = [
+    line
+    for document in ("README.md", "docs/cheat-sheet.md")
+    for block in blocks(Path(document))
+    for line in block.text.splitlines()
+    if COMMAND.match(line)
+]
+
+
+def grpcurl() -> str | None:
+    """Where it is, if anywhere."""
+    return shutil.which("grpcurl") or shutil.which("grpcurl", path=os.environ.get("GOBIN") or None)
+
+
+@pytest.fixture(scope="session")
+def sample_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server of its own, when its sample book is there."""
+    server = ServerProcess(tmp_path_factory.mktemp("sample-book"), "--sample-book")
+    try:
+        assert server.process.stdout is not None
+        assert any(LOADED in line for line in server.process.stdout), server.log.read_text()[-2000:]
+        yield server
+    finally:
+        server.stop()
+
+
+def test_there_are_lines_to_run() -> None:
+    assert len([line for line in LINES if line.startswith(BUF)]) >= 30
+    assert len([line for line in LINES if line.startswith("grpcurl")]) >= 3
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.rpartition("/")[2].partition(" ")[0])
+def test_the_line_succeeds(line: str, sample_server: ServerProcess) -> None:
+    program = str(Path(sys.executable).with_name("buf"))
+    if line.startswith("grpcurl"):
+        found = grpcurl()
+        if found is None:
+            pytest.skip("grpcurl is neither on PATH nor in GOBIN")
+        program = found
+    ours = line.replace(PUBLIC, sample_server.address).replace(INTERNAL, sample_server.internal_address)
+    _, *arguments = shlex.split(ours)
+    with subprocess.Popen(
+        [program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        if line.endswith(ENDLESS):
+            assert running.stdout is not None
+            said = running.stdout.readline()
+            running.kill()
+            assert said.startswith("{"), running.communicate()
+        else:
+            said, complaint = running.communicate(timeout=30)
+            assert running.returncode == 0, complaint
+            assert said.strip()

@@ -1,0 +1,70 @@
+"""What is not written by hand in docs/: the reference that callers and operators look up, and the pictures.
+
+    python -m tools.docs write   write docs/reference/ and docs/pictures/
+    python -m tools.docs stale   say which files no longer match protos/, server/errors.py, server/settings.py, tools/
+
+A pure function of generated/affilia/descriptors.binpb (see tools/protos.py) and the files named.
+"""
+
+import sys
+from pathlib import Path
+
+from domain.errors import Reason
+from tools.docs_errors import errors_page
+from tools.docs_pictures import PICTURES
+from tools.docs_protos import read_protos
+from tools.docs_services import page_name, service_page
+from tools.docs_settings import settings_page
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FOLDERS = ("reference", "pictures")
+
+
+def files() -> dict[str, str]:
+    """Every file by its path under docs/."""
+    protos = read_protos()
+    reasons = frozenset(reason.value for reason in Reason)
+    made = {page_name(service): service_page(protos, service, reasons) for service in protos.services}
+    reference = {**made, "errors.md": errors_page(protos), "configuration.md": settings_page()}
+    pictures = {name: draw() for name, draw in PICTURES.items()}
+    return {f"reference/{name}": page for name, page in reference.items()} | {
+        f"pictures/{name}": picture for name, picture in pictures.items()
+    }
+
+
+def write() -> None:
+    """Writes what differs, and takes away what is left over."""
+    fresh = files()
+    for name in stale(fresh):
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        if name in fresh:
+            (DOCS / name).write_text(fresh[name], encoding="utf-8")
+        else:
+            (DOCS / name).unlink()
+    print(f"docs: {len(fresh)} files")
+
+
+def stale(fresh: dict[str, str]) -> list[str]:
+    """The files that differ from what writing would write now, missing and left-over ones too."""
+    there = [file for folder in FOLDERS for file in (DOCS / folder).glob("*")]
+    stored = {file.relative_to(DOCS).as_posix(): file.read_text(encoding="utf-8") for file in there}
+    return sorted(name for name in fresh.keys() | stored.keys() if fresh.get(name) != stored.get(name))
+
+
+def main() -> int:
+    """Runs the command named on the command line."""
+    match sys.argv[1:]:
+        case ["write"]:
+            write()
+            return 0
+        case ["stale"]:
+            names = stale(files())
+            if names:
+                print("Stale, run `make docs`:", *names, sep="\n  ")
+            return bool(names)
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
