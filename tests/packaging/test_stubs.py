@@ -58,7 +58,7 @@ def environment(runtime: dict[str, str]) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
         pins = [f"{name}=={number}" for name, number in runtime.items()]
-        fetch(inside, "-m", "pip", "install", "--quiet", "--only-binary=:all:", *pins)
+        fetch(inside, "-m", "pip", "install", "--quiet", "--retries=1", "--only-binary=:all:", *pins)
         stamp.touch()
     return inside
 
