@@ -24,9 +24,8 @@ def fetch(*command: str | Path, cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing said"]
-        pytest.skip(
-            f"{Path(command[0]).name} cannot fetch what this test needs: {next((line for line in said if 'error' in line.lower()), said[-1])}"
-        )
+        reason = next((line for line in said if "error" in line.lower()), said[-1])
+        pytest.skip(f"{Path(command[0]).name} cannot fetch what this test needs: {reason}")
 
 
 def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
