@@ -2,7 +2,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate docs format bench soak wheels lock clean venv-run venv-dev venv-bare
+.PHONY: help setup run test cases check generate docs format bench soak wheels typescript lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -40,6 +40,10 @@ soak: venv-dev ## Measure for a long time under load (flags: ARGS="...")
 
 wheels: venv-dev ## Build what is published into dist/
 	@$(PYTHON_IN_VENV) -m tools.wheels
+
+typescript: venv-dev ## Make the TypeScript stubs and their example in clients/typescript/ (needs node and npm)
+	@$(PYTHON_IN_VENV) -m tools.protos third-party
+	@cd clients/typescript && npm ci --no-audit --no-fund && ../../.venv/bin/buf generate ../.. && npm run build
 
 lock: venv-bare ## Resolve pyproject.toml into the lock files (newer versions: ARGS=--upgrade or ARGS="name name")
 	@$(PYTHON_IN_VENV) -m tools.lock $(ARGS)

@@ -25,7 +25,7 @@ CHECKS = {  # the slowest first: the others run beside it
     "docs": ["python", "-m", "tools.docs", "stale"],
     "lock": ["python", "-m", "tools.lock", "check"],
 }
-TALKATIVE = {"protos-breaking"}  # says what it compared with, also when all is well
+TALKATIVE = {"protos-breaking", "stubs"}  # say what they compared with, also when all is well
 
 
 def run(name: str) -> bool:

@@ -1,6 +1,6 @@
 """The lock files: exact versions with hashes for every supported Python and platform.
 
-`make lock` resolves pyproject.toml anew and writes both files; pip alone installs from them. uv only resolves here, out
+`make lock` resolves pyproject.toml anew and writes all files; pip alone installs from them. uv only resolves here, out
 of a throw-away venv, and is needed nowhere else. With `check`, says whether the files still answer to pyproject.toml.
 """
 
@@ -12,9 +12,12 @@ import tomllib
 import venv
 from pathlib import Path
 
+from tools import compiler
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUN_LOCK = REPOSITORY / "requirements.lock"
 DEV_LOCK = REPOSITORY / "requirements-dev.lock"
+PROTOC_LOCK = compiler.LOCK
 UV = "uv==0.13.8"
 
 # A pinned line of a lock: name==version, then perhaps a marker.
@@ -22,7 +25,7 @@ PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.\-]*)==(?P<version>[^\s;\\]+)", re.
 
 
 def write(upgrade: list[str]) -> None:
-    """Writes both locks. Versions already locked stay, but for the packages named, or all with `--upgrade`."""
+    """Writes all locks. Versions already locked stay, but for the packages named, or all with `--upgrade`."""
     tools = REPOSITORY / ".build" / "lock"
     venv.create(tools, with_pip=True, clear=True)
     subprocess.run([tools / "bin/python", "-m", "pip", "install", "--quiet", UV], check=True)
@@ -46,6 +49,9 @@ def write(upgrade: list[str]) -> None:
         DEV_LOCK.name,
     ]
     subprocess.run([*resolve, "pyproject.toml", *both], cwd=REPOSITORY, env=environment, check=True)
+    # Apart from the others and without its dependencies: protoc is all that is used of it.
+    alone = ["--group=pyproject.toml:protoc", "--no-deps", "--output-file", PROTOC_LOCK.name]
+    subprocess.run([*resolve, *alone], cwd=REPOSITORY, env=environment, check=True)
     print(f"{RUN_LOCK.name}: {len(_pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(_pins(DEV_LOCK))}")
 
 
@@ -80,7 +86,10 @@ def complaints() -> list[str]:
         for name, version in run.items()
         if dev.get(name) != version
     ]
-    found += [f"{lock.name} names a registry" for lock in (RUN_LOCK, DEV_LOCK) if "://" in lock.read_text()]
+    if compiler.wanted() != "".join("==".join(pin) for pin in _pins(PROTOC_LOCK).items()):
+        found.append(f"{PROTOC_LOCK.name}: {compiler.wanted()!r} of pyproject.toml is not met")
+    locks = (RUN_LOCK, DEV_LOCK, PROTOC_LOCK)
+    found += [f"{lock.name} names a registry" for lock in locks if "://" in lock.read_text()]
     return found
 
 

@@ -1,11 +1,12 @@
-"""From protos/ to generated/, offline: third-party protos and compilers come from wheels.
+"""From protos/ to generated/: third-party protos and compilers come from wheels.
 
     python tools/protos.py third-party   bring the protos that ours import into .build/third_party, for buf
     python tools/protos.py generate      write generated/affilia: stubs, types, descriptors
     python tools/protos.py stale         say which generated files no longer match protos/
     python tools/protos.py breaking      compare protos/ with the last version, by buf's rules
 
-Generated code is a pure function of protos/ and the dev lock: files in sorted order, no dates, no paths.
+Generated code is a pure function of protos/ and the locks (the dev lock has the types' generator and Google's protos,
+requirements-protoc.lock the compiler): files in sorted order, no dates, no paths.
 """
 
 import filecmp
@@ -21,7 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import google.api
-import grpc_tools
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from tools import compiler
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROTOS = REPOSITORY / "protos"
@@ -30,19 +33,23 @@ BUILD = REPOSITORY / ".build"
 THIRD_PARTY = BUILD / "third_party"
 PROGRAMS = Path(sys.executable).parent
 
-# Where wheels keep protos: google.api and its like; then google.protobuf, which protoc carries.
+# Where its wheel keeps google.api and its like.
 COMMON_PROTOS = Path(next(iter(google.api.__path__))).parent.parent
-WELL_KNOWN_PROTOS = Path(next(iter(grpc_tools.__path__))) / "_proto"
+# Imported by none of ours, but what refusals carry: callers whose language has no package of it generate it too.
+ERROR_DETAILS = "google/rpc/error_details.proto"
+DESCRIPTORS = "descriptors.binpb"
+NO_PYTHON = "The compiler of the stubs runs on Python 3.11 or 3.12, and neither is here (docs/decisions/0011)"
 
 IMPORT = re.compile(r'^import\s+(?:public\s+|weak\s+)?"([^"]+)"\s*;', re.MULTILINE)
 
 
 def bring_third_party(protos: Path, destination: Path) -> None:
-    """Copies what the protos under a folder import from outside, transitively, and nothing else.
+    """Copies what the protos under a folder import from outside, transitively, and the details of errors.
 
     google/protobuf is left out: buf and protoc both carry it.
     """
-    wanted = [name for file in protos.rglob("*.proto") for name in IMPORT.findall(file.read_text())]
+    imported = [name for file in protos.rglob("*.proto") for name in IMPORT.findall(file.read_text())]
+    wanted = [*imported, ERROR_DETAILS]
     brought: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
@@ -65,42 +72,35 @@ def bring_third_party(protos: Path, destination: Path) -> None:
             target.write_text(text)
 
 
-def generate(destination: Path) -> None:
-    """Writes the package `affilia` into a folder that exists."""
+def generate(protoc: Path, destination: Path) -> None:
+    """Writes the package `affilia` into a folder that exists, with the compiler in the venv of a given Python."""
     files = sorted(file.relative_to(PROTOS).as_posix() for file in PROTOS.rglob("*.proto"))
     if not files:
         sys.exit("There are no protos under protos/.")
     services = [file for file in files if re.search(r"^service\s", (PROTOS / file).read_text(), re.MULTILINE)]
-    includes = [f"--proto_path={folder}" for folder in (PROTOS, THIRD_PARTY, WELL_KNOWN_PROTOS)]
+    well_known = compiler.well_known_protos(protoc)
+    includes = [f"--proto_path={folder}" for folder in (PROTOS, THIRD_PARTY, well_known)]
     package = destination / "affilia"
     package.mkdir()
     messages = [f"--python_out={destination}", f"--mypy_out={destination}"]
     calls = [f"--grpc_python_out={destination}", f"--mypy_grpc_out={destination}"]
     descriptors = ["--include_imports", "--include_source_info"]
-    _protoc(*includes, *messages, *descriptors, f"--descriptor_set_out={package / 'descriptors.binpb'}", *files)
+    descriptors.append(f"--descriptor_set_out={package / DESCRIPTORS}")
+    compiler.protoc(protoc, PROGRAMS, *includes, *messages, *descriptors, *files)
     if services:
-        _protoc(*includes, *calls, *services)
+        compiler.protoc(protoc, PROGRAMS, *includes, *calls, *services)
     for folder in [package, *(folder for folder in package.rglob("*") if folder.is_dir())]:
         (folder / "__init__.py").touch()
     (package / "py.typed").touch()
 
 
-def _protoc(*arguments: str) -> None:
-    # protoc looks for its plugins (protoc-gen-mypy) on the path.
-    search = os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", "")])
-    environment = os.environ | {"PATH": search}
-    done = subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", *arguments],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        sys.exit(done.stderr)
-
-
 def replace_generated() -> None:
     """Generates beside the old package and then puts the new one in its place, so that nothing stale stays."""
+    protoc = compiler.python()
+    if protoc is None:
+        sys.exit(NO_PYTHON)
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        generate(Path(folder))
+        generate(protoc, Path(folder))
         shutil.rmtree(GENERATED, ignore_errors=True)
         GENERATED.parent.mkdir(exist_ok=True)
         Path(folder, "affilia").rename(GENERATED)
@@ -108,9 +108,16 @@ def replace_generated() -> None:
 
 
 def stale() -> list[str]:
-    """The generated files that differ from what generating would write now, missing and left-over ones too."""
+    """The generated files that differ from what generating would write now, missing and left-over ones too.
+
+    Where the compiler cannot run, only the descriptors are judged, against those that buf makes.
+    """
+    protoc = compiler.python()
+    if protoc is None:
+        print(f"{NO_PYTHON}: only the descriptors were compared.")
+        return [DESCRIPTORS] if described_by_buf() != _without_sources((GENERATED / DESCRIPTORS).read_bytes()) else []
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        generate(Path(folder))
+        generate(protoc, Path(folder))
         fresh = Path(folder, "affilia")
         names = {file.relative_to(root).as_posix() for root in (fresh, GENERATED) for file in _files(root)}
         return sorted(
@@ -119,6 +126,24 @@ def stale() -> list[str]:
             if not ((fresh / name).exists() and (GENERATED / name).exists())
             or not filecmp.cmp(fresh / name, GENERATED / name, shallow=False)
         )
+
+
+def described_by_buf() -> dict[str, bytes]:
+    """What protos/ say now, by file, without comments."""
+    build = ["build", "--as-file-descriptor-set", "--exclude-source-info", "--output=-#format=binpb"]
+    done = subprocess.run([PROGRAMS / "buf", *build], cwd=REPOSITORY, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr.decode())
+    return _without_sources(done.stdout)
+
+
+def _without_sources(descriptors: bytes) -> dict[str, bytes]:
+    found = {}
+    for file in FileDescriptorSet.FromString(descriptors).file:
+        if file.name.startswith("affilia/"):
+            file.ClearField("source_code_info")
+            found[file.name] = file.SerializeToString(deterministic=True)
+    return found
 
 
 def _files(folder: Path) -> Iterator[Path]:
