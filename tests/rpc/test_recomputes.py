@@ -82,6 +82,7 @@ def test_a_recompute_that_fails_is_retried_given_up_and_can_be_asked_for_again(t
             # What no caller can do: the facts of a member of the group are gone.
             behind.execute("ALTER TABLE member_revision RENAME TO member_revision_away")
             behind.execute("CREATE VIEW member_revision AS SELECT * FROM member_revision_away WHERE false")
+            behind.execute("GRANT SELECT ON member_revision TO PUBLIC")
             ask(family)
             (failed,) = wait_until_none_waits(family).recomputes
             assert (failed.state, failed.failed_attempts) == (FAILED, 3)
