@@ -4,7 +4,7 @@ Nothing is ever rounded here, because only who owes or is owed may say how.
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
@@ -29,12 +29,15 @@ def minor_digits(currency_code: str) -> int:
 
 def amount_to_minor(amount: Decimal, currency_code: str) -> int:
     """12.34 EUR is 1234. ValueError for an amount that is finer than the currency."""
+    digits = minor_digits(currency_code)
     try:
-        minor = amount.scaleb(minor_digits(currency_code))
-        whole = int(minor)
-    except (InvalidOperation, ValueError, OverflowError) as not_a_number:
+        # Decimal's own arithmetic would round to the precision of its context.
+        numerator, denominator = amount.as_integer_ratio()
+    except (ValueError, OverflowError) as not_a_number:
         raise ValueError(f"{amount} {currency_code} is not an amount") from not_a_number
-    if minor != whole:
+    whole: int
+    whole, rest = divmod(numerator * 10**digits, denominator)
+    if rest:
         raise ValueError(f"{amount} {currency_code} is finer than the currency's minor unit")
     return whole
 
