@@ -12,33 +12,27 @@ keeps a consumer with a narrow filter from starting far back.
 """
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
-from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_query_service_pb2
+from affilia.enrollment.v1 import enrollment_event_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
-from affilia_client.errors import CallFailed, call_failed
-
-Message = enrollment_query_service_pb2.WatchEnrollmentsResponse
-FeedStart = enrollment_query_service_pb2.FeedStart
-
-HOPELESS = frozenset(
-    {
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.NOT_FOUND,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
+from affilia_client.credentials import Metadata
+from affilia_client.errors import CallFailed, Cancelled, Unavailable, call_failed
+from affilia_client.resuming import (
+    FIRST_PAUSE_SECONDS,
+    HEARTBEAT_SECONDS,
+    HOPELESS,
+    LONGEST_PAUSE_SECONDS,
+    FeedStart,
+    Message,
+    pause_seconds,
+    watch_request,
 )
-"""Trying again gives the same: the caller has to decide. Everything else is a matter of time."""
 
 
 class EnrollmentSubscription:
@@ -47,7 +41,7 @@ class EnrollmentSubscription:
     `start` is a resume token, or where to begin without one (NOW: from when the first connection stands).
     `heartbeat_seconds`: a connection that says nothing for so long is taken for dead; the server says something every
     10 s. Pauses between attempts are random, up to `first_pause_seconds` doubled at each failure in a row, at most
-    `longest_pause_seconds`, and not less than the server asks for.
+    `longest_pause_seconds`, and not less than the server asks for. `metadata` may be asked for at each attempt.
 
     Iterating raises CallFailed where trying again cannot help: FEED_TRIMMED, FEED_DIVERGED, TOKEN_INVALID, or no right
     to read.
@@ -59,17 +53,13 @@ class EnrollmentSubscription:
         start: "str | FeedStart.ValueType",
         wanted: enrollment_event_pb2.EnrollmentFilter | None = None,
         *,
-        heartbeat_seconds: float = 25.0,
-        first_pause_seconds: float = 0.1,
-        longest_pause_seconds: float = 10.0,
-        metadata: tuple[tuple[str, str], ...] = (),
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+        metadata: Metadata | Callable[[], Awaitable[Metadata]] = (),
     ) -> None:
         self._stub: Any = EnrollmentQueryServiceStub(channel)
-        self._request = enrollment_query_service_pb2.WatchEnrollmentsRequest(filter=wanted)
-        if isinstance(start, str):
-            self._request.resume_token = start
-        else:
-            setattr(self._request, "from", start)
+        self._request = watch_request(start, wanted)
         self._metadata = metadata
         self._heartbeat_seconds = heartbeat_seconds
         self._first_pause_seconds = first_pause_seconds
@@ -118,24 +108,26 @@ class EnrollmentSubscription:
                     async for message in messages:
                         failures = 0
                         yield message
-                failed = CallFailed(grpc.StatusCode.UNAVAILABLE, "", "the stream ended")
+                failed: CallFailed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "the stream ended")
             except TimeoutError:
-                failed = CallFailed(grpc.StatusCode.UNAVAILABLE, "", "nothing was heard")
+                failed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "nothing was heard")
             except asyncio.CancelledError:
                 # grpc.aio says this, too, where the other side has cancelled the call.
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                failed = CallFailed(grpc.StatusCode.CANCELLED, "", "the stream was cancelled")
+                failed = Cancelled(grpc.StatusCode.CANCELLED, "", "the stream was cancelled")
             except grpc.aio.AioRpcError as error:
                 failed = call_failed(error)
                 if failed.code in HOPELESS:
                     raise failed from error
-            await asyncio.sleep(self._pause(failures, failed.retry_after_seconds))
+            first, longest = self._first_pause_seconds, self._longest_pause_seconds
+            await asyncio.sleep(pause_seconds(failures, failed.retry_after_seconds, first, longest))
             failures += 1
 
     async def _one_stream(self) -> AsyncGenerator[Message]:
-        call = self._stub.WatchEnrollments(self._request, metadata=self._metadata)
+        metadata = await self._metadata() if callable(self._metadata) else self._metadata
+        call = self._stub.WatchEnrollments(self._request, metadata=metadata)
         try:
             while True:
                 message = await asyncio.wait_for(call.read(), self._heartbeat_seconds)
@@ -148,7 +140,3 @@ class EnrollmentSubscription:
         finally:
             self._connected.clear()
             call.cancel()
-
-    def _pause(self, failures: int, at_least: float) -> float:
-        most = min(self._longest_pause_seconds, self._first_pause_seconds * 2 ** min(failures, 30))
-        return at_least + random.uniform(0, most)  # noqa: S311 (to spread load, not to keep a secret)
