@@ -1904,6 +1904,22 @@ class MemberService:
         consistency_token: str = ...,
     ) -> Generator[member_pb2.Member]:
         """The members of all pages of `list_members`, one after the other."""
+    def erase_member(
+        self,
+        request: member_service_pb2.EraseMemberRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        request_id: str = ...,
+        member_id: str = ...,
+    ) -> member_service_pb2.EraseMemberResponse:
+        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in
+        every state that was ever recorded, and the notes of change requests that name them. Ids, enrollment
+        periods, premiums and applications stay, since others' histories and accounts rest on them. What their
+        groups were before today is closed: it can be read, and no longer changed. Cannot be undone. For admins.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """
 
 class AsyncMemberService:
     """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same
@@ -1976,3 +1992,19 @@ class AsyncMemberService:
         consistency_token: str = ...,
     ) -> AsyncGenerator[member_pb2.Member]:
         """The members of all pages of `list_members`, one after the other."""
+    async def erase_member(
+        self,
+        request: member_service_pb2.EraseMemberRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        request_id: str = ...,
+        member_id: str = ...,
+    ) -> member_service_pb2.EraseMemberResponse:
+        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in
+        every state that was ever recorded, and the notes of change requests that name them. Ids, enrollment
+        periods, premiums and applications stay, since others' histories and accounts rest on them. What their
+        groups were before today is closed: it can be read, and no longer changed. Cannot be undone. For admins.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """
