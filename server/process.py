@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
+import uvloop
 
 from domain.errors import DatabaseUnavailable, ShuttingDown
 from server import log as logging
@@ -18,7 +19,9 @@ from server.cycles import GC_THRESHOLDS
 from server.exposure import EMBEDDED
 from server.identity.entrances import internal_entrance, public_entrance
 from server.interceptors.limits import Load
-from server.listener import Listener
+from server.identity.certificates import CertificateUnreadable
+from server.identity.keys import KeysUnreadable
+from server.listener import AddressTaken, Listener
 from server.metrics import exposed, read_when_scraped
 from server.operations.core import Core, core_on
 from server.operations.eligibility import can_check
@@ -27,20 +30,20 @@ from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
 from server.system import own_call
 from server.tokens import Tokens
-from server.tracing import Tracer, tracing
+from server.tracing import Tracer, TracingMissing, tracing
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
 from server.workers.premium_following import follow_for_ever
-from server.workers.premium_running import engine_of, run_premiums_for_ever
+from server.workers.premium_running import DaskMissing, engine_of, run_premiums_for_ever
 from server.workers.projecting import locate_for_ever, project_for_ever
 from server.workers.recomputing import recompute_for_ever
-from server.workers.relaying import Relay, relay_for_ever
+from server.workers.relaying import KafkaMissing, Relay, relay_for_ever
 from server.workers.remembering import refresh_offers_for_ever, remember_for_ever
 from server.workers.sequencing import sequence_for_ever, trim_for_ever
 from server.workers.tailing import remind_for_ever, tail_for_ever
 from storage.database import Database
 from storage.deployment import read_deployment
-from storage.embedded import EmbeddedPostgres
-from storage.migrations import make_application_role, migrate, refuse_owner, role_of
+from storage.embedded import EmbeddedDatabaseFailed, EmbeddedPostgres
+from storage.migrations import DatabaseTooOld, RoleTooStrong, make_application_role, migrate, refuse_owner, role_of
 
 PROBE_SECONDS = 1.0
 ELIGIBILITY_SERVICES = tuple(s.name for s in (*PUBLIC, *INTERNAL) if s.name.startswith("affilia.eligibility."))
@@ -49,6 +52,20 @@ FEED_SECONDS = 10.0
 """How long a server that starts waits for the feed to be read, before it refuses to."""
 
 log = structlog.get_logger()
+
+CANNOT_SERVE = (
+    AddressTaken,
+    EmbeddedDatabaseFailed,
+    CertificateUnreadable,
+    DatabaseTooOld,
+    DatabaseUnavailable,
+    KeysUnreadable,
+    RoleTooStrong,
+    TracingMissing,
+    KafkaMissing,
+    DaskMissing,
+)
+"""Why a server does not begin; each says it in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,3 +252,13 @@ async def _announce(settings: Settings, server: Running) -> None:
         summary = await load_sample_book(server.public.address, settings.samples_dir, only_missing=True)
         print(summary, file=sys.stderr)
         print(three_calls(server.public.address), flush=True)
+
+
+def run(settings: Settings) -> None:
+    """Serves on a loop of its own. Ends the process with a sentence where it cannot."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
+    except CANNOT_SERVE as failed:
+        print(f"affilia cannot serve: {failed}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -78,6 +78,7 @@ async def load_sample_book(
     families_at_once: int = 16,
     show_progress: bool = True,
     only_missing: bool = False,
+    token: str = "",
 ) -> Summary:
     """Loads every sample in a folder into the server at 'host:port', and tells what became of it.
 
@@ -233,26 +234,3 @@ def _progress(total: int, show: bool) -> Iterator[Callable[[], None]]:
             print(f"sample book: {done} of {total} families", file=sys.stderr, flush=True)
 
     yield advance
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """0: everything is approved. 1: something was rejected or failed. 2: the files are malformed."""
-    parser = argparse.ArgumentParser(prog="python -m server.sample_book", description="Loads a folder of samples.")
-    parser.add_argument("folder", type=Path, help="a folder with contract.json and families.csv, or with such folders")
-    parser.add_argument("--address", default="127.0.0.1:50051", help="host:port of the server (%(default)s)")
-    parser.add_argument("--families-at-once", type=int, default=16, help="how many run in parallel (%(default)s)")
-    options = parser.parse_args(arguments)
-    if options.families_at_once < 1:
-        parser.error("--families-at-once must be 1 or more")
-    try:
-        loading = load_sample_book(options.address, options.folder, families_at_once=options.families_at_once)
-        summary = asyncio.run(loading)
-    except SampleFilesMalformed as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(summary, file=sys.stderr)
-    return 1 if summary.troubles else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

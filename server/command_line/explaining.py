@@ -1,0 +1,177 @@
+"""`explain`: why somebody is covered or not, why a price, why a premium."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from affilia.catalog.v1 import pricing_pb2
+from affilia.eligibility.v1 import eligibility_check_service_pb2 as eligibility_pb2
+from affilia.premium.v1 import premium_entry_pb2
+from affilia.pricing.v1 import price_derivation_pb2
+from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_client import CallFailed, Client
+from affilia_client.dates import date_from_proto
+from server.command_line.context import CONSOLE, Asking
+from server.command_line.days import day, months, told
+from server.command_line.names import Names, group_named
+from server.command_line.showing import money, show_violations
+
+app = typer.Typer(help="Say why.", no_args_is_help=True)
+Group = Annotated[str, typer.Argument(help="Group id, or contract-id/primary-id.")]
+
+
+@app.command()
+def coverage(
+    context: typer.Context,
+    member: Annotated[str, typer.Argument(help="Whose.")],
+    on: Annotated[str, typer.Option(help="On which day, 2026-03-01.")],
+    module: Annotated[str, typer.Option(help="By this module.")] = "",
+    capability: Annotated[str, typer.Option(help="For this capability.")] = "",
+) -> None:
+    """Whether a member is covered on a day, by what, and if not, what speaks against it."""
+    asking: Asking = context.obj
+    check = {"member_id": member, "date": day(on), "module_id": module, "capability": capability}
+    with asking.client() as client:
+        answer = client.eligibility.check_eligibility(
+            check=eligibility_pb2.EligibilityCheck(**_given(check))
+        )
+        if asking.tell(answer):
+            return
+        names = Names(client)
+        reason = eligibility_pb2.EligibilityReason.Name(answer.reason).removeprefix("ELIGIBILITY_REASON_")
+        colour = "green" if answer.covered else "red"
+        CONSOLE.print(f"[bold {colour}]{reason}[/] on {on}")
+        for label, its in (("last covered", answer.last_day), ("covered from", answer.first_day)):
+            if not answer.covered and its.year:
+                CONSOLE.print(f"  {label} {date_from_proto(its)}")
+        for record in answer.records:
+            CONSOLE.print(
+                f"  {names.module(record.module_id)}, {told(record.days)}, revision {record.revision}"
+                f" of group {record.group_id}" + (f", tier {record.network_tier}" if record.network_tier else "")
+            )
+            if record.capabilities:
+                CONSOLE.print(f"    [dim]{', '.join(record.capabilities)}[/]")
+        _limits(answer)
+        _choices(client, member, on, names)
+
+
+def _given(check: dict[str, Any]) -> dict[str, Any]:
+    from affilia_client.dates import date_to_proto
+
+    return {name: date_to_proto(its) if name == "date" else its for name, its in check.items() if its}
+
+
+def _limits(answer: eligibility_pb2.CheckEligibilityResponse) -> None:
+    for accumulator in answer.accumulators:
+        for whose, counter in (("own", accumulator.individual), ("family", accumulator.family)):
+            if counter.ByteSize():
+                CONSOLE.print(f"  {accumulator.code} {whose}: {counter.used} of {counter.limit} used")
+
+
+def _choices(client: Client, member: str, on: str, names: Names) -> None:
+    """What every module of the member's groups says of that day."""
+    try:
+        groups = list(client.enrollment.all_enrollment_groups(member_id=member))
+    except CallFailed as failed:
+        CONSOLE.print(f"  [dim]the member's groups: {failed.reason or failed.code.name}[/]")
+        return
+    for group in groups:
+        CONSOLE.print(f"\n[bold]group {group.group_id}[/] on {on}")
+        choices = client.changes.list_available_choices(
+            group_id=group.group_id, member_id=member, on=day(on)
+        ).choices
+        names.learn_modules(choice.module_id for choice in choices)
+        for choice in choices:
+            sign = "[green]●[/]" if choice.enrolled else "[cyan]○[/]" if choice.allowed else "[red]✗[/]"
+            state = "is on it" if choice.enrolled else "could be" if choice.allowed else "cannot be"
+            CONSOLE.print(f"  {sign} {names.module(choice.module_id)}: {state}")
+            if not choice.enrolled:
+                show_violations(choice.reasons, "      ")
+
+
+@app.command()
+def price(
+    context: typer.Context, group: Group, on: Annotated[str, typer.Option(help="On which day, 2026-03-01.")]
+) -> None:
+    """What a month of a policy costs, who pays, and how each amount came about."""
+    asking: Asking = context.obj
+    month = day(on)
+    with asking.client() as client:
+        answer = client.premiums.preview_premiums(
+            policy=group_named(group), months=months(f"{month.year}-{month.month:02}")
+        )
+        if asking.tell(answer):
+            return
+        names = Names(client)
+        entries = [entry for entry in answer.entries if _holds(entry, month.isoformat())]
+        for entry in entries:
+            _derivation(entry, names)
+        if entries:
+            total = sum(component.monthly_minor for entry in entries for component in entry.components)
+            CONSOLE.print(f"\n[bold]a month costs {money(total, entries[0].currency_code)}[/]")
+        else:
+            CONSOLE.print(f"Nobody is on anything on {on}.")
+
+
+def _holds(entry: premium_entry_pb2.PremiumEntry, on: str) -> bool:
+    first, last = (date_from_proto(its).isoformat() for its in (entry.days.first_on, entry.days.last_on))
+    return first <= on <= last
+
+
+@app.command()
+def premium(
+    context: typer.Context, group: Group, month: Annotated[str, typer.Option(help="Which month, 2026-03.")]
+) -> None:
+    """What the ledger says of a month: entries, what took them back, and why."""
+    asking: Asking = context.obj
+    with asking.client() as client:
+        names = Names(client)
+        for entry in client.premiums.all_premium_entries(policy=group_named(group), months=months(month)):
+            if asking.tell(entry):
+                continue
+            _derivation(entry, names)
+            if entry.cancels_entry_id:
+                CONSOLE.print(f"  takes back entry {entry.cancels_entry_id}")
+            if entry.cancelled_by_entry_id:
+                CONSOLE.print(f"  taken back by entry {entry.cancelled_by_entry_id}")
+            invoices = sorted({c.invoice_id for c in entry.components if c.invoice_id})
+            if invoices:
+                CONSOLE.print(f"  on invoice {', '.join(invoices)}")
+
+
+def _derivation(entry: premium_entry_pb2.PremiumEntry, names: Names) -> None:
+    """How the amounts of an entry came about, step by step."""
+    code, why = entry.currency_code, entry.explanation
+    who = f"{names.member(entry.member_id)} ({_word(MembershipType, entry.beneficiary_type)})"
+    CONSOLE.print(
+        f"\n[bold]{who} on {names.module(entry.module_id)}[/], {told(entry.days)}:"
+        f" {entry.num_days} days, divisor {entry.divisor}, version {entry.version} of the entry"
+    )
+    if why.reasons:
+        reasons = ", ".join(_word(premium_entry_pb2.PieceReason, reason) for reason in why.reasons)
+        CONSOLE.print(f"  begins there because: {reasons}")
+    row = why.row
+    ages = f", age {row.min_age} to {row.max_age}" if row.max_age else ""
+    CONSOLE.print(f"  listed{f' in {row.table}' if row.table else ''}{ages}: {money(row.listed_minor, code)}" + (" (free)" if row.free else ""))
+    for step in why.steps:
+        rate = f" {step.rate_bp / 100:g} % of {money(step.of_minor, code)}" if step.rate_bp else ""
+        kind = _word(price_derivation_pb2.PriceStepKind, step.kind)
+        CONSOLE.print(f"  {kind} {step.code}{rate}: {money(step.minor, code)}")
+    table = Table("for", "billed to", "debtor", "a month", "owed")
+    for component in entry.components:
+        table.add_row(
+            _word(pricing_pb2.ContributionType, component.contribution_type),
+            _word(pricing_pb2.BilledEntity, component.billed_entity),
+            _word(premium_entry_pb2.Debtor, component.debtor),
+            money(component.monthly_minor, code),
+            money(component.owed_minor, code),
+        )
+    CONSOLE.print(table)
+
+
+def _word(enum: Any, number: int) -> str:
+    """A value of an enum without the name of the enum."""
+    name: str = enum.Name(number)
+    prefix = "".join(f"_{c}" if c.isupper() else c.upper() for c in enum.DESCRIPTOR.name).lstrip("_") + "_"
+    return name.removeprefix(prefix).lower()

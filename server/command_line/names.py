@@ -1,0 +1,72 @@
+"""Ids, and what people call them. A name that the caller may not read is told as the beginning of its id."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import typer
+
+from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
+from affilia_client import CallFailed, Client
+
+
+def group_named(text: str) -> dict[str, str | GroupKey]:
+    """A group as a request names it: `GROUP_ID`, or `CONTRACT_ID/PRIMARY_ID`."""
+    parts = text.split("/")
+    try:
+        ids = [str(UUID(part)) for part in parts]
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{text} is neither a group id nor contract-id/primary-id") from wrong
+    if len(ids) == 1:
+        return {"group_id": ids[0]}
+    if len(ids) == 2:
+        return {"key": GroupKey(contract_id=ids[0], primary_id=ids[1])}
+    raise typer.BadParameter(f"{text} is neither a group id nor contract-id/primary-id")
+
+
+def key_named(text: str) -> GroupKey:
+    """A group by contract and primary, as requests for changes name it."""
+    named = group_named(text).get("key")
+    if not isinstance(named, GroupKey):
+        raise typer.BadParameter("name the group as contract-id/primary-id: it may not exist yet")
+    return named
+
+
+def short(identity: str) -> str:
+    """As much of an id as tells it from its neighbours."""
+    return identity[:8]
+
+
+@dataclass(slots=True)
+class Names:
+    """What members and modules are called, asked for once."""
+
+    client: Client
+    _members: dict[str, str] = field(default_factory=dict)
+    _modules: dict[str, str] = field(default_factory=dict)
+
+    def member(self, member_id: str) -> str:
+        if member_id not in self._members:
+            try:
+                name = self.client.members.get_member(member_id=member_id).member.display_name
+            except CallFailed:
+                name = ""
+            self._members[member_id] = name or short(member_id)
+        return self._members[member_id]
+
+    def module(self, module_id: str) -> str:
+        if module_id not in self._modules:
+            self.learn_modules([module_id])
+        return self._modules[module_id]
+
+    def learn_modules(self, module_ids: Iterable[str]) -> None:
+        """Asks for many at once."""
+        wanted = sorted(set(module_ids) - self._modules.keys())
+        found: dict[str, str] = {}
+        if wanted:
+            try:
+                answer = self.client.catalog.get_modules(module_ids=wanted)
+                found = {its.module_id: its.module.display_name for its in answer.modules}
+            except CallFailed:
+                found = {}
+        self._modules |= {module_id: found.get(module_id) or short(module_id) for module_id in wanted}

@@ -1,0 +1,97 @@
+"""Answers for people: a family's timeline, what speaks against a change, amounts of money."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from affilia.enrollment.v1 import change_request_pb2
+from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, Verdict, Violation
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
+from affilia_client.money import amount_from_minor
+from server.command_line.context import CONSOLE
+from server.command_line.days import told
+from server.command_line.names import Names
+from server.command_line.timeline import Row, Window, axis, bar, rows_of, window_of
+
+NARROWEST, LABELS = 30, 44
+
+
+def today_utc() -> date:
+    """Today, as far as a picture needs to know."""
+    return datetime.now(UTC).date()
+
+
+def named_rows(periods: Sequence[EnrollmentPeriod], primary_id: str, names: Names) -> list[Row]:
+    """Rows with the names of people and modules; the primary's first."""
+    names.learn_modules(period.module_id for period in periods)
+    members = [primary_id, *sorted({period.member_id for period in periods} - {primary_id})]
+    return [Row(names.member(m), names.module(n), row.spans) for m, n, row in rows_of(periods, members)]
+
+
+def show_timeline(rows: Sequence[Row], window: Window | None = None) -> None:
+    """Draws rows, with an axis above and today marked below."""
+    if not rows:
+        CONSOLE.print("Nobody is on anything.")
+        return
+    today = today_utc()
+    window = window or window_of(rows, today)
+    width = max(NARROWEST, CONSOLE.width - LABELS)
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(max_width=18, no_wrap=True, overflow="ellipsis")
+    table.add_column(max_width=22, no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True)
+    table.add_row("", "", Text(axis(window, width), style="dim"))
+    before = ""
+    for row in rows:
+        member = "" if row.member == before else row.member
+        table.add_row(Text(member, style="bold"), row.module, Text(bar(row, window, width), style="cyan"))
+        before = row.member
+    if window.first_on <= today <= window.last_on:
+        table.add_row("", "", Text(" " * int(window.place_of(today) * width) + f"^ today, {today}", style="dim"))
+    CONSOLE.print(table)
+
+
+def show_verdict(verdict: "Verdict.ValueType", answer: Any, names: Names) -> None:
+    """A verdict with everything that it says beside: violations, notices, consequences."""
+    approved = verdict == change_request_pb2.VERDICT_APPROVED
+    CONSOLE.print(Text("APPROVED" if approved else "REJECTED", style="bold green" if approved else "bold red"))
+    show_violations(answer.violations)
+    show_notices(answer.notices, names)
+    show_consequences(answer.consequences, names)
+
+
+def show_violations(violations: Iterable[Violation], indent: str = "  ") -> None:
+    """What speaks against something, with the chain that it rests on."""
+    for violation in violations:
+        code = violation.rule_code or change_request_pb2.ViolationCode.Name(violation.code).removeprefix(
+            "VIOLATION_CODE_"
+        )
+        CONSOLE.print(f"{indent}[red]✗[/] [bold]{code}[/] {violation.message}")
+        for cause in violation.chain:
+            CONSOLE.print(f"{indent}    [dim]because[/] {cause.message}")
+
+
+def show_notices(notices: Iterable[Notice], names: Names) -> None:
+    """Days that were asked for and are not kept."""
+    for notice in notices:
+        days = ", ".join(told(span) for span in notice.days)
+        whose = f"{names.member(notice.member_id)} on {names.module(notice.module_id)}"
+        CONSOLE.print(f"  [yellow]![/] not kept: {whose}, {days}")
+        show_violations(notice.reasons, "      ")
+
+
+def show_consequences(consequences: Iterable[Consequence], names: Names) -> None:
+    """What others lose by it."""
+    for consequence in consequences:
+        CONSOLE.print(
+            f"  [yellow]→[/] also ends: {names.member(consequence.member_id)}"
+            f" on {names.module(consequence.module_id)}, {told(consequence.days)}"
+        )
+
+
+def money(minor: int, currency_code: str) -> str:
+    """An amount as people read it."""
+    return f"{amount_from_minor(minor, currency_code):,} {currency_code}"

@@ -1,0 +1,58 @@
+"""`watch`: the change feed, as it comes."""
+
+from typing import Annotated
+
+import typer
+
+from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_group_pb2, enrollment_query_service_pb2
+from affilia_client.dates import instant_from_proto
+from server.command_line.context import CONSOLE, ERRORS, Asking
+from server.command_line.names import short
+
+STARTS = {
+    "now": enrollment_query_service_pb2.FEED_START_NOW,
+    "beginning": enrollment_query_service_pb2.FEED_START_BEGINNING,
+    "snapshot": enrollment_query_service_pb2.FEED_START_SNAPSHOT,
+}
+
+
+def watch(
+    context: typer.Context,
+    start: Annotated[str, typer.Option("--from", help="now, beginning, snapshot, or a resume token.")] = "now",
+    contract: Annotated[list[str] | None, typer.Option(help="Only of this contract; several may be given.")] = None,
+    primary: Annotated[list[str] | None, typer.Option(help="Only of this primary's groups.")] = None,
+    member: Annotated[list[str] | None, typer.Option(help="Only what concerns this member.")] = None,
+    events: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
+) -> None:
+    """Follow the change feed, whatever happens to the connection, until Ctrl-C."""
+    asking: Asking = context.obj
+    wanted = enrollment_event_pb2.EnrollmentFilter(
+        contract_ids=contract or (), primary_ids=primary or (), member_ids=member or ()
+    )
+    seen, token = 0, ""
+    try:
+        with asking.client() as client, client.subscribe(STARTS.get(start, start), wanted) as subscription:
+            for message in subscription:
+                token = message.resume_token
+                if not asking.tell(message):
+                    for group in message.groups:
+                        CONSOLE.print(f"[dim]snapshot[/] group {group.group_id} revision {group.revision}")
+                    for event in message.events:
+                        _show(event)
+                seen += len(message.events)
+                if events and seen >= events:
+                    return
+    except KeyboardInterrupt:
+        ERRORS.print(f"Go on with: affilia watch --from {token}", style="dim", soft_wrap=True)
+
+
+def _show(event: enrollment_event_pb2.EnrollmentEvent) -> None:
+    name = enrollment_event_pb2.EnrollmentEventType.Name(event.type).removeprefix("ENROLLMENT_EVENT_TYPE_")
+    at = instant_from_proto(event.recorded_at)
+    CONSOLE.print(f"[dim]{event.position:>8}  {at:%Y-%m-%d %H:%M:%S}[/]  [bold]{name}[/]  group {event.group_id}")
+    for difference in event.policy_revision.differences:
+        kinds = ", ".join(
+            enrollment_group_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_").lower()
+            for kind in difference.kinds
+        )
+        CONSOLE.print(f"          {short(difference.member_id)} on {short(difference.module_id)}: {kinds}")
