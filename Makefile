@@ -21,8 +21,9 @@ cases: venv-dev ## Play the JSON cases against a running server (AFFILIA_CASES=f
 check: venv-dev ## Format, lint, types, imports, protos, stale stubs, locks (some: ONLY="types imports")
 	@$(PYTHON_IN_VENV) -m tools.check $(ONLY)
 
-generate: venv-dev ## Write generated/ from protos/
+generate: venv-dev ## Write generated/ from protos/, and the types of the client's calls
 	@$(PYTHON_IN_VENV) -m tools.protos generate
+	@$(PYTHON_IN_VENV) -m tools.client_stubs write
 
 docs: venv-dev ## Write docs/reference/ and docs/pictures/ from protos, errors, settings
 	@$(PYTHON_IN_VENV) -m tools.docs write

@@ -6,15 +6,13 @@ an edit is the old request again, so it changes nothing either: that takes a cal
 The files are read by `sample_files.py`; whether what they ask for is right, the server alone judges.
 """
 
-import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 from google.protobuf import json_format
@@ -44,6 +42,28 @@ RETRIES = {  # Each of these says "repeat with the same request_id" (`error_reas
     "backoffMultiplier": 2,
     "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
 }
+
+
+class _Bearing(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sends a token with every call, also where there is no TLS: on the loopback interface."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
+        metadata.add("authorization", f"Bearer {self._token}")
+        return await continuation(client_call_details._replace(metadata=metadata), request)
+
+
+def _channel(address: str, token: str, ca: str) -> grpc.aio.Channel:
+    retries = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRIES}]})
+    options = [("grpc.service_config", retries)]
+    interceptors = [_Bearing(token)] if token else []
+    if not ca:
+        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+    credentials = grpc.ssl_channel_credentials(Path(ca).read_bytes())
+    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
 
 
 @dataclass(slots=True)
@@ -79,6 +99,7 @@ async def load_sample_book(
     show_progress: bool = True,
     only_missing: bool = False,
     token: str = "",
+    ca: str = "",
 ) -> Summary:
     """Loads every sample in a folder into the server at 'host:port', and tells what became of it.
 
@@ -89,8 +110,7 @@ async def load_sample_book(
     """
     samples = read_samples(folder)
     summary = Summary()
-    retries = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRIES}]})
-    async with grpc.aio.insecure_channel(address, options=[("grpc.service_config", retries)]) as channel:
+    async with _channel(address, token, ca) as channel:
         loader = _Loader(channel, summary)
         for sample in samples:
             await loader.publish(sample)

@@ -28,7 +28,7 @@ def load(
 
     asking: Asking = context.obj
     summary = asyncio.run(
-        load_sample_book(asking.address, folder, families_at_once=families_at_once, token=asking.token)
+        load_sample_book(asking.address, folder, families_at_once=families_at_once, token=asking.token, ca=asking.ca)
     )
     print(summary, file=sys.stderr)
     raise typer.Exit(1 if summary.troubles else 0)
