@@ -17,10 +17,10 @@ from server import log as logging
 from server import metrics
 from server.cycles import GC_THRESHOLDS
 from server.exposure import EMBEDDED
-from server.identity.entrances import internal_entrance, public_entrance
-from server.interceptors.limits import Load
 from server.identity.certificates import CertificateUnreadable
+from server.identity.entrances import internal_entrance, public_entrance
 from server.identity.keys import KeysUnreadable
+from server.interceptors.limits import Load
 from server.listener import AddressTaken, Listener
 from server.metrics import exposed, read_when_scraped
 from server.operations.core import Core, core_on

@@ -8,6 +8,7 @@ The files are read by `sample_files.py`; whether what they ask for is right, the
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_service
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from domain.identity import derived_id
-from server.sample_files import SampleContract, SampleFamily, SampleFilesMalformed, SampleMember, read_samples
+from server.sample_files import SampleContract, SampleFamily, SampleMember, read_samples
 
 CALL_SECONDS = 30
 TROUBLES_SHOWN = 10

@@ -4,7 +4,6 @@ import json
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from affilia_client import CallFailed
@@ -21,6 +20,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command(
+    "serve",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(serving.serve)
 app.command("token")(serving.token)
 app.command("load")(files.load)
 app.command("import-834")(files.import_file)
@@ -54,18 +58,10 @@ def _common(
     context.obj = Asking(address, internal_address, bearer, ca, as_json)
 
 
-def command() -> click.Command:
-    """All commands, `serve` with a flag for every setting among them."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)  # noqa: S101 (an app with commands is one)
-    group.add_command(serving.serve_command())
-    return group
-
-
 def main() -> None:
     """Runs the command line. Failed calls are told with everything that the server said of them."""
     try:
-        command().main(prog_name="affilia", standalone_mode=True)
+        app(prog_name="affilia")
     except CallFailed as failed:
         _tell(failed, as_json="--json" in sys.argv)
         raise SystemExit(FAILED) from None

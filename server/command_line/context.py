@@ -10,10 +10,10 @@ from rich.console import Console
 
 from affilia_client import TLS, Client
 
-CONSOLE = Console(highlight=False)
+CONSOLE = Console(highlight=False, soft_wrap=True)
 """Answers; in JSON where a command is told so."""
 
-ERRORS = Console(stderr=True, highlight=False)
+ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 """What went wrong, and how far something is."""
 
 

@@ -80,7 +80,9 @@ def simulate(
     asking: Asking = context.obj
     if not leaving and not module:
         raise typer.BadParameter("--module says what to enroll on")
-    change = _leave(group, module, first, last, member) if leaving else _enroll(group, module, first, last, member, kind)
+    change = (
+        _leave(group, module, first, last, member) if leaving else _enroll(group, module, first, last, member, kind)
+    )
     asked = _asked(group, admin, reason, accept, override)
     with asking.client() as client:
         answer = client.changes.simulate_change_request(group=key_named(group), changes=[change], **asked)
@@ -93,7 +95,7 @@ def simulate(
             show_timeline(named_rows(list(periods), key_named(group).primary_id, names))
         if answer.HasField("cost"):
             cost = answer.cost
-            was, will = (money(each.grand_total_minor, cost.currency_code) for each in (cost.before, cost.after))
+            was, will = (money(each.overall.taxed_minor, cost.currency_code) for each in (cost.before, cost.after))
             CONSOLE.print(f"\na month costs {will} instead of {was}")
         elif answer.cost_missing_reason:
             CONSOLE.print(f"\n[dim]no cost: {answer.cost_missing_reason}[/]")
@@ -150,9 +152,7 @@ def _enroll(group: str, module: str, first: str, last: str, member: str, kind: s
 def _leave(group: str, module: str, first: str, last: str, member: str) -> change_request_pb2.ScopedChange:
     days = span_to_proto(day(first), day(last) if last else None)
     who = member or key_named(group).primary_id
-    return change_request_pb2.ScopedChange(
-        leave=change_request_pb2.Leave(member_id=who, module_id=module, days=days)
-    )
+    return change_request_pb2.ScopedChange(leave=change_request_pb2.Leave(member_id=who, module_id=module, days=days))
 
 
 def _asked(group: str, admin: str, reason: str, accept: bool, override: list[str] | None) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from affilia.catalog.v1 import pricing_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as eligibility_pb2
 from affilia.premium.v1 import premium_entry_pb2
-from affilia.pricing.v1 import price_derivation_pb2
+from affilia.pricing.v1 import insurance_cost_pb2, price_derivation_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto
 from server.command_line.context import CONSOLE, Asking
 from server.command_line.days import day, months, told
-from server.command_line.names import Names, group_named
+from server.command_line.names import Names, policy_named
 from server.command_line.showing import money, show_violations
 
 app = typer.Typer(help="Say why.", no_args_is_help=True)
@@ -33,9 +32,7 @@ def coverage(
     asking: Asking = context.obj
     check = {"member_id": member, "date": day(on), "module_id": module, "capability": capability}
     with asking.client() as client:
-        answer = client.eligibility.check_eligibility(
-            check=eligibility_pb2.EligibilityCheck(**_given(check))
-        )
+        answer = client.eligibility.check_eligibility(check=eligibility_pb2.EligibilityCheck(**_given(check)))
         if asking.tell(answer):
             return
         names = Names(client)
@@ -78,16 +75,14 @@ def _choices(client: Client, member: str, on: str, names: Names) -> None:
         return
     for group in groups:
         CONSOLE.print(f"\n[bold]group {group.group_id}[/] on {on}")
-        choices = client.changes.list_available_choices(
-            group_id=group.group_id, member_id=member, on=day(on)
-        ).choices
+        choices = client.changes.list_available_choices(group_id=group.group_id, member_id=member, on=day(on)).choices
         names.learn_modules(choice.module_id for choice in choices)
         for choice in choices:
             sign = "[green]●[/]" if choice.enrolled else "[cyan]○[/]" if choice.allowed else "[red]✗[/]"
             state = "is on it" if choice.enrolled else "could be" if choice.allowed else "cannot be"
             CONSOLE.print(f"  {sign} {names.module(choice.module_id)}: {state}")
             if not choice.enrolled:
-                show_violations(choice.reasons, "      ")
+                show_violations(choice.reasons, names, "      ")
 
 
 @app.command()
@@ -99,7 +94,7 @@ def price(
     month = day(on)
     with asking.client() as client:
         answer = client.premiums.preview_premiums(
-            policy=group_named(group), months=months(f"{month.year}-{month.month:02}")
+            policy=policy_named(group), months=months(f"{month.year}-{month.month:02}")
         )
         if asking.tell(answer):
             return
@@ -127,7 +122,7 @@ def premium(
     asking: Asking = context.obj
     with asking.client() as client:
         names = Names(client)
-        for entry in client.premiums.all_premium_entries(policy=group_named(group), months=months(month)):
+        for entry in client.premiums.all_premium_entries(policy=policy_named(group), months=months(month)):
             if asking.tell(entry):
                 continue
             _derivation(entry, names)
@@ -153,7 +148,9 @@ def _derivation(entry: premium_entry_pb2.PremiumEntry, names: Names) -> None:
         CONSOLE.print(f"  begins there because: {reasons}")
     row = why.row
     ages = f", age {row.min_age} to {row.max_age}" if row.max_age else ""
-    CONSOLE.print(f"  listed{f' in {row.table}' if row.table else ''}{ages}: {money(row.listed_minor, code)}" + (" (free)" if row.free else ""))
+    where = f" in {row.table}" if row.table else ""
+    free = " (free)" if row.free else ""
+    CONSOLE.print(f"  listed{where}{ages}: {money(row.listed_minor, code)}{free}")
     for step in why.steps:
         rate = f" {step.rate_bp / 100:g} % of {money(step.of_minor, code)}" if step.rate_bp else ""
         kind = _word(price_derivation_pb2.PriceStepKind, step.kind)
@@ -161,8 +158,8 @@ def _derivation(entry: premium_entry_pb2.PremiumEntry, names: Names) -> None:
     table = Table("for", "billed to", "debtor", "a month", "owed")
     for component in entry.components:
         table.add_row(
-            _word(pricing_pb2.ContributionType, component.contribution_type),
-            _word(pricing_pb2.BilledEntity, component.billed_entity),
+            _word(insurance_cost_pb2.ContributionType, component.contribution_type),
+            _word(insurance_cost_pb2.BilledEntity, component.billed_entity),
             _word(premium_entry_pb2.Debtor, component.debtor),
             money(component.monthly_minor, code),
             money(component.owed_minor, code),

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import typer
 
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
+from affilia.pricing.v1.insurance_cost_pb2 import Policy
 from affilia_client import CallFailed, Client
 
 
@@ -22,6 +24,12 @@ def group_named(text: str) -> dict[str, str | GroupKey]:
     if len(ids) == 2:
         return {"key": GroupKey(contract_id=ids[0], primary_id=ids[1])}
     raise typer.BadParameter(f"{text} is neither a group id nor contract-id/primary-id")
+
+
+def policy_named(text: str) -> Policy:
+    """A group as requests about money name it."""
+    named: dict[str, Any] = dict(group_named(text))
+    return Policy(**named)
 
 
 def key_named(text: str) -> GroupKey:

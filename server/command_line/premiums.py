@@ -11,7 +11,7 @@ from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from server.command_line.context import CONSOLE, ERRORS, Asking
 from server.command_line.days import months as months_named
-from server.command_line.names import Names, group_named
+from server.command_line.names import Names, policy_named
 from server.command_line.showing import money
 
 app = typer.Typer(help="Compute premiums, and read the ledger.", no_args_is_help=True)
@@ -56,7 +56,7 @@ def list_entries(
 ) -> None:
     """The ledger of one policy."""
     asking: Asking = context.obj
-    asked: dict[str, Any] = {"policy": group_named(group), "live_only": live}
+    asked: dict[str, Any] = {"policy": policy_named(group), "live_only": live}
     if months:
         asked["months"] = months_named(months)
     table = Table("month", "who", "module", "days", "owed", "version")

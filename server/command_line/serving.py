@@ -1,41 +1,42 @@
 """`serve` and `token`: what needs the server's settings."""
 
+import argparse
 import os
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from pydantic import SecretStr, ValidationError
 
 from server.settings import Settings
 
 
-def serve_command() -> click.Command:
-    """One flag for every setting; what is not given comes from the environment."""
-    flags: list[click.Parameter] = []
-    for name, field in Settings.model_fields.items():
-        if field.annotation is SecretStr:
-            continue  # everybody on the machine can read a command line
-        flag = "--" + name.replace("_", "-")
-        shown = field.description if field.default in ("", None) else f"{field.description} Default: {field.default}."
-        if field.annotation is bool:
-            flags.append(click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=field.description))
-        else:
-            flags.append(click.Option([flag], default=None, help=shown))
-    return click.Command("serve", params=flags, callback=_serve, help="Serve until SIGTERM.")
-
-
-def _serve(**given: Any) -> None:
-    settings = settings_from(given)
+def serve(context: typer.Context) -> None:
+    """Serve until SIGTERM; a flag for every setting: affilia serve --help."""
+    settings = settings_from(vars(_flags().parse_args(context.args)))
     # gRPC's handlers for forks do nothing but get in the way: the server never forks, it only starts programs.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     # After the settings: what a wrong flag needs should not wait for gRPC and the database's driver.
     from server.process import run
 
     run(settings)
+
+
+def _flags() -> argparse.ArgumentParser:
+    """One flag for every setting; what is not given comes from the environment."""
+    parser = argparse.ArgumentParser(prog="affilia serve", description="Serve until SIGTERM.")
+    for name, field in Settings.model_fields.items():
+        if field.annotation is SecretStr:
+            continue  # everybody on the machine can read a command line
+        flag = "--" + name.replace("_", "-")
+        default = "" if field.default in ("", None) else f" Default: {field.default}."
+        if field.annotation is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
+        else:
+            parser.add_argument(flag, default=None, help=f"{field.description}{default}".replace("%", "%%"))
+    return parser
 
 
 def settings_from(given: dict[str, Any]) -> Settings:

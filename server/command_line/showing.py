@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from affilia.enrollment.v1 import change_request_pb2
-from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, Verdict, Violation
+from affilia.enrollment.v1.change_request_pb2 import Cause, Consequence, Notice, Verdict, Violation
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia_client.money import amount_from_minor
 from server.command_line.context import CONSOLE
@@ -58,20 +59,30 @@ def show_verdict(verdict: "Verdict.ValueType", answer: Any, names: Names) -> Non
     """A verdict with everything that it says beside: violations, notices, consequences."""
     approved = verdict == change_request_pb2.VERDICT_APPROVED
     CONSOLE.print(Text("APPROVED" if approved else "REJECTED", style="bold green" if approved else "bold red"))
-    show_violations(answer.violations)
+    show_violations(answer.violations, names)
     show_notices(answer.notices, names)
     show_consequences(answer.consequences, names)
 
 
-def show_violations(violations: Iterable[Violation], indent: str = "  ") -> None:
-    """What speaks against something, with the chain that it rests on."""
+def show_violations(violations: Iterable[Violation], names: Names, indent: str = "  ") -> None:
+    """What speaks against something, with the chain that it rests on; people and modules by their names."""
     for violation in violations:
         code = violation.rule_code or change_request_pb2.ViolationCode.Name(violation.code).removeprefix(
             "VIOLATION_CODE_"
         )
-        CONSOLE.print(f"{indent}[red]✗[/] [bold]{code}[/] {violation.message}")
+        CONSOLE.print(f"{indent}[red]✗[/] [bold]{code}[/] {_named(violation, names)}")
         for cause in violation.chain:
-            CONSOLE.print(f"{indent}    [dim]because[/] {cause.message}")
+            CONSOLE.print(f"{indent}    [dim]because[/] {_named(cause, names)}")
+
+
+def _named(said: Violation | Cause, names: Names) -> str:
+    """A sentence with names in place of the ids that it is about."""
+    sentence = said.message
+    if said.member_id:
+        sentence = sentence.replace(said.member_id, names.member(said.member_id))
+    if said.module_id:
+        sentence = sentence.replace(said.module_id, names.module(said.module_id))
+    return escape(sentence)
 
 
 def show_notices(notices: Iterable[Notice], names: Names) -> None:
@@ -80,7 +91,7 @@ def show_notices(notices: Iterable[Notice], names: Names) -> None:
         days = ", ".join(told(span) for span in notice.days)
         whose = f"{names.member(notice.member_id)} on {names.module(notice.module_id)}"
         CONSOLE.print(f"  [yellow]![/] not kept: {whose}, {days}")
-        show_violations(notice.reasons, "      ")
+        show_violations(notice.reasons, names, "      ")
 
 
 def show_consequences(consequences: Iterable[Consequence], names: Names) -> None:

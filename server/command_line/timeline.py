@@ -43,7 +43,7 @@ class Window:
 
 
 def rows_of(periods: Iterable[EnrollmentPeriod], members: Sequence[str]) -> list[tuple[str, str, Row]]:
-    """Member and module of each row, and the row, named by their ids; members in the order given, modules by first day."""
+    """Member and module of each row, and the row, named by ids; members in the order given, modules by first day."""
     spans: dict[tuple[str, str], list[tuple[date, date | None]]] = {}
     for period in periods:
         first, last = span_from_proto(period.days)
@@ -125,7 +125,7 @@ def svg(rows: Sequence[Row], window: Window, today: date, title: str) -> str:
             begins, ends = x(first), x(last + timedelta(days=1)) if last else left + wide
             about = f"{row.member}, {row.module}: {first} to {last or 'open end'}"
             parts.append(
-                f'<rect class="bar" x="{begins:.1f}" y="{top}" width="{max(1.0, ends - begins):.1f}" height="17" rx="3">'
+                f'<rect class="bar" x="{begins:.1f}" y="{top}" width="{max(1.0, ends - begins):.1f}" height="17">'
                 f"<title>{escape(about)}</title></rect>"
             )
     parts.append(f'<line class="today" x1="{x(today):.1f}" x2="{x(today):.1f}" y1="24" y2="{high - 16}"/>')

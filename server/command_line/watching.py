@@ -34,6 +34,8 @@ def watch(
         with asking.client() as client, client.subscribe(STARTS.get(start, start), wanted) as subscription:
             for message in subscription:
                 token = message.resume_token
+                if events:
+                    del message.events[events - seen :]
                 if not asking.tell(message):
                     for group in message.groups:
                         CONSOLE.print(f"[dim]snapshot[/] group {group.group_id} revision {group.revision}")
