@@ -6,6 +6,7 @@ tokens, and over a network those travel in TLS; the internal listener is on this
 
 import ipaddress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -32,7 +33,8 @@ def is_loopback(address: str) -> bool:
 
 def refusals(settings: "Settings") -> list[str]:
     """Why a server would be unsafe with these settings, each as a sentence; none: it is not."""
-    return [*_of_tokens(settings), *_of_listeners(settings), *_of_tls(settings), *_of_database(settings)]
+    parts = (_of_tokens, _of_listeners, _of_tls, _of_identities, _of_source, _of_database)
+    return [sentence for part in parts for sentence in part(settings)]
 
 
 def _of_tokens(settings: "Settings") -> list[str]:
@@ -50,7 +52,9 @@ def _of_tokens(settings: "Settings") -> list[str]:
         wrong.append("AFFILIA_TOKEN_ALGORITHM: HS256 goes with AFFILIA_TOKEN_SECRET, others with AFFILIA_TOKEN_KEYS")
     if 0 < len(secret.encode()) < SHORTEST_SECRET:
         wrong.append(f"AFFILIA_TOKEN_SECRET: needs {SHORTEST_SECRET} bytes or more")
-    if keys.startswith("http://") and not is_loopback(keys.removeprefix("http://").partition("/")[0]):
+    if (keys or secret) and not settings.token_audience:
+        wrong.append("AFFILIA_TOKEN_AUDIENCE: for whom tokens must be must be said")
+    if keys.startswith("http://") and not is_loopback(f"{urlsplit(keys).hostname}:80"):
         wrong.append("AFFILIA_TOKEN_KEYS: keys that come over a network need https")
     return wrong
 
@@ -85,6 +89,23 @@ def _of_tls(settings: "Settings") -> list[str]:
     if settings.internal_client_ca and not settings.tls_certificate:
         wrong.append("AFFILIA_TLS_CERTIFICATE: the internal listener shows one to those who show theirs")
     return wrong
+
+
+def _of_identities(settings: "Settings") -> list[str]:
+    from server.identity.scopes import ADMIN, SCOPES
+
+    return [
+        f"AFFILIA_INTERNAL_IDENTITIES: {name} may {may or 'nothing'}, which is neither {ADMIN} nor scopes"
+        for name, may in settings.internal_identities.items()
+        if may != ADMIN and (not may.split() or set(may.split()) - set(SCOPES))
+    ]
+
+
+def _of_source(settings: "Settings") -> list[str]:
+    source = settings.enrollment_source
+    if settings.enrollment_source_token and not settings.enrollment_source_ca and not is_loopback(source):
+        return ["AFFILIA_ENROLLMENT_SOURCE_CA: a token that goes over a network needs TLS"]
+    return []
 
 
 def _of_database(settings: "Settings") -> list[str]:

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request on the public listener."
     )
     most_calls: int = Field(64, ge=1, description="Calls at once; further ones are told to come again at once.")
-    calls_per_caller: int = Field(200, ge=1, description="Calls of one subject at once.")
+    calls_per_caller: int = Field(48, ge=1, description="Calls of one subject at once.")
     streams_per_caller: int = Field(1000, ge=1, description="Open streams of one subject.")
     metrics_listen: str = Field("", description="Address of Prometheus metrics over HTTP, host:port. Empty: none.")
     trace_endpoint: str = Field("", description="OpenTelemetry collector (OTLP over gRPC), URL. Empty: no traces.")

@@ -43,6 +43,10 @@ class Tokens:
             raise TokenInvalid(field)
         return json.loads(body)
 
+    def mark(self, content: bytes) -> bytes:
+        """Stands for some content: the same for the same, and to be found out by nobody without the key."""
+        return hmac.new(self.key, b"mark\0" + content, hashlib.sha256).digest()
+
     def _signature(self, kind: str, body: bytes) -> bytes:
         return hmac.new(self.key, kind.encode() + b"\0" + body, hashlib.sha256).digest()[:SIGNATURE_BYTES]
 

@@ -68,13 +68,6 @@ async def group_heads(connection: Connection, groups: Sequence[UUID | GroupKey])
     return by_id | {head.key: head for head in found}
 
 
-async def primary_of(connection: Connection, group_id: UUID) -> UUID | None:
-    """In whose name a group stands; None where there is no such group."""
-    cursor = await connection.execute("SELECT primary_id FROM enrollment_group WHERE group_id = %s", [group_id])
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
 async def primary_of_change_request(connection: Connection, change_request_id: UUID) -> UUID | None:
     """In whose name the group of a change request stands; None where there is no such request."""
     cursor = await connection.execute(

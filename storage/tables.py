@@ -127,6 +127,11 @@ change_request = Table(
     _recorded_at(),
     Column("document", JSONB, nullable=False),
     Index(None, "group_key", "change_request_key"),
+    Index(
+        "change_request_changes_index",
+        text("(document -> 'changes') jsonb_path_ops"),
+        postgresql_using="gin",
+    ),
     comment="What was asked for and what became of it; keys ascend in the order of judgement within a group.",
 )
 

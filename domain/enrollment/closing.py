@@ -16,14 +16,21 @@ from domain.members import Facts
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A past that stays: the days of each enrollment before `until`."""
+    """A past that stays: the days of each enrollment before `until`. From then on `erased` have no days, nor has
+    anybody where the primary is among them."""
 
     until: Day
     days: Mapping[EnrollmentKey, Days]
+    erased: frozenset[UUID]
+    primary_id: UUID
 
     def still_open(self, days: Mapping[EnrollmentKey, Days]) -> dict[EnrollmentKey, Days]:
         """Of some days, those that can still change."""
-        return {key: left for key, its in days.items() if (left := its - self._past)}
+        if self.primary_id in self.erased:
+            return {}
+        return {
+            key: left for key, its in days.items() if key.member_id not in self.erased and (left := its - self._past)
+        }
 
     def with_past(self, days: Mapping[EnrollmentKey, Days]) -> dict[EnrollmentKey, Days]:
         """Days that can change, and those that cannot."""
@@ -41,6 +48,15 @@ class Closed:
 def last_erasure(facts: Iterable[Facts]) -> date | None:
     """The last day on which any of some people's facts were erased."""
     return max((its.erased_on for its in facts if its.erased_on), default=None)
+
+
+def closed_by(
+    facts: Mapping[UUID, Facts], members: Iterable[UUID], primary_id: UUID, days: Mapping[EnrollmentKey, Days]
+) -> Closed | None:
+    """How a group with such members is closed; None: it is not, since nobody's facts were erased."""
+    erased = frozenset(member_id for member_id in members if facts[member_id].erased_on)
+    until = last_erasure(facts[member_id] for member_id in erased)
+    return Closed(to_day(until), days, erased, primary_id) if until else None
 
 
 def erased_among(facts: Mapping[UUID, Facts], member_ids: Iterable[UUID]) -> UUID | None:

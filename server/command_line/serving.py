@@ -62,7 +62,7 @@ def token(
     """A token for development, signed with AFFILIA_TOKEN_SECRET, which a server must have, too."""
     from server.identity.bearer import ROLES, Claims
     from server.identity.minting import mint
-    from server.identity.policy import SCOPES
+    from server.identity.scopes import SCOPES
 
     settings = settings_from({"dev": True})  # a token asks for no database and no listener
     secret = settings.token_secret.get_secret_value()

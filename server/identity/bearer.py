@@ -27,6 +27,8 @@ from server.operations.call import Caller, CallerKind
 ROLES = {kind.lower(): kind for kind in (CallerKind.MEMBER, CallerKind.ADMIN, CallerKind.SERVICE)}
 LONGEST_TOKEN = 8 * 1024
 LONGEST_SUBJECT = 200
+LAST_INSTANT = 253_402_300_799
+"""The end of the year 9999."""
 MOST_REMEMBERED = 10_000
 
 
@@ -60,7 +62,7 @@ class Verifier:
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated("The token is too long.")
         mark = hashlib.sha256(token.encode()).digest()
-        await self.keys.key("")  # lets rotation be seen, though the token be remembered
+        await self.keys.refresh()  # a key that was taken back is not believed, though the token be remembered
         known = self._remembered.get(mark)
         if known is not None and known[1] == self.keys.generation and _still_good(known[0], self.claims):
             return known[0]
@@ -84,9 +86,9 @@ class Verifier:
                 leeway=self.claims.leeway_seconds,
                 options={"require": ["exp", "sub", "aud", "iss"], "enforce_minimum_key_length": True},
             )
-        except (PyJWTError, ValueError, TypeError) as wrong:
+        except (PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as wrong:
             raise Unauthenticated(_SENTENCES.get(type(wrong), "The token cannot be believed.")) from wrong
-        return Verified(_caller(payload), float(payload["exp"]))
+        return Verified(_caller(payload), float(min(int(payload["exp"]), LAST_INSTANT)))
 
 
 _SENTENCES: dict[type[Exception], str] = {

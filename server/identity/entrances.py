@@ -6,12 +6,12 @@ from server.identity.bearer import Claims, Verifier
 from server.identity.callers import ByCertificate, ByPlace, ByToken, Callers
 from server.identity.certificates import Certificates
 from server.identity.keys import KeySet, SharedSecret
+from server.identity.scopes import ADMIN
 from server.operations.call import Caller, CallerKind
 from server.settings import Settings
 from server.system import system
 
 DEVELOPER = system("developer")
-ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ async def _verifier(settings: Settings) -> Verifier | None:
         return Verifier(SharedSecret(secret.encode()), claims)
     if not settings.token_keys:
         return None
-    keys = KeySet(settings.token_keys)
+    keys = KeySet(settings.token_keys, settings.token_algorithm)
     await keys.load()
     return Verifier(keys, claims)
 

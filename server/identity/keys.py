@@ -10,6 +10,7 @@ import json
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,10 @@ class Keys(Protocol):
 
     generation: int
 
+    async def refresh(self) -> None:
+        """Reads the keys again where that is due."""
+        ...
+
     async def key(self, key_id: str | None) -> jwt.PyJWK | bytes | None:
         """The key with this id, or None where there is none."""
         ...
@@ -48,6 +53,9 @@ class SharedSecret:
     secret: bytes
     generation: int = 0
 
+    async def refresh(self) -> None:
+        return
+
     async def key(self, key_id: str | None) -> jwt.PyJWK | bytes | None:
         return self.secret
 
@@ -57,6 +65,7 @@ class KeySet:
     """The keys at a path or URL."""
 
     source: str
+    algorithm: str
     refresh_seconds: float = 0.0
     generation: int = 0
     _keys: dict[str, jwt.PyJWK] = field(default_factory=dict)
@@ -71,14 +80,22 @@ class KeySet:
     async def load(self) -> None:
         """Reads the set for the first time. Raises KeysUnreadable."""
         self._take(await asyncio.to_thread(_read, self.source))
+        if not self._keys:
+            raise KeysUnreadable(f"{self.source} holds no key that can be used")
 
     async def key(self, key_id: str | None) -> jwt.PyJWK | bytes | None:
-        age = time.monotonic() - self._read_at
+        await self.refresh()
         known = self._found(key_id)
-        if age > self.refresh_seconds or (known is None and age > UNKNOWN_KEY_PAUSE_SECONDS):
+        age = time.monotonic() - self._read_at
+        if known is None and age > UNKNOWN_KEY_PAUSE_SECONDS:
             await self._read_again(age)
             known = self._found(key_id)
         return known
+
+    async def refresh(self) -> None:
+        age = time.monotonic() - self._read_at
+        if age > self.refresh_seconds:
+            await self._read_again(age)
 
     def _found(self, key_id: str | None) -> jwt.PyJWK | None:
         """A token without a key id can only mean a set of one."""
@@ -100,7 +117,7 @@ class KeySet:
         self._read_at = time.monotonic()
         if text == self._text:
             return
-        self._keys = _parsed(text)
+        self._keys = _parsed(text, self.algorithm)
         self._text = text
         self.generation += 1
 
@@ -116,22 +133,23 @@ def _read(source: str) -> bytes:
         with urllib.request.urlopen(source, timeout=FETCH_SECONDS) as response:  # noqa: S310 (settings allow https)
             text: bytes = response.read(LARGEST_SET_BYTES)
             return text
-    except OSError as away:
+    except (OSError, HTTPException, ValueError) as away:
         raise KeysUnreadable(f"{source} cannot be read: {away}") from away
 
 
-def _parsed(text: bytes) -> dict[str, jwt.PyJWK]:
-    """Keys by their id. Keys of a kind that we do not know are left out, as RFC 7517 wants it."""
+def _parsed(text: bytes, algorithm: str) -> dict[str, jwt.PyJWK]:
+    """Keys by their id, to be used with an algorithm. Those of a kind that we do not know, or for another use than
+    signatures, are left out, as RFC 7517 wants it; a set may be empty: then nobody is believed."""
     try:
         listed = json.loads(text)["keys"]
         keys = {}
         for entry in listed:
-            try:
-                keys[str(entry.get("kid", ""))] = jwt.PyJWK(entry)
-            except PyJWTError:
+            if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm:
                 continue
-    except (ValueError, KeyError, TypeError, AttributeError) as damaged:
+            try:
+                keys[str(entry.get("kid", ""))] = jwt.PyJWK(entry, algorithm)
+            except (PyJWTError, ValueError, TypeError):
+                continue
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damaged:
         raise KeysUnreadable("the token keys are no JWKS document") from damaged
-    if not keys:
-        raise KeysUnreadable("the token keys hold no key that can be used")
     return keys

@@ -61,7 +61,8 @@ async def proposal(core: Core, me: UUID, request: Any) -> bool:
         return False
     changes = (getattr(change, change.WhichOneof("change")) for change in request.changes)
     named = {UUID(change.member_id) for change in changes}
-    return UUID(request.group.primary_id) == me and await _all_in_group(core, me, _key(request.group), named)
+    group_key = _key(request.group)
+    return await _is_primary(core, me, group_key) and await _all_in_group(core, me, group_key, named)
 
 
 async def choices(core: Core, me: UUID, request: Any) -> bool:
@@ -110,13 +111,12 @@ async def _inquiry(core: Core, me: UUID, inquiry: Any) -> bool:
 
 
 async def _is_primary(core: Core, me: UUID, named: UUID | GroupKey | None) -> bool:
-    match named:
-        case GroupKey():
-            return named.primary_id == me
-        case UUID():
-            async with core.database.reading() as connection:
-                return await enrollment_reads.primary_of(connection, named) == me
-    return False
+    """Of a group that there is: to begin one is for those who know who may join."""
+    if named is None or (isinstance(named, GroupKey) and named.primary_id != me):
+        return False
+    async with core.database.reading() as connection:
+        found = await enrollment_reads.group_heads(connection, [named])
+    return named in found and found[named].key.primary_id == me
 
 
 async def _is_primary_under(core: Core, me: UUID, contract_ids: Iterable[UUID]) -> bool:

@@ -11,7 +11,10 @@ from uuid import UUID
 
 from google.protobuf import descriptor_pb2, descriptor_pool
 
+from server.errors import NotAllowed
 from server.identity import own
+from server.identity.scopes import ADMINISTER, FEED, READ, WRITE
+from server.interceptors.methods import HEALTH
 from server.operations.call import Caller, CallerKind
 from server.operations.core import Core
 
@@ -20,25 +23,6 @@ MemberRule = Callable[[Core, UUID, Any], Awaitable[bool]]
 
 ScopeRule = Callable[[Any], str | None]
 """Which further scope a request asks for; None: none."""
-
-READ, WRITE = "enrollment.read", "enrollment.write"
-ADMINISTER = "enrollment.administer"
-FEED = "enrollment.watch"
-SCOPES = {
-    READ: "groups, revisions, change requests",
-    WRITE: "change requests in the name of members",
-    ADMINISTER: "change requests in the name of admins, recomputes",
-    FEED: "the change feed",
-    "eligibility.read": "checks, capabilities, coverage, accumulators",
-    "claims.write": "applying to accumulators and reversing, on the internal listener",
-    "pricing.read": "costs",
-    "premiums.read": "premium entries, previews, runs, sums",
-    "premiums.write": "computing premiums, runs, invoices",
-    "catalog.read": "contracts and modules",
-    "members.read": "members and their facts",
-    "members.write": "members and their facts, written",
-}
-"""Every scope that a service's token can hold, and what it opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +169,15 @@ class Policy:
         """The methods that change anything."""
         return frozenset(method for method, permission in self.permissions.items() if permission.writes)
 
-    def opens(self, method: str, caller: Caller) -> bool:
-        """Whether a method is open to a caller; one without a line never is."""
+    def check(self, method: str, caller: Caller) -> None:
+        """Raises NotAllowed where a method is not open to a caller."""
+        if not self._opens(method, caller):
+            raise NotAllowed
+
+    def _opens(self, method: str, caller: Caller) -> bool:
+        """A method without a line never is; health is open to all."""
+        if method.startswith(HEALTH):
+            return True
         if method.startswith(REFLECTION):
             return True
         if method.startswith(CHANNELZ):

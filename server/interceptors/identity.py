@@ -1,4 +1,4 @@
-"""Who calls, and whether the method is open to them: fills the `Call` that every operation receives."""
+"""Who calls: fills the `Call` that every operation receives. What they may is judged further in (`auditing.py`)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,9 +7,8 @@ from datetime import date
 import structlog
 
 from domain.errors import FieldViolation, RequestMalformed
-from server.errors import MethodUnknown, NotAllowed
+from server.errors import MethodUnknown
 from server.identity.callers import Callers
-from server.identity.policy import Policy
 from server.interceptors.lasting import LastingCalls
 from server.interceptors.methods import HEALTH, UNKNOWN
 from server.interceptors.wrapping import Around
@@ -21,7 +20,7 @@ TODAY = "x-affilia-today"
 NOBODY = system("nobody")
 
 
-def identified(callers: Callers, policy: Policy, lasting: LastingCalls, *, dev: bool) -> Around:
+def identified(callers: Callers, lasting: LastingCalls, *, dev: bool) -> Around:
     """Begins every call as its caller's; with `dev`, on the day that the call's metadata names. Health is for all."""
 
     @asynccontextmanager
@@ -36,8 +35,6 @@ def identified(callers: Callers, policy: Policy, lasting: LastingCalls, *, dev: 
         if method == UNKNOWN:
             raise MethodUnknown
         begin_call(Call(call_id, caller, system_clock, _today(context) if dev else None, method))
-        if not policy.opens(method, caller):
-            raise NotAllowed
         with lasting.authorised_again(context, callers, credentials, expires_at):
             yield
 

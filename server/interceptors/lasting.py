@@ -11,13 +11,19 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import structlog
+
 from domain.errors import DomainError, ShuttingDown
+from server.errors import Unauthenticated
 from server.identity.callers import Callers, Credentials
 from server.interceptors.methods import LASTING_METHODS
+from server.log import where
 from server.rpc_types import Context
 
 AUTHORISED_SECONDS = 60.0
 LOOK_SECONDS = 1.0
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +103,11 @@ class LastingCalls:
             await asyncio.sleep(min(LOOK_SECONDS, self._authorised_seconds))
             now = self._clock()
             for stream in [stream for stream in self._open if stream.look_at <= now]:
-                await self._look(stream)
+                try:
+                    await self._look(stream)
+                except Exception as error:
+                    log.error("authorisation_failed", error=type(error).__name__, where=where(error))
+                    _end(stream, Unauthenticated("It could not be found out whether the token still holds."))
 
     async def _look(self, stream: _Open) -> None:
         if stream.callers is None or stream.credentials is None:

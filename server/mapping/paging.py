@@ -58,12 +58,13 @@ def fingerprint(message: Message) -> bytes:
     return digest.digest()
 
 
-def write_key(request: Any) -> WriteKey:
-    """What a repeated write is known by."""
+def write_key(request: Any, tokens: Tokens) -> WriteKey:
+    """What a repeated write is known by. Its fingerprint is kept, so it is keyed: else what was erased since, such as a
+    date of birth, could be found by trying all."""
     content = type(request)()
     content.CopyFrom(request)
     content.ClearField("request_id")
-    return WriteKey(UUID(request.request_id), fingerprint(content))
+    return WriteKey(UUID(request.request_id), tokens.mark(fingerprint(content)))
 
 
 def consistency_token(tokens: Tokens, written: Written = NOTHING) -> str:

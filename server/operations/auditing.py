@@ -9,5 +9,5 @@ async def enter(core: Core, call: Call, outcome: str) -> None:
     """Enters a call, once. Raises DatabaseUnavailable."""
     if call.trail.recorded:
         return
-    call.trail.recorded = True
     await core.database.write(lambda tx: add_entry(tx, entry_of(call, outcome)))
+    call.trail.recorded = True

@@ -38,6 +38,8 @@ class Trail:
 
     ids: dict[str, str] = field(default_factory=dict)
     recorded: bool = False
+    outcome: str = "OK"
+    """How it ended, as far as its transaction knows: a reason where that is told without an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,10 @@ async def _submit(
     await _refuse_unknown_modules(core, tx, proposal, opened.basis.contract)
     refuse_erased(proposal, opened.basis)
     opened = await catch_up(call, tx, opened)
+    call.trail.outcome = "OK"
     current, expected = opened.group.revision, proposal.expected_revision
     if expected is not None and expected != current:
+        call.trail.outcome = RevisionMismatch.reason
         return RevisionMismatch(group.group_id, expected, current)
     request = await _carry_out(call, key, proposal, tx, opened)
     await remember(tx, key, {"change_request_id": str(request.change_request_id)})

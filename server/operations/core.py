@@ -83,7 +83,7 @@ class Core:
 
         async def entered(tx: Connection) -> T:
             done = await work(tx)
-            await add_entry(tx, entry_of(call, "OK"))
+            await add_entry(tx, entry_of(call, call.trail.outcome))
             return done
 
         done = await self.database.write(entered)

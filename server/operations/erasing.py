@@ -10,15 +10,19 @@ from datetime import date
 from uuid import UUID
 
 from domain.days import to_day
-from domain.errors import MemberStillCovered, MemberUnknown, WriteConflict
+from domain.errors import DomainError, MemberStillCovered, MemberUnknown, WriteConflict
+from domain.premiums.months import month_of, month_of_day
 from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.opening import OpenGroup, open_groups
+from server.operations.premium_computing import PremiumMonths, compute_groups
 from server.operations.revising import catch_up
-from storage import enrollment
+from storage import enrollment, premiums
 from storage.database import Connection
 from storage.members import erase
 from storage.requests import WriteKey, answered, lock, remember
+
+MONTHS_AT_ONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID) -
         groups = await enrollment.groups_of_member(tx, member_id)
         opened = await open_groups(core, tx, await enrollment.lock_groups(tx, groups))
         for group in opened:
-            _refuse_covered(call, member_id, await catch_up(call, tx, group))
+            caught_up = await catch_up(call, tx, group)
+            _refuse_covered(call, member_id, caught_up)
+            await _compute_premiums(core, call, tx, caught_up)
         await lock(tx, "member", member_id)
         if await enrollment.groups_of_member(tx, member_id) != groups:
             raise WriteConflict  # the member has come into another group meanwhile
@@ -58,6 +64,23 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID) -
     erased = await core.write(call, work)
     core.events_written.set()  # a recompute that waited may have been done
     return erased
+
+
+async def _compute_premiums(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> None:
+    """Has the ledger of a policy whose premiums were ever computed say all that is owed up to this month, as long as it
+    can be known; what cannot be priced is owed by nobody."""
+    group = opened.group
+    if not await premiums.computed_months(tx, group.group_key, 0):
+        return
+    begun = min((days.first for days in opened.state.values()), default=None)
+    last = month_of(_today(call, opened))
+    first = last if begun is None else min(month_of_day(begun), last)
+    for month in range(first, last + 1, MONTHS_AT_ONCE):
+        upto = min(last, month + MONTHS_AT_ONCE - 1)
+        outcome = (await compute_groups(core, call, tx, [group], PremiumMonths(month, upto)))[group.group_key]
+        if isinstance(outcome, DomainError):
+            for one in range(month, upto + 1):
+                await compute_groups(core, call, tx, [group], PremiumMonths(one, one))
 
 
 def _today(call: Call, opened: OpenGroup) -> date:

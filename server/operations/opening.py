@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.days import Days, to_day
-from domain.enrollment.closing import Closed, last_erasure
+from domain.days import Days
+from domain.enrollment.closing import closed_by
 from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey, GroupKey
 from domain.enrollment.group import GroupBasis, Period, days_of, replay
 from domain.errors import GroupUnknown
-from domain.members import Facts
 from server.operations.core import Core
 from storage import enrollment, enrollment_reads, recomputes
 from storage.database import Connection
@@ -101,15 +100,10 @@ async def _bases(
     def basis(group_key: int, key: GroupKey) -> GroupBasis:
         of_group = tuple(decisions.get(group_key, ()))
         named = {key.primary_id} | _enrolled_by(of_group)
-        closed = _closed(facts, named, periods.get(group_key, ()))
+        closed = closed_by(facts, named, key.primary_id, days_of(periods.get(group_key, ())))
         return GroupBasis(contracts[key.contract_id], key.primary_id, of_group, facts, closed)
 
     return {group_key: basis(group_key, key) for group_key, key in keys.items()}
-
-
-def _closed(facts: Mapping[UUID, Facts], members: Iterable[UUID], periods: Iterable[Period]) -> Closed | None:
-    until = last_erasure(facts[member_id] for member_id in members)
-    return Closed(to_day(until), days_of(periods)) if until else None
 
 
 def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:

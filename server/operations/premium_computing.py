@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.enrollment.closing import last_erasure
+from domain.days import Days
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period, days_of
-from domain.errors import CannotBePriced, DomainError
+from domain.errors import CannotBePriced, DomainError, MemberErased
 from domain.premiums.affiliation import InsuredPolicy, Terms
 from domain.premiums.entries import Stretch, premium_stretches, span_of
 from domain.premiums.ledger import NewRow, reconciled_rows
-from domain.premiums.months import Month, month_of
+from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from domain.pricing.prices import EngineParameters
 from server.operations.call import Call
@@ -60,11 +60,11 @@ async def compute_groups(
     additions: list[Addition] = []
     for head in heads:
         policy = insured[head.group_key]
-        its = still_open(policy, months)
-        if its is None:
-            outcomes[head.group_key] = Computed(0, 0)
-            continue
         try:
+            its = still_open(policy, months, await ever_computed(tx, head.group_key, policy, months))
+            if its is None:
+                outcomes[head.group_key] = Computed(0, 0)
+                continue
             fresh = fresh_stretches(core, policy, its)
         except CannotBePriced as error:
             outcomes[head.group_key] = error
@@ -93,13 +93,41 @@ def _counted(added: Sequence[NewRow]) -> Computed:
     return Computed(offsets, sum(row.num_entries for row in added) - offsets)
 
 
-def still_open(insured: InsuredPolicy, months: PremiumMonths) -> PremiumMonths | None:
-    """The months that can be computed: where somebody's facts were erased, those after; None: none of them."""
+async def ever_computed(
+    connection: Connection, group_key: int, insured: InsuredPolicy, months: PremiumMonths
+) -> list[tuple[Month, Month]]:
+    """Where somebody's facts were erased: which months were computed before; they stay so."""
+    if erasure_of(insured) is None:
+        return []
+    return await premiums.computed_months(connection, group_key, months.first)
+
+
+def still_open(
+    insured: InsuredPolicy, months: PremiumMonths, computed: Sequence[tuple[Month, Month]]
+) -> PremiumMonths | None:
+    """The months that can be computed: where somebody's facts were erased, those after, since the others were computed
+    when that was done; None: none of them. Raises MemberErased where they were not, so that nothing is passed over."""
+    erased = erasure_of(insured)
+    if erased is None or erased[0] < months.first:
+        return months
+    for month in range(months.first, min(erased[0], months.last) + 1):
+        if not any(first <= month <= last for first, last in computed) and _is_covered(insured, month):
+            raise MemberErased(erased[1])
+    first = erased[0] + 1
+    return replace(months, first=first) if first <= months.last else None
+
+
+def erasure_of(insured: InsuredPolicy) -> tuple[Month, UUID] | None:
+    """The month of the last erasure among a policy's members, and whose it was; None: there was none."""
     policy = insured.policy
     members = {policy.primary_id, *(key.member_id for key in insured.enrolled)}
-    erased = last_erasure(policy.facts[member_id] for member_id in members)
-    first = max(months.first, month_of(erased) + 1) if erased else months.first
-    return replace(months, first=first) if first <= months.last else None
+    erased = [(on, member_id) for member_id in members if (on := policy.facts[member_id].erased_on)]
+    return (month_of(max(erased)[0]), max(erased)[1]) if erased else None
+
+
+def _is_covered(insured: InsuredPolicy, month: Month) -> bool:
+    days = Days.of(days_of_month(month))
+    return any(enrolled & days for enrolled in insured.enrolled.values())
 
 
 def fresh_stretches(core: Core, insured: InsuredPolicy, months: PremiumMonths) -> list[Stretch]:

@@ -21,6 +21,7 @@ from server.operations.premium_computing import (
     Computed,
     PremiumMonths,
     compute_groups,
+    ever_computed,
     fresh_stretches,
     insured_policies,
     still_open,
@@ -58,7 +59,8 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
         head = await group_head(connection, group)
         insured = await _insured(core, connection, head, months)
         ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
-    its = still_open(insured, months)
+        computed = await ever_computed(connection, head.group_key, insured, months)
+    its = still_open(insured, months, computed)
     if its is None:
         return Preview(head.group_id, head.key, head.revision, [], [])
     fresh = fresh_stretches(core, insured, its)

@@ -40,7 +40,7 @@ class CatalogServicer(CatalogServiceServicer):
 
     async def PublishContract(self, request: pb.PublishContractRequest, context: Context) -> pb.PublishContractResponse:
         recorded = await catalog.publish_contract(
-            self._core, current_call(), write_key(request), contract_from_proto(request.contract)
+            self._core, current_call(), write_key(request, self._tokens), contract_from_proto(request.contract)
         )
         return pb.PublishContractResponse(
             contract=_recorded_to_proto(recorded),
@@ -53,7 +53,7 @@ class CatalogServicer(CatalogServiceServicer):
         recorded = await catalog.add_contract_version(
             self._core,
             current_call(),
-            write_key(request),
+            write_key(request, self._tokens),
             UUID(request.contract_id),
             version_from_proto(request.version),
             request.etag,
@@ -67,7 +67,7 @@ class CatalogServicer(CatalogServiceServicer):
         recorded = await catalog.amend_contract(
             self._core,
             current_call(),
-            write_key(request),
+            write_key(request, self._tokens),
             UUID(request.contract_id),
             [version_from_proto(version) for version in request.versions],
             request.etag,

@@ -52,7 +52,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         self, request: pb.SubmitChangeRequestRequest, context: Context
     ) -> pb.SubmitChangeRequestResponse:
         submitted = await change_requests.submit(
-            self._core, current_call(), write_key(request), proposal_from_proto(request)
+            self._core, current_call(), write_key(request, self._tokens), proposal_from_proto(request)
         )
         return pb.SubmitChangeRequestResponse(
             change_request=change_request_to_proto(submitted.change_request),
@@ -126,7 +126,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
             contract_id = UUID(request.contract_id)
             refuse_dry_run_of_contract(request)
             response.groups_waiting = await recomputes.request_for_contract(
-                self._core, current_call(), write_key(request), contract_id
+                self._core, current_call(), write_key(request, self._tokens), contract_id
             )
         elif request.dry_run:
             tried = await recomputes.dry_run(self._core, current_call(), UUID(request.group_id))
@@ -135,7 +135,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
             response.unmet_enrolls.extend(unmet_to_proto(unmet) for unmet in tried.unmet_enrolls)
         else:
             recompute = await recomputes.request_for_group(
-                self._core, current_call(), write_key(request), UUID(request.group_id)
+                self._core, current_call(), write_key(request, self._tokens), UUID(request.group_id)
             )
             response.recompute.CopyFrom(recompute_to_proto(recompute))
             response.groups_waiting = 1

@@ -37,7 +37,7 @@ class MemberServicer(MemberServiceServicer):
         recorded = await members.upsert_member(
             self._core,
             current_call(),
-            write_key(request),
+            write_key(request, self._tokens),
             UUID(member.member_id),
             MEMBER_KINDS.from_proto(member.kind),
             member.display_name,
@@ -51,7 +51,7 @@ class MemberServicer(MemberServiceServicer):
         recorded = await members.record_facts(
             self._core,
             current_call(),
-            write_key(request),
+            write_key(request, self._tokens),
             UUID(request.member_id),
             timeline_from_proto(request),
         )
@@ -62,7 +62,9 @@ class MemberServicer(MemberServiceServicer):
         )
 
     async def EraseMember(self, request: pb.EraseMemberRequest, context: Context) -> pb.EraseMemberResponse:
-        erased = await erase_member(self._core, current_call(), write_key(request), UUID(request.member_id))
+        erased = await erase_member(
+            self._core, current_call(), write_key(request, self._tokens), UUID(request.member_id)
+        )
         return pb.EraseMemberResponse(
             erased_on=date_to_proto(erased.on),
             groups_closed=erased.groups,

@@ -54,13 +54,15 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
 
     async def ComputePremiums(self, request: pb.ComputePremiumsRequest, context: Context) -> pb.ComputePremiumsResponse:
         months, group = premium_months_from_proto(request), group_from_proto(request.policy)
-        computed = await premiums.compute(self._core, current_call(), write_key(request), group, months)
+        computed = await premiums.compute(self._core, current_call(), write_key(request, self._tokens), group, months)
         return pb.ComputePremiumsResponse(
             offsets=computed.offsets, entries=computed.entries, consistency_token=consistency_token(self._tokens)
         )
 
     async def RunPremiums(self, request: pb.RunPremiumsRequest, context: Context) -> AsyncIterator[Any]:
-        running = premium_runs.run(self._core, current_call(), write_key(request), new_run_from_proto(request))
+        running = premium_runs.run(
+            self._core, current_call(), write_key(request, self._tokens), new_run_from_proto(request)
+        )
         async with aclosing(running) as told:
             async for progress in told:
                 yield pb.RunPremiumsResponse(
@@ -138,7 +140,7 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         marked = await premiums.mark_invoiced(
             self._core,
             current_call(),
-            write_key(request),
+            write_key(request, self._tokens),
             [UUID(entry_id) for entry_id in request.entry_ids],
             DEBTORS.from_proto(request.debtor),
             request.invoice_id,

@@ -30,14 +30,14 @@ class Audited:
     def __init__(self, server: ServerProcess, url: str) -> None:
         self.channel: Any = grpc.insecure_channel(server.address)
         self.internal: Any = grpc.insecure_channel(server.internal_address)
-        self._url = url
+        self.url = url
 
     def family(self) -> Family:
         return Family(channel_of(self.channel, as_("admin", "ada"))).set_up()
 
     def entries(self, of: str) -> list[Entry]:
         """Kind of caller, subject, method, ids and outcome of every entry that names an id, in order."""
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self.url) as connection:
             rows = connection.execute(
                 "SELECT caller_kind, subject, method, ids, outcome FROM audit_entry"
                 " WHERE ids::text LIKE %s ORDER BY entry_key",
@@ -106,6 +106,26 @@ def test_a_write_that_fails_or_is_not_allowed_is_entered_with_its_reason(audited
         other.requests.SubmitChangeRequest(wanted)
     (entry,) = audited.entries(wanted.request_id)
     assert (entry[0], entry[2], entry[4]) == ("MEMBER", "SubmitChangeRequest", "NOT_ALLOWED")
+
+
+def test_a_write_that_the_policy_refuses_is_entered(audited: Audited) -> None:
+    member_id = new_id()
+    members: Any = MemberServiceStub(channel_of(audited.channel, as_("member", member_id)))
+    with pytest.raises(grpc.RpcError):
+        members.EraseMember(member_service_pb2.EraseMemberRequest(request_id=new_id(), member_id=member_id))
+    with psycopg.connect(audited.url) as connection:
+        rows = connection.execute("SELECT method, outcome FROM audit_entry WHERE subject = %s", [member_id]).fetchall()
+    assert [(row[0].rpartition("/")[2], row[1]) for row in rows] == [("EraseMember", "NOT_ALLOWED")]
+
+
+def test_a_write_that_came_too_late_is_not_entered_as_done(audited: Audited) -> None:
+    family = audited.family()
+    family.submit(family.enroll(family.base, "2026-01-01"))
+    stale = family.request(family.enroll(family.plus, "2026-06-01"), expected_revision=7)
+    with pytest.raises(grpc.RpcError):
+        family.requests.SubmitChangeRequest(stale)
+    (entry,) = audited.entries(stale.request_id)
+    assert entry[4] == "REVISION_MISMATCH"
 
 
 def test_what_admins_read_is_entered_and_what_others_read_is_not(audited: Audited) -> None:

@@ -1,5 +1,6 @@
 """How one gets in: settings that would leave a door open, keys that rotate, certificates that are replaced."""
 
+import asyncio
 import hmac
 import http.server
 import json
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from server.identity.entrances import internal_entrance
+from server.identity.keys import KeySet
 from server.settings import Settings
 from tests.rpc.conftest import UNARY, Shell
 from tests.support.calls import decoded, new_id
@@ -62,6 +64,11 @@ def status(channel: Any, metadata: Metadata = ()) -> grpc.StatusCode:
         ({**REACHABLE, "tls_certificate": "a.crt"}, "AFFILIA_TLS_KEY"),
         ({**KEYS, "internal_listen": "0.0.0.0:2"}, "AFFILIA_INTERNAL_CLIENT_CA"),
         ({**KEYS, "internal_client_ca": "ca.pem"}, "AFFILIA_INTERNAL_IDENTITIES"),
+        ({**KEYS, "internal_identities": {"ops": "Admin"}}, "neither admin nor scopes"),
+        ({**KEYS, "internal_identities": {"ops": ""}}, "nothing"),
+        ({**KEYS, "token_audience": ""}, "AFFILIA_TOKEN_AUDIENCE"),
+        ({**KEYS, "token_keys": "http://localhost:x@evil.example/jwks"}, "https"),
+        ({**KEYS, "enrollment_source": "far:1", "enrollment_source_token": "t"}, "AFFILIA_ENROLLMENT_SOURCE_CA"),
     ],
 )
 def test_settings_that_leave_a_door_open_are_refused(settings: dict[str, Any], sentence: str) -> None:
@@ -206,6 +213,49 @@ def test_keys_at_a_url_are_read_again_for_an_unknown_key_and_kept_while_it_is_aw
         shell.stop()
 
 
+def test_a_token_may_say_that_it_never_expires_for_all_practical_purposes(tmp_path: Path) -> None:
+    signer, path = Signer("one"), tmp_path / "keys.json"
+    publish(path, signer)
+    shell = Shell(**{**KEYS, "dev": False, "token_keys": str(path)})
+    try:
+        assert status(shell.channel, signer.token(exp=10**400)) in (Code.OK, Code.UNAUTHENTICATED)
+        path.write_text('{"keys": []}')
+        assert settled(shell, signer.token(), Code.UNAUTHENTICATED) == Code.UNAUTHENTICATED
+    finally:
+        shell.stop()
+
+
+def test_keys_that_cannot_be_read_are_told_apart_from_everything_else(tmp_path: Path) -> None:
+    signer, path = Signer("one"), tmp_path / "keys.json"
+    publish(path, signer)
+    shell = Shell(**{**KEYS, "dev": False, "token_keys": str(path)})
+    try:
+        for damage in ("[" * 100_000, '{"keys": 7}', '{"keys": [7]}', "\0", ""):
+            path.write_text(damage)
+            time.sleep(1.1)
+            assert status(shell.channel, signer.token()) == Code.OK
+    finally:
+        shell.stop()
+
+
+def test_keys_at_a_url_are_not_read_at_each_call(published: tuple[Path, str, http.server.HTTPServer]) -> None:
+    folder, url, _ = published
+    signer = Signer("one")
+    publish(folder / "keys.json", signer)
+
+    async def asked() -> int:
+        keys = KeySet(f"{url}/keys.json", "RS256")
+        await keys.load()
+        first = keys.generation
+        publish(folder / "keys.json", signer, Signer("two"))
+        for _ in range(50):
+            await keys.refresh()
+            assert await keys.key("one") is not None
+        return keys.generation - first
+
+    assert asyncio.run(asked()) == 0
+
+
 def test_a_server_does_not_start_without_its_keys(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="cannot be read"):
         Shell(**{**KEYS, "dev": False, "token_keys": str(tmp_path / "nowhere.json")})
@@ -268,7 +318,7 @@ def test_internal_callers_may_what_the_settings_say_of_their_certificates(tmp_pa
         "tls_certificate": at,
         "tls_key": key_at,
         "internal_client_ca": authority.path,
-        "internal_identities": {"reader.internal": READER, "ops.internal": "admin", "mute.internal": ""},
+        "internal_identities": {"reader.internal": READER, "ops.internal": "admin", "mute.internal": "pricing.read"},
     }
     entrance = internal_entrance(Settings(dev=True, **settings))
     shell = Shell(entrance, **settings)

@@ -7,14 +7,15 @@ import grpc
 import psycopg
 import pytest
 
-from affilia.catalog.v1 import member_pb2, member_service_pb2
-from affilia.enrollment.v1 import change_request_service_pb2, enrollment_query_service_pb2
+from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
+from affilia.enrollment.v1 import change_request_service_pb2, enrollment_group_pb2, enrollment_query_service_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2, insurance_cost_pb2
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceStub
+from affilia.type.v1 import membership_type_pb2
 from storage.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
-from tests.support.calls import ADULT_RULE, Failure, Family, failure_of, new_id
+from tests.support.calls import ADULT_RULE, Failure, Family, admin, failure_of, new_id
 
 NAME = "Melusine Unverwechselbar"
 NOTE = "moved to her aunt Hildegard"
@@ -154,3 +155,76 @@ def found(url: str, *texts: str) -> set[str]:
                 row = connection.execute(f'SELECT 1 FROM "{table}" t WHERE t::text LIKE %s LIMIT 1', [f"%{text}%"])
                 there |= {text} if row.fetchone() else set()
     return there
+
+
+# ------------------------------------------------------------------------------------- what a second reader broke
+
+
+def recomputed(family: Family) -> None:
+    group = family.group()
+    asked = change_request_service_pb2.RequestRecomputeRequest(request_id=new_id(), group_id=group.group_id)
+    family.requests.RequestRecompute(asked)
+
+
+def of_child(family: Family, group: enrollment_group_pb2.EnrollmentGroup) -> list[Any]:
+    return [period for period in group.periods if period.member_id == family.child]
+
+
+def test_whoever_grew_out_of_a_rule_is_not_covered_again_without_the_facts(family: Family) -> None:
+    contract = family.contract()
+    rule = contract.versions[0].rules.add(code="NOT_GROWN")
+    rule.applies_to.append(membership_type_pb2.MEMBERSHIP_TYPE_CHILD)
+    rule.condition.age.CopyFrom(condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, max_years=11))
+    family.amend(contract)
+    family.submit(
+        family.enroll(family.base, "2026-01-01"),
+        family.enroll(family.base, "2026-01-01", child=True),
+        requester=admin(),
+    )
+    before = of_child(family, family.group())
+    erase(family, family.child)
+    for wider in (contract, family.contract()):
+        family.amend(wider)
+        recomputed(family)
+        after = family.submit(family.enroll(family.option, "2027-01-01"), requester=admin()).group
+        assert of_child(family, after) == before
+
+
+def test_nobody_is_covered_under_a_primary_who_was_erased(family: Family) -> None:
+    contract = family.contract()
+    family.submit(
+        family.enroll(family.base, "2026-01-01", "2026-05-31"),
+        family.enroll(family.option, "2026-01-01", "2026-05-31"),
+        requester=admin(),
+    )
+    before = family.group().periods
+    erase(family, family.primary)
+    family.amend(contract)
+    refused = failure_of(
+        family.requests.SubmitChangeRequest,
+        family.request(family.enroll(family.base, "2027-01-01", child=True), requester=admin()),
+    )
+    assert refused.reason == "MEMBER_ERASED"
+    assert family.group().periods == before
+
+
+def test_a_request_that_was_rejected_keeps_no_note_either(family: Family) -> None:
+    change = family.enroll(family.option, "2026-03-01", child=True)
+    change.note = NOTE
+    family.submit(family.enroll(family.base, "2026-01-01", "2026-05-31"))
+    asked = family.submit(change, requester=admin("because of her aunt Hildegard")).change_request
+    assert asked.violations
+    erase(family, family.child)
+    got = change_request_service_pb2.GetChangeRequestRequest(change_request_id=asked.change_request_id)
+    told = family.requests.GetChangeRequest(got).change_request
+    assert (told.changes[0].note, told.requester.reason) == ("", "")
+
+
+def test_the_reasons_given_for_an_erased_primarys_group_are_gone(family: Family) -> None:
+    family.submit(family.enroll(family.base, "2026-01-01", "2026-05-31"), requester=admin("hers alone"))
+    only_child = family.submit(
+        family.enroll(family.base, "2026-02-01", "2026-05-31", child=True), requester=admin("hers alone, too")
+    ).change_request
+    erase(family, family.primary)
+    got = change_request_service_pb2.GetChangeRequestRequest(change_request_id=only_child.change_request_id)
+    assert family.requests.GetChangeRequest(got).change_request.requester.reason == ""

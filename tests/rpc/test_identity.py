@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from domain.identity import group_id
-from server.identity.policy import SCOPES
+from server.identity.scopes import SCOPES
 from server.services import INTERNAL, PUBLIC
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date, span
@@ -299,3 +299,23 @@ def test_a_service_asks_as_an_admin_only_with_the_scope_for_it(public: Any, insu
     assert status(public, SUBMIT, fields, as_("service", "app", "enrollment.write")) == Code.PERMISSION_DENIED
     both = as_("service", "office", "enrollment.write", "enrollment.administer")
     assert status(public, SUBMIT, fields, both) == Code.OK
+
+
+def test_a_member_has_no_say_under_a_contract_where_they_are_not_primary_yet(public: Any, insured: Insured) -> None:
+    elsewhere = Insured(insured.family.channel, insured.family.channel).set_up().family
+    me = as_("member", insured.family.primary)
+    for contract_id in (elsewhere.contract_id, new_id()):
+        key = {"contract_id": contract_id, "primary_id": insured.family.primary}
+        on = date("2026-03-01")
+        choices = {"key": key, "member_id": insured.family.primary, "on": on}
+        asked = {
+            "requester": {"role": "REQUESTER_ROLE_MEMBER", "requester_id": insured.family.primary},
+            "group": key,
+            "changes": [insured.family.enroll(elsewhere.base, "2027-01-01")],
+        }
+        service = "/affilia.enrollment.v1.ChangeRequestService/"
+        assert status(public, f"{service}ListAvailableChoices", choices, me) == Code.PERMISSION_DENIED
+        assert status(public, f"{service}SimulateChangeRequest", asked, me) == Code.PERMISSION_DENIED
+        submit = {**asked, "request_id": new_id()}
+        assert status(public, f"{service}SubmitChangeRequest", submit, me) == Code.PERMISSION_DENIED
+        assert status(public, GROUP, {"key": key}, me) == Code.PERMISSION_DENIED

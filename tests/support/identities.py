@@ -7,7 +7,7 @@ import grpc
 
 from server.identity.bearer import Claims
 from server.identity.minting import mint
-from server.identity.policy import SCOPES
+from server.identity.scopes import SCOPES
 
 SECRET = "a secret of the tests, long enough"
 ISSUER = "tests"

@@ -22,6 +22,7 @@ CREATE TABLE audit_entry (
 );
 CREATE INDEX audit_entry_recorded_at_index ON audit_entry (recorded_at);
 CREATE INDEX audit_entry_subject_recorded_at_index ON audit_entry (subject, recorded_at);
+CREATE INDEX change_request_changes_index ON change_request USING gin ((document->'changes') jsonb_path_ops);
 CREATE INDEX audit_entry_ids_index ON audit_entry USING gin (ids jsonb_path_ops);
 COMMENT ON TABLE audit_entry IS
     'Who did what, when, by which call, and how it ended; never changed, not even readable to the application.';
@@ -45,10 +46,9 @@ BEGIN
     UPDATE change_request r SET document = jsonb_set(
             jsonb_set(document, '{requester,reason}', '""'), '{changes}',
             (SELECT coalesce(jsonb_agg(c || '{"note": ""}'), '[]') FROM jsonb_array_elements(document->'changes') c))
-        FROM group_member m
-        WHERE m.member_id = erased AND r.group_key = m.group_key
-          AND jsonb_path_exists(document, '$.changes[*].change ? (@.member_id == $m)',
-                                jsonb_build_object('m', erased::text));
+        WHERE r.document->'changes' @> jsonb_build_array(
+                  jsonb_build_object('change', jsonb_build_object('member_id', erased::text)))
+           OR r.group_key IN (SELECT group_key FROM enrollment_group WHERE primary_id = erased);
     RETURN states;
 END $$
 """
