@@ -297,8 +297,8 @@ class ChangeRequestService:
         """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error:
         it is stored with every violation.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored
-        then. Safe to repeat with the same request_id.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. Nothing is stored then. Safe to repeat with the same request_id.
         """
     def simulate_change_request(
         self,
@@ -316,7 +316,7 @@ class ChangeRequestService:
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
         """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
         """
     def list_available_choices(
         self,
@@ -443,8 +443,8 @@ class AsyncChangeRequestService:
         """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error:
         it is stored with every violation.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored
-        then. Safe to repeat with the same request_id.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. Nothing is stored then. Safe to repeat with the same request_id.
         """
     async def simulate_change_request(
         self,
@@ -462,7 +462,7 @@ class AsyncChangeRequestService:
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
         """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
         """
     async def list_available_choices(
         self,
@@ -1136,9 +1136,9 @@ class CostProviderService:
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
         """Prices one inquiry.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION,
-        MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING;
-        INVALID_ARGUMENT.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
+        NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING,
+        ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
     def batch_get_insurance_cost(
         self,
@@ -1169,9 +1169,9 @@ class AsyncCostProviderService:
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
         """Prices one inquiry.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION,
-        MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING;
-        INVALID_ARGUMENT.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
+        NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING,
+        ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
     async def batch_get_insurance_cost(
         self,
@@ -1205,7 +1205,7 @@ class PremiumComputationService:
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
         """Computes a policy's months and compares them with the ledger; nothing is stored.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION, PRICE_MISSING,
+        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
         MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
     def compute_premiums(
@@ -1424,7 +1424,7 @@ class AsyncPremiumComputationService:
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
         """Computes a policy's months and compares them with the ledger; nothing is stored.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION, PRICE_MISSING,
+        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
         MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
     async def compute_premiums(
@@ -1848,7 +1848,8 @@ class MemberService:
         member: member_pb2.Member | None = ...,
     ) -> member_service_pb2.UpsertMemberResponse:
         """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to
+        repeat with the same request_id.
         """
     def record_facts(
         self,
@@ -1867,7 +1868,8 @@ class MemberService:
         """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded
         before stays readable as of then. Every group that the member belongs to is recomputed.
         Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same
+        request_id.
         """
     def get_member(
         self,
@@ -1916,7 +1918,8 @@ class MemberService:
         """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in
         every state that was ever recorded, and the notes of change requests that name them. Ids, enrollment
         periods, premiums and applications stay, since others' histories and accounts rest on them. What their
-        groups were before today is closed: it can be read, and no longer changed. Cannot be undone. For admins.
+        groups were before today is closed: it can be read, and no longer changed. Premiums that were ever computed
+        for them are brought up to date first. Cannot be undone. For admins.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """
@@ -1936,7 +1939,8 @@ class AsyncMemberService:
         member: member_pb2.Member | None = ...,
     ) -> member_service_pb2.UpsertMemberResponse:
         """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to
+        repeat with the same request_id.
         """
     async def record_facts(
         self,
@@ -1955,7 +1959,8 @@ class AsyncMemberService:
         """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded
         before stays readable as of then. Every group that the member belongs to is recomputed.
         Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same
+        request_id.
         """
     async def get_member(
         self,
@@ -2004,7 +2009,8 @@ class AsyncMemberService:
         """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in
         every state that was ever recorded, and the notes of change requests that name them. Ids, enrollment
         periods, premiums and applications stay, since others' histories and accounts rest on them. What their
-        groups were before today is closed: it can be read, and no longer changed. Cannot be undone. For admins.
+        groups were before today is closed: it can be read, and no longer changed. Premiums that were ever computed
+        for them are brought up to date first. Cannot be undone. For admins.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """

@@ -6,13 +6,14 @@ from typing import Any
 import grpc
 import pytest
 
-from affilia.catalog.v1 import pricing_pb2
+from affilia.catalog.v1 import member_service_pb2, pricing_pb2
+from affilia.enrollment.v1 import change_request_pb2
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1 import premium_entry_pb2
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceStub
 from affilia.pricing.v1 import insurance_cost_pb2
 from tests.rpc.test_costs import priced_contract
-from tests.scenarios.enrollment_messages import date
+from tests.scenarios.enrollment_messages import date, span
 from tests.scenarios.ledger_messages import months
 from tests.support.calls import Family, admin, failure_of, new_id
 
@@ -213,3 +214,34 @@ def test_malformed_requests_name_their_fields(insured: Family) -> None:
     assert "months.first.month" in failure_of(call, thirteenth).violations
     twice = pb.AggregatePremiumsRequest(by=[pb.PREMIUM_DIMENSION_MONTH] * 2, months=months("2026-01", "2026-02"))
     assert "by" in failure_of(premiums(insured).AggregatePremiums, twice).violations
+
+
+def test_an_erasure_first_settles_what_is_owed_and_closes_it(insured: Family) -> None:
+    """What was computed before is put right while it can be, what was not is computed, and later months go on."""
+    insured.submit(insured.enroll(insured.base, "2026-01-01", child=True))
+    compute(insured, "2026-01", "2026-03")
+    insured.requests.SubmitChangeRequest(
+        insured.request(
+            change_request_pb2.ScopedChange(
+                leave=change_request_pb2.Leave(member_id=insured.child, days=span("2026-02-01", None))
+            ),
+            requester=admin(),
+        )
+    )
+    request_id = new_id()
+    insured.members.EraseMember(member_service_pb2.EraseMemberRequest(request_id=request_id, member_id=insured.child))
+    live = entries(insured, live_only=True)
+    months = {(entry.month.year, entry.month.month) for entry in live}
+    assert (2026, 4) in months and (2026, 10) in months
+    assert {entry.month.month for entry in live if entry.member_id == insured.child} == {1}
+    before = owed(entries(insured))
+    assert compute(insured, "2026-01", "2026-10") == (0, 0)
+    assert owed(entries(insured)) == before
+    assert compute(insured, "2027-01", "2027-02")[1] > 0
+
+
+def test_what_was_never_computed_before_an_erasure_is_not_passed_over_in_silence(insured: Family) -> None:
+    insured.submit(insured.enroll(insured.base, "2026-01-01", "2026-03-31", child=True))
+    insured.members.EraseMember(member_service_pb2.EraseMemberRequest(request_id=new_id(), member_id=insured.child))
+    refused = failure_of(premiums(insured).ComputePremiums, request(insured, "2026-01", "2026-12"))
+    assert refused.reason == "MEMBER_ERASED"

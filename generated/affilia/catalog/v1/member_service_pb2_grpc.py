@@ -50,7 +50,7 @@ class MemberServiceServicer(object):
 
     def UpsertMember(self, request, context):
         """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -60,7 +60,7 @@ class MemberServiceServicer(object):
         """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded before
         stays readable as of then. Every group that the member belongs to is recomputed.
         Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +85,7 @@ class MemberServiceServicer(object):
         """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
         state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
         applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
-        it can be read, and no longer changed. Cannot be undone. For admins.
+        it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """

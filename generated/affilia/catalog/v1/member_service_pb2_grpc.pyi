@@ -37,13 +37,13 @@ class MemberServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MemberServiceAsyncStub: ...
     UpsertMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UpsertMemberRequest, _member_service_pb2.UpsertMemberResponse]
     """Stores a member, or changes what is stored.
-    Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
     """
     RecordFacts: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.RecordFactsRequest, _member_service_pb2.RecordFactsResponse]
     """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded before
     stays readable as of then. Every group that the member belongs to is recomputed.
     Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-    ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
     """
     GetMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.GetMemberRequest, _member_service_pb2.GetMemberResponse]
     """Returns a member with all facts, as known now or as known at an instant.
@@ -55,7 +55,7 @@ class MemberServiceStub:
     """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
     state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
     applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
-    it can be read, and no longer changed. Cannot be undone. For admins.
+    it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
     Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
     ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
     """
@@ -69,13 +69,13 @@ class MemberServiceAsyncStub(MemberServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpsertMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UpsertMemberRequest, _member_service_pb2.UpsertMemberResponse]  # type: ignore[assignment]
     """Stores a member, or changes what is stored.
-    Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
     """
     RecordFacts: _aio.UnaryUnaryMultiCallable[_member_service_pb2.RecordFactsRequest, _member_service_pb2.RecordFactsResponse]  # type: ignore[assignment]
     """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded before
     stays readable as of then. Every group that the member belongs to is recomputed.
     Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-    ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+    ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
     """
     GetMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.GetMemberRequest, _member_service_pb2.GetMemberResponse]  # type: ignore[assignment]
     """Returns a member with all facts, as known now or as known at an instant.
@@ -87,7 +87,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
     state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
     applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
-    it can be read, and no longer changed. Cannot be undone. For admins.
+    it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
     Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
     ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
     """
@@ -104,7 +104,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_member_service_pb2.UpsertMemberResponse, _abc.Awaitable[_member_service_pb2.UpsertMemberResponse]]:
         """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
         """
 
     @_abc_1.abstractmethod
@@ -116,7 +116,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded before
         stays readable as of then. Every group that the member belongs to is recomputed.
         Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
         """
 
     @_abc_1.abstractmethod
@@ -146,7 +146,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
         state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
         applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
-        it can be read, and no longer changed. Cannot be undone. For admins.
+        it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """

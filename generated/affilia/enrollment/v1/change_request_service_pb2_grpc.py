@@ -60,7 +60,8 @@ class ChangeRequestServiceServicer(object):
         """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error: it is
         stored with every violation.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. Nothing is stored then.
         Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -70,7 +71,7 @@ class ChangeRequestServiceServicer(object):
     def SimulateChangeRequest(self, request, context):
         """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

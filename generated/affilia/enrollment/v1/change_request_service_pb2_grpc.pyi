@@ -37,13 +37,14 @@ class ChangeRequestServiceStub:
     """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error: it is
     stored with every violation.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-    NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
+    NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+    ABORTED/REVISION_MISMATCH. Nothing is stored then.
     Safe to repeat with the same request_id.
     """
     SimulateChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]
     """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-    NOT_FOUND/MODULE_UNKNOWN.
+    NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
     """
     ListAvailableChoices: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]
     """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
@@ -80,13 +81,14 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error: it is
     stored with every violation.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-    NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
+    NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+    ABORTED/REVISION_MISMATCH. Nothing is stored then.
     Safe to repeat with the same request_id.
     """
     SimulateChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]  # type: ignore[assignment]
     """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-    NOT_FOUND/MODULE_UNKNOWN.
+    NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
     """
     ListAvailableChoices: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]  # type: ignore[assignment]
     """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
@@ -126,7 +128,8 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error: it is
         stored with every violation.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. Nothing is stored then.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. Nothing is stored then.
         Safe to repeat with the same request_id.
         """
 
@@ -138,7 +141,7 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_change_request_service_pb2.SimulateChangeRequestResponse, _abc.Awaitable[_change_request_service_pb2.SimulateChangeRequestResponse]]:
         """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN.
+        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
         """
 
     @_abc_1.abstractmethod

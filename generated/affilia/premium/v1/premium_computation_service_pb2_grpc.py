@@ -82,7 +82,7 @@ class PremiumComputationServiceServicer(object):
 
     def PreviewPremiums(self, request, context):
         """Computes a policy's months and compares them with the ledger; nothing is stored.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
+        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
         ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

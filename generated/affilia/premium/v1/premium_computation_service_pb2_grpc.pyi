@@ -38,7 +38,7 @@ class PremiumComputationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PremiumComputationServiceAsyncStub: ...
     PreviewPremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.PreviewPremiumsRequest, _premium_computation_service_pb2.PreviewPremiumsResponse]
     """Computes a policy's months and compares them with the ledger; nothing is stored.
-    Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
+    Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
     ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
     """
     ComputePremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]
@@ -101,7 +101,7 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewPremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.PreviewPremiumsRequest, _premium_computation_service_pb2.PreviewPremiumsResponse]  # type: ignore[assignment]
     """Computes a policy's months and compares them with the ledger; nothing is stored.
-    Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
+    Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
     ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
     """
     ComputePremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]  # type: ignore[assignment]
@@ -167,7 +167,7 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_premium_computation_service_pb2.PreviewPremiumsResponse, _abc.Awaitable[_premium_computation_service_pb2.PreviewPremiumsResponse]]:
         """Computes a policy's months and compares them with the ledger; nothing is stored.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
+        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
         ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
 

@@ -37,7 +37,7 @@ class CostProviderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CostProviderServiceAsyncStub: ...
     GetInsuranceCost: _grpc.UnaryUnaryMultiCallable[_cost_provider_service_pb2.GetInsuranceCostRequest, _cost_provider_service_pb2.GetInsuranceCostResponse]
     """Prices one inquiry.
-    Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION,
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION,
     MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
     """
     BatchGetInsuranceCost: _grpc.UnaryUnaryMultiCallable[_cost_provider_service_pb2.BatchGetInsuranceCostRequest, _cost_provider_service_pb2.BatchGetInsuranceCostResponse]
@@ -55,7 +55,7 @@ class CostProviderServiceAsyncStub(CostProviderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInsuranceCost: _aio.UnaryUnaryMultiCallable[_cost_provider_service_pb2.GetInsuranceCostRequest, _cost_provider_service_pb2.GetInsuranceCostResponse]  # type: ignore[assignment]
     """Prices one inquiry.
-    Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION,
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION,
     MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
     """
     BatchGetInsuranceCost: _aio.UnaryUnaryMultiCallable[_cost_provider_service_pb2.BatchGetInsuranceCostRequest, _cost_provider_service_pb2.BatchGetInsuranceCostResponse]  # type: ignore[assignment]
@@ -76,7 +76,7 @@ class CostProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cost_provider_service_pb2.GetInsuranceCostResponse, _abc.Awaitable[_cost_provider_service_pb2.GetInsuranceCostResponse]]:
         """Prices one inquiry.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/NO_CONTRACT_VERSION,
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION,
         MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
         """
 
