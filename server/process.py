@@ -14,7 +14,6 @@ import uvloop
 
 from domain.errors import DatabaseUnavailable, ShuttingDown
 from server import log as logging
-from server import metrics
 from server.cycles import GC_THRESHOLDS
 from server.exposure import EMBEDDED
 from server.identity.certificates import CertificateUnreadable
@@ -22,9 +21,8 @@ from server.identity.entrances import internal_entrance, public_entrance
 from server.identity.keys import KeysUnreadable
 from server.interceptors.limits import Load
 from server.listener import AddressTaken, Listener
-from server.metrics import exposed, read_when_scraped
+from server.metrics import exposed
 from server.operations.core import Core, core_on
-from server.operations.eligibility import can_check
 from server.operations.eligibility_state import EnrollmentSource
 from server.services import INTERNAL, PUBLIC
 from server.settings import Settings
@@ -34,6 +32,7 @@ from server.tracing import Tracer, TracingMissing, tracing
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
 from server.workers.premium_following import follow_for_ever
 from server.workers.premium_running import DaskMissing, engine_of, run_premiums_for_ever
+from server.workers.probing import measure, probe_for_ever
 from server.workers.projecting import locate_for_ever, project_for_ever
 from server.workers.recomputing import recompute_for_ever
 from server.workers.relaying import KafkaMissing, Relay, relay_for_ever
@@ -45,8 +44,6 @@ from storage.deployment import read_deployment
 from storage.embedded import EmbeddedDatabaseFailed, EmbeddedPostgres
 from storage.migrations import DatabaseTooOld, RoleTooStrong, make_application_role, migrate, refuse_owner, role_of
 
-PROBE_SECONDS = 1.0
-ELIGIBILITY_SERVICES = tuple(s.name for s in (*PUBLIC, *INTERNAL) if s.name.startswith("affilia.eligibility."))
 APPLICATION_ROLE = "affilia"
 FEED_SECONDS = 10.0
 """How long a server that starts waits for the feed to be read, before it refuses to."""
@@ -122,7 +119,7 @@ async def _serving(
         Listener(PUBLIC, core, tokens, settings, await public_entrance(settings), load, tracer),
         Listener(INTERNAL, core, tokens, settings, internal_entrance(settings), load, tracer),
     ]
-    _measure(core)
+    measure(core)
     background: list[asyncio.Task[None]] = []
     remote = settings.enrollment_source
     source: EnrollmentSource = (
@@ -155,7 +152,7 @@ async def _serving(
             relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
             background.append(asyncio.create_task(relay_for_ever(core, url, relay)))
         background.append(asyncio.create_task(load.watch_for_ever()))
-        background.append(asyncio.create_task(_probe(core, listeners, embedded)))
+        background.append(asyncio.create_task(probe_for_ever(core, listeners, embedded)))
         yield Running(core, listeners[0], listeners[1])
     finally:
         tailing.cancel()
@@ -172,41 +169,6 @@ async def _feed_begun(core: Core) -> None:
         await asyncio.wait_for(core.feed.begun.wait(), FEED_SECONDS)
     except TimeoutError as away:
         raise DatabaseUnavailable from away
-
-
-def _measure(core: Core) -> None:
-    """Has the gauges of this process ask for what it knows."""
-    metrics.DATABASE_UP.set(1)
-    metrics.PROJECTION_SERVING.set(1)
-    read_when_scraped(metrics.FEED_POSITION, lambda: core.feed.position)
-    read_when_scraped(metrics.PROJECTED_POSITION, lambda: core.eligibility.position)
-    for state, number in core.database.connections().items():
-        read_when_scraped(metrics.POOL.labels(state), number)
-    read_when_scraped(metrics.POOL_WAITING, core.database.waiting)
-
-
-async def _probe(core: Core, listeners: list[Listener], embedded: EmbeddedPostgres | None) -> None:
-    """Tells health the truth about the database and the projection, and starts the embedded database again if it died.
-
-    Eligibility serves while checks can be answered from memory, or from a projection that goes on.
-    """
-    database, told = core.database, (True, True)
-    while True:
-        await asyncio.sleep(PROBE_SECONDS)
-        answers = await database.answers()
-        projected = answers and await can_check(core)
-        metrics.DATABASE_UP.set(answers)
-        metrics.PROJECTION_SERVING.set(projected)
-        if (answers, projected) != told:
-            if answers != told[0]:
-                log.warning("database_back" if answers else "database_away")
-            if projected != told[1]:
-                log.warning("projection_serves" if projected else "projection_behind")
-            told = (answers, projected)
-            for listener in listeners:
-                await listener.tell_health(serving=answers, but=() if projected else ELIGIBILITY_SERVICES)
-        if not answers and embedded:
-            await asyncio.to_thread(embedded.ensure_running)
 
 
 async def serve(settings: Settings) -> None:

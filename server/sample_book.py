@@ -9,16 +9,15 @@ The files are read by `sample_files.py`; whether what they ask for is right, the
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
 from rich.console import Console
 from rich.progress import Progress
 
@@ -31,6 +30,7 @@ from affilia.enrollment.v1 import change_request_service_pb2 as change_request_s
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_service
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
+from affilia_client.errors import call_failed
 from domain.identity import derived_id
 from server.sample_files import SampleContract, SampleFamily, SampleMember, read_samples
 
@@ -151,7 +151,7 @@ class _Loader:
             await self._catalog.PublishContract(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             self._summary.failed += len(sample.families)
-            self._summary.troubles.append(f"{sample.folder.name} with all its families: {_describe_error(error)}")
+            self._summary.troubles.append(f"{sample.folder.name} with all its families: {call_failed(error)}")
         else:
             self._summary.contracts += 1
             self.published.append(sample)
@@ -177,7 +177,7 @@ class _Loader:
             change_request = await self._submit(family)
         except grpc.aio.AioRpcError as error:
             self._summary.failed += 1
-            self._summary.troubles.append(f"{family.name} failed: {_describe_error(error)}")
+            self._summary.troubles.append(f"{family.name} failed: {call_failed(error)}")
             return
         self._summary.families += 1
         self._summary.members += len(family.members)
@@ -221,20 +221,6 @@ def _describe_violation(family: SampleFamily, violation: change_request_pb2.Viol
     names = {member.member.member_id: member.member.display_name for member in family.members}
     parts = (code, violation.rule_code, names.get(violation.member_id, ""))
     return f"{' '.join(filter(None, parts))}: {violation.message}"
-
-
-def _describe_error(error: grpc.aio.AioRpcError) -> str:
-    """The status, its reason and every field violation, on one line."""
-    parts = [f"{error.code().name}: {error.details()}"]
-    for key, value in cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ()):
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            for detail in status_pb2.Status.FromString(value).details:
-                info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-                if detail.Unpack(info):
-                    parts.append(info.reason)
-                elif detail.Unpack(bad_request):
-                    parts += [f"{each.field}: {each.description}" for each in bad_request.field_violations]
-    return "; ".join(parts)
 
 
 @contextmanager

@@ -1,13 +1,10 @@
 """The server's answers in sentences, for reports."""
 
-from collections.abc import Iterable
-from typing import cast
-
 import grpc
-from google.rpc import error_details_pb2, status_pb2
 
 from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, Violation, ViolationCode
 from affilia.type.v1.date_span_pb2 import DateSpan
+from affilia_client.errors import call_failed
 from server.enrollment_file.book import day_of
 
 
@@ -31,16 +28,7 @@ def describe_consequence(consequence: Consequence) -> str:
 
 def describe_error(fault: grpc.RpcError) -> str:
     """The status of a failed call, its reason and every field violation, on one line."""
-    parts = [f"{fault.code().name}: {fault.details()}"]
-    for key, value in cast("Iterable[tuple[str, str | bytes]]", fault.trailing_metadata() or ()):
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            for detail in status_pb2.Status.FromString(value).details:
-                info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-                if detail.Unpack(info):
-                    parts.append(info.reason)
-                elif detail.Unpack(bad_request):
-                    parts += [f"{each.field}: {each.description}" for each in bad_request.field_violations]
-    return "; ".join(parts)
+    return str(call_failed(fault))
 
 
 def _describe_days(days: DateSpan) -> str:
