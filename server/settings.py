@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(20.0, ge=0, le=600, description="How long calls may take to finish on SIGTERM.")
     default_deadline_seconds: float = Field(30.0, gt=0, le=600, description="Deadline of a call that brings none.")
     max_message_bytes: int = Field(
-        1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request on the public listener."
+        1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request, on both listeners."
     )
     most_calls: int = Field(64, ge=1, description="Calls at once; further ones are told to come again at once.")
     calls_per_caller: int = Field(48, ge=1, description="Calls of one subject at once.")

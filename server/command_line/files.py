@@ -1,10 +1,12 @@
 """`load` and `import-834`: files into change requests."""
 
 import asyncio
+import json
 import sys
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,6 +17,10 @@ from server.command_line.showing import today_utc
 from server.enrollment_file import EnrollmentFileError
 from server.sample_files import SampleFilesMalformed
 
+if TYPE_CHECKING:
+    from server.enrollment_file.plan import Plan
+
+MOST_SHOWN = 50
 REFUSALS = (EnrollmentFileError, SampleFilesMalformed)
 
 
@@ -30,7 +36,10 @@ def load(
     summary = asyncio.run(
         load_sample_book(asking.address, folder, families_at_once=families_at_once, token=asking.token, ca=asking.ca)
     )
-    print(summary, file=sys.stderr)
+    if asking.as_json:
+        print(json.dumps(asdict(summary)))
+    else:
+        print(summary, file=sys.stderr)
     raise typer.Exit(1 if summary.troubles else 0)
 
 
@@ -48,12 +57,11 @@ def import_file(
 ) -> None:
     """Import an enrollment file: show what it would change, ask, change it, and say what became of every member."""
     from server.enrollment_file import import_834, read_mapping
-    from server.enrollment_file.plan import Plan
 
     asking: Asking = context.obj
     on: date = day(today) if today else today_utc()
 
-    def confirm(plan: Plan) -> bool:
+    def confirm(plan: "Plan") -> bool:
         _show(plan)
         return not dry_run and (yes or typer.confirm("Apply this plan?", err=True))
 
@@ -69,12 +77,14 @@ def import_file(
         CONSOLE.print(told.to_text(), markup=False)
 
 
-def _show(plan: "object") -> None:
-    from server.enrollment_file.plan import Plan
-
-    assert isinstance(plan, Plan)  # noqa: S101 (what import_834 hands in)
-    table = Table("what", "members", title="The plan", title_justify="left")
-    for kind, count in plan.counts().items():
-        if count:
-            table.add_row(kind.name, str(count))
+def _show(plan: "Plan") -> None:
+    """What the plan would do: how many members, and for those who are concerned, to whom and why."""
+    counts = ", ".join(f"{count} {kind.name.lower()}" for kind, count in plan.counts().items() if count)
+    table = Table("what", "who", "segment", "why", title=f"The plan: {counts or 'nothing'}", title_justify="left")
+    concerned = [member for member in plan.members if member.kind.name != "UNCHANGED"]
+    for member in concerned[:MOST_SHOWN]:
+        why = "; ".join((*member.reasons, *(str(finding) for finding in member.findings)))
+        table.add_row(member.kind.name, member.name, str(member.segment_number or ""), why)
     ERRORS.print(table)
+    if len(concerned) > MOST_SHOWN:
+        ERRORS.print(f"and {len(concerned) - MOST_SHOWN} more: --report FILE --dry-run says all")
