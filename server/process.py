@@ -5,9 +5,10 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 import uvloop
@@ -30,6 +31,7 @@ from server.system import own_call
 from server.tokens import Tokens
 from server.tracing import Tracer, TracingMissing, tracing
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
+from server.workers.keeping import kept_going
 from server.workers.premium_following import follow_for_ever
 from server.workers.premium_running import DaskMissing, engine_of, run_premiums_for_ever
 from server.workers.probing import measure, probe_for_ever
@@ -128,6 +130,9 @@ async def _serving(
         else OwnFeed(core, tokens)
     )
     core.eligibility.source = source
+    workers = _workers(settings, url, core, source)
+    workers["load"] = load.watch_for_ever
+    workers["probe"] = lambda: probe_for_ever(core, listeners, embedded)
     tailing = asyncio.create_task(tail_for_ever(core, url))
     try:
         await _feed_begun(core)
@@ -135,24 +140,7 @@ async def _serving(
         await listeners[1].start(settings.internal_listen)
         for listener in listeners:
             await listener.tell_health(serving=True)
-        own_calls = own_call("recompute-worker")
-        background.append(asyncio.create_task(recompute_for_ever(core, own_calls, settings.recompute_pauses)))
-        background.append(asyncio.create_task(sequence_for_ever(core)))
-        background.append(asyncio.create_task(trim_for_ever(core, settings.feed_keep_days)))
-        background.append(asyncio.create_task(remind_for_ever(core)))
-        background += [
-            asyncio.create_task(project_for_ever(core, url, source)),
-            asyncio.create_task(locate_for_ever(core, url)),
-            asyncio.create_task(remember_for_ever(core, source)),
-            asyncio.create_task(refresh_offers_for_ever(core)),
-        ]
-        background.append(asyncio.create_task(follow_for_ever(core, url)))
-        background.append(asyncio.create_task(run_premiums_for_ever(core, url, engine_of(settings.premium_engine))))
-        if settings.kafka_bootstrap:
-            relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
-            background.append(asyncio.create_task(relay_for_ever(core, url, relay)))
-        background.append(asyncio.create_task(load.watch_for_ever()))
-        background.append(asyncio.create_task(probe_for_ever(core, listeners, embedded)))
+        background += [kept_going(name, begin) for name, begin in workers.items()]
         yield Running(core, listeners[0], listeners[1])
     finally:
         tailing.cancel()
@@ -162,6 +150,29 @@ async def _serving(
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+
+
+def _workers(
+    settings: Settings, url: str, core: Core, source: EnrollmentSource
+) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    """What the server does by itself, by name. Raises DaskMissing, KafkaMissing."""
+    engine = engine_of(settings.premium_engine)
+    workers: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        "recompute": lambda: recompute_for_ever(core, own_call("recompute-worker"), settings.recompute_pauses),
+        "sequence": lambda: sequence_for_ever(core),
+        "trim": lambda: trim_for_ever(core, settings.feed_keep_days),
+        "remind": lambda: remind_for_ever(core),
+        "project": lambda: project_for_ever(core, url, source),
+        "locate": lambda: locate_for_ever(core, url),
+        "remember": lambda: remember_for_ever(core, source),
+        "offers": lambda: refresh_offers_for_ever(core),
+        "follow": lambda: follow_for_ever(core, url),
+        "premiums": lambda: run_premiums_for_ever(core, url, engine),
+    }
+    if settings.kafka_bootstrap:
+        relay = Relay(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
+        workers["relay"] = lambda: relay_for_ever(core, url, relay)
+    return workers
 
 
 async def _feed_begun(core: Core) -> None:
