@@ -95,8 +95,10 @@ class NotAllowed(DomainError):
 
     reason = Reason.NOT_ALLOWED
 
-    def __init__(self) -> None:
-        super().__init__("The caller may not do this, or not with what the request names.")
+    def __init__(self, scope: str = "") -> None:
+        """`scope`: the one that a service lacks."""
+        needs = f"; it needs the scope {scope}" if scope else ", or not with what the request names"
+        super().__init__(f"The caller may not do this{needs}.", **({"scope": scope} if scope else {}))
 
 
 class TooManyOfCaller(DomainError):

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
+import grpc
 import typer
 
 from affilia_client import CallFailed
-from server.command_line import enrolling, explaining, files, operating, premiums, serving, watching
+from server.command_line import browsing, enrolling, explaining, files, operating, premiums, serving, watching
 from server.command_line.context import ERRORS, Asking
 
 FAILED, USAGE, CANNOT_SERVE = 1, 2, 1
@@ -33,6 +35,8 @@ app.command("leave")(enrolling.leave)
 app.command("simulate")(enrolling.simulate)
 app.command("timeline")(enrolling.timeline)
 app.add_typer(explaining.app, name="explain")
+app.command("contracts")(browsing.contracts)
+app.command("groups")(browsing.groups)
 app.command("watch")(watching.watch)
 app.add_typer(premiums.app, name="premiums")
 app.command("doctor")(operating.doctor)
@@ -48,13 +52,15 @@ def _common(
         str, typer.Option(envvar="AFFILIA_INTERNAL_ADDRESS", help="Its internal listener.")
     ] = "127.0.0.1:50052",
     bearer: Annotated[
-        str, typer.Option("--token", envvar="AFFILIA_TOKEN", help="Who asks; see the command token.")
+        str, typer.Option("--token", envvar="AFFILIA_TOKEN", help="Who asks: a token, or @FILE; see the command token.")
     ] = "",
     ca: Annotated[
         str, typer.Option(envvar="AFFILIA_CA", help="Who signs the server's certificate, PEM: speaks TLS.")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Answers as JSON, with the names of the protos.")] = False,
 ) -> None:
+    if bearer.startswith("@"):
+        bearer = Path(bearer[1:]).read_text().strip()
     context.obj = Asking(address, internal_address, bearer, ca, as_json)
 
 
@@ -84,12 +90,15 @@ def _tell(failed: CallFailed, *, as_json: bool) -> None:
         print(json.dumps(content, ensure_ascii=False), file=sys.stderr)
         return
     what = f"{failed.code.name}/{failed.reason}" if failed.reason else failed.code.name
-    ERRORS.print(f"{what}: {failed.message}", style="bold red", markup=False)
+    message = failed.message.partition(": ")[0] + ":" if failed.violations else failed.message
+    ERRORS.print(f"{what}: {message}", style="bold red", markup=False)
     for violation in failed.violations:
         ERRORS.print(f"  {violation.field}: {violation.description}", markup=False)
     for name, value in failed.facts.items():
         ERRORS.print(f"  {name} = {value}", style="dim", markup=False)
     if failed.retry_after_seconds:
         ERRORS.print(f"  try again in {failed.retry_after_seconds:g} s", style="dim")
+    if failed.code is grpc.StatusCode.UNAVAILABLE and not failed.reason:
+        ERRORS.print("  Is the server running, and where? affilia doctor looks.")
     if failed.call_id:
         ERRORS.print(f"  call {failed.call_id}", style="dim")

@@ -1,5 +1,6 @@
 """`enroll`, `leave`, `simulate`, `timeline`: who is on what, and how that is to change."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,14 +9,14 @@ from rich.text import Text
 
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.type.v1 import membership_type_pb2
-from affilia_client.dates import span_to_proto
+from affilia_client.dates import date_from_proto, span_to_proto
 from server.command_line.context import CONSOLE, ERRORS, Asking
 from server.command_line.days import day, instant
 from server.command_line.names import Names, group_named, key_named
 from server.command_line.showing import money, named_rows, show_timeline, show_verdict, today_utc
 from server.command_line.timeline import Window, svg, window_of
 
-Group = Annotated[str, typer.Argument(help="contract-id/primary-id")]
+Group = Annotated[str, typer.Argument(help="Group id, or contract-id/primary-id where there is none yet.")]
 Module = Annotated[str, typer.Option(help="Which module.")]
 Member = Annotated[str, typer.Option(help="Who; default: the primary.")]
 Kind = Annotated[str, typer.Option("--as", help="primary, partner, child, ascendant or pet.")]
@@ -41,8 +42,8 @@ def enroll(
     override: Override = None,
 ) -> None:
     """Put somebody on a module."""
-    change = _enroll(group, module, first, last, member, kind)
-    _submit(context.obj, group, change, _asked(group, admin, reason, accept, override))
+    wanted = _Wanted(group, module, first, last, member, kind)
+    _submit(context.obj, wanted, _Asker(admin, reason, accept, override))
 
 
 def leave(
@@ -58,8 +59,8 @@ def leave(
     override: Override = None,
 ) -> None:
     """Take somebody off a module, or off all."""
-    change = _leave(group, module, first, last, member)
-    _submit(context.obj, group, change, _asked(group, admin, reason, accept, override))
+    wanted = _Wanted(group, module, first, last, member, leaves=True)
+    _submit(context.obj, wanted, _Asker(admin, reason, accept, override))
 
 
 def simulate(
@@ -80,23 +81,22 @@ def simulate(
     asking: Asking = context.obj
     if not leaving and not module:
         raise typer.BadParameter("--module says what to enroll on")
-    change = (
-        _leave(group, module, first, last, member) if leaving else _enroll(group, module, first, last, member, kind)
-    )
-    asked = _asked(group, admin, reason, accept, override)
+    wanted = _Wanted(group, module, first, last, member, kind, leaves=leaving)
     with asking.client() as client:
-        answer = client.changes.simulate_change_request(group=key_named(group), changes=[change], **asked)
+        key = key_named(client, group)
+        asked = _Asker(admin, reason, accept, override).asked(key.primary_id)
+        answer = client.changes.simulate_change_request(group=key, changes=[wanted.change(key.primary_id)], **asked)
         if asking.tell(answer):
             return
         names = Names(client)
-        show_verdict(answer.verdict, answer, names)
+        show_verdict(answer.verdict, answer, key.contract_id, names)
         for title, periods in (("before", answer.periods_before), ("after", answer.periods_after)):
             CONSOLE.print(Text(f"\n{title}", style="dim"))
-            show_timeline(named_rows(list(periods), key_named(group).primary_id, names))
+            show_timeline(named_rows(list(periods), key.primary_id, names))
         if answer.HasField("cost"):
             cost = answer.cost
             was, will = (money(each.overall.taxed_minor, cost.currency_code) for each in (cost.before, cost.after))
-            CONSOLE.print(f"\na month costs {will} instead of {was}")
+            CONSOLE.print(f"\na month costs {will} instead of {was}, on {date_from_proto(cost.on)}")
         elif answer.cost_missing_reason:
             CONSOLE.print(f"\n[dim]no cost: {answer.cost_missing_reason}[/]")
 
@@ -109,6 +109,7 @@ def timeline(
     first: Annotated[str, typer.Option("--from", help="First day of the picture.")] = "",
     last: Annotated[str, typer.Option("--to", help="Last day of the picture.")] = "",
     picture: Annotated[Path | None, typer.Option("--svg", help="Draws it into a file instead.")] = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Ids in place of names.")] = False,
 ) -> None:
     """A family's periods as a picture."""
     asking: Asking = context.obj
@@ -122,7 +123,7 @@ def timeline(
         if picture is None and asking.tell(found):
             return
         names = Names(client)
-        rows = named_rows(list(found.periods), found.key.primary_id, names)
+        rows = named_rows(list(found.periods), found.key.primary_id, names, ids=ids)
         shown = window_of(rows, today_utc())
         window = Window(day(first) if first else shown.first_on, day(last) if last else shown.last_on)
         title = f"group {found.group_id}, revision {found.revision}"
@@ -131,45 +132,70 @@ def timeline(
             ERRORS.print(f"{picture} drawn")
             return
         CONSOLE.print(Text(title, style="bold"))
-        show_timeline(rows, window)
+        show_timeline(rows, window, ids=ids)
 
 
-def _enroll(group: str, module: str, first: str, last: str, member: str, kind: str) -> change_request_pb2.ScopedChange:
-    primary = key_named(group).primary_id
-    name = f"MEMBERSHIP_TYPE_{(kind or ('primary' if (member or primary) == primary else 'child')).upper()}"
-    if name not in membership_type_pb2.MembershipType.keys():  # noqa: SIM118 (no mapping)
-        raise typer.BadParameter(f"{kind} is no membership type; see --help")
-    return change_request_pb2.ScopedChange(
-        enroll=change_request_pb2.Enroll(
-            member_id=member or primary,
-            module_id=module,
-            membership_type=membership_type_pb2.MembershipType.Value(name),
-            days=span_to_proto(day(first), day(last) if last else None),
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to change, as it was typed."""
+
+    group: str
+    module: str
+    first: str
+    last: str
+    member: str
+    kind: str = ""
+    leaves: bool = False
+
+    def change(self, primary_id: str) -> change_request_pb2.ScopedChange:
+        """As the protos say it; whoever is not named is the primary."""
+        first, last = day(self.first), day(self.last) if self.last else None
+        if last and last < first:
+            raise typer.BadParameter("--to is before --from")
+        days, who = span_to_proto(first, last), self.member or primary_id
+        if self.leaves:
+            leave = change_request_pb2.Leave(member_id=who, module_id=self.module, days=days)
+            return change_request_pb2.ScopedChange(leave=leave)
+        kind = f"MEMBERSHIP_TYPE_{(self.kind or ('primary' if who == primary_id else 'child')).upper()}"
+        if kind not in membership_type_pb2.MembershipType.keys():  # noqa: SIM118 (no mapping)
+            raise typer.BadParameter(f"{self.kind} is no membership type; see --help")
+        enroll = change_request_pb2.Enroll(
+            member_id=who,
+            module_id=self.module,
+            membership_type=membership_type_pb2.MembershipType.Value(kind),
+            days=days,
         )
-    )
+        return change_request_pb2.ScopedChange(enroll=enroll)
 
 
-def _leave(group: str, module: str, first: str, last: str, member: str) -> change_request_pb2.ScopedChange:
-    days = span_to_proto(day(first), day(last) if last else None)
-    who = member or key_named(group).primary_id
-    return change_request_pb2.ScopedChange(leave=change_request_pb2.Leave(member_id=who, module_id=module, days=days))
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks for a change, and what they put up with."""
+
+    admin: str
+    reason: str
+    accept: bool
+    override: list[str] | None
+
+    def asked(self, primary_id: str) -> dict[str, Any]:
+        """As the protos say it; whoever is no admin is the primary."""
+        role = change_request_pb2.REQUESTER_ROLE_ADMIN if self.admin else change_request_pb2.REQUESTER_ROLE_MEMBER
+        requester = change_request_pb2.Requester(role=role, requester_id=self.admin or primary_id, reason=self.reason)
+        return {
+            "requester": requester,
+            "accept_consequences": self.accept,
+            "overridden_rules": self.override or [],
+        }
 
 
-def _asked(group: str, admin: str, reason: str, accept: bool, override: list[str] | None) -> dict[str, Any]:
-    role = change_request_pb2.REQUESTER_ROLE_ADMIN if admin else change_request_pb2.REQUESTER_ROLE_MEMBER
-    requester = change_request_pb2.Requester(
-        role=role, requester_id=admin or key_named(group).primary_id, reason=reason
-    )
-    return {"requester": requester, "accept_consequences": accept, "overridden_rules": override or []}
-
-
-def _submit(asking: Asking, group: str, change: change_request_pb2.ScopedChange, asked: dict[str, Any]) -> None:
-    key = key_named(group)
+def _submit(asking: Asking, wanted: _Wanted, asker: _Asker) -> None:
     with asking.client() as client:
+        key = key_named(client, wanted.group)
+        change, asked = wanted.change(key.primary_id), asker.asked(key.primary_id)
         answer = client.changes.submit_change_request(group=key, changes=[change], **asked)
         approved = answer.change_request.verdict == change_request_pb2.VERDICT_APPROVED
         if not asking.tell(answer):
             names = Names(client)
-            show_verdict(answer.change_request.verdict, answer.change_request, names)
+            show_verdict(answer.change_request.verdict, answer.change_request, key.contract_id, names)
             show_timeline(named_rows(list(answer.group.periods), key.primary_id, names))
     raise typer.Exit(0 if approved else 1)

@@ -3,13 +3,16 @@
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from affilia.catalog.v1 import contract_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as eligibility_pb2
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia.premium.v1 import premium_entry_pb2
 from affilia.pricing.v1 import insurance_cost_pb2, price_derivation_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_client import CallFailed, Client
+from affilia_client import CallFailed, Client, NotAllowed
 from affilia_client.dates import date_from_proto
 from server.command_line.context import CONSOLE, Asking
 from server.command_line.days import day, months, told
@@ -32,6 +35,7 @@ def coverage(
     asking: Asking = context.obj
     check = {"member_id": member, "date": day(on), "module_id": module, "capability": capability}
     with asking.client() as client:
+        _refuse_unknown(client, member)
         answer = client.eligibility.check_eligibility(check=eligibility_pb2.EligibilityCheck(**_given(check)))
         if asking.tell(answer):
             return
@@ -49,7 +53,7 @@ def coverage(
             )
             if record.capabilities:
                 CONSOLE.print(f"    [dim]{', '.join(record.capabilities)}[/]")
-        _limits(answer)
+        _limits(answer, names)
         _choices(client, member, on, names)
 
 
@@ -59,11 +63,28 @@ def _given(check: dict[str, Any]) -> dict[str, Any]:
     return {name: date_to_proto(its) if name == "date" else its for name, its in check.items() if its}
 
 
-def _limits(answer: eligibility_pb2.CheckEligibilityResponse) -> None:
+def _refuse_unknown(client: Client, member: str) -> None:
+    """Raises CallFailed for a member whom there is not: of nobody nothing is explained. Who may not read members is
+    not told."""
+    try:
+        client.members.get_member(member_id=member)
+    except NotAllowed:
+        return
+
+
+def _limits(answer: eligibility_pb2.CheckEligibilityResponse, names: Names) -> None:
+    contracts = {record.group_id: record.key.contract_id for record in answer.records}
     for accumulator in answer.accumulators:
+        currency = names.contract(contracts.get(accumulator.group_id, "")).currency_code
+        in_money = accumulator.unit == contract_pb2.LIMIT_UNIT_MONEY and currency
         for whose, counter in (("own", accumulator.individual), ("family", accumulator.family)):
             if counter.ByteSize():
-                CONSOLE.print(f"  {accumulator.code} {whose}: {counter.used} of {counter.limit} used")
+                used, limit = (
+                    (money(counter.used, currency), money(counter.limit, currency))
+                    if in_money
+                    else (str(counter.used), str(counter.limit))
+                )
+                CONSOLE.print(f"  {accumulator.code} {whose}: {used} of {limit} used")
 
 
 def _choices(client: Client, member: str, on: str, names: Names) -> None:
@@ -75,6 +96,7 @@ def _choices(client: Client, member: str, on: str, names: Names) -> None:
         return
     for group in groups:
         CONSOLE.print(f"\n[bold]group {group.group_id}[/] on {on}")
+        _history(client, group, member, names)
         choices = client.changes.list_available_choices(group_id=group.group_id, member_id=member, on=day(on)).choices
         names.learn_modules(choice.module_id for choice in choices)
         for choice in choices:
@@ -82,7 +104,20 @@ def _choices(client: Client, member: str, on: str, names: Names) -> None:
             state = "is on it" if choice.enrolled else "could be" if choice.allowed else "cannot be"
             CONSOLE.print(f"  {sign} {names.module(choice.module_id)}: {state}")
             if not choice.enrolled:
-                show_violations(choice.reasons, names, "      ")
+                show_violations(choice.reasons, group.key.contract_id, names, "      ")
+
+
+def _history(client: Client, group: EnrollmentGroup, member: str, names: Names) -> None:
+    """What changed the member's enrollments, from the first revision to the newest."""
+    answer = client.enrollment.diff_revisions(group_id=group.group_id, from_revision=0, to_revision=group.revision)
+    for difference in answer.differences:
+        for cause in difference.causes if difference.member_id == member else ():
+            by = "a change request" if cause.cause.change_request_id else "a recompute: facts or the contract changed"
+            said = ", ".join(filter(None, (cause.reason_code, cause.note, cause.requester_reason)))
+            CONSOLE.print(
+                f"  [dim]revision {cause.revision}: {names.module(difference.module_id)}, by {by}[/]"
+                + (f" ({escape(said)})" if said else "")
+            )
 
 
 @app.command()

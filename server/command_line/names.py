@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from affilia.catalog.v1.contract_pb2 import Contract
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia.pricing.v1.insurance_cost_pb2 import Policy
 from affilia_client import CallFailed, Client
@@ -32,12 +33,13 @@ def policy_named(text: str) -> Policy:
     return Policy(**named)
 
 
-def key_named(text: str) -> GroupKey:
-    """A group by contract and primary, as requests for changes name it."""
-    named = group_named(text).get("key")
-    if not isinstance(named, GroupKey):
-        raise typer.BadParameter("name the group as contract-id/primary-id: it may not exist yet")
-    return named
+def key_named(client: Client, text: str) -> GroupKey:
+    """A group by contract and primary, as requests for changes name it; one that is named by its id is looked up."""
+    named = group_named(text)
+    key = named.get("key")
+    if isinstance(key, GroupKey):
+        return key
+    return client.enrollment.get_enrollment_group(group_id=str(named["group_id"])).group.key
 
 
 def short(identity: str) -> str:
@@ -47,9 +49,10 @@ def short(identity: str) -> str:
 
 @dataclass(slots=True)
 class Names:
-    """What members and modules are called, asked for once."""
+    """What members, modules and rules are called, asked for once."""
 
     client: Client
+    _contracts: dict[str, Contract] = field(default_factory=dict)
     _members: dict[str, str] = field(default_factory=dict)
     _modules: dict[str, str] = field(default_factory=dict)
 
@@ -78,3 +81,21 @@ class Names:
             except CallFailed:
                 found = {}
         self._modules |= {module_id: found.get(module_id) or short(module_id) for module_id in wanted}
+
+    def contract(self, contract_id: str) -> Contract:
+        """A contract; an empty one where it cannot be read."""
+        if contract_id not in self._contracts:
+            try:
+                found = self.client.catalog.get_contract(contract_id=contract_id).contract
+            except CallFailed:
+                found = Contract()
+            self._contracts[contract_id] = found
+        return self._contracts[contract_id]
+
+    def rule(self, contract_id: str, code: str) -> str:
+        """What a rule demands, in a sentence, as the newest version of the contract that has it says; or nothing."""
+        for version in reversed(self.contract(contract_id).versions):
+            for rule in (*version.rules, *(rule for module in version.modules for rule in module.rules)):
+                if rule.code == code and rule.description:
+                    return rule.description
+        return ""

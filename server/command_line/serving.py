@@ -55,7 +55,9 @@ def settings_from(given: dict[str, Any]) -> Settings:
 def token(
     role: Annotated[str, typer.Argument(help="member, admin or service")],
     subject: Annotated[str, typer.Argument(help="a member's id, or any name of an admin or service")],
-    scopes: Annotated[list[str] | None, typer.Argument(help="of a service; all: every one there is")] = None,
+    scopes: Annotated[
+        list[str] | None, typer.Argument(help="of a service, such as eligibility.read; all: every one there is")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="How long it lasts.")] = 60,
     save: Annotated[Path | None, typer.Option(help="Writes it into a file instead.")] = None,
 ) -> None:
@@ -73,6 +75,8 @@ def token(
     wanted = list(SCOPES) if scopes == ["all"] else scopes or []
     if unknown := [scope for scope in wanted if scope not in SCOPES]:
         raise typer.BadParameter(f"{', '.join(unknown)}: no such scope; there are {', '.join(SCOPES)}")
+    if role == "service" and not wanted:
+        print("a service without scopes may nothing; name some, or: all", file=sys.stderr)
     claims = Claims(settings.token_algorithm, settings.token_issuer, settings.token_audience, 0)
     minted = mint(secret, claims, role, subject, wanted, timedelta(minutes=minutes))
     if save is None:

@@ -17,7 +17,7 @@ from server.command_line.days import told
 from server.command_line.names import Names
 from server.command_line.timeline import Row, Window, axis, bar, rows_of, window_of
 
-NARROWEST, LABELS = 30, 44
+NARROWEST, LABELS, LABELS_OF_IDS = 30, 44, 76
 
 
 def today_utc() -> date:
@@ -25,24 +25,25 @@ def today_utc() -> date:
     return datetime.now(UTC).date()
 
 
-def named_rows(periods: Sequence[EnrollmentPeriod], primary_id: str, names: Names) -> list[Row]:
-    """Rows with the names of people and modules; the primary's first."""
+def named_rows(periods: Sequence[EnrollmentPeriod], primary_id: str, names: Names, *, ids: bool = False) -> list[Row]:
+    """Rows with the names of people and modules, or their ids; the primary's first."""
     names.learn_modules(period.module_id for period in periods)
     members = [primary_id, *sorted({period.member_id for period in periods} - {primary_id})]
-    return [Row(names.member(m), names.module(n), row.spans) for m, n, row in rows_of(periods, members)]
+    rows = rows_of(periods, members)
+    return [row if ids else Row(names.member(m), names.module(n), row.spans) for m, n, row in rows]
 
 
-def show_timeline(rows: Sequence[Row], window: Window | None = None) -> None:
+def show_timeline(rows: Sequence[Row], window: Window | None = None, *, ids: bool = False) -> None:
     """Draws rows, with an axis above and today marked below."""
     if not rows:
         CONSOLE.print("Nobody is on anything.")
         return
     today = today_utc()
     window = window or window_of(rows, today)
-    width = max(NARROWEST, CONSOLE.width - LABELS)
+    width = max(NARROWEST, CONSOLE.width - (LABELS_OF_IDS if ids else LABELS))
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(max_width=18, no_wrap=True, overflow="ellipsis")
-    table.add_column(max_width=22, no_wrap=True, overflow="ellipsis")
+    for widest in (18, 22):
+        table.add_column(max_width=36 if ids else widest, no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True)
     table.add_row("", "", Text(axis(window, width), style="dim"))
     before = ""
@@ -53,45 +54,50 @@ def show_timeline(rows: Sequence[Row], window: Window | None = None) -> None:
     if window.first_on <= today <= window.last_on:
         table.add_row("", "", Text(" " * int(window.place_of(today) * width) + f"^ today, {today}", style="dim"))
     CONSOLE.print(table)
+    scale = f"one character is {window.num_days / width:.1f} days; half ones begin or end within; ▶ goes on"
+    CONSOLE.print(Text(scale, style="dim"))
 
 
-def show_verdict(verdict: "Verdict.ValueType", answer: Any, names: Names) -> None:
+def show_verdict(verdict: "Verdict.ValueType", answer: Any, contract_id: str, names: Names) -> None:
     """A verdict with everything that it says beside: violations, notices, consequences."""
     approved = verdict == change_request_pb2.VERDICT_APPROVED
     CONSOLE.print(Text("APPROVED" if approved else "REJECTED", style="bold green" if approved else "bold red"))
-    show_violations(answer.violations, names)
-    show_notices(answer.notices, names)
+    show_violations(answer.violations, contract_id, names)
+    show_notices(answer.notices, contract_id, names)
     show_consequences(answer.consequences, names)
+    if any(v.code == change_request_pb2.VIOLATION_CODE_CONSEQUENCES_NOT_ACCEPTED for v in answer.violations):
+        CONSOLE.print("  [dim]to have it so, ask again with --accept-consequences[/]")
 
 
-def show_violations(violations: Iterable[Violation], names: Names, indent: str = "  ") -> None:
-    """What speaks against something, with the chain that it rests on; people and modules by their names."""
+def show_violations(violations: Iterable[Violation], contract_id: str, names: Names, indent: str = "  ") -> None:
+    """What speaks against something, with what the rule demands and the chain that it rests on."""
     for violation in violations:
-        code = violation.rule_code or change_request_pb2.ViolationCode.Name(violation.code).removeprefix(
-            "VIOLATION_CODE_"
-        )
-        CONSOLE.print(f"{indent}[red]✗[/] [bold]{code}[/] {_named(violation, names)}")
+        CONSOLE.print(f"{indent}[red]✗[/] {_named(violation, contract_id, names)}")
+        for fact in violation.missing_facts:
+            kind = change_request_pb2.FactKind.Name(fact.kind).removeprefix("FACT_KIND_").lower()
+            CONSOLE.print(f"{indent}    [dim]not known:[/] {kind} of {names.member(fact.member_id)}")
         for cause in violation.chain:
-            CONSOLE.print(f"{indent}    [dim]because[/] {_named(cause, names)}")
+            CONSOLE.print(f"{indent}    [dim]because[/] {_named(cause, contract_id, names)}")
 
 
-def _named(said: Violation | Cause, names: Names) -> str:
-    """A sentence with names in place of the ids that it is about."""
+def _named(said: Violation | Cause, contract_id: str, names: Names) -> str:
+    """A sentence with names in place of the ids that it is about, and what its rule demands."""
     sentence = said.message
     if said.member_id:
         sentence = sentence.replace(said.member_id, names.member(said.member_id))
     if said.module_id:
         sentence = sentence.replace(said.module_id, names.module(said.module_id))
-    return escape(sentence)
+    demands = names.rule(contract_id, said.rule_code) if said.rule_code else ""
+    return escape(sentence) + (f" [dim]({escape(demands)})[/]" if demands else "")
 
 
-def show_notices(notices: Iterable[Notice], names: Names) -> None:
+def show_notices(notices: Iterable[Notice], contract_id: str, names: Names) -> None:
     """Days that were asked for and are not kept."""
     for notice in notices:
         days = ", ".join(told(span) for span in notice.days)
         whose = f"{names.member(notice.member_id)} on {names.module(notice.module_id)}"
         CONSOLE.print(f"  [yellow]![/] not kept: {whose}, {days}")
-        show_violations(notice.reasons, names, "      ")
+        show_violations(notice.reasons, contract_id, names, "      ")
 
 
 def show_consequences(consequences: Iterable[Consequence], names: Names) -> None:

@@ -8,7 +8,7 @@ from html import escape
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia_client.dates import span_from_proto
 
-FULL, HALF, NONE, ONWARDS = "█", "▌", "·", "▶"
+FULL, BEGUN, BEGINS, NONE, ONWARDS = "█", "▌", "▐", "·", "▶"
 MARGIN_DAYS = 31
 HALF_YEAR_DAYS = 183
 
@@ -63,13 +63,14 @@ def window_of(rows: Iterable[Row], today: date) -> Window:
 
 
 def bar(row: Row, window: Window, width: int) -> str:
-    """A row's days as characters: full, half, none; an arrow where they go on beyond the picture."""
+    """A row's days as characters: full, the half in which they begin or end, none; an arrow where they go on beyond."""
     cells = []
     for cell in range(width):
         first, after = window.day_at(cell / width), window.day_at((cell + 1) / width)
         last = max(first, after - timedelta(days=1))
-        held = [on for on in (first, last) if _holds(row, on)]
-        cells.append({2: FULL, 1: HALF}.get(len(held), HALF if _touches(row, first, last) else NONE))
+        begun, at_end = _holds(row, first), _holds(row, last)
+        within = BEGINS if at_end else BEGUN
+        cells.append(FULL if begun and at_end else within if _touches(row, first, last) else NONE)
     if any(end is None or end > window.last_on for _, end in row.spans) and cells[-1] == FULL:
         cells[-1] = ONWARDS
     return "".join(cells)

@@ -1,14 +1,17 @@
 """`watch`: the change feed, as it comes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import grpc
 import typer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_group_pb2, enrollment_query_service_pb2
 from affilia_client.dates import instant_from_proto
 from server.command_line.context import CONSOLE, ERRORS, Asking
 from server.command_line.names import short
 
+SHORTEST_TOKEN = 32
 STARTS = {
     "now": enrollment_query_service_pb2.FEED_START_NOW,
     "beginning": enrollment_query_service_pb2.FEED_START_BEGINNING,
@@ -29,6 +32,9 @@ def watch(
     wanted = enrollment_event_pb2.EnrollmentFilter(
         contract_ids=contract or (), primary_ids=primary or (), member_ids=member or ()
     )
+    if start not in STARTS and len(start) < SHORTEST_TOKEN:
+        raise typer.BadParameter(f"{start} is none of {', '.join(STARTS)}, and no resume token")
+    _say_if_away(asking)
     seen, token = 0, ""
     try:
         with asking.client() as client, client.subscribe(STARTS.get(start, start), wanted) as subscription:
@@ -46,6 +52,16 @@ def watch(
                     return
     except KeyboardInterrupt:
         ERRORS.print(f"Go on with: affilia watch --from {token}", style="dim", soft_wrap=True)
+
+
+def _say_if_away(asking: Asking) -> None:
+    """The subscription tries for ever; whoever waits is to know for what."""
+    with asking.client() as client:
+        try:
+            health: Any = health_pb2_grpc.HealthStub(client.channel)
+            health.Check(health_pb2.HealthCheckRequest(), timeout=2)
+        except grpc.RpcError:
+            ERRORS.print(f"{asking.address} cannot be reached; trying on. Ctrl-C ends it.", style="yellow")
 
 
 def _show(event: enrollment_event_pb2.EnrollmentEvent) -> None:

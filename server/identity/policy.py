@@ -172,7 +172,9 @@ class Policy:
     def check(self, method: str, caller: Caller) -> None:
         """Raises NotAllowed where a method is not open to a caller."""
         if not self._opens(method, caller):
-            raise NotAllowed
+            permission = self.permissions.get(method)
+            of_service = caller.kind is CallerKind.SERVICE and permission is not None
+            raise NotAllowed(permission.scope or "" if of_service and permission else "")
 
     def _opens(self, method: str, caller: Caller) -> bool:
         """A method without a line never is; health is open to all."""

@@ -100,6 +100,28 @@ def test_coverage_is_explained_with_what_speaks_against_it(server_address: str, 
     assert "ADULT" in shown.out
 
 
+def test_what_made_it_so_is_told_and_a_member_whom_there_is_not_too(server_address: str, covered: Family) -> None:
+    change = covered.leave("2026-06-01")
+    change.reason_code = "MOVED"
+    covered.submit(change)
+    shown = typed(server_address, "explain", "coverage", covered.primary, "--on", "2026-07-01")
+    assert ("COVERAGE_ENDED" in shown.out, "MOVED" in shown.out, "revision 2" in shown.out) == (True, True, True)
+    unknown = typed(server_address, "explain", "coverage", new_id(), "--on", "2026-07-01")
+    assert (unknown.code, "MEMBER_UNKNOWN" in unknown.err) == (1, True)
+
+
+def test_a_group_is_named_by_its_id_too_and_ids_are_found(server_address: str, covered: Family) -> None:
+    group_id = covered.group().group_id
+    left = typed(server_address, "leave", group_id, "--from", "2026-09-01")
+    assert left.code == 0, left.err
+    listed = typed(server_address, "groups", "--contract", covered.contract_id)
+    assert (group_id in listed.out, covered.primary in listed.out) == (True, True)
+    modules = typed(server_address, "--json", "contracts")
+    assert any(json.loads(line)["contract_id"] == covered.contract_id for line in modules.out.splitlines())
+    with_ids = typed(server_address, "timeline", group_id, "--ids", COLUMNS="160")
+    assert (covered.child in with_ids.out, covered.base in with_ids.out) == (True, True)
+
+
 def test_the_feed_is_watched_for_so_many_events(server_address: str, covered: Family) -> None:
     words = ["watch", "--from", "beginning", "--contract", covered.contract_id, "--events", "1"]
     shown = typed(server_address, *words)
@@ -116,6 +138,8 @@ def test_the_feed_is_watched_for_so_many_events(server_address: str, covered: Fa
         (["explain", "coverage", "nonsense", "--on", "2026-01-01"], 1),
         (["explain", "coverage", new_id(), "--on", "2026-02-30"], 2),
         (["premiums", "run", "--months", "2026-13"], 2),
+        (["watch", "--from", "yesterday"], 2),
+        (["groups"], 2),
         (["nothing"], 2),
     ],
 )

@@ -142,7 +142,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NOT_ALLOWED: _ErrorReason.ValueType  # 43
     """PERMISSION_DENIED. The caller's role or scopes do not allow the method, or a member named somebody else or a group of
-    somebody else. The same answer whether that exists or not.
+    somebody else. The same answer whether that exists or not. Metadata, for a service that lacks one: scope.
     """
     ERROR_REASON_METHOD_UNKNOWN: _ErrorReason.ValueType  # 44
     """UNIMPLEMENTED. This listener has no such method; internal ones are on the internal listener only."""
@@ -280,7 +280,7 @@ with an unknown key. Get a new one, then repeat with the same request_id.
 """
 ERROR_REASON_NOT_ALLOWED: ErrorReason.ValueType  # 43
 """PERMISSION_DENIED. The caller's role or scopes do not allow the method, or a member named somebody else or a group of
-somebody else. The same answer whether that exists or not.
+somebody else. The same answer whether that exists or not. Metadata, for a service that lacks one: scope.
 """
 ERROR_REASON_METHOD_UNKNOWN: ErrorReason.ValueType  # 44
 """UNIMPLEMENTED. This listener has no such method; internal ones are on the internal listener only."""
