@@ -45,17 +45,23 @@ def show_timeline(rows: Sequence[Row], window: Window | None = None, *, ids: boo
     for widest in (18, 22):
         table.add_column(max_width=36 if ids else widest, no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True)
-    table.add_row("", "", Text(axis(window, width), style="dim"))
+    table.add_row("", "", Text(axis(window, width)[:width], style="dim"))
     before = ""
     for row in rows:
         member = "" if row.member == before else row.member
         table.add_row(Text(member, style="bold"), row.module, Text(bar(row, window, width), style="cyan"))
         before = row.member
     if window.first_on <= today <= window.last_on:
-        table.add_row("", "", Text(" " * int(window.place_of(today) * width) + f"^ today, {today}", style="dim"))
+        table.add_row("", "", Text(_pointing_at(int(window.place_of(today) * width), f"today, {today}", width), "dim"))
     CONSOLE.print(table)
     scale = f"one character is {window.num_days / width:.1f} days; half ones begin or end within; ▶ goes on"
     CONSOLE.print(Text(scale, style="dim"))
+
+
+def _pointing_at(place: int, label: str, width: int) -> str:
+    """A line that points at a place of the line above, with a label on the side where there is room."""
+    rightwards = " " * place + f"^ {label}"
+    return rightwards if len(rightwards) <= width else f"{label} ^".rjust(place + 1)
 
 
 def show_verdict(verdict: "Verdict.ValueType", answer: Any, contract_id: str, names: Names) -> None:

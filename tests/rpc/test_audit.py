@@ -1,6 +1,5 @@
 """The audit log: who wrote, and what admins read; and what the application's role cannot do with what was recorded."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -13,12 +12,11 @@ from affilia.catalog.v1 import member_pb2, member_service_pb2
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
 from affilia.eligibility.v1 import eligibility_internal_service_pb2
 from affilia.eligibility.v1.eligibility_internal_service_pb2_grpc import EligibilityInternalServiceStub
-from storage.embedded import EmbeddedPostgres
-from storage.migrations import make_application_role, migrate
 from storage.privileges import PRIVILEGES
 from storage.tables import metadata
 from tests.conftest import ServerProcess, a_database
 from tests.support.calls import Family, new_id
+from tests.support.guarded import application_url, guarded_server
 from tests.support.identities import FLAGS, VARIABLES, as_, channel_of
 
 Entry = tuple[str, str, str, dict[str, str], str]
@@ -49,30 +47,8 @@ class Audited:
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     """On a database of its own, of which the owner reads."""
-    folder = tmp_path_factory.mktemp("audited")
-    if url := os.environ.get("AFFILIA_TEST_DATABASE_URL"):
-        with a_database(url) as own:
-            application = application_url(own)
-            flags = (*FLAGS, "--database-url", application, "--migration-url", own)
-            server = ServerProcess(folder, *flags, environment=VARIABLES)
-            yield Audited(server, own)
-            server.stop()
-        return
-    server = ServerProcess(folder, *FLAGS, "--database-url", "embedded", environment=VARIABLES)
-    embedded = EmbeddedPostgres.start(folder)
-    yield Audited(server, embedded.url)
-    server.stop()
-    embedded.stop()
-
-
-def application_url(owner_url: str) -> str:
-    """The same database, as the role of the application."""
-    role = "affilia_test_application"
-    make_application_role(owner_url, role)
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        connection.execute(f"ALTER ROLE {role} PASSWORD 'test'")
-    migrate(owner_url, role)
-    return psycopg.conninfo.make_conninfo(owner_url, user=role, password="test")
+    with guarded_server(tmp_path_factory.mktemp("audited")) as (server, owner_url):
+        yield Audited(server, owner_url)
 
 
 def test_every_write_is_entered_once_with_the_ids_that_it_names_and_nothing_else(audited: Audited) -> None:

@@ -116,10 +116,10 @@ def test_a_group_is_named_by_its_id_too_and_ids_are_found(server_address: str, c
     assert left.code == 0, left.err
     listed = typed(server_address, "groups", "--contract", covered.contract_id)
     assert (group_id in listed.out, covered.primary in listed.out) == (True, True)
-    modules = typed(server_address, "--json", "contracts")
-    assert any(json.loads(line)["contract_id"] == covered.contract_id for line in modules.out.splitlines())
+    contracts = typed(server_address, "--json", "contracts")
+    assert any(json.loads(line)["contract_id"] == covered.contract_id for line in contracts.out.splitlines())
     with_ids = typed(server_address, "timeline", group_id, "--ids", COLUMNS="160")
-    assert (covered.child in with_ids.out, covered.base in with_ids.out) == (True, True)
+    assert (covered.child in with_ids.out, covered.base in with_ids.out) == (True, True), with_ids.out + with_ids.err
 
 
 def test_the_feed_is_watched_for_so_many_events(server_address: str, covered: Family) -> None:

@@ -1,6 +1,5 @@
 """Who may call what: every method of both listeners by every kind of caller, over the wire."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -17,7 +16,8 @@ from server.services import INTERNAL, PUBLIC
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date, span
 from tests.support.calls import admin, decoded, new_id
-from tests.support.identities import FLAGS, VARIABLES, as_, bearing, channel_of
+from tests.support.guarded import guarded_server
+from tests.support.identities import as_, bearing, channel_of
 from tests.support.insured import Insured
 
 Code = grpc.StatusCode
@@ -38,12 +38,8 @@ OTHER = new_id()
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server that asks for tokens."""
-    url = os.environ.get("AFFILIA_TEST_DATABASE_URL", "")
-    database = ["--dev", "--database-url", url] if url else ["--database-url", "embedded"]
-    folder = tmp_path_factory.mktemp("guarded")
-    running = ServerProcess(folder, *FLAGS, *database[-2:], environment=VARIABLES)
-    yield running
-    running.stop()
+    with guarded_server(tmp_path_factory.mktemp("guarded")) as (server, _):
+        yield server
 
 
 @pytest.fixture(scope="module")
