@@ -1,0 +1,80 @@
+"""Two servers on one database, restarted one after the other while clients go on: nobody has a call that fails."""
+
+import socket
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import grpc
+
+from affilia.enrollment.v1 import change_request_pb2
+from affilia_client import Client
+from tests.conftest import ServerProcess
+from tests.support.calls import Family
+
+CLIENTS = 4
+SECONDS_BETWEEN = 1.5
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def test_a_rolling_restart_costs_a_retrying_client_nothing(own_database_url: str, tmp_path: Path) -> None:
+    ports = free_ports(2)
+
+    def begin(place: int) -> ServerProcess:
+        flags = ("--database-url", own_database_url, "--listen", f"127.0.0.1:{ports[place]}")
+        return ServerProcess(tmp_path / f"{place}", *flags)
+
+    servers = [begin(0), begin(1)]
+    with grpc.insecure_channel(servers[0].address) as channel:
+        families = [Family(channel).set_up() for _ in range(CLIENTS)]
+        for family in families:
+            family.submit(family.enroll(family.base, "2026-01-01"))
+    target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    stopping, faults, done = threading.Event(), [], [0] * CLIENTS
+
+    def work(place: int) -> None:
+        family = families[place]
+        with Client(target, options=[("grpc.lb_policy_name", "round_robin")]) as client:
+            while not stopping.is_set():
+                change = family.enroll((family.plus, family.base)[done[place] % 2], "2026-06-01")
+                try:
+                    made = client.changes.submit_change_request(
+                        group=family.key, changes=[change], requester=family.request(change).requester
+                    )
+                    assert made.change_request.verdict == change_request_pb2.VERDICT_APPROVED
+                    client.enrollment.get_enrollment_group(key=family.key)
+                    client.eligibility.list_capabilities(member_id=family.primary, date=date(2026, 7, 1))
+                except Exception as error:
+                    faults.append(error)
+                    return
+                done[place] += 1
+
+    threads = [threading.Thread(target=work, args=[place]) for place in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for place in range(2):
+        time.sleep(SECONDS_BETWEEN)
+        assert servers[place].stop() == 0
+        time.sleep(SECONDS_BETWEEN)
+        servers[place] = begin(place)
+    time.sleep(SECONDS_BETWEEN)
+    stopping.set()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert min(done) > 10  # with too little traffic it shows nothing
+    with grpc.insecure_channel(servers[0].address) as channel:
+        for family, count in zip(families, done, strict=True):
+            assert Family(channel, **family.ids()).group().revision >= 1 + (count > 0)
+    for server in servers:
+        server.stop()
