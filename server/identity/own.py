@@ -10,10 +10,13 @@ from uuid import UUID
 from affilia.enrollment.v1 import change_request_pb2
 from domain.enrollment.decisions import GroupKey
 from domain.errors import CoverageUnknown
+from server.mapping.paging import written_from_token
 from server.operations.call import current_call
 from server.operations.core import Core
 from server.operations.eligibility import get_coverage
+from server.tokens import Tokens
 from storage import enrollment_reads
+from storage.deployment import read_deployment
 
 MEMBER_ROLE = change_request_pb2.REQUESTER_ROLE_MEMBER
 ADMIN_ROLE = change_request_pb2.REQUESTER_ROLE_ADMIN
@@ -82,8 +85,11 @@ async def costs(core: Core, me: UUID, request: Any) -> bool:
 
 
 async def coverage(core: Core, me: UUID, request: Any) -> bool:
+    async with core.database.reading() as connection:
+        tokens = Tokens((await read_deployment(connection)).token_key)
+    written = written_from_token(request, tokens)  # else a record that they were just told of would not be found
     try:
-        record = await get_coverage(core, current_call(), UUID(request.locator))
+        record = await get_coverage(core, current_call(), UUID(request.locator), written)
     except CoverageUnknown:
         return False
     return me in (record.run.member_id, record.run.key.primary_id)
