@@ -21,6 +21,9 @@ UNBOUNDED_END: Final[Day] = 2**31 - 1
 """The end of what has no last day. No date reaches it: what ends on 9999-12-31 ends before."""
 
 
+_FIRST_DAY, _LAST_DAY = date.min.toordinal(), date.max.toordinal()
+
+
 class SpanEndsBeforeItBegins(ValueError):
     """A last day precedes its first."""
 
@@ -152,10 +155,15 @@ class Days:
                 k += 1
             if at < end:
                 left.append(Span(at, end))
+        # Nothing is left of an open end but what lies beyond the calendar: that is no day.
+        if left and left[-1][0] > _LAST_DAY:
+            left.pop()
+        if left and left[0][1] <= _FIRST_DAY:
+            del left[0]
         return Days(tuple(left)) if left else NO_DAYS
 
     def __invert__(self) -> "Days":
-        """All days but these, on the whole unbounded line."""
+        """All days but these; unbounded where these are not."""
         return ALL_DAYS - self
 
     def __le__(self, other: "Days") -> bool:

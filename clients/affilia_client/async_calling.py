@@ -63,7 +63,10 @@ class AsyncCaller:
         try:
             response: Message = await (await self._sent(call))
         except grpc.RpcError as error:
-            raise call_failed(error) from error
+            raise call_failed(error) from None
+        except asyncio.CancelledError:
+            _raise_if_ours()
+            raise Cancelled(grpc.StatusCode.CANCELLED, "", "the client was closed") from None
         call.answered(response)
         return response
 
@@ -72,6 +75,7 @@ class AsyncCaller:
         return responses, await _next(responses)
 
     async def _sent(self, call: PreparedCall) -> Any:
+        self._connection.channel  # noqa: B018 (says so where the client is closed)
         metadata = await self._identity.metadata()
         return self._stub(call.method)(call.request, timeout=call.seconds_left(), metadata=metadata)
 
@@ -88,11 +92,16 @@ async def _next(responses: Any) -> Any:
     try:
         return await responses.read()
     except grpc.RpcError as error:
-        raise call_failed(error) from error
+        raise call_failed(error) from None
     except asyncio.CancelledError as error:
-        # grpc.aio says this, too, where the other side has cancelled the call.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            responses.cancel()
-            raise
+        responses.cancel()
+        _raise_if_ours()
         raise Cancelled(grpc.StatusCode.CANCELLED, "", "the stream was cancelled") from error
+
+
+def _raise_if_ours() -> None:
+    """Within the handling of a CancelledError: raises it where this task was cancelled. grpc.aio says the same where
+    the other side has cancelled the call, or the channel was closed."""
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise  # noqa: PLE0704 (within the handling)

@@ -9,8 +9,7 @@ The checkpoint is the caller's, as `feed.py` says.
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +18,7 @@ import grpc
 from affilia.enrollment.v1 import enrollment_event_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia_client.credentials import Metadata
-from affilia_client.errors import CallFailed, Unavailable, call_failed
+from affilia_client.errors import CallFailed, Cancelled, Unavailable, call_failed
 from affilia_client.resuming import (
     FIRST_PAUSE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -56,12 +55,13 @@ class BlockingEnrollmentSubscription:
         self._pauses = first_pause_seconds, longest_pause_seconds
         self._connected = threading.Event()
         self._closed = threading.Event()
-        self._call: Any = None
-        self._messages: Generator[Message] | None = None
+        self._standing: tuple[Any, _Silence] | None = None
+        self._given: Message | None = None
 
     @property
     def resume_token(self) -> str:
-        """Resumes after the last message that was given; empty before the first, unless it began with a token."""
+        """Resumes after the last message that was done with: the one before that which is being worked on. Empty before
+        that, unless the subscription began with a token."""
         return self._request.resume_token
 
     @property
@@ -76,8 +76,7 @@ class BlockingEnrollmentSubscription:
     def close(self) -> None:
         """Ends the stream, if one stands, and with it the iteration. From any thread."""
         self._closed.set()
-        if (call := self._call) is not None:
-            call.cancel()
+        self._leave()
 
     def __enter__(self) -> Self:
         return self
@@ -87,47 +86,71 @@ class BlockingEnrollmentSubscription:
     ) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Message]:
-        if self._messages is None:
-            self._messages = self._until_closed()
-        return self._messages
+    def rewind(self) -> None:
+        """Has the next loop be given again the message that was given last: for a consumer that failed on it. A loop
+        that is left otherwise, by a break, counts its message as done."""
+        if self._given is not None:
+            self._given = None
+            self._leave()
 
-    def _until_closed(self) -> Generator[Message]:
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        if self._given is not None:
+            self._request.resume_token = self._given.resume_token
+            self._given = None
         failures = 0
         while not self._closed.is_set():
             try:
-                with closing(self._one_stream()) as messages:
-                    for message in messages:
-                        failures = 0
-                        yield message
+                message = self._read()
+                if message is not None:
+                    self._given = message
+                    return message
                 failed: CallFailed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "the stream ended")
             except grpc.RpcError as error:
                 failed = call_failed(error)
                 if failed.code in HOPELESS:
-                    raise failed from error
+                    self._leave()
+                    raise failed from None
+            self._leave()
             self._closed.wait(pause_seconds(failures, failed.retry_after_seconds, *self._pauses))
             failures += 1
+        raise StopIteration
 
-    def _one_stream(self) -> Generator[Message]:
-        metadata = self._metadata() if callable(self._metadata) else self._metadata
-        self._call = call = self._stub.WatchEnrollments(self._request, metadata=metadata)
+    def _read(self) -> Message | None:
+        """The next message of the stream, which is begun where none stands; None: it has ended."""
+        standing = self._standing
+        if standing is None:
+            standing = self._standing = self._begun()
+        call, silence = standing
         if self._closed.is_set():  # between the last look and now
             call.cancel()
-        silence = _Silence(self._heartbeat_seconds, call.cancel)
+        with silence:
+            message: Message | None = next(call, None)
+        if message is not None:
+            self._connected.set()
+        return message
+
+    def _begun(self) -> "tuple[Any, _Silence]":
+        metadata = self._metadata() if callable(self._metadata) else self._metadata
         try:
-            while True:
-                with silence:
-                    message = next(call, None)
-                if message is None:
-                    return
-                self._connected.set()
-                yield message
-                # Only now: whoever fails in the midst of a message is given it again.
-                self._request.resume_token = message.resume_token
-        finally:
-            self._connected.clear()
+            call = self._stub.WatchEnrollments(self._request, metadata=metadata)
+        except ValueError as closed:  # so gRPC says it
+            raise Cancelled(grpc.StatusCode.CANCELLED, "", "the client is closed") from closed
+        return call, _Silence(self._heartbeat_seconds, call.cancel)
+
+    def _leave(self) -> None:
+        """Gives the stream up, if one stands."""
+        self._connected.clear()
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            call, silence = standing
             silence.no_more()
             call.cancel()
+
+
+LONGEST_LOOK_SECONDS = 3600.0
 
 
 class _Silence:
@@ -152,7 +175,7 @@ class _Silence:
         self._ended.set()
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._seconds / 10):
+        while not self._ended.wait(min(self._seconds / 10, LONGEST_LOOK_SECONDS)):
             since = self._since
             if since is not None and time.monotonic() - since > self._seconds:
                 self._give_up()

@@ -60,7 +60,7 @@ class Caller:
         try:
             response: Message = self._sent(call)
         except grpc.RpcError as error:
-            raise call_failed(error) from error
+            raise call_failed(error) from None
         call.answered(response)
         return response
 
@@ -69,6 +69,7 @@ class Caller:
         return responses, _next(responses)
 
     def _sent(self, call: PreparedCall) -> Any:
+        self._connection.channel  # noqa: B018 (says so where the client is closed)
         metadata = self._identity.metadata()
         return self._stub(call.method)(call.request, timeout=call.seconds_left(), metadata=metadata)
 
@@ -85,4 +86,4 @@ def _next(responses: Any) -> Any:
     try:
         return next(responses, END)
     except grpc.RpcError as error:
-        raise call_failed(error) from error
+        raise call_failed(error) from None

@@ -1,5 +1,6 @@
 """Who calls, and over what: certificates for the channel, a token for each call."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import grpc
 
 Token = str | Callable[[], str]
-"""A bearer token, or what gives one: it is asked at every attempt, so that a token that ran out is replaced."""
+"""A bearer token, or what gives one: it is asked at every call, and when the client itself repeats one after a while
+(not at gRPC's own quick repetitions)."""
 
 AsyncToken = Token | Callable[[], Awaitable[str]]
 
 Metadata = tuple[tuple[str, str], ...]
+
+NAME = re.compile(r"[a-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Identity:
 
     def __init__(self, token: Token, always: Mapping[str, str]) -> None:
         self._token = token
-        self._always = tuple(always.items())
+        self._always = _always(always)
 
     def metadata(self) -> Metadata:
         """Asks for the token."""
@@ -56,7 +60,7 @@ class AsyncIdentity:
 
     def __init__(self, token: AsyncToken, always: Mapping[str, str]) -> None:
         self._token = token
-        self._always = tuple(always.items())
+        self._always = _always(always)
 
     async def metadata(self) -> Metadata:
         """Asks for the token."""
@@ -65,4 +69,16 @@ class AsyncIdentity:
 
 
 def _bearer(token: str) -> Metadata:
+    """Raises ValueError for what cannot be sent: gRPC would say INTERNAL, as if the server were at fault."""
+    token = token.strip()  # files end in a line break
+    if not all(" " <= letter <= "~" for letter in token):
+        raise ValueError("the token holds what a token cannot hold: line breaks, or letters that are not ASCII")
     return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def _always(metadata: Mapping[str, str]) -> Metadata:
+    """Raises ValueError for names that cannot be sent."""
+    for name in metadata:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name} is no name of metadata: small letters, digits, - _ and .")
+    return tuple(metadata.items())

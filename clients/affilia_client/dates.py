@@ -21,11 +21,14 @@ def date_from_proto(day: Date) -> date:
 
 
 def instant_to_proto(instant: datetime) -> Timestamp:
-    """An instant. ValueError without a time zone: it would be a guess."""
+    """An instant. ValueError without a time zone: it would be a guess; and beyond the calendar in UTC."""
     if instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone")
     stamp = Timestamp()
-    stamp.FromDatetime(instant)
+    try:
+        stamp.FromDatetime(instant)
+    except OverflowError as beyond:
+        raise ValueError(f"{instant} is beyond the years 1 to 9999 in UTC") from beyond
     return stamp
 
 

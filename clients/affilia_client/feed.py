@@ -12,8 +12,7 @@ keeps a consumer with a narrow filter from starting far back.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -65,11 +64,14 @@ class EnrollmentSubscription:
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
         self._connected = asyncio.Event()
-        self._messages: AsyncGenerator[Message] | None = None
+        self._call: Any = None
+        self._given: Message | None = None
+        self._closed = False
 
     @property
     def resume_token(self) -> str:
-        """Resumes after the last message that was given; empty before the first, unless it began with a token."""
+        """Resumes after the last message that was done with: the one before that which is being worked on. Empty before
+        that, unless the subscription began with a token."""
         return self._request.resume_token
 
     @property
@@ -90,53 +92,71 @@ class EnrollmentSubscription:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the stream, if one stands."""
-        if self._messages is not None:
-            await self._messages.aclose()
-            self._messages = None
+        """Ends the stream, if one stands, and with it every iteration."""
+        self._closed = True
+        self._leave()
 
-    def __aiter__(self) -> AsyncIterator[Message]:
-        if self._messages is None:
-            self._messages = self._for_ever()
-        return self._messages
+    def rewind(self) -> None:
+        """Has the next loop be given again the message that was given last: for a consumer that failed on it. A loop
+        that is left otherwise, by a break, counts its message as done."""
+        if self._given is not None:
+            self._given = None
+            self._leave()
 
-    async def _for_ever(self) -> AsyncGenerator[Message]:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        if self._given is not None:
+            self._request.resume_token = self._given.resume_token
+            self._given = None
         failures = 0
-        while True:
+        while not self._closed:
             try:
-                async with aclosing(self._one_stream()) as messages:
-                    async for message in messages:
-                        failures = 0
-                        yield message
+                message = await self._read()
+                if message is not None:
+                    self._given = message
+                    return message
                 failed: CallFailed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "the stream ended")
             except TimeoutError:
                 failed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "nothing was heard")
             except asyncio.CancelledError:
+                self._leave()
                 # grpc.aio says this, too, where the other side has cancelled the call.
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
                 failed = Cancelled(grpc.StatusCode.CANCELLED, "", "the stream was cancelled")
+            except grpc.aio.UsageError as closed:
+                raise Cancelled(grpc.StatusCode.CANCELLED, "", "the client is closed") from closed
             except grpc.aio.AioRpcError as error:
                 failed = call_failed(error)
                 if failed.code in HOPELESS:
-                    raise failed from error
+                    self._leave()
+                    raise failed from None
+            self._leave()
+            if self._closed:
+                break
             first, longest = self._first_pause_seconds, self._longest_pause_seconds
             await asyncio.sleep(pause_seconds(failures, failed.retry_after_seconds, first, longest))
             failures += 1
+        raise StopAsyncIteration
 
-    async def _one_stream(self) -> AsyncGenerator[Message]:
-        metadata = await self._metadata() if callable(self._metadata) else self._metadata
-        call = self._stub.WatchEnrollments(self._request, metadata=metadata)
-        try:
-            while True:
-                message = await asyncio.wait_for(call.read(), self._heartbeat_seconds)
-                if message is grpc.aio.EOF:
-                    return
-                self._connected.set()
-                yield message
-                # Only now: whoever fails in the midst of a message is given it again.
-                self._request.resume_token = message.resume_token
-        finally:
-            self._connected.clear()
+    async def _read(self) -> Message | None:
+        """The next message of the stream, which is begun where none stands; None: it has ended."""
+        if self._call is None:
+            metadata = await self._metadata() if callable(self._metadata) else self._metadata
+            self._call = self._stub.WatchEnrollments(self._request, metadata=metadata)
+        message = await asyncio.wait_for(self._call.read(), self._heartbeat_seconds)
+        if message is grpc.aio.EOF:
+            return None
+        self._connected.set()
+        read: Message = message
+        return read
+
+    def _leave(self) -> None:
+        """Gives the stream up, if one stands."""
+        self._connected.clear()
+        call, self._call = self._call, None
+        if call is not None:
             call.cancel()

@@ -14,6 +14,8 @@ from affilia_client.errors import CallFailed
 from affilia_client.methods import Method
 
 REQUEST_ID = "request_id"
+LONGEST_SECONDS = 1e8
+"""More is for ever: gRPC cannot count so far."""
 
 
 class PreparedCall:
@@ -22,6 +24,8 @@ class PreparedCall:
     def __init__(self, method: Method, request: Message, timeout: float | None, tokens: ConsistencyTokens) -> None:
         self.method = method
         self.seconds = method.seconds if timeout is None else timeout
+        if math.isnan(self.seconds):
+            raise ValueError("a timeout is a number of seconds")
         self._ends = time.monotonic() + self.seconds
         self._tokens = tokens
         self._carried = ""
@@ -29,7 +33,7 @@ class PreparedCall:
 
     def seconds_left(self) -> float | None:
         """Until the deadline, as gRPC wants it: None is for ever."""
-        return None if math.isinf(self.seconds) else max(self._ends - time.monotonic(), 0.0)
+        return None if self.seconds > LONGEST_SECONDS else max(self._ends - time.monotonic(), 0.0)
 
     def answered(self, response: Message) -> None:
         """Takes note of what the server said."""

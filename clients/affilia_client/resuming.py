@@ -36,6 +36,8 @@ def watch_request(
     """Asks for what follows a resume token, or for what follows from where `start` says."""
     request = enrollment_query_service_pb2.WatchEnrollmentsRequest(filter=wanted)
     if isinstance(start, str):
+        if not start:
+            raise ValueError("an empty text is no resume token: say where to begin, such as FEED_START_SNAPSHOT")
         request.resume_token = start
     else:
         setattr(request, "from", start)

@@ -334,7 +334,8 @@ class ChangeRequestService:
         """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one
         page): whether the member is on it, could be, and if not why not. Empty outside the contract's life.
         Backdating, commitment and consequences play no part. The group need not exist yet.
-        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
     def get_change_request(
         self,
@@ -480,7 +481,8 @@ class AsyncChangeRequestService:
         """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one
         page): whether the member is on it, could be, and if not why not. Empty outside the contract's life.
         Backdating, commitment and consequences play no part. The group need not exist yet.
-        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
     async def get_change_request(
         self,
@@ -1920,7 +1922,8 @@ class MemberService:
         periods, premiums and applications stay, since others' histories and accounts rest on them. What their
         groups were before today is closed: it can be read, and no longer changed. Premiums that were ever computed
         for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums
+        that were computed cannot be brought up to date (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """
 
@@ -2011,6 +2014,7 @@ class AsyncMemberService:
         periods, premiums and applications stay, since others' histories and accounts rest on them. What their
         groups were before today is closed: it can be read, and no longer changed. Premiums that were ever computed
         for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums
+        that were computed cannot be brought up to date (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """

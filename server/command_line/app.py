@@ -12,7 +12,7 @@ from affilia_client import CallFailed
 from server.command_line import browsing, enrolling, explaining, files, operating, premiums, serving, watching
 from server.command_line.context import ERRORS, Asking
 
-FAILED, USAGE, CANNOT_SERVE = 1, 2, 1
+FAILED, USAGE = 1, 2
 
 app = typer.Typer(
     name="affilia",
@@ -74,6 +74,11 @@ def main() -> None:
     except files.REFUSALS as refused:
         ERRORS.print(str(refused), style="red", markup=False)
         raise SystemExit(FAILED) from None
+    except BrokenPipeError:
+        raise SystemExit(FAILED) from None
+    except (OSError, ValueError) as wrong:  # a file that is not there, a token or an instant that cannot be sent
+        ERRORS.print(str(wrong), style="red", markup=False)
+        raise SystemExit(USAGE) from None
 
 
 def _tell(failed: CallFailed, *, as_json: bool) -> None:

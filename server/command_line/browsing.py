@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from affilia_client.dates import span_from_proto
 from server.command_line.context import CONSOLE, Asking
@@ -48,7 +49,7 @@ def groups(
             if asking.tell(group):
                 continue
             primary_id, people = group.key.primary_id, {period.member_id for period in group.periods}
-            row = (group.group_id, primary_id, names.member(primary_id), str(len(people)), str(group.revision))
+            row = (group.group_id, primary_id, Text(names.member(primary_id)), str(len(people)), str(group.revision))
             table.add_row(*row)
     if not asking.as_json:
         CONSOLE.print(table)

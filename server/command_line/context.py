@@ -1,7 +1,7 @@
 """What every command knows: which server it speaks to, as whom, and whether its answers are for people or programs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf import json_format
@@ -23,7 +23,7 @@ class Asking:
 
     address: str
     internal_address: str
-    token: str
+    token: str = field(repr=False)
     ca: str
     as_json: bool
 

@@ -104,7 +104,7 @@ def simulate(
 def timeline(
     context: typer.Context,
     group: Annotated[str, typer.Argument(help="Group id, or contract-id/primary-id.")],
-    revision: Annotated[int, typer.Option(help="As of this revision.")] = 0,
+    revision: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="As of this revision.")] = 0,
     as_of: Annotated[str, typer.Option(help="As of this instant, 2026-03-01T12:00:00Z.")] = "",
     first: Annotated[str, typer.Option("--from", help="First day of the picture.")] = "",
     last: Annotated[str, typer.Option("--to", help="Last day of the picture.")] = "",
@@ -126,6 +126,8 @@ def timeline(
         rows = named_rows(list(found.periods), found.key.primary_id, names, ids=ids)
         shown = window_of(rows, today_utc())
         window = Window(day(first) if first else shown.first_on, day(last) if last else shown.last_on)
+        if window.last_on < window.first_on:
+            raise typer.BadParameter(f"the picture would end before it begins, on {window.last_on}: --from, --to")
         title = f"group {found.group_id}, revision {found.revision}"
         if picture:
             picture.write_text(svg(rows, window, today_utc(), title))

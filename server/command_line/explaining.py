@@ -48,7 +48,7 @@ def coverage(
                 CONSOLE.print(f"  {label} {date_from_proto(its)}")
         for record in answer.records:
             CONSOLE.print(
-                f"  {names.module(record.module_id)}, {told(record.days)}, revision {record.revision}"
+                f"  {escape(names.module(record.module_id))}, {told(record.days)}, revision {record.revision}"
                 f" of group {record.group_id}" + (f", tier {record.network_tier}" if record.network_tier else "")
             )
             if record.capabilities:
@@ -102,7 +102,7 @@ def _choices(client: Client, member: str, on: str, names: Names) -> None:
         for choice in choices:
             sign = "[green]●[/]" if choice.enrolled else "[cyan]○[/]" if choice.allowed else "[red]✗[/]"
             state = "is on it" if choice.enrolled else "could be" if choice.allowed else "cannot be"
-            CONSOLE.print(f"  {sign} {names.module(choice.module_id)}: {state}")
+            CONSOLE.print(f"  {sign} {escape(names.module(choice.module_id))}: {state}")
             if not choice.enrolled:
                 show_violations(choice.reasons, group.key.contract_id, names, "      ")
 
@@ -115,7 +115,7 @@ def _history(client: Client, group: EnrollmentGroup, member: str, names: Names) 
             by = "a change request" if cause.cause.change_request_id else "a recompute: facts or the contract changed"
             said = ", ".join(filter(None, (cause.reason_code, cause.note, cause.requester_reason)))
             CONSOLE.print(
-                f"  [dim]revision {cause.revision}: {names.module(difference.module_id)}, by {by}[/]"
+                f"  [dim]revision {cause.revision}: {escape(names.module(difference.module_id))}, by {by}[/]"
                 + (f" ({escape(said)})" if said else "")
             )
 
@@ -129,7 +129,7 @@ def price(
     month = day(on)
     with asking.client() as client:
         answer = client.premiums.preview_premiums(
-            policy=policy_named(group), months=months(f"{month.year}-{month.month:02}")
+            policy=policy_named(group), months=months(f"{month.year:04}-{month.month:02}")
         )
         if asking.tell(answer):
             return
@@ -173,9 +173,9 @@ def premium(
 def _derivation(entry: premium_entry_pb2.PremiumEntry, names: Names) -> None:
     """How the amounts of an entry came about, step by step."""
     code, why = entry.currency_code, entry.explanation
-    who = f"{names.member(entry.member_id)} ({_word(MembershipType, entry.beneficiary_type)})"
+    who = f"{escape(names.member(entry.member_id))} ({_word(MembershipType, entry.beneficiary_type)})"
     CONSOLE.print(
-        f"\n[bold]{who} on {names.module(entry.module_id)}[/], {told(entry.days)}:"
+        f"\n[bold]{who} on {escape(names.module(entry.module_id))}[/], {told(entry.days)}:"
         f" {entry.num_days} days, divisor {entry.divisor}, version {entry.version} of the entry"
     )
     if why.reasons:

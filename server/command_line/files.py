@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
+from server.command_line.bearing import bearing
 from server.command_line.context import CONSOLE, ERRORS, Asking
 from server.command_line.days import day
 from server.command_line.showing import today_utc
@@ -67,7 +69,12 @@ def import_file(
 
     with asking.client() as client:
         told = import_834(
-            file, client.channel, read_mapping(mapping), confirm=confirm, most_terminations=most_terminations, today=on
+            file,
+            bearing(client.channel, asking.token),
+            read_mapping(mapping),
+            confirm=confirm,
+            most_terminations=most_terminations,
+            today=on,
         )
     if report:
         report.write_text(told.to_json())
@@ -84,7 +91,7 @@ def _show(plan: "Plan") -> None:
     concerned = [member for member in plan.members if member.kind.name != "UNCHANGED"]
     for member in concerned[:MOST_SHOWN]:
         why = "; ".join((*member.reasons, *(str(finding) for finding in member.findings)))
-        table.add_row(member.kind.name, member.name, str(member.segment_number or ""), why)
+        table.add_row(member.kind.name, Text(member.name), str(member.segment_number or ""), Text(why))
     ERRORS.print(table)
     if len(concerned) > MOST_SHOWN:
         ERRORS.print(f"and {len(concerned) - MOST_SHOWN} more: --report FILE --dry-run says all")

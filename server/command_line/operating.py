@@ -8,6 +8,7 @@ import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.table import Table
+from rich.text import Text
 
 from affilia_client import CallFailed, Client, Unauthenticated
 from affilia_client.errors import call_failed
@@ -38,7 +39,7 @@ def doctor(context: typer.Context) -> None:
     else:
         table = Table("", "what", "")
         for finding in findings:
-            table.add_row("[green]✓[/]" if finding.well else "[red]✗[/]", finding.what, finding.said)
+            table.add_row("[green]✓[/]" if finding.well else "[red]✗[/]", finding.what, Text(finding.said))
         CONSOLE.print(table)
     raise typer.Exit(0 if all(finding.well for finding in findings) else 1)
 

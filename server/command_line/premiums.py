@@ -6,6 +6,7 @@ from uuid import uuid4
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.type.v1.membership_type_pb2 import MembershipType
@@ -44,7 +45,7 @@ def run(
             f"{state}: {ran.done} of {ran.policies} policies, {ran.entries} entries, {ran.offsets} offsets,"
             f" {ran.failed} failed"
         )
-    raise typer.Exit(1 if ran.failed else 0)
+    raise typer.Exit(0 if ran.state == pb.PREMIUM_RUN_STATE_DONE and not ran.failed else 1)
 
 
 @app.command("list")
@@ -69,8 +70,8 @@ def list_entries(
             who = names.member(entry.member_id) + " " + MembershipType.Name(entry.beneficiary_type)[16:].lower()
             table.add_row(
                 f"{entry.month.year}-{entry.month.month:02}",
-                who,
-                names.module(entry.module_id),
+                Text(who),
+                Text(names.module(entry.module_id)),
                 f"{entry.num_days}",
                 money(owed, entry.currency_code),
                 f"{entry.version}" + (" cancelled" if entry.cancelled_by_entry_id else ""),

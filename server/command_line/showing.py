@@ -49,12 +49,12 @@ def show_timeline(rows: Sequence[Row], window: Window | None = None, *, ids: boo
     before = ""
     for row in rows:
         member = "" if row.member == before else row.member
-        table.add_row(Text(member, style="bold"), row.module, Text(bar(row, window, width), style="cyan"))
+        table.add_row(Text(member, style="bold"), Text(row.module), Text(bar(row, window, width), style="cyan"))
         before = row.member
     if window.first_on <= today <= window.last_on:
         table.add_row("", "", Text(_pointing_at(int(window.place_of(today) * width), f"today, {today}", width), "dim"))
     CONSOLE.print(table)
-    scale = f"one character is {window.num_days / width:.1f} days; half ones begin or end within; ▶ goes on"
+    scale = f"one character is {window.num_days / width:.1f} days; ▐▌ begins or ends within, ▒ some of them, ▶ goes on"
     CONSOLE.print(Text(scale, style="dim"))
 
 
@@ -81,7 +81,7 @@ def show_violations(violations: Iterable[Violation], contract_id: str, names: Na
         CONSOLE.print(f"{indent}[red]✗[/] {_named(violation, contract_id, names)}")
         for fact in violation.missing_facts:
             kind = change_request_pb2.FactKind.Name(fact.kind).removeprefix("FACT_KIND_").lower()
-            CONSOLE.print(f"{indent}    [dim]not known:[/] {kind} of {names.member(fact.member_id)}")
+            CONSOLE.print(f"{indent}    [dim]not known:[/] {kind} of {escape(names.member(fact.member_id))}")
         for cause in violation.chain:
             CONSOLE.print(f"{indent}    [dim]because[/] {_named(cause, contract_id, names)}")
 
@@ -102,7 +102,7 @@ def show_notices(notices: Iterable[Notice], contract_id: str, names: Names) -> N
     for notice in notices:
         days = ", ".join(told(span) for span in notice.days)
         whose = f"{names.member(notice.member_id)} on {names.module(notice.module_id)}"
-        CONSOLE.print(f"  [yellow]![/] not kept: {whose}, {days}")
+        CONSOLE.print(f"  [yellow]![/] not kept: {escape(whose)}, {days}")
         show_violations(notice.reasons, contract_id, names, "      ")
 
 
@@ -110,8 +110,8 @@ def show_consequences(consequences: Iterable[Consequence], names: Names) -> None
     """What others lose by it."""
     for consequence in consequences:
         CONSOLE.print(
-            f"  [yellow]→[/] also ends: {names.member(consequence.member_id)}"
-            f" on {names.module(consequence.module_id)}, {told(consequence.days)}"
+            f"  [yellow]→[/] also ends: {escape(names.member(consequence.member_id))}"
+            f" on {escape(names.module(consequence.module_id))}, {told(consequence.days)}"
         )
 
 

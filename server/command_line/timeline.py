@@ -8,7 +8,9 @@ from html import escape
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia_client.dates import span_from_proto
 
-FULL, BEGUN, BEGINS, NONE, ONWARDS = "█", "▌", "▐", "·", "▶"
+FULL, BEGUN, BEGINS, WITHIN, NONE, ONWARDS = "█", "▌", "▐", "▒", "·", "▶"
+LAST_YEAR = 9000
+"""Whoever means for ever writes a day of the year 9999."""
 MARGIN_DAYS = 31
 HALF_YEAR_DAYS = 183
 
@@ -47,6 +49,7 @@ def rows_of(periods: Iterable[EnrollmentPeriod], members: Sequence[str]) -> list
     spans: dict[tuple[str, str], list[tuple[date, date | None]]] = {}
     for period in periods:
         first, last = span_from_proto(period.days)
+        last = None if last and last.year > LAST_YEAR else last
         spans.setdefault((period.member_id, period.module_id), []).append((first or date.min, last))
     order = {member_id: place for place, member_id in enumerate(members)}
     keys = sorted(spans, key=lambda key: (order.get(key[0], len(order)), min(spans[key])[0], key))
@@ -63,25 +66,30 @@ def window_of(rows: Iterable[Row], today: date) -> Window:
 
 
 def bar(row: Row, window: Window, width: int) -> str:
-    """A row's days as characters: full, the half in which they begin or end, none; an arrow where they go on beyond."""
+    """A row's days as characters: full, the half in which they begin or end, some, none, or onwards."""
     cells = []
     for cell in range(width):
         first, after = window.day_at(cell / width), window.day_at((cell + 1) / width)
-        last = max(first, after - timedelta(days=1))
-        begun, at_end = _holds(row, first), _holds(row, last)
-        within = BEGINS if at_end else BEGUN
-        cells.append(FULL if begun and at_end else within if _touches(row, first, last) else NONE)
+        last = window.last_on if cell == width - 1 else max(first, after - timedelta(days=1))
+        cells.append(_cell(row, first, last))
     if any(end is None or end > window.last_on for _, end in row.spans) and cells[-1] == FULL:
         cells[-1] = ONWARDS
     return "".join(cells)
 
 
+def _cell(row: Row, first_on: date, last_on: date) -> str:
+    """One character for a few days."""
+    held = sum(max(0, (min(last or last_on, last_on) - max(first, first_on)).days + 1) for first, last in row.spans)
+    if held == 0:
+        return NONE
+    if held == (last_on - first_on).days + 1:
+        return FULL
+    at_first, at_last = _holds(row, first_on), _holds(row, last_on)
+    return WITHIN if at_first == at_last else BEGUN if at_first else BEGINS
+
+
 def _holds(row: Row, on: date) -> bool:
     return any(first <= on and (last is None or on <= last) for first, last in row.spans)
-
-
-def _touches(row: Row, first_on: date, last_on: date) -> bool:
-    return any(first <= last_on and (last is None or last >= first_on) for first, last in row.spans)
 
 
 def axis(window: Window, width: int) -> str:
@@ -123,12 +131,16 @@ def svg(rows: Sequence[Row], window: Window, today: date, title: str) -> str:
         label = row.module if place and rows[place - 1].member == row.member else f"{row.member}: {row.module}"
         parts.append(f'<text x="{left - 10}" y="{top + 13}" text-anchor="end">{escape(label)}</text>')
         for first, last in row.spans:
+            if first > window.last_on or (last and last < window.first_on):
+                continue
             begins, ends = x(first), x(last + timedelta(days=1)) if last else left + wide
             about = f"{row.member}, {row.module}: {first} to {last or 'open end'}"
             parts.append(
                 f'<rect class="bar" x="{begins:.1f}" y="{top}" width="{max(1.0, ends - begins):.1f}" height="17">'
                 f"<title>{escape(about)}</title></rect>"
             )
-    parts.append(f'<line class="today" x1="{x(today):.1f}" x2="{x(today):.1f}" y1="24" y2="{high - 16}"/>')
-    parts.append(f'<text x="{x(today) + 3:.1f}" y="{high - 4}">{today}</text></svg>')
+    if window.first_on <= today <= window.last_on:
+        parts.append(f'<line class="today" x1="{x(today):.1f}" x2="{x(today):.1f}" y1="24" y2="{high - 16}"/>')
+        parts.append(f'<text x="{x(today) + 3:.1f}" y="{high - 4}">{today}</text>')
+    parts.append("</svg>")
     return "\n".join(parts) + "\n"

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.markup import escape
 
 from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_group_pb2, enrollment_query_service_pb2
 from affilia_client.dates import instant_from_proto
@@ -25,7 +26,10 @@ def watch(
     contract: Annotated[list[str] | None, typer.Option(help="Only of this contract; several may be given.")] = None,
     primary: Annotated[list[str] | None, typer.Option(help="Only of this primary's groups.")] = None,
     member: Annotated[list[str] | None, typer.Option(help="Only what concerns this member.")] = None,
-    events: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
+    events: Annotated[
+        int,
+        typer.Option(min=0, help="Stop after so many, with --json after their message; 0: never."),
+    ] = 0,
 ) -> None:
     """Follow the change feed, whatever happens to the connection, until Ctrl-C."""
     asking: Asking = context.obj
@@ -40,18 +44,20 @@ def watch(
         with asking.client() as client, client.subscribe(STARTS.get(start, start), wanted) as subscription:
             for message in subscription:
                 token = message.resume_token
-                if events:
-                    del message.events[events - seen :]
                 if not asking.tell(message):
                     for group in message.groups:
                         CONSOLE.print(f"[dim]snapshot[/] group {group.group_id} revision {group.revision}")
-                    for event in message.events:
+                    for event in message.events[: events - seen if events else None]:
                         _show(event)
                 seen += len(message.events)
                 if events and seen >= events:
                     return
     except KeyboardInterrupt:
-        ERRORS.print(f"Go on with: affilia watch --from {token}", style="dim", soft_wrap=True)
+        if token:
+            filters = [("contract", contract), ("primary", primary), ("member", member)]
+            words = [f"--{name} {each}" for name, its in filters for each in its or ()]
+            ERRORS.print(" ".join(["Go on with: affilia watch", *words, "--from", token]), style="dim", markup=False)
+        raise typer.Exit(130) from None
 
 
 def _say_if_away(asking: Asking) -> None:
@@ -61,7 +67,7 @@ def _say_if_away(asking: Asking) -> None:
             health: Any = health_pb2_grpc.HealthStub(client.channel)
             health.Check(health_pb2.HealthCheckRequest(), timeout=2)
         except grpc.RpcError:
-            ERRORS.print(f"{asking.address} cannot be reached; trying on. Ctrl-C ends it.", style="yellow")
+            ERRORS.print(f"{escape(asking.address)} cannot be reached; trying on. Ctrl-C ends it.", style="yellow")
 
 
 def _show(event: enrollment_event_pb2.EnrollmentEvent) -> None:

@@ -144,6 +144,8 @@ def _parsed(text: bytes, algorithm: str) -> dict[str, jwt.PyJWK]:
         listed = json.loads(text)["keys"]
         keys = {}
         for entry in listed:
+            if not isinstance(entry, dict):
+                continue
             if entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm:
                 continue
             try:

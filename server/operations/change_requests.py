@@ -184,6 +184,8 @@ async def available_choices(
     async with core.database.snapshot() as connection:
         key = group if isinstance(group, GroupKey) else (await group_head(connection, group)).key
         basis, state = await look_into(core, connection, key, also=[member_id])
+        if erased := erased_among(basis.facts, [basis.primary_id, member_id]):
+            raise MemberErased(erased)
     assumed = MembershipType.PRIMARY if member_id == key.primary_id else MembershipType.CHILD
     found = choices.available_choices(basis, member_id, membership_type or assumed, to_day(on))
     policy = Policy(basis.contract, group_id(*key), key.primary_id, basis.facts)

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from domain.days import to_day
 from domain.errors import DomainError, MemberStillCovered, MemberUnknown, WriteConflict
-from domain.premiums.months import month_of, month_of_day
 from server.operations.call import Call
 from server.operations.core import Core
 from server.operations.opening import OpenGroup, open_groups
@@ -22,7 +21,7 @@ from storage.database import Connection
 from storage.members import erase
 from storage.requests import WriteKey, answered, lock, remember
 
-MONTHS_AT_ONCE = 12
+MONTHS_AT_ONCE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Erased:
 async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID) -> Erased:
     """Recomputes that wait for the member's groups are done first, while facts are there to do them with.
 
-    Raises MemberUnknown, MemberStillCovered, RequestIdReused.
+    Raises MemberUnknown, MemberStillCovered, CannotBePriced, RequestIdReused.
     """
 
     async def work(tx: Connection) -> Erased:
@@ -67,20 +66,15 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID) -
 
 
 async def _compute_premiums(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> None:
-    """Has the ledger of a policy whose premiums were ever computed say all that is owed up to this month, as long as it
-    can be known; what cannot be priced is owed by nobody."""
+    """Computes again, while it can be, what was ever computed of a policy, also ahead. Raises CannotBePriced where that
+    is not possible: prices are to be mended first."""
     group = opened.group
-    if not await premiums.computed_months(tx, group.group_key, 0):
-        return
-    begun = min((days.first for days in opened.state.values()), default=None)
-    last = month_of(_today(call, opened))
-    first = last if begun is None else min(month_of_day(begun), last)
-    for month in range(first, last + 1, MONTHS_AT_ONCE):
-        upto = min(last, month + MONTHS_AT_ONCE - 1)
-        outcome = (await compute_groups(core, call, tx, [group], PremiumMonths(month, upto)))[group.group_key]
-        if isinstance(outcome, DomainError):
-            for one in range(month, upto + 1):
-                await compute_groups(core, call, tx, [group], PremiumMonths(one, one))
+    for first, last in await premiums.computed_months(tx, group.group_key, 0):
+        for month in range(first, last + 1, MONTHS_AT_ONCE):
+            months = PremiumMonths(month, min(last, month + MONTHS_AT_ONCE - 1))
+            outcome = (await compute_groups(core, call, tx, [group], months))[group.group_key]
+            if isinstance(outcome, DomainError):
+                raise outcome
 
 
 def _today(call: Call, opened: OpenGroup) -> date:

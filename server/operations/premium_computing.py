@@ -12,7 +12,7 @@ from domain.errors import CannotBePriced, DomainError, MemberErased
 from domain.premiums.affiliation import InsuredPolicy, Terms
 from domain.premiums.entries import Stretch, premium_stretches, span_of
 from domain.premiums.ledger import NewRow, reconciled_rows
-from domain.premiums.months import Month, days_of_month, month_of
+from domain.premiums.months import Month, days_of_month
 from domain.pricing.inquiries import Policy
 from domain.pricing.prices import EngineParameters
 from server.operations.call import Call
@@ -61,15 +61,13 @@ async def compute_groups(
     for head in heads:
         policy = insured[head.group_key]
         try:
-            its = still_open(policy, months, await ever_computed(tx, head.group_key, policy, months))
-            if its is None:
-                outcomes[head.group_key] = Computed(0, 0)
-                continue
-            fresh = fresh_stretches(core, policy, its)
+            ranges = open_ranges(policy, months, await ever_computed(tx, head.group_key, policy, months))
+            fresh = [(its, fresh_stretches(core, policy, its)) for its in ranges]
         except CannotBePriced as error:
             outcomes[head.group_key] = error
             continue
-        added = reconciled_rows(ledger.get(head.group_key, []), fresh, its.first, its.last)
+        rows = ledger.get(head.group_key, [])
+        added = [row for its, owed in fresh for row in reconciled_rows(rows, owed, its.first, its.last)]
         outcomes[head.group_key] = _counted(added)
         if added:
             additions.append(Addition(head.group_key, head.key.contract_id, head.revision, added))
@@ -96,38 +94,54 @@ def _counted(added: Sequence[NewRow]) -> Computed:
 async def ever_computed(
     connection: Connection, group_key: int, insured: InsuredPolicy, months: PremiumMonths
 ) -> list[tuple[Month, Month]]:
-    """Where somebody's facts were erased: which months were computed before; they stay so."""
-    if erasure_of(insured) is None:
+    """Where somebody's facts were erased: which months were computed before."""
+    if not _erased(insured):
         return []
     return await premiums.computed_months(connection, group_key, months.first)
 
 
-def still_open(
+def open_ranges(
     insured: InsuredPolicy, months: PremiumMonths, computed: Sequence[tuple[Month, Month]]
-) -> PremiumMonths | None:
-    """The months that can be computed: where somebody's facts were erased, those after, since the others were computed
-    when that was done; None: none of them. Raises MemberErased where they were not, so that nothing is passed over."""
-    erased = erasure_of(insured)
-    if erased is None or erased[0] < months.first:
-        return months
-    for month in range(months.first, min(erased[0], months.last) + 1):
-        if not any(first <= month <= last for first, last in computed) and _is_covered(insured, month):
-            raise MemberErased(erased[1])
-    first = erased[0] + 1
-    return replace(months, first=first) if first <= months.last else None
+) -> list[PremiumMonths]:
+    """The months that can be computed, in order: all but those in which somebody is covered whose facts were erased.
+
+    These stay as they were computed before that. Raises MemberErased where they were not, so that nothing is passed
+    over in silence.
+    """
+    erased = _erased(insured)
+    if not erased:
+        return [months]
+    still_open: list[Month] = []
+    for month in range(months.first, months.last + 1):
+        covered = _covered_in(insured, erased, month)
+        if covered is None:
+            still_open.append(month)
+        elif not any(first <= month <= last for first, last in computed):
+            raise MemberErased(covered)
+    ranges: list[PremiumMonths] = []
+    for month in still_open:
+        if ranges and ranges[-1].last == month - 1:
+            ranges[-1] = replace(ranges[-1], last=month)
+        else:
+            ranges.append(replace(months, first=month, last=month))
+    return ranges
 
 
-def erasure_of(insured: InsuredPolicy) -> tuple[Month, UUID] | None:
-    """The month of the last erasure among a policy's members, and whose it was; None: there was none."""
+def _erased(insured: InsuredPolicy) -> set[UUID]:
+    """Whose facts were erased, of those who are or were enrolled on a policy, and its primary."""
     policy = insured.policy
     members = {policy.primary_id, *(key.member_id for key in insured.enrolled)}
-    erased = [(on, member_id) for member_id in members if (on := policy.facts[member_id].erased_on)]
-    return (month_of(max(erased)[0]), max(erased)[1]) if erased else None
+    return {member_id for member_id in members if policy.facts[member_id].erased_on}
 
 
-def _is_covered(insured: InsuredPolicy, month: Month) -> bool:
-    days = Days.of(days_of_month(month))
-    return any(enrolled & days for enrolled in insured.enrolled.values())
+def _covered_in(insured: InsuredPolicy, erased: set[UUID], month: Month) -> UUID | None:
+    """One of the erased who is covered in a month; or, where the primary is among them, by whom all are priced, the
+    primary if anybody is."""
+    days, primary = Days.of(days_of_month(month)), insured.policy.primary_id
+    for key, enrolled in insured.enrolled.items():
+        if (key.member_id in erased or primary in erased) and enrolled & days:
+            return key.member_id if key.member_id in erased else primary
+    return None
 
 
 def fresh_stretches(core: Core, insured: InsuredPolicy, months: PremiumMonths) -> list[Stretch]:

@@ -24,7 +24,7 @@ from server.operations.premium_computing import (
     ever_computed,
     fresh_stretches,
     insured_policies,
-    still_open,
+    open_ranges,
 )
 from storage import enrollment, premiums, recomputes
 from storage.database import Connection
@@ -60,13 +60,11 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
         insured = await _insured(core, connection, head, months)
         ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
         computed = await ever_computed(connection, head.group_key, insured, months)
-    its = still_open(insured, months, computed)
-    if its is None:
-        return Preview(head.group_id, head.key, head.revision, [], [])
-    fresh = fresh_stretches(core, insured, its)
-    entries = [entry for stretch in fresh for entry in stretch.entries()]
+    fresh = [(its, fresh_stretches(core, insured, its)) for its in open_ranges(insured, months, computed)]
+    entries = [entry for _, owed in fresh for stretch in owed for entry in stretch.entries()]
     entries.sort(key=lambda entry: (entry.enrollment_id, entry.month, entry.days.start))
-    added = reconciled_rows(ledger.get(head.group_key, []), fresh, its.first, its.last)
+    rows = ledger.get(head.group_key, [])
+    added = [row for its, owed in fresh for row in reconciled_rows(rows, owed, its.first, its.last)]
     additions = [entry for row in added for entry in _added(row)]
     additions.sort(key=lambda new: (new.entry.enrollment_id, new.entry.month, new.version))
     return Preview(head.group_id, head.key, head.revision, entries, additions)

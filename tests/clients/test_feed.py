@@ -158,3 +158,63 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+def test_a_message_on_which_its_consumer_failed_is_given_again(family: Family, server_address: str) -> None:
+    async def story() -> tuple[list[str], list[str]]:
+        async with grpc.aio.insecure_channel(server_address) as channel:
+            wanted = Filter(contract_ids=[family.contract_id])
+            async with EnrollmentSubscription(channel, BEGINNING, wanted) as subscription:
+                failed: list[str] = []
+                try:
+                    async for message in subscription:
+                        failed = [event.event_id for event in message.events]
+                        if failed:
+                            raise ZeroDivisionError
+                except ZeroDivisionError:
+                    subscription.rewind()
+                async for message in subscription:
+                    if message.events:
+                        return failed, [event.event_id for event in message.events]
+        raise AssertionError("unreachable")
+
+    change(family, 1)
+    failed, again = asyncio.run(story())
+    assert failed == again[: len(failed)] != []
+
+
+def test_whoever_waits_for_a_while_only_can_go_on(family: Family, server_address: str) -> None:
+    async def story() -> int:
+        async with grpc.aio.insecure_channel(server_address) as channel:
+            wanted = Filter(contract_ids=[family.contract_id])
+            async with EnrollmentSubscription(channel, BEGINNING, wanted) as subscription:
+                seen = 0
+                for n in range(3):
+                    await asyncio.to_thread(change, family, n)
+                    try:
+                        async with asyncio.timeout(1.5):
+                            async for message in subscription:
+                                seen += len(message.events)
+                    except TimeoutError:
+                        continue
+                return seen
+
+    assert asyncio.run(story()) == 3
+
+
+def test_closing_ends_whoever_iterates_and_iterating_afterwards_gives_nothing(server_address: str) -> None:
+    async def story() -> int:
+        async with grpc.aio.insecure_channel(server_address) as channel:
+            subscription = EnrollmentSubscription(channel, NOW)
+
+            async def iterate() -> int:
+                return len([message async for message in subscription])
+
+            iterating = asyncio.create_task(iterate())
+            await subscription.ready()
+            await asyncio.sleep(0.1)
+            await subscription.close()
+            await asyncio.wait_for(iterating, 5)
+            return await iterate()
+
+    assert asyncio.run(story()) == 0

@@ -186,6 +186,11 @@ def test_extreme_days_are_ordinary_days(family: Family) -> None:
     assert found.facts.addresses[0].days == span("0001-01-01", "9999-12-31")
     family.submit(family.enroll(family.base, "2026-01-01", "9999-12-31"))
     assert family.group().periods[0].days == span("2026-01-01", "9999-12-31")
+    family.submit(family.enroll(family.base, "2026-01-01"))
+    switched = family.submit(family.enroll(family.plus, "2027-01-01", "9999-12-31")).group
+    assert [period.days for period in switched.periods if period.module_id == family.base] == [
+        span("2026-01-01", "2026-12-31")
+    ]
 
 
 @pytest.mark.parametrize("token", ["garbage", "AAAA", "a" * 900, "é", "\U0001f600"])

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import grpc
 import pytest
 
+from affilia.catalog.v1 import catalog_service_pb2
 from tests.conftest import ROOT
 from tests.support.calls import Family, new_id
-from tests.support.identities import ISSUER, SECRET
+from tests.support.guarded import guarded_server
+from tests.support.identities import ISSUER, SECRET, as_, channel_of, token
 
 
 @pytest.fixture
@@ -42,6 +45,17 @@ def typed(address: str, *words: str, **environment: str) -> Typed:
         check=False,
     )
     return Typed(done)
+
+
+SAMPLE = ROOT / "tests" / "samples" / "834" / "linuxforhealth" / "enroll-employee-managed-care.834"
+
+
+def mapping_of(file: Path, family: Family) -> dict[str, Any]:
+    """What the file's only coverage is: the base module of a family's contract."""
+    sponsor = file.read_text().partition("N1*P5*")[2].partition("~")[0].split("*")[2]
+    line = file.read_text().partition("HD*")[2].partition("~")[0].split("*")[2]
+    coverage = {"line": line, "contract_id": family.contract_id, "module_id": family.base}
+    return {"namespace": new_id(), "sponsor": sponsor, "coverages": [coverage]}
 
 
 def name_of(family: Family) -> str:
@@ -188,12 +202,8 @@ def test_the_doctor_says_what_is_well_and_what_is_not(server_address: str) -> No
 def test_an_enrollment_file_is_planned_applied_and_reported(
     server_address: str, tmp_path: Path, family: Family
 ) -> None:
-    file = ROOT / "tests" / "samples" / "834" / "linuxforhealth" / "enroll-employee-managed-care.834"
-    mapping, report = tmp_path / "mapping.json", tmp_path / "report.json"
-    sponsor = file.read_text().partition("N1*P5*")[2].partition("~")[0].split("*")[2]
-    line = file.read_text().partition("HD*")[2].partition("~")[0].split("*")[2]
-    coverage = {"line": line, "contract_id": family.contract_id, "module_id": family.base}
-    mapping.write_text(json.dumps({"namespace": new_id(), "sponsor": sponsor, "coverages": [coverage]}))
+    file, mapping, report = SAMPLE, tmp_path / "mapping.json", tmp_path / "report.json"
+    mapping.write_text(json.dumps(mapping_of(file, family)))
     contract = family.contract()
     contract.versions[0].days.first_on.year = 1990
     family.amend(contract)
@@ -210,3 +220,56 @@ def test_an_enrollment_file_is_planned_applied_and_reported(
     refused = typed(server_address, *words)
     assert refused.code == 1
     assert "Traceback" not in refused.err
+
+
+def test_names_are_shown_as_they_are_whatever_brackets_they_hold(server_address: str, covered: Family) -> None:
+    contract = covered.contract()
+    for module, name in zip(contract.versions[0].modules, ("Basic [/] plan", "Plus [red]", "[link=x]"), strict=True):
+        module.display_name = name
+    covered.amend(contract)
+    shown = typed(server_address, "timeline", name_of(covered))
+    assert (shown.code, "Basic [/] plan" in shown.out) == (0, True), shown.err
+    explained = typed(server_address, "explain", "coverage", covered.primary, "--on", "2026-02-01")
+    assert (explained.code, "Basic [/] plan" in explained.out) == (0, True), explained.err
+    refused = typed(
+        server_address, "enroll", name_of(covered), "--module", covered.option, "--member", covered.child,
+        "--from", "2026-03-01",
+    )  # fmt: skip
+    assert (refused.code, "[link=x]" in refused.out) == (1, True), refused.err
+
+
+def test_the_last_day_of_the_calendar_is_no_end(server_address: str, covered: Family) -> None:
+    words = ["--module", covered.plus, "--from", "2027-01-01", "--to", "9999-12-31"]
+    made = typed(server_address, "enroll", name_of(covered), *words)
+    assert (made.code, "▶" in made.out) == (0, True), made.err
+
+
+def test_a_picture_shows_single_days_gaps_and_nothing_outside(server_address: str, covered: Family) -> None:
+    covered.submit(covered.leave("2026-06-10", "2026-06-10", covered.base))
+    words = ["timeline", name_of(covered), "--from", "2026-01-01"]
+    year = typed(server_address, *words, "--to", "2026-12-31").out
+    assert "▒" in year  # a day that is missing among others
+    assert typed(server_address, *words, "--to", "2025-12-31").code == 2
+    before = typed(server_address, "timeline", name_of(covered), "--from", "2025-01-01", "--to", "2025-12-31")
+    assert "█" not in before.out
+
+
+def test_an_enrollment_file_is_taken_from_who_brings_a_token(tmp_path: Path) -> None:
+    with guarded_server(tmp_path) as (server, _), grpc.insecure_channel(server.address) as plain:
+        family = Family(channel_of(plain, as_("admin", "ada")))
+        contract = family.contract()
+        contract.versions[0].days.first_on.year = 1990
+        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=contract)
+        family.catalog.PublishContract(request)
+        file, mapping = SAMPLE, tmp_path / "mapping.json"
+        mapping.write_text(json.dumps(mapping_of(file, family)))
+        words = ["import-834", str(file), "--mapping", str(mapping), "--yes"]
+        scopes = ("catalog.read", "members.read", "members.write", "enrollment.read", "enrollment.write")
+        office = token("service", "office", *scopes, "enrollment.administer")
+        taken = typed(server.address, "--json", *words, AFFILIA_TOKEN=office)
+        assert (taken.code, json.loads(taken.out)["counts"]["REJECTED"]) == (0, 0), taken.err
+        refused = typed(server.address, *words)
+        assert (refused.code, "UNAUTHENTICATED" in refused.err + refused.out) == (1, True)
+        for wrong in ("@/nowhere/token", "a\nb"):
+            told = typed(server.address, "--token", wrong, "contracts")
+            assert (told.code, "Traceback" in told.err) == (2, False)

@@ -228,3 +228,11 @@ def test_the_reasons_given_for_an_erased_primarys_group_are_gone(family: Family)
     erase(family, family.primary)
     got = change_request_service_pb2.GetChangeRequestRequest(change_request_id=only_child.change_request_id)
     assert family.requests.GetChangeRequest(got).change_request.requester.reason == ""
+
+
+def test_nothing_is_to_be_chosen_for_somebody_who_was_erased(parted: Family) -> None:
+    erase(parted, parted.child)
+    asked = change_request_service_pb2.ListAvailableChoicesRequest(
+        key=parted.key, member_id=parted.child, on=date("2027-01-01")
+    )
+    assert failure_of(parted.requests.ListAvailableChoices, asked).reason == "MEMBER_ERASED"

@@ -216,32 +216,45 @@ def test_malformed_requests_name_their_fields(insured: Family) -> None:
     assert "by" in failure_of(premiums(insured).AggregatePremiums, twice).violations
 
 
-def test_an_erasure_first_settles_what_is_owed_and_closes_it(insured: Family) -> None:
-    """What was computed before is put right while it can be, what was not is computed, and later months go on."""
-    insured.submit(insured.enroll(insured.base, "2026-01-01", child=True))
-    compute(insured, "2026-01", "2026-03")
-    insured.requests.SubmitChangeRequest(
-        insured.request(
-            change_request_pb2.ScopedChange(
-                leave=change_request_pb2.Leave(member_id=insured.child, days=span("2026-02-01", None))
-            ),
-            requester=admin(),
-        )
-    )
-    request_id = new_id()
-    insured.members.EraseMember(member_service_pb2.EraseMemberRequest(request_id=request_id, member_id=insured.child))
+def erase(family: Family, member_id: str) -> None:
+    family.members.EraseMember(member_service_pb2.EraseMemberRequest(request_id=new_id(), member_id=member_id))
+
+
+def leaves(family: Family, member_id: str, first: str) -> None:
+    leave = change_request_pb2.Leave(member_id=member_id, days=span(first, None))
+    family.submit(change_request_pb2.ScopedChange(leave=leave), requester=admin(), accept_consequences=True)
+
+
+def test_an_erasure_first_puts_right_what_was_computed_also_ahead(insured: Family) -> None:
+    insured.submit(insured.enroll(insured.base, "2026-01-10", child=True), requester=admin())
+    compute(insured, "2026-01", "2027-03")
+    leaves(insured, insured.child, "2026-02-01")
+    erase(insured, insured.child)
     live = entries(insured, live_only=True)
-    months = {(entry.month.year, entry.month.month) for entry in live}
-    assert (2026, 4) in months and (2026, 10) in months
     assert {entry.month.month for entry in live if entry.member_id == insured.child} == {1}
+    assert {(entry.month.year, entry.month.month) for entry in live} == {
+        *((2026, month) for month in range(1, 13)),
+        *((2027, month) for month in range(1, 4)),
+    }
     before = owed(entries(insured))
-    assert compute(insured, "2026-01", "2026-10") == (0, 0)
+    assert compute(insured, "2026-01", "2027-03") == (0, 0)
     assert owed(entries(insured)) == before
-    assert compute(insured, "2027-01", "2027-02")[1] > 0
+    assert compute(insured, "2027-04", "2027-05")[1] > 0
 
 
-def test_what_was_never_computed_before_an_erasure_is_not_passed_over_in_silence(insured: Family) -> None:
-    insured.submit(insured.enroll(insured.base, "2026-01-01", "2026-03-31", child=True))
-    insured.members.EraseMember(member_service_pb2.EraseMemberRequest(request_id=new_id(), member_id=insured.child))
+def test_an_erasure_gives_back_what_nobody_owes_any_more(insured: Family) -> None:
+    compute(insured, "2026-01", "2026-10")
+    leaves(insured, insured.primary, "2026-01-10")
+    erase(insured, insured.primary)
+    assert owed(entries(insured)) == 0
+    assert uninvoiced(insured, COMPANY) == []
+
+
+def test_only_months_of_the_erased_are_refused_if_never_computed(insured: Family) -> None:
+    insured.submit(insured.enroll(insured.base, "2026-02-01", "2026-03-31", child=True), requester=admin())
+    erase(insured, insured.child)
+    assert entries(insured) == []  # nothing is billed that nobody has asked to bill
     refused = failure_of(premiums(insured).ComputePremiums, request(insured, "2026-01", "2026-12"))
     assert refused.reason == "MEMBER_ERASED"
+    assert compute(insured, "2026-01", "2026-01")[1] > 0
+    assert compute(insured, "2026-04", "2026-12")[1] > 0

@@ -15,7 +15,7 @@ import grpc
 from affilia_client.testing.faults import Faults
 from affilia_client.testing.wire import Wire
 
-CALLS_AT_ONCE = 64
+CALLS_AT_ONCE = 512
 LONGEST_DEADLINE_SECONDS = 10 * 365 * 24 * 3600
 NOT_PASSED_ON = ("grpc-", ":", "user-agent", "te", "content-type")
 

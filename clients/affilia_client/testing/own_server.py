@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 READY = re.compile(r"affilia is ready: (\S+) \(public\), (\S+) \(internal\)")
 STOP_SECONDS = 30
+READY_SECONDS = 120
 FLAGS = ("serve", "--dev", "--no-sample-book", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
 
 
@@ -43,7 +45,7 @@ def own_server(data_dir: Path) -> Iterator[Addresses]:
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [*_program(), *FLAGS, "--data-dir", str(data_dir)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=_environment(),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -61,6 +63,12 @@ def own_server(data_dir: Path) -> Iterator[Addresses]:
             process.stdout.close()
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but for what would lead a server to somebody's real database or listeners."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AFFILIA_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def _program() -> list[str]:
     # Other packages are called `server`, too: ours is one that can be run, over the stubs.
     spec = importlib.util.find_spec("server")
@@ -73,7 +81,12 @@ def _program() -> list[str]:
 
 
 def _ready(process: subprocess.Popen[str], log: Path) -> Addresses:
-    for line in process.stdout or ():
-        if found := READY.match(line):
-            return Addresses(found[1], found[2])
+    late = threading.Timer(READY_SECONDS, process.kill)
+    late.start()
+    try:
+        for line in process.stdout or ():
+            if found := READY.match(line):
+                return Addresses(found[1], found[2])
+    finally:
+        late.cancel()
     raise ServerNotFound(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")

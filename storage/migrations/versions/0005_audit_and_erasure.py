@@ -49,6 +49,11 @@ BEGIN
         WHERE r.document->'changes' @> jsonb_build_array(
                   jsonb_build_object('change', jsonb_build_object('member_id', erased::text)))
            OR r.group_key IN (SELECT group_key FROM enrollment_group WHERE primary_id = erased);
+    -- Fingerprints of requests that said the facts: whoever has the key could try all dates of birth.
+    DELETE FROM answered_request a USING audit_entry e
+        WHERE a.request_id = (e.ids->>'request_id')::uuid AND e.method LIKE '/affilia.catalog.v1.MemberService/%'
+          AND (e.ids @> jsonb_build_object('member_id', erased::text)
+               OR e.ids @> jsonb_build_object('member.member_id', erased::text));
     RETURN states;
 END $$
 """

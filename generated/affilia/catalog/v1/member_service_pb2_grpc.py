@@ -86,7 +86,8 @@ class MemberServiceServicer(object):
         state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
         applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
         it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums that
+        were computed cannot be brought up to date (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -56,7 +56,8 @@ class MemberServiceStub:
     state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
     applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
     it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
-    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums that
+    were computed cannot be brought up to date (PRICE_MISSING and others);
     ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
     """
 
@@ -88,7 +89,8 @@ class MemberServiceAsyncStub(MemberServiceStub):
     state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
     applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
     it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
-    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums that
+    were computed cannot be brought up to date (PRICE_MISSING and others);
     ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
     """
 
@@ -147,7 +149,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
         applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
         it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later);
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums that
+        were computed cannot be brought up to date (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
         """
 

@@ -81,7 +81,8 @@ class ChangeRequestServiceServicer(object):
         """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
         whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
         and consequences play no part. The group need not exist yet.
-        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

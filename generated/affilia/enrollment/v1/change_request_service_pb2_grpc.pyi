@@ -50,7 +50,8 @@ class ChangeRequestServiceStub:
     """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
     whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
     and consequences play no part. The group need not exist yet.
-    Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+    Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+    FAILED_PRECONDITION/MEMBER_ERASED.
     """
     GetChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.GetChangeRequestRequest, _change_request_service_pb2.GetChangeRequestResponse]
     """Returns a stored request.
@@ -94,7 +95,8 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
     whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
     and consequences play no part. The group need not exist yet.
-    Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+    Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+    FAILED_PRECONDITION/MEMBER_ERASED.
     """
     GetChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.GetChangeRequestRequest, _change_request_service_pb2.GetChangeRequestResponse]  # type: ignore[assignment]
     """Returns a stored request.
@@ -153,7 +155,8 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
         whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
         and consequences play no part. The group need not exist yet.
-        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN.
+        Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
 
     @_abc_1.abstractmethod
