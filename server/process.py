@@ -31,7 +31,7 @@ from server.system import own_call
 from server.tokens import Tokens
 from server.tracing import Tracer, TracingMissing, tracing
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
-from server.workers.keeping import kept_going
+from server.workers.keeping import ended, kept_going
 from server.workers.premium_following import follow_for_ever
 from server.workers.premium_running import DaskMissing, engine_of, run_premiums_for_ever
 from server.workers.probing import measure, probe_for_ever
@@ -143,13 +143,10 @@ async def _serving(
         background += [kept_going(name, begin) for name, begin in workers.items()]
         yield Running(core, listeners[0], listeners[1])
     finally:
-        tailing.cancel()
-        await asyncio.gather(tailing, return_exceptions=True)
+        await ended([tailing])
         core.feed.end(ShuttingDown())
         await asyncio.gather(*(listener.drain(settings.drain_seconds) for listener in listeners))
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await ended(background)
 
 
 def _workers(

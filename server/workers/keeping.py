@@ -4,7 +4,7 @@ Whatever a worker does is in the database, so beginning again is going on.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import structlog
@@ -27,5 +27,22 @@ async def _keep_going(name: str, begin: Callable[[], Coroutine[Any, Any, None]])
             await begin()
             return
         except Exception as error:
+            if cancelled():
+                return
             log.error("worker_failed", worker=name, error=type(error).__name__, where=where(error))
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+def cancelled() -> bool:
+    """Whether this task was told to end. What it was doing may have made another error of that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Ends tasks. One that took the telling for a failure of what it was doing, and went on, is told again."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)

@@ -32,6 +32,19 @@ LINES = [
 ]
 
 
+AFFILIA = ".venv/bin/affilia "
+"""The command line's lines stand in one block of the README, after the variables that they use."""
+
+EXPORT = re.compile(r"export (\w+)=(\S+)")
+COMMAND_LINES = [
+    line.partition("  #")[0].strip()
+    for block in blocks(Path("README.md"))
+    for line in block.text.splitlines()
+    if line.startswith(AFFILIA)
+]
+VARIABLES = dict(EXPORT.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+
+
 def grpcurl() -> str | None:
     """Where it is, if anywhere."""
     return shutil.which("grpcurl") or shutil.which("grpcurl", path=os.environ.get("GOBIN") or None)
@@ -52,6 +65,27 @@ def sample_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
 def test_there_are_lines_to_run() -> None:
     assert len([line for line in LINES if line.startswith(BUF)]) >= 30
     assert len([line for line in LINES if line.startswith("grpcurl")]) >= 3
+    assert len(COMMAND_LINES) >= 8
+
+
+def test_the_readmes_tour_of_the_command_line_succeeds_in_its_order(sample_server: ServerProcess) -> None:
+    for line in COMMAND_LINES:
+        words = shlex.split(line.removeprefix(AFFILIA))
+        for name, value in VARIABLES.items():
+            words = [word.replace(f"${name}", value) for word in words]
+        command = [sys.executable, "-m", "server", "--address", sample_server.address, *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, bool(done.stdout.strip())) == (0, True), f"{line}\n{done.stdout}{done.stderr}"
+
+
+def test_the_readmes_script_runs_and_gets_an_event(sample_server: ServerProcess) -> None:
+    (script,) = (block.text for block in blocks(Path("README.md")) if block.language == "python")
+    ours = script.replace(PUBLIC, sample_server.address)
+    done = subprocess.run(
+        [sys.executable, "-c", ours], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split()[0].isdigit()
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.rpartition("/")[2].partition(" ")[0])

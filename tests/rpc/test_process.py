@@ -201,7 +201,9 @@ def test_nothing_that_was_sent_reaches_the_log(server: ServerProcess, server_cha
     change.note = "Melusine\0Unverwechselbar"
     with pytest.raises(grpc.RpcError):
         family.submit(change, request_id=new_id())
-    log = server.log.read_text()
+    until = time.monotonic() + 10
+    while "SubmitChangeRequest" not in (log := server.log.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)  # the line is written when the call has ended, which its caller hears a little earlier
     assert "SubmitChangeRequest" in log
     assert "Melusine" not in log
     assert family.primary not in log
