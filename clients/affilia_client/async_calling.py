@@ -9,6 +9,7 @@ import grpc
 import tenacity
 from google.protobuf.message import Message
 
+from affilia_client.cancelling import task_was_cancelled
 from affilia_client.connection import Connection
 from affilia_client.consistency import ConsistencyTokens
 from affilia_client.credentials import AsyncIdentity
@@ -65,7 +66,8 @@ class AsyncCaller:
         except grpc.RpcError as error:
             raise call_failed(error) from None
         except asyncio.CancelledError:
-            _raise_if_ours()
+            if task_was_cancelled():
+                raise
             raise Cancelled(grpc.StatusCode.CANCELLED, "", "the client was closed") from None
         call.answered(response)
         return response
@@ -75,7 +77,7 @@ class AsyncCaller:
         return responses, await _next(responses)
 
     async def _sent(self, call: PreparedCall) -> Any:
-        self._connection.channel  # noqa: B018 (says so where the client is closed)
+        self._connection.check()
         metadata = await self._identity.metadata()
         return self._stub(call.method)(call.request, timeout=call.seconds_left(), metadata=metadata)
 
@@ -95,13 +97,6 @@ async def _next(responses: Any) -> Any:
         raise call_failed(error) from None
     except asyncio.CancelledError as error:
         responses.cancel()
-        _raise_if_ours()
+        if task_was_cancelled():
+            raise
         raise Cancelled(grpc.StatusCode.CANCELLED, "", "the stream was cancelled") from error
-
-
-def _raise_if_ours() -> None:
-    """Within the handling of a CancelledError: raises it where this task was cancelled. grpc.aio says the same where
-    the other side has cancelled the call, or the channel was closed."""
-    task = asyncio.current_task()
-    if task is None or task.cancelling():
-        raise  # noqa: PLE0704 (within the handling)

@@ -69,7 +69,7 @@ class Caller:
         return responses, _next(responses)
 
     def _sent(self, call: PreparedCall) -> Any:
-        self._connection.channel  # noqa: B018 (says so where the client is closed)
+        self._connection.check()
         metadata = self._identity.metadata()
         return self._stub(call.method)(call.request, timeout=call.seconds_left(), metadata=metadata)
 

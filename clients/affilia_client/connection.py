@@ -49,11 +49,15 @@ class Connection(Generic[ChannelType]):
     def channel(self) -> ChannelType:
         """The channel. RuntimeError after the end."""
         with self._lock:
-            if self._closed:
-                raise RuntimeError("the client is closed")
+            self.check()
             if self._channel is None:
                 self._channel = self._opened()
             return self._channel
+
+    def check(self) -> None:
+        """RuntimeError after the end."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
 
     def end(self) -> ChannelType | None:
         """Gives the channel out to be closed, if there is one, and no other after it."""

@@ -20,6 +20,7 @@ import grpc
 
 from affilia.enrollment.v1 import enrollment_event_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
+from affilia_client.cancelling import task_was_cancelled
 from affilia_client.credentials import Metadata
 from affilia_client.errors import CallFailed, Cancelled, Unavailable, call_failed
 from affilia_client.resuming import (
@@ -122,9 +123,7 @@ class EnrollmentSubscription:
                 failed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "nothing was heard")
             except asyncio.CancelledError:
                 self._leave()
-                # grpc.aio says this, too, where the other side has cancelled the call.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+                if task_was_cancelled():
                     raise
                 failed = Cancelled(grpc.StatusCode.CANCELLED, "", "the stream was cancelled")
             except grpc.aio.UsageError as closed:
