@@ -1,13 +1,13 @@
-# Every target says what it is for; `make` alone lists them. The logic is in tools/.
+# Every target has a help text; `make` alone lists them. The logic is in tools/.
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate docs format bench soak wheels typescript lock clean venv-run venv-dev venv-bare
+.PHONY: help setup run test cases check generate docs format bench soak outages wheels release typescript lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-setup: venv-dev ## Make .venv and install everything that is locked (PYTHON=... picks the interpreter)
+setup: venv-dev ## Create .venv with everything in the lock files (choose the interpreter with PYTHON=...)
 
 run: venv-run ## Start the server with an embedded database and a sample book (flags: ARGS="...")
 	@AFFILIA_SAMPLE_BOOK=$${AFFILIA_SAMPLE_BOOK-1} exec $(PYTHON_IN_VENV) -m server serve --dev $(ARGS)
@@ -15,41 +15,47 @@ run: venv-run ## Start the server with an embedded database and a sample book (f
 test: venv-dev ## Run the tests (pytest's flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m pytest $(or $(ARGS),tests)
 
-cases: venv-dev ## Play the JSON cases against a running server (AFFILIA_CASES=folder for others)
+cases: venv-dev ## Run the JSON cases against a server (other cases: AFFILIA_CASES=folder)
 	@$(PYTHON_IN_VENV) -m pytest tests/scenarios/test_cases.py $(ARGS)
 
-check: venv-dev ## Format, lint, types, imports, protos, stale stubs, locks (some: ONLY="types imports")
+check: venv-dev ## Check format, lint, types, imports, protos, stubs, docs, locks (some: ONLY="types imports")
 	@$(PYTHON_IN_VENV) -m tools.check $(ONLY)
 
-generate: venv-dev ## Write generated/ from protos/, and the types of the client's calls
+generate: venv-dev ## Generate the stubs in generated/ and the types of the client's calls from protos/
 	@$(PYTHON_IN_VENV) -m tools.protos generate
 	@$(PYTHON_IN_VENV) -m tools.client_stubs write
 
-docs: venv-dev ## Write docs/reference/ and docs/pictures/ from protos, errors, settings
+docs: venv-dev ## Generate docs/reference/ and docs/pictures/ from protos, errors and settings
 	@$(PYTHON_IN_VENV) -m tools.docs write
 
-format: venv-dev ## Format Python and protos, and mend what Ruff can mend
+format: venv-dev ## Format Python and protos, and apply Ruff's fixes
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format --quiet
 	@.venv/bin/buf format --write protos
 
-bench: venv-dev ## Measure (flags: ARGS="...")
+bench: venv-dev ## Run the benchmarks (flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
 
-soak: venv-dev ## Measure for a long time under load (flags: ARGS="...")
+soak: venv-dev ## Run the long benchmark under load (flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m benchmarks.soak $(ARGS)
 
-wheels: venv-dev ## Build what is published into dist/
+outages: venv-dev ## Freeze, kill and restart servers and PostgreSQL under load (ARGS="minutes")
+	@$(PYTHON_IN_VENV) -m benchmarks.outages $(ARGS)
+
+wheels: venv-dev ## Build the three published wheels into dist/
 	@$(PYTHON_IN_VENV) -m tools.wheels
 
-typescript: venv-dev ## Make the TypeScript stubs and their example in clients/typescript/ (needs node and npm)
+release: venv-dev ## Check, build the wheels, and tag the version of pyproject.toml (without the tag: ARGS=--dry-run)
+	@$(PYTHON_IN_VENV) -m tools.release $(ARGS)
+
+typescript: venv-dev ## Generate TypeScript stubs and build their example in clients/typescript/ (requires node and npm)
 	@$(PYTHON_IN_VENV) -m tools.protos third-party
 	@cd clients/typescript && npm ci --no-audit --no-fund && ../../.venv/bin/buf generate ../.. && npm run build
 
 lock: venv-bare ## Resolve pyproject.toml into the lock files (newer versions: ARGS=--upgrade or ARGS="name name")
 	@$(PYTHON_IN_VENV) -m tools.lock $(ARGS)
 
-clean: ## Remove what was built; the database in .data and .venv stay
+clean: ## Remove build results, but not .venv or the database in .data
 	@rm -rf .build dist
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 

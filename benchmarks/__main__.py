@@ -1,26 +1,52 @@
-"""`make bench`: every measurement, or those named (`make bench ARGS="start reads"`)."""
+"""`make bench`: runs all measurements, or those that are named (`make bench ARGS="start reads"`)."""
 
-import sys
+import argparse
 from collections.abc import Callable
 
-from benchmarks import eligibility, feed, overload, premiums, quotes, reads, recomputes, settling, start, submits
+from benchmarks import (
+    choices,
+    consistency,
+    eligibility,
+    explanations,
+    feed,
+    overload,
+    premiums,
+    quotes,
+    reads,
+    recomputes,
+    search,
+    settling,
+    start,
+    streams,
+    submits,
+)
 
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
     "settling": settling.measure,
+    "choices": choices.measure,
+    "explanations": explanations.measure,
     "reads": reads.measure,
     "submits": submits.measure,
     "recomputes": recomputes.measure,
     "feed": feed.measure,
+    "streams": streams.measure,
     "quotes": quotes.measure,
     "premiums": premiums.measure,
     "eligibility": eligibility.measure,
+    "search": search.measure,
     "overload": overload.measure,
+    "consistency": consistency.measure,
 }
 
 
 def main() -> None:
-    for name in sys.argv[1:] or MEASUREMENTS:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run benchmarks and print their results.")
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(MEASUREMENTS)}; default: all of them")
+    names = parser.parse_args().name
+    if unknown := [name for name in names if name not in MEASUREMENTS]:
+        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    for name in names or MEASUREMENTS:
         print(f"\n== {name}", flush=True)
         MEASUREMENTS[name]()
 

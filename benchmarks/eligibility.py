@@ -1,5 +1,8 @@
-"""Checks: a million members in memory (ARGS="eligibility 1000000"), beside an empty call on the same listener; batches;
-the memory of a member; latency at half the load."""
+"""Measures checks with a million members in memory, compared with an empty call on the same listener.
+
+Also measures batches, memory per member, and latency at half the load. `python -m benchmarks.eligibility 20000` uses
+fewer members.
+"""
 
 import gc
 import resource
@@ -27,7 +30,7 @@ from domain.eligibility.read_model import ReadModel
 from domain.enrollment.decisions import GroupKey
 from domain.identity import group_id
 from domain.membership import MembershipType
-from storage.embedded import EmbeddedPostgres
+from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ROOT, ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.insured import DEDUCTIBLE, PHYSIO, Insured
@@ -64,12 +67,12 @@ def measure(members: str = "1000000") -> None:
 
 
 def _id(number: int) -> UUID:
-    """Spread as real ids are."""
+    """Returns an id that is distributed as random ids are."""
     return UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835) & ((1 << 128) - 1))
 
 
 def _memory(number: int) -> None:
-    """Families of four, everybody with one run and two codes used, the family's beside them."""
+    """Yields families of four, in which everybody has one run and usage of two codes, as does the family."""
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
@@ -95,7 +98,7 @@ def _memory(number: int) -> None:
 
 
 def _fill(url: str, insured: Insured, number: int) -> UUID:
-    """Writes coverage and usage of so many members as the projection would have; answers with one of them."""
+    """Writes coverage and usage of the given number of members, as the projection would. Returns one member."""
     contract, module = UUID(insured.family.contract_id), insured.family.base
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT generation FROM projection_checkpoints WHERE name = 'coverage'").fetchone()
@@ -110,7 +113,7 @@ def _fill(url: str, insured: Insured, number: int) -> UUID:
                 runs.append(f"{generation}\t{policy}\t{member}\t{module}\t{kind}\t[2026-01-01,)\n")
             for code in (DEDUCTIBLE, PHYSIO):
                 for member in (UUID(int=0), *ids):
-                    balances.append(f"{policy}\t2026-01-01\t{code}\t{member}\t5\t1\n")
+                    balances.append(f"{policy}\t2026-01-01\t{code}\t{member}\t5\n")
         for table, lines in (("coverage_policy", policies), ("coverage_run", runs), ("accumulator_balance", balances)):
             with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
                 for start in range(0, len(lines), 50_000):
@@ -169,7 +172,7 @@ def _checks(server: ServerProcess, member: UUID) -> None:
 
 
 def _first_time(ours: str, nothing: str) -> None:
-    """Every member asked for once, so that no answer is remembered; from Python, on both sides."""
+    """Checks every member once, so that no response is cached, with a client and a server in Python."""
     numbers = count(1)
 
     def rate_at(address: str) -> float:
@@ -186,7 +189,7 @@ def _asked(number: int) -> pb.CheckEligibilityRequest:
 
 
 def _milliseconds(stub: EligibilityCheckServiceStub, request: pb.CheckEligibilityRequest) -> float:
-    """The median of some calls in a row."""
+    """Returns the median duration of sequential calls."""
     found = []
     for _ in range(50):
         began = time.perf_counter()

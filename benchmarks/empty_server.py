@@ -1,4 +1,5 @@
-"""An empty call: the product's listener with all its interceptors, in front of a check that does nothing but answer."""
+"""A server for empty calls: the real listener with all interceptors, and a check that immediately returns a fixed
+response."""
 
 import asyncio
 import sys
@@ -8,17 +9,17 @@ import uvloop
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_check_service_pb2_grpc as pb_grpc
-from server import log
-from server.identity.entrances import public_entrance
-from server.identity.policy import ELIGIBILITY_CHECK
-from server.interceptors.limits import Load
+from server.identity.access_policy import ELIGIBILITY_CHECK
+from server.identity.listener_access import public_access
+from server.interceptors.admission import Admission
 from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
+from server.telemetry import log
 
 
 class Nothing(pb_grpc.EligibilityCheckServiceServicer):
-    """Answers with the same message, of the shape and size that it was started with."""
+    """Returns the message with which it was started."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = pb.CheckEligibilityResponse.FromString(answer)
@@ -37,8 +38,8 @@ async def serve(answer: bytes) -> None:
     )
     settings = Settings(listen="127.0.0.1:0", dev=True, log_format="json")
     log.configure(settings)
-    entrance, load = await public_entrance(settings), Load(settings.most_calls)
-    listener = Listener([service], nothing, nothing, settings, entrance, load)
+    access, admission = await public_access(settings), Admission(settings.max_calls)
+    listener = Listener([service], nothing, nothing, settings, access, admission)
     await listener.start(settings.listen)
     print(listener.address, flush=True)
     await asyncio.Event().wait()

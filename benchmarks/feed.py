@@ -1,8 +1,8 @@
-"""The change feed: delay from commit to receipt under a steady flow, into few and many streams; and idle streams.
+"""Measures the change feed: delay from commit to receipt at a constant rate, with few and many streams; and idle
+streams.
 
-The flow comes from a process of its own that writes events of ready revisions straight into the outbox, 20 a
-transaction. One stream is read in Python and timed; the others are drained by h2load (Debian: nghttp2-client), and left
-out where that is missing.
+A separate process writes events of prepared revisions directly into the outbox, 20 per transaction. One stream is read
+and timed in Python. h2load (Debian: nghttp2-client) reads the others; without it, they are omitted.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 
 import grpc
 
-from storage.database import Database
-from storage.embedded import EmbeddedPostgres
 from storage.outbox import sequence
+from storage.postgres.database import Database
+from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.support.calls import Family, admin
 from tests.support.feeds import NOW, watch_request, watching
@@ -41,7 +41,7 @@ WRITE = (
 
 
 def write(url: str, rate: float, seconds: float) -> None:
-    """In a process of its own: so many events a second, evenly; sequenced at once, as any server does."""
+    """Writes events at a constant rate and sequences them immediately, as a server does. Runs in a separate process."""
     asyncio.run(_write(url, rate, seconds))
 
 
@@ -61,7 +61,7 @@ async def _write(url: str, rate: float, seconds: float) -> None:
 
 @contextmanager
 def drained(address: str, streams: int, folder: Path) -> Iterator[None]:
-    """So many more streams, read by h2load."""
+    """Opens additional streams, read by h2load."""
     if not streams:
         yield
         return
@@ -85,7 +85,7 @@ def drained(address: str, streams: int, folder: Path) -> Iterator[None]:
 
 
 def delays(address: str, count: int, deadline: float) -> list[float]:
-    """How old, in milliseconds, each event was when it came, of so many."""
+    """Returns the age of each of a number of events on receipt, in milliseconds."""
     found: list[float] = []
     with grpc.insecure_channel(address) as channel, watching(channel, NOW, seconds=120) as call:
         next(call)
@@ -133,7 +133,7 @@ def idle(server: ServerProcess, streams: int, folder: Path) -> None:
 
 
 def _open_streams(server: ServerProcess) -> int:
-    """Not told by the server: as good as all once its memory stands still for a second."""
+    """Returns a large number if the server's memory is constant for a second, else 0: the server reports no count."""
     first = _memory_bytes(server)
     time.sleep(1)
     return 10**9 if _memory_bytes(server) == first else 0

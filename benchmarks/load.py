@@ -1,4 +1,4 @@
-"""Load from outside Python: h2load, bounded in count, with its figures read."""
+"""Generates load with h2load, for a fixed number of calls, and parses its figures."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ PERCENT_99 = 0.99
 
 
 class H2loadMissing(SystemExit):
-    """Install Debian's nghttp2-client."""
+    """h2load is not installed (Debian: nghttp2-client)."""
 
 
 def h2load(
@@ -25,7 +25,8 @@ def h2load(
     at_once: int = 4,
     per_second: float = 0,
 ) -> tuple[float, float]:
-    """Calls a second, and the 99th percentile of their seconds; `per_second` limits all clients together."""
+    """Returns calls per second and the 99th percentile of their duration in seconds. `per_second` limits the rate of
+    all clients together."""
     program = shutil.which("h2load")
     if program is None:
         raise H2loadMissing("h2load is missing: install Debian's nghttp2-client")
@@ -44,8 +45,8 @@ def h2load(
             text=True,
             check=True,
         )  # fmt: skip
-        told = re.search(r"finished in [^,]+, ([\d.]+) req/s", done.stdout)
-        if told is None or f"{calls} succeeded" not in done.stdout:
+        report = re.search(r"finished in [^,]+, ([\d.]+) req/s", done.stdout)
+        if report is None or f"{calls} succeeded" not in done.stdout:
             raise RuntimeError(done.stdout)
         seconds = sorted(int(line.split("\t")[2]) / 1e6 for line in log.read_text().splitlines())
-    return float(told[1]), seconds[int(len(seconds) * PERCENT_99)]
+    return float(report[1]), seconds[int(len(seconds) * PERCENT_99)]

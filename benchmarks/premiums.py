@@ -1,5 +1,5 @@
-"""Premiums: a family of four over twelve months in process, beside each day priced by itself; and whole portfolios
-through RunPremiums, the ledger written, small and ten times as large. ARGS="premiums 100000" sets the larger one."""
+"""Measures premiums: a family of four over twelve months in process, compared with pricing each day separately; and
+RunPremiums over a portfolio and over one ten times as large. ARGS="premiums 100000" sets the size of the larger one."""
 
 import gc
 import sys
@@ -21,13 +21,14 @@ from domain.days import Days, Span
 from domain.enrollment.decisions import EnrollmentKey
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.premiums.affiliation import InsuredPolicy, terms_of
+from domain.premiums.affiliation import InsuredPolicy
 from domain.premiums.entries import premium_stretches, span_of
 from domain.premiums.months import month_of
+from domain.premiums.pricing_periods import ContractPricing
 from domain.pricing.inquiries import Policy
-from server.cycles import GC_THRESHOLDS
+from server.garbage_collection import GC_THRESHOLDS
 from server.mapping.contract import contract_from_proto
-from storage.embedded import EmbeddedPostgres
+from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.domain.premium_model import owed_by_days
 from tests.rpc.test_costs import EVERYONE, priced_contract
@@ -53,7 +54,7 @@ def measure(policies: str = "100000") -> None:
 
 
 def _contract(family: Family) -> Any:
-    """The base module priced by five years of age, with a tax and the company's half."""
+    """The base module with a price for every five years of age, a tax, and half paid by the company."""
     contract = priced_contract(family)
     grid = contract.versions[0].modules[0].pricing.age_grid
     del grid.standard[:]
@@ -76,9 +77,9 @@ def _in_process() -> None:
         contract = contract_from_proto(_contract(Family(channel)))
     random, base = Random(1), contract.versions[0].modules[0].module_id
     families = [_family(random, contract, base, n) for n in range(IN_PROCESS)]
-    terms = terms_of(contract, span_of(FIRST, LAST))
+    pricing = ContractPricing(contract, span_of(FIRST, LAST))
     began = time.process_time()
-    stretches = sum(len(list(premium_stretches(family, terms))) for family in families)
+    stretches = sum(len(list(premium_stretches(family, pricing))) for family in families)
     policies = IN_PROCESS / (time.process_time() - began)
     began = time.process_time()
     for family in families[:BY_DAYS]:
@@ -102,7 +103,7 @@ def _family(random: Random, contract: Any, module: UUID, number: int) -> Insured
 
 
 def _portfolio(policies: int) -> float:
-    """Policies a second of the first run, on a fresh database."""
+    """Returns the policies per second of the first run on a new database."""
     with TemporaryDirectory() as folder:
         postgres = EmbeddedPostgres.start(Path(folder) / "database")
         server = ServerProcess(Path(folder), "--database-url", postgres.url)
@@ -126,7 +127,7 @@ def _portfolio(policies: int) -> float:
 
 
 def _everybody(family: Family) -> list[change_request_pb2.ScopedChange]:
-    """The primary, a partner and two children, on the base module."""
+    """A primary, a partner and two children on the base module."""
     changes = []
     types = membership_type_pb2.MembershipType
     for kind, member, born in (
@@ -146,7 +147,7 @@ def _everybody(family: Family) -> list[change_request_pb2.ScopedChange]:
 
 
 def _run(channel: grpc.Channel, family: Family) -> tuple[float, int]:
-    """Policies a second, and how many entries were added."""
+    """Returns policies per second, and the number of entries added."""
     asked = pb.RunPremiumsRequest(
         request_id=new_id(), contract_id=family.contract_id, months=months("2026-01", "2026-12")
     )

@@ -1,6 +1,6 @@
-"""GetEnrollmentGroup as of now and as of a revision, of a group with one and with many revisions.
+"""Measures GetEnrollmentGroup as of now and as of a revision, for groups with one revision and with many.
 
-Beside it, in the same run: a health check, the nearest thing to an empty call that the same server answers.
+For comparison, the same run measures a health check, which is almost an empty call.
 """
 
 from functools import partial

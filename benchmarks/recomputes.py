@@ -1,4 +1,4 @@
-"""Recomputes of a contract's groups with nothing to change, through the queue, until none waits."""
+"""Measures recomputes of all groups of a contract that change nothing, from the queue until none is waiting."""
 
 import time
 

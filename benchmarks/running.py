@@ -1,4 +1,4 @@
-"""A server to measure, in a process of its own, and callers that keep it busy for a bounded time."""
+"""Starts a server to measure in a separate process, and callers that keep it busy for a fixed time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,22 +10,23 @@ from tempfile import TemporaryDirectory
 import grpc
 
 from tests.conftest import ServerProcess
+from tests.support.channels import connected_to
 
 SECONDS = 5.0
 
 
 @contextmanager
 def a_server() -> Iterator[tuple[ServerProcess, grpc.Channel]]:
-    """A fresh server on an embedded database, and a channel to it."""
+    """Starts a new server on an embedded database, and opens a channel to it, which retries calls that it rejects."""
     with TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder))
-        with grpc.insecure_channel(server.address) as channel:
+        with connected_to(server.address) as channel:
             yield server, channel
         server.stop()
 
 
 def calls_per_second(call: Callable[[int], object], callers: int, seconds: float = SECONDS) -> float:
-    """How many calls a second some callers get answered, each waiting for its answer before the next."""
+    """Returns the calls per second of several callers, each of which waits for its response before the next call."""
     until = time.perf_counter() + seconds
 
     def work(caller: int) -> int:

@@ -1,4 +1,5 @@
-"""The engine alone: one group with 10 members, 20 modules, 50 decisions and 10 contract versions, replayed."""
+"""Measures the engine alone: one group with 10 members, 20 modules, 50 decisions and 10 contract versions, is
+replayed."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""`make soak`: the server is killed again and again under load; nothing acknowledged may be lost, nothing doubled.
+"""`make soak`: kills the server repeatedly under load. No acknowledged write may be lost or stored twice.
 
 The number of kills is the first argument (default 20). Seed and totals are printed; a run with too little traffic is
 not a success. kill -9 does not test a power cut.
@@ -38,7 +38,8 @@ def main() -> None:
 
 
 def _until_killed(folder: Path, ids: list[dict[str, str]], draw: random.Random) -> set[str]:
-    """Serves, submits from one thread a family, and kills the server after a while; which requests were answered."""
+    """Starts a server, submits from one thread per family, and kills the server after a while. Returns the
+    acknowledged requests."""
     server = ServerProcess(folder)
     acknowledged: set[str] = set()
     with grpc.insecure_channel(server.address) as channel:
@@ -69,7 +70,7 @@ def _submit_for_ever(family: Family, acknowledged: set[str]) -> None:
 
 
 def _lost(folder: Path, ids: list[dict[str, str]], acknowledged: set[str]) -> set[str]:
-    """The acknowledged requests that are not stored exactly once."""
+    """Returns the acknowledged requests that are not stored exactly once."""
     server = ServerProcess(folder)
     stored: list[str] = []
     with grpc.insecure_channel(server.address) as channel:

@@ -1,4 +1,4 @@
-"""From the command to the first answered call: on a new data directory, and on existing data."""
+"""Measures the time from the command to the first response: with a new data directory, and with existing data."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The countries of the world: ISO 3166-1 alpha-2 codes. Data only."""
+"""ISO 3166-1 alpha-2 country codes."""
 
 from typing import Final
 
@@ -258,5 +258,5 @@ COUNTRY_CODES: Final = frozenset(
 
 
 def is_country(code: str) -> bool:
-    """Whether a code is an ISO 3166-1 alpha-2 country."""
+    """Returns whether a code is an ISO 3166-1 alpha-2 country."""
     return code in COUNTRY_CODES

@@ -1,6 +1,6 @@
-"""Currencies: ISO 4217 codes and how many decimal digits their minor unit has. Data only.
+"""Currencies: ISO 4217 codes and the number of decimal digits of their minor units.
 
-Money without a country (funds, metals, testing codes) and currencies that are no longer legal tender are left out.
+Codes without a country (funds, metals, testing) and currencies that are no longer legal tender are left out.
 """
 
 from typing import Final
@@ -25,9 +25,17 @@ MINOR_DIGITS: Final = {
     for digits, codes in ((0, _WITHOUT_MINOR_UNIT), (2, _IN_HUNDREDTHS), (3, _IN_THOUSANDTHS))
     for code in codes.split()
 }
-"""Decimal digits of each currency's minor unit."""
+"""The number of decimal digits of each currency's minor unit."""
 
 
 def is_currency(code: str) -> bool:
-    """Whether a code is a currency of ISO 4217."""
+    """Returns whether a code is an ISO 4217 currency."""
     return code in MINOR_DIGITS
+
+
+def amount_in_words(minor: int, code: str) -> str:
+    """Returns an amount in major units with its currency, such as "1250.00 EUR"."""
+    digits = MINOR_DIGITS.get(code, 0)
+    whole, rest = divmod(abs(minor), 10**digits)
+    fraction = f".{rest:0{digits}}" if digits else ""
+    return f"{'-' if minor < 0 else ''}{whole}{fraction} {code}".rstrip()

@@ -1,8 +1,7 @@
-"""Days: spans and sets of days, the ground floor on which rules, coverage and premiums are computed.
+"""Days, spans of days, and sets of days. Rules, coverage and premiums are all computed with them.
 
 A day is its ordinal in the proleptic Gregorian calendar (`date.toordinal()`), so that all algebra is on integers. Spans
-are half-open inside; first and last days, inclusive, appear only in texts and on the wire. Values that change over
-days stand in `timelines.py`.
+are half-open here. First and last days, both inclusive, only appear in texts and on the wire.
 """
 
 from calendar import monthrange
@@ -15,30 +14,30 @@ Day = int
 """An ordinal: 1 is 0001-01-01."""
 
 UNBOUNDED_START: Final[Day] = -(2**31)
-"""The start of what has no first day. No date reaches it."""
+"""The start of a span without a first day. It is before every date."""
 
 UNBOUNDED_END: Final[Day] = 2**31 - 1
-"""The end of what has no last day. No date reaches it: what ends on 9999-12-31 ends before."""
+"""The end of a span without a last day. It is after every date: a span that ends on 9999-12-31 has an earlier end."""
 
 
 _FIRST_DAY, _LAST_DAY = date.min.toordinal(), date.max.toordinal()
 
 
 class SpanEndsBeforeItBegins(ValueError):
-    """A last day precedes its first."""
+    """A span's last day precedes its first day."""
 
 
 class BeyondTheCalendar(ValueError):
-    """A computed date lies after 9999-12-31."""
+    """A computed date is after 9999-12-31."""
 
 
 def to_day(day: date) -> Day:
-    """The ordinal of a date."""
+    """Returns the ordinal of a date."""
     return day.toordinal()
 
 
 def to_date(day: Day) -> date:
-    """The date of an ordinal; not of an unbounded end."""
+    """Returns the date of an ordinal, which must not be unbounded."""
     return date.fromordinal(day)
 
 
@@ -50,7 +49,9 @@ class Span(NamedTuple):
 
     @classmethod
     def between(cls, first_on: date | None, last_on: date | None) -> "Span":
-        """From a first to a last day, both inclusive; None: unbounded. Raises SpanEndsBeforeItBegins."""
+        """Returns the span from a first to a last day, both inclusive; None is unbounded. Raises
+        SpanEndsBeforeItBegins.
+        """
         start = UNBOUNDED_START if first_on is None else first_on.toordinal()
         end = UNBOUNDED_END if last_on is None else last_on.toordinal() + 1
         if end <= start:
@@ -68,12 +69,12 @@ class Span(NamedTuple):
         return None if self.end == UNBOUNDED_END else date.fromordinal(self.end - 1)
 
     def holds(self, day: Day) -> bool:
-        """Whether a day lies in the span."""
+        """Returns whether the span contains a day."""
         return self.start <= day < self.end
 
     @property
     def num_days(self) -> int:
-        """How many days a bounded span has."""
+        """The number of days. Raises ValueError if the span is unbounded."""
         if self.start == UNBOUNDED_START or self.end == UNBOUNDED_END:
             raise ValueError(f"{self} is unbounded")
         return self.end - self.start
@@ -83,30 +84,33 @@ class Span(NamedTuple):
 
 
 class Days:
-    """An immutable set of days: sorted spans that neither share a day nor touch. Equal sets are equal values."""
+    """An immutable set of days: sorted spans that neither overlap nor touch. Equal sets are equal values."""
 
     __slots__ = ("spans",)
     spans: tuple[Span, ...]
 
     def __init__(self, spans: tuple[Span, ...]) -> None:
-        """Of spans that are normalised already; anything else goes through `of`."""
+        """Creates a set from spans that are already sorted and merged. Use `of` for any others."""
         self.spans = spans
 
     @classmethod
     def of(cls, *spans: Span) -> "Days":
-        """Of spans in any order, which may share days."""
+        """Returns the set of the days of any spans, in any order, which can overlap."""
         if len(spans) == 1:
             return cls(spans)
         return cls(_merged(sorted(spans))) if spans else NO_DAYS
 
     @classmethod
     def of_day(cls, day: Day) -> "Days":
-        """A single day."""
+        """Returns the set with a single day."""
         return cls((Span(day, day + 1),))
 
     @classmethod
     def between(cls, first_on: date | None, last_on: date | None) -> "Days":
-        """One span, first and last day inclusive; None: unbounded. Raises SpanEndsBeforeItBegins."""
+        """Returns the set of the days from a first to a last day, both inclusive. None: unbounded.
+
+        Raises SpanEndsBeforeItBegins.
+        """
         return cls((Span.between(first_on, last_on),))
 
     def __or__(self, other: "Days") -> "Days":
@@ -155,7 +159,7 @@ class Days:
                 k += 1
             if at < end:
                 left.append(Span(at, end))
-        # Nothing is left of an open end but what lies beyond the calendar: that is no day.
+        # The remainder of an unbounded end can be outside the calendar, where there are no days.
         if left and left[-1][0] > _LAST_DAY:
             left.pop()
         if left and left[0][1] <= _FIRST_DAY:
@@ -163,11 +167,11 @@ class Days:
         return Days(tuple(left)) if left else NO_DAYS
 
     def __invert__(self) -> "Days":
-        """All days but these; unbounded where these are not."""
+        """Returns all other days; unbounded where these are not."""
         return ALL_DAYS - self
 
     def __le__(self, other: "Days") -> bool:
-        """Whether every day of these is one of the others."""
+        """Returns whether the other set contains every day of this one."""
         return not self - other
 
     def __bool__(self) -> bool:
@@ -186,29 +190,29 @@ class Days:
         return f"Days({', '.join(map(str, self.spans))})"
 
     def run_holding(self, day: Day) -> Span | None:
-        """The run that a day lies in; None where it is not one of these."""
+        """Returns the span that contains a day; None if there is none."""
         return next((span for span in self.spans if span.start <= day < span.end), None)
 
     def holds(self, day: Day) -> bool:
-        """Whether a day is one of these."""
+        """Returns whether the set contains a day."""
         return self.run_holding(day) is not None
 
     @property
     def first(self) -> Day:
-        """The first day, or UNBOUNDED_START. Raises ValueError where there is none."""
+        """The first day, or UNBOUNDED_START. Raises ValueError if the set is empty."""
         return self.hull.start
 
     @property
     def last(self) -> Day:
-        """The last day, inclusive, or UNBOUNDED_END. Raises ValueError where there is none."""
+        """The last day, inclusive, or UNBOUNDED_END. Raises ValueError if the set is empty."""
         end = self.hull.end
         return end if end == UNBOUNDED_END else end - 1
 
     @property
     def hull(self) -> Span:
-        """From the first to the last day, without gaps. Raises ValueError where there is none."""
+        """The span from the first to the last day, without gaps. Raises ValueError if the set is empty."""
         if not self.spans:
-            raise ValueError("no days have no first and no last one")
+            raise ValueError("an empty set has no first and last day")
         return Span(self.spans[0].start, self.spans[-1].end)
 
 
@@ -218,7 +222,7 @@ ALL_DAYS: Final = Days(_EVERYTHING)
 
 
 def _merged(in_order: list[Span]) -> tuple[Span, ...]:
-    """Sorted spans with those that share a day or touch made one."""
+    """Returns sorted spans with those that overlap or touch merged."""
     merged: list[Span] = []
     start, end = in_order[0]
     for span in in_order[1:]:
@@ -232,12 +236,12 @@ def _merged(in_order: list[Span]) -> tuple[Span, ...]:
 
 
 def union(sets: Iterable[Days]) -> Days:
-    """The days of at least one set; none of none."""
+    """Returns the days that are in at least one set; no days without sets."""
     return Days.of(*chain.from_iterable(days.spans for days in sets))
 
 
 def intersection(sets: Iterable[Days]) -> Days:
-    """The days of every set; all days of none."""
+    """Returns the days that are in every set; all days without sets."""
     common = ALL_DAYS
     for days in sets:
         common &= days
@@ -245,7 +249,7 @@ def intersection(sets: Iterable[Days]) -> Days:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day of the month, or the last one of a shorter month. Raises BeyondTheCalendar."""
+    """Returns the same day of another month, or the last day of a shorter month. Raises BeyondTheCalendar."""
     years, month = divmod(day.month - 1 + months, 12)
     year = day.year + years
     if year > date.max.year:
@@ -254,9 +258,9 @@ def add_months(day: date, months: int) -> date:
 
 
 def birthday_on(born_on: date, years: int) -> date:
-    """The day on which somebody completes so many years; for those born on 29 February 1 March in common years.
+    """Returns the day on which a person completes a number of years.
 
-    Raises BeyondTheCalendar.
+    For people born on 29 February, that is 1 March in common years. Raises BeyondTheCalendar.
     """
     year = born_on.year + years
     if year > date.max.year:
@@ -268,14 +272,15 @@ def birthday_on(born_on: date, years: int) -> date:
 
 
 def completed_years(born_on: date, on: date) -> int:
-    """The age on a day, never below 0."""
+    """Returns the completed years on a day, at least 0."""
     return max(0, on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day)))
 
 
 def days_aged(born_on: date, min_years: int | None, max_years: int | None) -> Days:
-    """The days, from the date of birth on, on which completed years are at least `min_years` and below `max_years`.
+    """Returns the days, from the date of birth on, on which completed years are at least `min_years` and below
+    `max_years`.
 
-    Unset bounds restrict nothing; an age that the calendar does not reach is never reached.
+    None: no bound. An age beyond the end of the calendar is never reached.
     """
     start = _reaches(born_on, min_years or 0)
     end = UNBOUNDED_END if max_years is None else _reaches(born_on, max_years)

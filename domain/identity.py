@@ -1,7 +1,6 @@
-"""Identifiers that are derived, so that they survive every rebuild and every restore.
+"""Derived identifiers, which stay the same after a rebuild or a restore.
 
-All UUIDv5 of the product are made here: in a namespace of ours, of the canonical texts of their parts joined by "/"
-(`premiums.md`).
+All UUIDv5 of the product are created here: in our own namespace, from the texts of their parts joined by "/".
 """
 
 from hashlib import sha1
@@ -12,25 +11,25 @@ NAMESPACE = UUID("6c0a7d1e-3f52-5b0e-9d2b-0f6a1c7e8d4b")
 _PREFIX = NAMESPACE.bytes
 _FREE = ~(0xF << 76 | 0x3 << 62)
 _MARKED = 0x5 << 76 | 0x2 << 62
-"""The bits that say the version and the variant; `uuid.uuid5` does the same, in twice the time."""
+"""The bits for version and variant. `uuid.uuid5` sets the same bits, but takes twice as long."""
 
 
 def derived_id(*parts: UUID | str) -> UUID:
-    """The UUIDv5 of some parts, in order."""
+    """Returns the UUIDv5 of some parts, in order."""
     digest = sha1(_PREFIX + "/".join(map(str, parts)).encode(), usedforsecurity=False).digest()
     return UUID(int=int.from_bytes(digest[:16]) & _FREE | _MARKED)
 
 
 def group_id(contract_id: UUID, primary_id: UUID) -> UUID:
-    """The enrollment group of a primary under a contract; it exists from its first stored request on."""
+    """Returns the id of the group of a primary under a contract. The group exists from its first stored request on."""
     return derived_id(contract_id, primary_id)
 
 
 def enrollment_id(group: UUID, member_id: UUID, module_id: UUID) -> UUID:
-    """One member on one module within one group, however often the days change."""
+    """Returns the id of a member's enrollment on a module in a group; it stays the same when the days change."""
     return derived_id(group, member_id, module_id)
 
 
 def slot_id(contract_id: UUID, module_id: UUID, slot: str | None) -> UUID:
-    """What a member can hold one module of at a time; a module without a slot is a slot of its own."""
+    """Returns the id of a slot. A module without a slot is a slot of its own."""
     return derived_id(contract_id, "slot", slot) if slot else module_id

@@ -1,7 +1,6 @@
-"""Members, and what is true of them over spans of days.
+"""Members and their facts over spans of days.
 
-A member's facts are a value: recording replaces the timeline of one kind of fact. Who stores them, and since when
-they are known, is left to storage.
+A member's facts are a value: recording replaces all facts of one kind. Storage keeps who recorded them, and when.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +33,18 @@ class HealthRegime(StrEnum):
     ALSACE_MOSELLE = "ALSACE_MOSELLE"
 
 
+class FactKind(StrEnum):
+    """Kinds of facts. SALARY is part of EMPLOYMENT, but a rule can lack it alone."""
+
+    DATE_OF_BIRTH = "DATE_OF_BIRTH"
+    ADDRESS = "ADDRESS"
+    EMPLOYMENT = "EMPLOYMENT"
+    SALARY = "SALARY"
+    ATTRIBUTE = "ATTRIBUTE"
+    HEALTH_REGIME = "HEALTH_REGIME"
+    """No rule depends on it, but prices can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     days: Span
@@ -49,7 +60,7 @@ class Salary:
 
 @dataclass(frozen=True, slots=True)
 class Employment:
-    """Work for one employer on unchanged terms."""
+    """A job with one employer, with unchanged status and salary."""
 
     days: Span
     employer_id: str
@@ -72,14 +83,16 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """The date of birth as a fact of its own; None clears it."""
+    """The date of birth. None clears it."""
 
     born_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything known of a member. Each timeline is in order of time; an empty one says that nothing is known."""
+    """Everything known about a member. Items of each kind are in order of time; an empty tuple means that nothing is
+    known.
+    """
 
     born_on: date | None = None
     addresses: tuple[Address, ...] = ()
@@ -87,7 +100,7 @@ class Facts:
     health_regimes: tuple[HealthRegimeSpan, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     erased_on: date | None = None
-    """When everything was erased; nothing else is known then."""
+    """The day on which all facts were erased. If it is set, no other fact is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +124,46 @@ class Attributes:
 
 
 FactTimeline = Birth | Addresses | Employments | HealthRegimes | Attributes
-"""The whole timeline of one kind of fact."""
+"""All facts of one kind."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identifier:
+    """The id of a member in another system. Only one member has it."""
+
+    system: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """A member with their facts. `identifiers` are ordered by system and value."""
+
     member_id: UUID
     kind: MemberKind
     display_name: str
     facts: Facts
+    identifiers: tuple[Identifier, ...] = ()
+
+
+def identifier_violations(identifiers: Sequence[Identifier]) -> list[FieldViolation]:
+    """Returns the violations of a member's identifiers, which may be in any order."""
+    violations: list[FieldViolation] = []
+    first: dict[Identifier, int] = {}
+    for i, identifier in enumerate(identifiers):
+        path = f"identifiers[{i}]"
+        for field, text in (("system", identifier.system), ("value", identifier.value)):
+            if not text.isprintable() or text != text.strip():
+                description = "must be printable characters without leading or trailing spaces"
+                violations.append(FieldViolation(f"{path}.{field}", description))
+        if identifier in first:
+            violations.append(FieldViolation(path, f"must not be the same as identifiers[{first[identifier]}]"))
+        first.setdefault(identifier, i)
+    return violations
 
 
 def with_facts(facts: Facts, timeline: FactTimeline) -> Facts:
-    """What is known after the timeline of one kind of fact has been replaced, in order of time."""
+    """Returns the facts after all facts of one kind have been replaced, in order of time."""
     match timeline:
         case Birth(born_on):
             return replace(facts, born_on=born_on)
@@ -138,7 +178,7 @@ def with_facts(facts: Facts, timeline: FactTimeline) -> Facts:
 
 
 def timeline_violations(timeline: FactTimeline) -> list[FieldViolation]:
-    """What is wrong with a timeline: spans of one kind (and name, or employer) that share a day, unknown codes."""
+    """Returns the violations of facts of one kind: spans that share a day, per name or employer, and unknown codes."""
     match timeline:
         case Birth():
             return []
@@ -146,7 +186,10 @@ def timeline_violations(timeline: FactTimeline) -> list[FieldViolation]:
             return [
                 *_shared_days("addresses", addresses, [""] * len(addresses)),
                 *(
-                    FieldViolation(f"addresses.items[{i}].country_code", f"{a.country_code} is not an ISO 3166 code")
+                    FieldViolation(
+                        f"addresses.items[{i}].country_code",
+                        f"must be an ISO 3166-1 alpha-2 country code, got {a.country_code}",
+                    )
                     for i, a in enumerate(addresses)
                     if not is_country(a.country_code)
                 ),
@@ -167,11 +210,11 @@ def _shared_days(
     items: Sequence[Address | Employment | HealthRegimeSpan | Attribute],
     names: Sequence[str],
 ) -> Iterator[FieldViolation]:
-    """Each item that begins before an earlier one of the same name ends, in order of time."""
+    """Yields each item that starts before an earlier one with the same name ends."""
     in_order = sorted(range(len(items)), key=lambda i: (names[i], items[i].days))
     for earlier, later in pairwise(in_order):
         if names[earlier] == names[later] and items[later].days.start < items[earlier].days.end:
-            yield FieldViolation(f"{kind}.items[{later}].days", f"shares days with {kind}.items[{earlier}]")
+            yield FieldViolation(f"{kind}.items[{later}].days", f"must not share days with {kind}.items[{earlier}]")
 
 
 def _unknown_currencies(employments: Iterable[Employment]) -> Iterator[FieldViolation]:
@@ -179,5 +222,5 @@ def _unknown_currencies(employments: Iterable[Employment]) -> Iterator[FieldViol
         if employment.salary and not is_currency(employment.salary.currency_code):
             yield FieldViolation(
                 f"employments.items[{i}].salary.currency_code",
-                f"{employment.salary.currency_code} is not an ISO 4217 code",
+                f"must be an ISO 4217 currency code, got {employment.salary.currency_code}",
             )

@@ -1,10 +1,10 @@
-"""As what somebody belongs to a group, and what they pay as: one closed list for the whole product."""
+"""Membership types: the role in which a person belongs to a group, for the whole product."""
 
 from enum import StrEnum
 
 
 class MembershipType(StrEnum):
-    """In spec order: the order in which the members of a policy are priced (`pricing.md`)."""
+    """Values are in spec order, the order in which the members of a policy are priced."""
 
     PRIMARY = "PRIMARY"
     PARTNER = "PARTNER"

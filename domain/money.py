@@ -1,17 +1,26 @@
-"""Exact money: whole numbers of minor units, rounded by a named strategy. No floats anywhere.
+"""Exact money: integers in minor units, rounded by a named strategy. There are no floats.
 
-Currencies stand in `currencies.py`; what is priced, in `domain/pricing`.
+Currencies are in `currencies.py`.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
 from fractions import Fraction
 
+MAX_MINOR = 2**63 - 1
+"""The largest amount that messages and the database hold. Larger sums are computed exactly and reported as errors."""
+
+MAX_MONTHLY_MINOR = 10**13
+"""The largest monthly cost of one person on one module, with taxes, that a contract can lead to.
+
+It is small enough that the totals of policies and portfolios stay below `MAX_MINOR`.
+"""
+
 
 class Rounding(StrEnum):
-    """How an exact amount becomes a whole number (`pricing.md`, R(x)).
+    """How an exact amount is rounded to an integer.
 
-    ARITHMETIC: halves away from zero. BANKERS: halves to the even neighbour.
+    ARITHMETIC rounds halves away from zero, BANKERS to the even neighbour.
     """
 
     ARITHMETIC = "ARITHMETIC"
@@ -19,7 +28,7 @@ class Rounding(StrEnum):
 
 
 def round_ratio(numerator: int, denominator: int, rounding: Rounding) -> int:
-    """The whole number nearest to a ratio; the denominator is positive."""
+    """Returns the integer nearest to a ratio. The denominator must be positive."""
     floor, rest = divmod(numerator, denominator)
     twice = 2 * rest
     if twice < denominator:
@@ -32,20 +41,20 @@ def round_ratio(numerator: int, denominator: int, rounding: Rounding) -> int:
 
 
 def round_fraction(amount: Fraction, rounding: Rounding) -> int:
-    """The whole number nearest to an exact amount."""
+    """Returns the integer nearest to an exact amount."""
     return round_ratio(amount.numerator, amount.denominator, rounding)
 
 
 def basis_points(amount: int, rate_bp: int, rounding: Rounding) -> int:
-    """So many ten-thousandths of an amount, rounded."""
+    """Returns a rate, in ten-thousandths, of an amount, rounded."""
     return round_ratio(amount * rate_bp, 10_000, rounding)
 
 
 def largest_remainder(numerators: Sequence[int], divisor: int, rounding: Rounding) -> list[int]:
-    """Whole parts that add up exactly to the rounded sum of exact shares, in their order (`premiums.md`).
+    """Returns integers that add up exactly to the rounded sum of exact shares, in their order.
 
-    The shares are numerators by a common positive divisor. Each first gets its floor; the missing units go one each to
-    the largest fractional parts, ties to the earlier.
+    The shares are `numerators` divided by a common positive divisor. Each is rounded down first. The missing units are
+    given to the largest fractional parts, one each; earlier shares win ties.
     """
     parts = [numerator // divisor for numerator in numerators]
     missing = round_ratio(sum(numerators), divisor, rounding) - sum(parts)

@@ -1,4 +1,4 @@
-"""Errors on the wire: the one table from reason to status, and the details that programs act on."""
+"""Errors on the wire: the status of each reason, and the details that programs act on."""
 
 from collections.abc import Iterable
 
@@ -12,15 +12,16 @@ from domain.errors import DomainError, FieldViolation, Reason, RequestMalformed
 DOMAIN = "affilia"
 STATUS_DETAILS = "grpc-status-details-bin"
 
-MOST_MESSAGE_BYTES = 400
-MOST_VIOLATION_BYTES = 3600
-"""An error travels in trailers, and callers refuse more than 8 KiB of those: they would be told RESOURCE_EXHAUSTED
-instead of the error. The message is there twice, once percent-encoded (at worst three bytes for one); details may be in
-base64 (four for three)."""
+MAX_MESSAGE_BYTES = 400
+MAX_VIOLATION_BYTES = 3600
+"""An error is sent in trailers, which clients limit to 8 KiB: beyond that, they report RESOURCE_EXHAUSTED instead of
+the error. The message is sent twice, once percent-encoded (up to three bytes for one), and details can be in base64
+(four bytes for three)."""
 
 STATUS: dict[Reason, StatusCode] = {
     Reason.REQUEST_MALFORMED: StatusCode.INVALID_ARGUMENT,
     Reason.TOKEN_INVALID: StatusCode.INVALID_ARGUMENT,
+    Reason.TOKEN_OF_ANOTHER_HISTORY: StatusCode.FAILED_PRECONDITION,
     Reason.CONTRACT_UNKNOWN: StatusCode.NOT_FOUND,
     Reason.MODULE_UNKNOWN: StatusCode.NOT_FOUND,
     Reason.MEMBER_UNKNOWN: StatusCode.NOT_FOUND,
@@ -36,6 +37,7 @@ STATUS: dict[Reason, StatusCode] = {
     Reason.ETAG_MISMATCH: StatusCode.ABORTED,
     Reason.WRITE_CONFLICT: StatusCode.ABORTED,
     Reason.DATABASE_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.FEED_BEHIND: StatusCode.UNAVAILABLE,
     Reason.SHUTTING_DOWN: StatusCode.UNAVAILABLE,
     Reason.OVERLOADED: StatusCode.RESOURCE_EXHAUSTED,
     Reason.TOO_LATE: StatusCode.DEADLINE_EXCEEDED,
@@ -48,6 +50,7 @@ STATUS: dict[Reason, StatusCode] = {
     Reason.NOBODY_COVERED: StatusCode.FAILED_PRECONDITION,
     Reason.NO_MODULES: StatusCode.FAILED_PRECONDITION,
     Reason.PRICE_MISSING: StatusCode.FAILED_PRECONDITION,
+    Reason.AMOUNT_TOO_LARGE: StatusCode.FAILED_PRECONDITION,
     Reason.ENGINE_PARAMETER_MISSING: StatusCode.FAILED_PRECONDITION,
     Reason.PREMIUM_ENTRY_UNKNOWN: StatusCode.NOT_FOUND,
     Reason.PREMIUM_RUN_UNKNOWN: StatusCode.NOT_FOUND,
@@ -65,11 +68,16 @@ STATUS: dict[Reason, StatusCode] = {
     Reason.METHOD_UNKNOWN: StatusCode.UNIMPLEMENTED,
     Reason.MEMBER_STILL_COVERED: StatusCode.FAILED_PRECONDITION,
     Reason.MEMBER_ERASED: StatusCode.FAILED_PRECONDITION,
+    Reason.PERIODS_IN_USE: StatusCode.FAILED_PRECONDITION,
+    Reason.IDENTIFIER_TAKEN: StatusCode.ALREADY_EXISTS,
+    Reason.CAPABILITY_UNKNOWN: StatusCode.INVALID_ARGUMENT,
+    Reason.RECOMPUTE_UNKNOWN: StatusCode.NOT_FOUND,
 }
 
 RETRY_AFTER_SECONDS: dict[Reason, float] = {
     Reason.WRITE_CONFLICT: 0.1,
     Reason.DATABASE_UNAVAILABLE: 1.0,
+    Reason.FEED_BEHIND: 1.0,
     Reason.PROJECTION_BEHIND: 0.2,
     Reason.SHUTTING_DOWN: 0.1,
     Reason.OVERLOADED: 0.5,
@@ -77,57 +85,60 @@ RETRY_AFTER_SECONDS: dict[Reason, float] = {
 }
 
 
-class TooLate(DomainError):
-    reason = Reason.TOO_LATE
-
-    def __init__(self) -> None:
-        super().__init__("The call took longer than its deadline; a write may have been done: repeat it.")
-
-
 class Unauthenticated(DomainError):
-    """The sentence says what is wrong with the credentials, never what they hold."""
+    """The credentials are missing or invalid. The sentence says what is wrong with them, never their content."""
 
     reason = Reason.UNAUTHENTICATED
 
 
 class NotAllowed(DomainError):
-    """The same answer whether what was asked for exists or not."""
+    """The caller is not allowed to do this. The response is the same whether or not the requested object exists."""
 
     reason = Reason.NOT_ALLOWED
 
     def __init__(self, scope: str = "") -> None:
-        """`scope`: the one that a service lacks."""
-        needs = f"; it needs the scope {scope}" if scope else ", or not with what the request names"
-        super().__init__(f"The caller may not do this{needs}.", **({"scope": scope} if scope else {}))
+        """`scope` is the scope that a service lacks."""
+        needs = f"It needs the scope {scope}." if scope else "Its role doesn't allow this method with these ids."
+        super().__init__(f"The caller is not allowed to do this. {needs}", **({"scope": scope} if scope else {}))
 
 
 class TooManyOfCaller(DomainError):
-    """One caller has as much open as anyone may; the others are not to wait for it."""
+    """The caller has reached a limit that applies to each caller."""
 
     reason = Reason.OVERLOADED
 
-    def __init__(self, what: str, most: int) -> None:
-        super().__init__(f"The caller has {most} {what} open, the most that one may; end some first.", most=str(most))
+    def __init__(self, what: str, maximum: int) -> None:
+        super().__init__(
+            f"The caller has {maximum} open {what}, which is the maximum. End some of them, then retry.",
+            max=str(maximum),
+        )
+
+
+class TooManyHealthWatches(DomainError):
+    reason = Reason.OVERLOADED
+
+    def __init__(self) -> None:
+        super().__init__("Too many health watches are open. Retry after the delay in RetryInfo, or call Check.")
 
 
 class MethodUnknown(DomainError):
     reason = Reason.METHOD_UNKNOWN
 
     def __init__(self) -> None:
-        super().__init__("This listener has no such method.")
+        super().__init__("This listener does not serve this method.")
 
 
 class Defect(DomainError):
-    """Something that we did wrong; tells the caller nothing but under which id it is logged."""
+    """A defect in the server. The caller only receives the id under which the defect is logged."""
 
     reason = Reason.DEFECT
 
     def __init__(self, call_id: str) -> None:
-        super().__init__("This is a defect of the server; the call's id finds it in the log.", call_id=call_id)
+        super().__init__("Internal server error. The server's log has the details under call_id.", call_id=call_id)
 
 
 def status_of(error: DomainError) -> status_pb2.Status:
-    """The whole status of an error: ErrorInfo always, BadRequest and RetryInfo where they apply."""
+    """Returns the status of an error with its details: ErrorInfo, and BadRequest and RetryInfo where they apply."""
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.facts)
     details: list[Message] = [info]
     if isinstance(error, RequestMalformed):
@@ -137,30 +148,32 @@ def status_of(error: DomainError) -> status_pb2.Status:
         delay.FromMilliseconds(int(RETRY_AFTER_SECONDS[error.reason] * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     code: int = STATUS[error.reason].value[0]
-    message = _shortened(error.message, MOST_MESSAGE_BYTES)
+    message = _shortened(error.message, MAX_MESSAGE_BYTES)
     return status_pb2.Status(code=code, message=message, details=[_packed(detail) for detail in details])
 
 
 def _bad_request(violations: Iterable[FieldViolation]) -> error_details_pb2.BadRequest:
-    """As many violations as fit; then one that says that there are more."""
+    """Returns as many violations as fit. If there are more, the last one says so."""
     bad_request, size = error_details_pb2.BadRequest(), 0
     for violation in violations:
-        field = _shortened(violation.field, MOST_MESSAGE_BYTES)
+        field = _shortened(violation.field, MAX_MESSAGE_BYTES)
         wire = error_details_pb2.BadRequest.FieldViolation(
-            field=field, description=_shortened(violation.description, MOST_MESSAGE_BYTES)
+            field=field, description=_shortened(violation.description, MAX_MESSAGE_BYTES)
         )
         size += wire.ByteSize() + 4
-        if size > MOST_VIOLATION_BYTES:
-            told = len(bad_request.field_violations)
-            bad_request.field_violations.add(field=field, description=f"and more: only the first {told} are listed")
+        if size > MAX_VIOLATION_BYTES:
+            listed = len(bad_request.field_violations)
+            bad_request.field_violations.add(
+                field=field, description=f"there are more violations; only the first {listed} are listed"
+            )
             break
         bad_request.field_violations.append(wire)
     return bad_request
 
 
-def _shortened(text: str, most_bytes: int) -> str:
+def _shortened(text: str, max_bytes: int) -> str:
     encoded = text.encode()
-    return text if len(encoded) <= most_bytes else encoded[: most_bytes - 3].decode(errors="ignore") + "..."
+    return text if len(encoded) <= max_bytes else encoded[: max_bytes - 3].decode(errors="ignore") + "..."
 
 
 def _packed(detail: Message) -> any_pb2.Any:

@@ -1,4 +1,4 @@
-"""One listener: a gRPC server with its services, health, reflection, and the interceptors around them."""
+"""A listener: a gRPC server with its services, health, reflection, and the interceptors around them."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -6,38 +6,43 @@ from collections.abc import Collection, Sequence
 import grpc
 from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from server.identity.entrances import Entrance
-from server.identity.policy import Policy
+from domain.errors import ShuttingDown
+from operations.core import Core
+from server.call_acceptor import CallAcceptor, RegisteredHandlers, can_accept_many
+from server.connections import Connections
+from server.health import Health
+from server.identity.access_policy import AccessPolicy
+from server.identity.listener_access import ListenerAccess
+from server.interceptors.admission import Admission
 from server.interceptors.auditing import audited
 from server.interceptors.errors import errors_translated
 from server.interceptors.identity import identified
-from server.interceptors.lasting import LastingCalls
-from server.interceptors.limits import Load, OfEachCaller
+from server.interceptors.limits import CallerLimits
+from server.interceptors.reauthorization import Reauthorization
+from server.interceptors.slow_readers import MAX_SEND_SECONDS, SlowReaders
 from server.interceptors.telemetry import observed
 from server.interceptors.validation import ValidationInterceptor
 from server.interceptors.wrapping import AroundInterceptor
-from server.operations.core import Core
 from server.reflection import add_reflection
 from server.services import Service
 from server.settings import Settings
+from server.streams import OpenStreams
+from server.telemetry.tracing import Tracer
 from server.tokens import Tokens
-from server.tracing import Tracer
+from server.workers.supervisor import Supervisor, Worker
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
 NOTICE_SECONDS = 0.1
-"""Between saying that we are going and going, so that watchers of health hear it."""
-
-SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+"""Pause between reporting NOT_SERVING and stopping, so that health watchers receive the report."""
 
 
 class AddressTaken(Exception):
-    """An address cannot be listened on."""
+    """The server can't listen on a configured address."""
 
 
 class Listener:
-    """Built, then started, then drained. `address` tells the port that was bound."""
+    """Serves on one address between `start` and `drain`. `address` has the port that was bound."""
 
     def __init__(
         self,
@@ -45,56 +50,70 @@ class Listener:
         core: Core,
         tokens: Tokens,
         settings: Settings,
-        entrance: Entrance,
-        load: Load,
+        access: ListenerAccess,
+        admission: Admission,
         tracer: Tracer | None = None,
+        max_send_seconds: float = MAX_SEND_SECONDS,
     ) -> None:
-        self._names = ["", *(service.name for service in services)]
-        self._entrance = entrance
-        self._health = health.aio.HealthServicer()
-        self._lasting = LastingCalls()
-        policy = Policy.of({service.name: service.permissions for service in services})
-        of_each = OfEachCaller(settings.calls_per_caller, settings.streams_per_caller)
+        names = [service.name for service in services]
+        self._access = access
+        self._health = Health(
+            ["", *(names if access.detailed_health else ())],
+            settings.health_watches,
+            settings.health_watches_per_address,
+        )
+        self.streams, connections = OpenStreams(), Connections()
+        self._slow_readers = SlowReaders(self.streams, connections, max_send_seconds)
+        self._reauthorization = Reauthorization(self.streams)
+        self._supervisor = Supervisor()
+        access_policy = AccessPolicy.of({service.name: service.permissions for service in services})
+        limits = CallerLimits(settings.calls_per_caller, settings.streams_per_caller)
+        interceptors: list[grpc.aio.ServerInterceptor] = [
+            AroundInterceptor(
+                self.streams,
+                connections.counted,
+                observed(settings.slow_call_seconds, tracer),
+                errors_translated(settings.default_deadline_seconds),
+                identified(access.authenticator, self._reauthorization, dev=settings.dev),
+                limits.bounded,
+                admission.admitted,
+                audited(core, access_policy),
+                admission=admission,
+            ),
+            ValidationInterceptor(core, access_policy, tokens),
+        ]
         self._server = grpc.aio.server(
-            interceptors=[
-                AroundInterceptor(
-                    observed(settings.slow_call_seconds, tracer),
-                    errors_translated(settings.default_deadline_seconds),
-                    load.bounded,
-                    self._lasting.until_drained,
-                    identified(entrance.callers, self._lasting, dev=settings.dev),
-                    of_each.bounded,
-                    audited(core, policy),
-                    is_too_much=load.is_too_much,
-                ),
-                ValidationInterceptor(core, policy),
-            ],
+            interceptors=interceptors,
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
-                # Thousands of streams may come back at once, after a restart; whom gRPC refuses is told CANCELLED.
+                # Thousands of streams can resume at the same time after a restart. gRPC cancels the excess streams.
                 ("grpc.server.max_pending_requests", 10_000),
                 ("grpc.server.max_pending_requests_hard_limit", 20_000),
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-                ("grpc.enable_channelz", int(entrance.channelz)),
+                ("grpc.enable_channelz", int(access.channelz)),
             ],
         )
+        registered = RegisteredHandlers()
         for service in services:
-            service.add(service.servicer(core, tokens), self._server)
+            service.add(service.servicer(core, tokens), registered)
+        self._server.add_generic_rpc_handlers(registered.generic)
+        self._acceptor: CallAcceptor | None = None
+        if can_accept_many():
+            methods = {(service.name, method) for service in services for method in service.permissions}
+            self._acceptor = CallAcceptor(self._server, registered.handlers(methods), interceptors)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        if entrance.reflection:
-            add_reflection(
-                self._server, [*self._names[1:], health.SERVICE_NAME, *([CHANNELZ] if entrance.channelz else [])]
-            )
-        if entrance.channelz:
+        if access.reflection:
+            add_reflection(self._server, [*names, health.SERVICE_NAME, *([CHANNELZ] if access.channelz else [])])
+        if access.channelz:
             channelz.add_channelz_servicer(self._server)
         self.address = ""
 
     async def start(self, address: str) -> None:
-        """Listens, with TLS where there are certificates. Raises AddressTaken, CertificateUnreadable."""
-        certificates = self._entrance.certificates
+        """Starts to listen, with TLS if certificates are configured. Raises AddressTaken, CertificateUnreadable."""
+        certificates = self._access.certificates
         try:
             if certificates is None:
                 port = self._server.add_insecure_port(address)
@@ -104,15 +123,27 @@ class Listener:
             raise AddressTaken(f"Cannot listen on {address}: is another server running there?") from taken
         self.address = address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()
+        if self._acceptor:
+            self._acceptor.start()
+        self._supervisor.start(
+            Worker("slow-readers", lambda: self._slow_readers.watch(port)),
+            Worker("reauthorization", self._reauthorization.watch),
+        )
 
-    async def tell_health(self, *, serving: bool, but: Collection[str] = ()) -> None:
-        """Says for every service whether it can answer; `but` are those that cannot though the server serves."""
-        for name in self._names if self._entrance.detailed_health else [""]:
-            await self._health.set(name, SERVING if serving and name not in but else NOT_SERVING)
+    def accepts(self, method: str) -> int:
+        """Returns how many calls of a method can be accepted in one turn of the event loop."""
+        return self._acceptor.accepts(method) if self._acceptor else 1
+
+    def report_health(self, not_serving: Collection[str] = ()) -> None:
+        """Sets the health of every service, and of the whole server (an empty name)."""
+        self._health.report(not_serving)
 
     async def drain(self, seconds: float) -> None:
-        """Says that it is going, takes no new calls, and lets those under way finish, so many seconds at the most."""
-        await self._health.enter_graceful_shutdown()
+        """Reports NOT_SERVING, accepts no new calls, ends long-lived streams, and gives calls time to finish."""
+        self._health.drain()
         await asyncio.sleep(NOTICE_SECONDS)
-        self._lasting.end()
+        self.streams.end(ShuttingDown())
         await self._server.stop(seconds)
+        if self._acceptor:
+            await self._acceptor.wait_ended()
+        await self._supervisor.stop()

@@ -1,24 +1,46 @@
-"""Reflection, in both versions that clients ask for: v1alpha from the wheel, and v1, which the wheel lacks.
+"""gRPC reflection, in the versions that clients use: v1alpha, which grpcio-reflection provides, and v1.
 
-The two have the same messages under different package names, so that the wheel's servicer can answer both.
+Both have the same messages in different packages, so the servicer of grpcio-reflection can serve both.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor, descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 V1 = "grpc.reflection.v1.ServerReflection"
 V1_FILE = "grpc/reflection/v1/reflection.proto"
 
 
+class DescribedMethods:
+    """The default descriptor pool, but it also finds methods by name, such as `package.Service.Method`.
+
+    protobuf's own pool doesn't (grpc/grpc#34743), and grpcurl and ghz look methods up.
+    """
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.Default()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> descriptor.FileDescriptor:
+        """Returns the file of a symbol. Raises KeyError."""
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
+
+
 def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
     """Serves the descriptors of these services, and of reflection itself."""
-    _describe_v1()
+    _register_v1()
     names = [*services, reflection.SERVICE_NAME, V1]
-    reflection.enable_server_reflection(names, server)
-    servicer = reflection.aio.ReflectionServicer(names)
+    pool: Any = DescribedMethods()
+    reflection.enable_server_reflection(names, server, pool)
+    servicer = reflection.aio.ReflectionServicer(names, pool)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
@@ -27,8 +49,8 @@ def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": handler}),))
 
 
-def _describe_v1() -> None:
-    """Puts v1's descriptors, which are v1alpha's in another package, where clients that ask for them find them."""
+def _register_v1() -> None:
+    """Adds the descriptors of v1, copied from v1alpha into another package, to the default pool."""
     pool = descriptor_pool.Default()
     try:
         pool.FindFileByName(V1_FILE)

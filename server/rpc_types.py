@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from grpc.aio import ServicerContext
 
 Context: TypeAlias = "ServicerContext[Any, Any]"
-"""What a servicer is told about the call beside its request."""
+"""A call's context, as servicers receive it beside the request."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-"""A method as the server knows it: its behaviour, and how its messages become bytes."""
+"""A method of a server: its behavior, and how its messages are serialized."""
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
-"""Finds the handler that the interceptors further in, and at last the service, have for a call."""
+"""Returns the handler of a call from the next interceptor, or at the end from the service."""

@@ -1,107 +1,160 @@
-"""Settings: read once, from `AFFILIA_…` variables and flags, and refused with a sentence where they make no sense."""
+"""Settings, read once from `AFFILIA_…` variables and flags. `secure_settings.py` rejects insecure combinations."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from server.exposure import EMBEDDED, refusals
+EMBEDDED = "embedded"
+"""The value of database_url that selects the embedded database."""
 
-LARGEST_PORT = 65535
+MAX_PORT = 65535
 
 
 class Settings(BaseSettings):
-    """Every field is a variable (`AFFILIA_LISTEN`) and a flag (`--listen`); a flag wins."""
+    """Every field is a variable (`AFFILIA_LISTEN`) and a flag (`--listen`). Flags take precedence."""
 
     model_config = SettingsConfigDict(env_prefix="AFFILIA_", frozen=True, extra="forbid")
 
-    listen: str = Field("127.0.0.1:50051", description="Address of the public listener; port 0: any free one.")
+    listen: str = Field("127.0.0.1:50051", description="Address of the public listener. Port 0 picks a free port.")
     internal_listen: str = Field("127.0.0.1:50052", description="Address of the listener for internal services.")
     database_url: str = Field(
         "",
-        description="PostgreSQL 15 or later, as a libpq URL of the application's role. Empty: the embedded one, with"
-        f" --dev only; {EMBEDDED}: the embedded one.",
+        description="libpq URL of a PostgreSQL database (15 or later), with the application's role. If empty, the"
+        f" embedded database with --dev; {EMBEDDED} selects it without --dev.",
     )
     migration_url: str = Field(
-        "", description="The same database as the role that owns the tables, for migrations. Empty: as database_url."
+        "",
+        description="URL for migrations: the same database, but the role that owns its tables. Default: database_url.",
     )
-    data_dir: Path = Field(Path(".data"), description="Where the embedded database lives.")
-    sample_book: bool = Field(False, description="Whether to load the sample book when the server starts.")
-    samples_dir: Path = Field(Path("samples"), description="Where the sample book stands.")
+    data_dir: Path = Field(Path(".data"), description="Data directory of the embedded database.")
+    sample_book: bool = Field(False, description="Load the sample book when the server starts.")
+    samples_dir: Path | None = Field(None, description="Directory of the sample book. Defaults to the packaged one.")
     dev: bool = Field(
         False,
-        description="For development: no token is asked for, and a call's metadata x-affilia-today sets its today."
-        " Loopback only.",
+        description="For development: runs without authentication, and lets the metadata x-affilia-today and"
+        " x-affilia-actor set the current day and the actor of a call. Loopback interface only.",
     )
-    token_keys: str = Field("", description="Public keys that tokens are signed with: a JWKS file or https URL.")
+    token_keys: str = Field("", description="Public keys that verify tokens: a JWKS file or https URL.")
     token_secret: SecretStr = Field(
-        SecretStr(""), description="Instead of token_keys, for development: a shared secret of 32 bytes or more."
+        SecretStr(""),
+        description="Shared secret of at least 32 bytes that verifies tokens instead of token_keys, for development.",
     )
     token_algorithm: Literal["RS256", "PS256", "ES256", "EdDSA", "HS256"] = Field(
-        "RS256", description="The only algorithm that tokens may be signed with; HS256 goes with token_secret."
+        "RS256", description="The only accepted signature algorithm of tokens. HS256 requires token_secret."
     )
-    token_issuer: str = Field("", description="Who signs tokens: their iss claim.")
-    token_audience: str = Field("affilia", description="For whom tokens must be: their aud claim.")
-    token_leeway_seconds: float = Field(30.0, ge=0, le=300, description="How far clocks of issuers may be off.")
-    tls_certificate: Path | None = Field(None, description="Certificate chain of both listeners, PEM; may be replaced.")
-    tls_key: Path | None = Field(None, description="Its private key, PEM.")
-    plaintext: bool = Field(False, description="Allows a reachable public listener without TLS: a proxy has it.")
-    internal_client_ca: Path | None = Field(None, description="Who signs certificates of internal callers, PEM.")
+    token_issuer: str = Field("", description="Required iss claim of tokens.")
+    token_audience: str = Field("affilia", description="Required aud claim of tokens.")
+    token_leeway_seconds: float = Field(
+        30.0, ge=0, le=300, description="Tolerated clock skew of token issuers, in seconds."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM certificate chain of both listeners. The file can be replaced while the server runs."
+    )
+    tls_key: Path | None = Field(None, description="PEM private key of tls_certificate.")
+    plaintext: bool = Field(
+        False,
+        description="Allow a public listener that other machines can reach without TLS; a proxy must terminate TLS.",
+    )
+    internal_client_ca: Path | None = Field(
+        None, description="PEM certificate of the CA that signs internal callers' certificates."
+    )
     internal_identities: Annotated[dict[str, str], NoDecode] = Field(
         {},
-        description="Names in internal callers' certificates, and what they may, as JSON:"
+        description="Scopes (or admin) of internal callers by the name in their certificate, as JSON:"
         ' {"claims.internal": "eligibility.read claims.write", "ops.internal": "admin"}.',
     )
-    reflection: bool = Field(True, description="Whether the public listener describes its services to who has a token.")
-    channelz: bool = Field(False, description="Whether the public listener tells admins of its connections.")
-    detailed_health: bool = Field(True, description="Whether the public listener tells the health of each service.")
-    pool_size: int = Field(20, ge=2, le=500, description="Most connections to the database.")
-    drain_seconds: float = Field(20.0, ge=0, le=600, description="How long calls may take to finish on SIGTERM.")
-    default_deadline_seconds: float = Field(30.0, gt=0, le=600, description="Deadline of a call that brings none.")
-    max_message_bytes: int = Field(
-        1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest request, on both listeners."
+    reflection: bool = Field(True, description="Serve gRPC reflection to authenticated callers on the public listener.")
+    channelz: bool = Field(False, description="Serve channelz to admins on the public listener.")
+    detailed_health: bool = Field(
+        True, description="Report the health of each service, not only of the server, on the public listener."
     )
-    most_calls: int = Field(64, ge=1, description="Calls at once; further ones are told to come again at once.")
-    calls_per_caller: int = Field(48, ge=1, description="Calls of one subject at once.")
-    streams_per_caller: int = Field(1000, ge=1, description="Open streams of one subject.")
-    metrics_listen: str = Field("", description="Address of Prometheus metrics over HTTP, host:port. Empty: none.")
-    trace_endpoint: str = Field("", description="OpenTelemetry collector (OTLP over gRPC), URL. Empty: no traces.")
-    slow_call_seconds: float = Field(1.0, gt=0, description="Calls that take longer are logged as slow.")
+    pool_size: int = Field(20, ge=2, le=500, description="Maximum number of pooled database connections.")
+    drain_seconds: float = Field(
+        20.0, ge=0, le=600, description="Grace period in which calls can finish after SIGTERM, in seconds."
+    )
+    default_deadline_seconds: float = Field(
+        30.0, gt=0, le=600, description="Deadline of calls that don't set one, in seconds."
+    )
+    max_message_bytes: int = Field(
+        1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Maximum size of a request on both listeners, in bytes."
+    )
+    max_calls: int = Field(
+        128,
+        ge=1,
+        description="Maximum number of concurrent calls. One caller gets at most three quarters of them. Calls beyond"
+        " the maximum are rejected immediately with RESOURCE_EXHAUSTED.",
+    )
+    calls_per_caller: int = Field(48, ge=1, description="Maximum number of concurrent calls of one subject.")
+    streams_per_caller: int = Field(1000, ge=1, description="Maximum number of open streams of one subject.")
+    health_watches: int = Field(
+        1000, ge=1, description="Maximum number of open health watches on each listener. They need no token."
+    )
+    health_watches_per_address: int = Field(
+        100, ge=1, description="Maximum number of open health watches from one address."
+    )
+    metrics_listen: str = Field(
+        "",
+        description="Address of the Prometheus metrics endpoint (HTTP), host:port. If empty, metrics are not served.",
+    )
+    trace_endpoint: str = Field(
+        "", description="URL of an OpenTelemetry collector (OTLP over gRPC). If empty, no traces are sent."
+    )
+    slow_call_seconds: float = Field(
+        1.0, gt=0, description="Duration beyond which calls are logged as slow, in seconds."
+    )
     recompute_pauses: Annotated[tuple[float, ...], NoDecode] = Field(
         (1.0, 5.0, 30.0, 120.0, 600.0),
         min_length=1,
-        description="Seconds that a failed recompute waits before each further attempt, separated by commas.",
+        description="Pauses before each retry of a failed recompute, in seconds, separated by commas.",
     )
-    feed_keep_days: float = Field(30.0, gt=0, le=36_500, description="How long the change feed keeps an event.")
+    feed_keep_days: float = Field(30.0, gt=0, le=36_500, description="Retention of events in the change feed, in days.")
     enrollment_source: str = Field(
         "",
         pattern=r"^(|[^/]+:\d+)$",
-        description="Public listener of the server whose change feed eligibility reads, host:port. Empty: this server.",
+        description="Public listener, host:port, of the server whose feed eligibility reads. Defaults to this server.",
     )
     enrollment_source_token: Path | None = Field(
-        None, description="File with the token for enrollment_source; read at each connection."
+        None, description="File with the token for enrollment_source, read for each connection."
     )
-    enrollment_source_ca: Path | None = Field(None, description="Who signs enrollment_source's certificate, PEM: TLS.")
+    enrollment_source_ca: Path | None = Field(
+        None, description="PEM certificate of the CA that signs enrollment_source's certificate. Enables TLS."
+    )
     kafka_bootstrap: str = Field(
-        "", description="Kafka brokers to relay the feed to, host:port separated by commas. Empty: no relay."
+        "", description="Kafka brokers to relay the feed to, host:port separated by commas. If empty, the relay is off."
     )
     kafka_payload: Literal["json", "protobuf"] = Field(
-        "json", description="How relayed events look: CloudEvents in structured JSON, or binary with protobuf data."
+        "json",
+        description="Format of relayed events: CloudEvents in structured JSON mode, or binary mode with protobuf data.",
     )
     kafka_properties: Annotated[dict[str, str], NoDecode] = Field(
-        {}, description='More of librdkafka\'s producer properties, as JSON: {"security.protocol": "SSL"}.'
+        {}, description='Additional librdkafka producer properties, as JSON: {"security.protocol": "SSL"}.'
     )
     premium_engine: str = Field(
         "processes",
         pattern=r"^(processes(:[1-9]\d{0,2})?|dask://.+:\d+)$",
-        description="Where premium runs are computed: processes (one for each core), processes:3, or dask://host:port.",
+        description="Where premium runs are computed: processes (one per core), processes:3, or dask://host:port.",
+    )
+    compute_workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Number of worker processes for long computations of enrollments. If 0, one fewer than there are"
+        " cores, and at least one.",
+    )
+    compute_queue: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Maximum number of long computations waiting for a worker. Calls beyond it are rejected"
+        " immediately with RESOURCE_EXHAUSTED.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="How log lines look; auto: console on a terminal, else json."
+        "auto", description="Format of log lines. auto: console on a terminal, otherwise json."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level to log.")
 
     @field_validator("recompute_pauses", mode="before")
     @classmethod
@@ -114,7 +167,7 @@ class Settings(BaseSettings):
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError as wrong:
-            raise ValueError('they are not JSON such as {"security.protocol": "SSL"}') from wrong
+            raise ValueError('must be JSON such as {"security.protocol": "SSL"}') from wrong
 
     @field_validator("listen", "internal_listen", "metrics_listen")
     @classmethod
@@ -122,14 +175,8 @@ class Settings(BaseSettings):
         if not address.startswith("unix:"):
             port = address.rpartition(":")[2]
             # gRPC takes a port above 65535 modulo 65536.
-            if address and not (port.isascii() and port.isdigit() and int(port[:6]) <= LARGEST_PORT):
-                raise ValueError(f"{address} is not an address with a port, such as 127.0.0.1:50051")
+            if address and not (port.isascii() and port.isdigit() and int(port[:6]) <= MAX_PORT):
+                raise ValueError(f"must be an address with a port, such as 127.0.0.1:50051, got {address}")
         elif address == "unix:":
-            raise ValueError(f"{address} names no socket; it needs a path, such as unix:/run/affilia.sock")
+            raise ValueError(f"must have a socket path, such as unix:/run/affilia.sock, got {address}")
         return address
-
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
-        if wrong := refusals(self):
-            raise ValueError("\n".join(wrong))
-        return self

@@ -1,20 +1,21 @@
-"""The server itself as a caller: what it does without being asked, and what the clock says."""
+"""The server itself as a caller, for calls that its workers make."""
 
 from datetime import UTC, datetime
 
-from server.operations.call import Call, Caller, CallerKind
+from domain.actors import ActorKind
+from operations.call import Call, Caller
 
 
 def system_clock() -> datetime:
-    """The present instant."""
+    """Returns the current instant."""
     return datetime.now(UTC)
 
 
 def system(subject: str) -> Caller:
-    """A part of the server, or somebody who is trusted as much."""
-    return Caller(CallerKind.SYSTEM, subject)
+    """Returns a caller with all rights: a part of the server, or one that is trusted as much."""
+    return Caller(ActorKind.SYSTEM, subject)
 
 
 def own_call(subject: str) -> Call:
-    """What a part of the server does by itself."""
+    """Returns a call that a part of the server makes."""
     return Call(subject, system(subject), system_clock)

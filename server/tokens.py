@@ -1,7 +1,7 @@
-"""Opaque tokens: authenticated, so that a forged one is refused and never leads to anybody's data.
+"""Opaque tokens, such as page and resume tokens, with a signature: forged ones are rejected.
 
-A token is its kind's first letter, a version, and a payload, signed with the key of this database; servers of one
-deployment understand each other's tokens, and no others.
+A token is a JSON payload, signed together with its kind by the key of the database. So the servers of one deployment
+accept each other's tokens, and no others.
 """
 
 import base64
@@ -19,24 +19,24 @@ SIGNATURE_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Makes and reads the tokens of one database."""
+    """Creates and reads the tokens of one database."""
 
     key: bytes
 
     def made(self, kind: str, payload: Any) -> str:
-        """A token that holds a JSON-able payload. Not secret: anybody can read it, nobody can change it."""
+        """Returns a token with a JSON-serializable payload. Anyone can read the payload, but not change it."""
         body = json.dumps(payload, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._signature(kind, body) + body).rstrip(b"=").decode()
 
     def unverified(self, token: str, field: str) -> Any:
-        """What a token claims, whoever made it: nothing to act on. Raises TokenInvalid where it claims nothing."""
+        """Returns the payload of a token without verifying its signature. Raises TokenInvalid if it is damaged."""
         try:
             return json.loads(_decoded(token, field)[SIGNATURE_BYTES:])
         except (ValueError, RecursionError) as damaged:
             raise TokenInvalid(field) from damaged
 
     def read(self, kind: str, token: str, field: str) -> Any:
-        """The payload of a token of this kind. Raises TokenInvalid, naming the field that it came in."""
+        """Returns the verified payload of a token of this kind. Raises TokenInvalid, which names `field`."""
         data = _decoded(token, field)
         signature, body = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(kind, body)):
@@ -44,7 +44,7 @@ class Tokens:
         return json.loads(body)
 
     def mark(self, content: bytes) -> bytes:
-        """Stands for some content: the same for the same, and to be found out by nobody without the key."""
+        """Returns a keyed digest of some content, which reveals nothing about it without the key."""
         return hmac.new(self.key, b"mark\0" + content, hashlib.sha256).digest()
 
     def _signature(self, kind: str, body: bytes) -> bytes:

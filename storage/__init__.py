@@ -1,1 +1,1 @@
-"""Storage: the schema, and the SQL of each area. Knows the domain, and nothing of the wire."""
+"""Stores and reads everything that Affilia records: one file of SQL per area, on top of `storage.postgres`."""

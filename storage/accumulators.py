@@ -1,10 +1,10 @@
-"""Accumulators: balances, and the ledger of applications that makes them, only added to.
+"""Accumulators: the append-only ledger of applications and reversals, and the balances that follow from it.
 
-Whoever changes a policy's balances holds the lock of its row in `accumulator_policy`. Every row says which transaction
-wrote it last, so that readers find what has changed: what a running transaction writes is found when it has ended.
+A transaction that changes the balances of a policy locks its row in `accumulator_policy` and names the policy in the
+write log (`storage/history.py`), where readers find out what has changed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,17 +12,20 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.actors import Actor
 from domain.days import Day, to_date, to_day
 from domain.eligibility.accumulators import Applied, Usage
-from storage.database import Connection
+from storage.postgres.database import Connection
+from storage.postgres.documents import Document, actor_from_document, actor_to_document
+from storage.postgres.instants import NOW
+from storage.postgres.rows import fetch_all, fetch_first, fetch_value, insert_rows
 
 FAMILY = UUID(int=0)
-_NOW = "pg_current_xact_id()::text::bigint"
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application as it was made."""
+    """A stored application. `answer` is its first response."""
 
     application_key: int
     application_id: UUID
@@ -36,52 +39,65 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class NewApplication:
+    """An application to store. `actor` applied the amounts."""
+
     application_id: UUID
     fingerprint: bytes
     group_id: UUID
     member_id: UUID
     service_on: date
     term: Day
+    actor: Actor
 
 
-async def lock_policy(tx: Connection, group_id: UUID) -> int:
-    """Keeps others from changing a policy's balances until the transaction ends; answers with their new version."""
-    cursor = await tx.execute(
-        "INSERT INTO accumulator_policy AS p (group_id, version, changed_by)"
-        f" VALUES (%s, 1, {_NOW}) ON CONFLICT (group_id) DO UPDATE SET version = p.version + 1,"
-        f" changed_by = {_NOW} RETURNING version",
+async def lock_policy(tx: Connection, group_id: UUID) -> None:
+    """Locks the balances of a policy until the transaction ends."""
+    await tx.execute(
+        "INSERT INTO accumulator_policy AS p (group_id, version) VALUES (%s, 1)"
+        " ON CONFLICT (group_id) DO UPDATE SET version = p.version + 1",
         [group_id],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
-    version: int = row[0]
-    return version
 
 
 async def application(connection: Connection, application_id: UUID) -> Application | None:
-    cursor = await connection.execute(
+    """Returns an application, or None if there is none."""
+    return await fetch_first(
+        connection,
+        _application,
         "SELECT application_key, application_id, fingerprint, group_id, member_id, service_on, term_start, answer"
         " FROM accumulator_application WHERE application_id = %s",
         [application_id],
     )
-    row = await cursor.fetchone()
-    if row is None:
-        return None
-    key, its_id, fingerprint, group_id, member_id, service_on, term_start, answer = row
-    return Application(key, its_id, bytes(fingerprint), group_id, member_id, service_on, to_day(term_start), answer)
 
 
-async def reversal_answer(connection: Connection, application_key: int) -> Any:
-    """The first answer to an application's reversal; None: it is not reversed."""
-    cursor = await connection.execute(
-        "SELECT answer FROM accumulator_reversal WHERE application_key = %s", [application_key]
+def _application(*, fingerprint: bytes, term_start: date, **columns: Any) -> Application:
+    return Application(fingerprint=bytes(fingerprint), term=to_day(term_start), **columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A stored reversal. `answer` is the response to the first call, and `actor` made the reversal."""
+
+    answer: Any
+    actor: Actor
+
+
+async def reversal(connection: Connection, application_key: int) -> Reversal | None:
+    """Returns the reversal of an application, or None if it is not reversed."""
+    return await fetch_first(
+        connection,
+        _reversal,
+        "SELECT answer, actor FROM accumulator_reversal WHERE application_key = %s",
+        [application_key],
     )
-    row = await cursor.fetchone()
-    return row[0] if row else None
+
+
+def _reversal(*, answer: Any, actor: Document) -> Reversal:
+    return Reversal(answer, actor_from_document(actor))
 
 
 async def usage_of(connection: Connection, group_id: UUID, member_id: UUID, term: Day) -> dict[str, Usage]:
-    """What is used within a term, which is named by its first day, by code."""
+    """Returns what is used within a term, by code. The term is identified by its first day."""
     cursor = await connection.execute(
         "SELECT code, member_id, used FROM accumulator_balance WHERE group_id = %s AND term_start = %s"
         " AND member_id IN (%s, %s)",
@@ -95,10 +111,12 @@ async def usage_of(connection: Connection, group_id: UUID, member_id: UUID, term
 
 
 async def add_application(tx: Connection, new: NewApplication, applied: Sequence[Applied], answer: Any) -> None:
-    """Adds an application to the ledger, and to the balances."""
-    cursor = await tx.execute(
+    """Adds an application to the ledger and to the balances."""
+    application_key = await fetch_value(
+        tx,
+        int,
         "INSERT INTO accumulator_application (application_id, fingerprint, group_id, member_id, service_on,"
-        " term_start, answer, recorded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp())"
+        f" term_start, answer, recorded_at, actor) VALUES (%s, %s, %s, %s, %s, %s, %s, {NOW}, %s)"
         " RETURNING application_key",
         [
             new.application_id,
@@ -108,14 +126,13 @@ async def add_application(tx: Connection, new: NewApplication, applied: Sequence
             new.service_on,
             to_date(new.term),
             Jsonb(answer),
+            Jsonb(actor_to_document(new.actor)),
         ],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
     await _add_entries(
         tx,
         [
-            (row[0], None, a.asked.code, a.asked.amount, a.applied, a.accumulator.usage.individual,
+            (application_key, None, a.asked.code, a.asked.amount, a.applied, a.accumulator.usage.individual,
              a.accumulator.usage.family)
             for a in applied
         ],
@@ -125,30 +142,30 @@ async def add_application(tx: Connection, new: NewApplication, applied: Sequence
 
 
 async def _add_entries(tx: Connection, entries: Iterable[Sequence[Any]]) -> None:
-    async with tx.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO accumulator_entry (application_key, reverses, code, asked, applied, individual_used,"
-            " family_used) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            entries,
-        )
+    await insert_rows(
+        tx,
+        "accumulator_entry (application_key, reverses, code, asked, applied, individual_used, family_used)",
+        "(%s, %s, %s, %s, %s, %s, %s)",
+        entries,
+    )
 
 
 async def _set_balances(tx: Connection, group_id: UUID, member_id: UUID, term: Day, usage: Mapping[str, Usage]) -> None:
     rows = [(code, member_id, each.individual) for code, each in usage.items()]
     rows += [(code, FAMILY, each.family) for code, each in usage.items()]
     await tx.execute(
-        "INSERT INTO accumulator_balance (group_id, term_start, code, member_id, used, changed_by)"
-        f" SELECT %s, %s, b.code, b.member_id, b.used, {_NOW}"
+        "INSERT INTO accumulator_balance (group_id, term_start, code, member_id, used)"
+        " SELECT %s, %s, b.code, b.member_id, b.used"
         " FROM unnest(%s::text[], %s::uuid[], %s::bigint[]) AS b(code, member_id, used)"
         " ON CONFLICT (group_id, term_start, code, member_id)"
-        " DO UPDATE SET used = excluded.used, changed_by = excluded.changed_by",
+        " DO UPDATE SET used = excluded.used",
         [group_id, to_date(term), [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What an application did to one code."""
+    """The effect of an application on one code."""
 
     entry_key: int
     code: str
@@ -157,22 +174,24 @@ class Entry:
 
 
 async def entries_of(connection: Connection, application_key: int) -> list[Entry]:
-    """What an application did, in order; its reversal is not told."""
-    cursor = await connection.execute(
+    """Returns the effects of an application in order, without those of its reversal."""
+    return await fetch_all(
+        connection,
+        Entry,
         "SELECT entry_key, code, asked, applied FROM accumulator_entry WHERE application_key = %s"
         " AND reverses IS NULL ORDER BY entry_key",
         [application_key],
     )
-    return [Entry(*row) for row in await cursor.fetchall()]
 
 
 async def add_reversal(
-    tx: Connection, of: Application, entries: Sequence[Entry], usage: Mapping[str, Usage], answer: Any
+    tx: Connection, of: Application, entries: Sequence[Entry], usage: Mapping[str, Usage], new: Reversal
 ) -> None:
-    """Adds a reversal to the ledger; `usage` is what is used after it, by code."""
+    """Adds a reversal to the ledger. `usage` is what is used after it, by code."""
     await tx.execute(
-        "INSERT INTO accumulator_reversal (application_key, answer, recorded_at) VALUES (%s, %s, clock_timestamp())",
-        [of.application_key, Jsonb(answer)],
+        "INSERT INTO accumulator_reversal (application_key, answer, recorded_at, actor, group_id)"
+        f" VALUES (%s, %s, {NOW}, %s, %s)",
+        [of.application_key, Jsonb(new.answer), Jsonb(actor_to_document(new.actor)), of.group_id],
     )
     await _add_entries(
         tx,
@@ -181,13 +200,13 @@ async def add_reversal(
             for e in entries
         ],
     )
-    touched = {e.code: usage[e.code] for e in entries if e.applied}
-    await _set_balances(tx, of.group_id, of.member_id, of.term, touched)
+    changed = {e.code: usage[e.code] for e in entries if e.applied}
+    await _set_balances(tx, of.group_id, of.member_id, of.term, changed)
 
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A live application of which something could not be applied."""
+    """An application in force that was not applied in full."""
 
     application_id: UUID
     member_id: UUID
@@ -197,15 +216,18 @@ class Excess:
 
 
 async def later_excesses(connection: Connection, of: Application, codes: Sequence[str]) -> list[Excess]:
-    """Later live applications of a policy and term with an excess of some codes, in order."""
-    cursor = await connection.execute(
-        "SELECT a.application_id, a.member_id, a.service_on, e.code, e.asked - e.applied FROM accumulator_application a"
+    """Returns, in order, the excesses of later applications that are in force, for some codes of the same policy and
+    term."""
+    return await fetch_all(
+        connection,
+        Excess,
+        "SELECT a.application_id, a.member_id, a.service_on, e.code, e.asked - e.applied AS excess"
+        " FROM accumulator_application a"
         " JOIN accumulator_entry e USING (application_key) LEFT JOIN accumulator_reversal r USING (application_key)"
         " WHERE a.group_id = %s AND a.term_start = %s AND a.application_key > %s AND e.code = ANY(%s)"
         " AND e.reverses IS NULL AND e.asked > e.applied AND r.application_key IS NULL ORDER BY e.entry_key",
         [of.group_id, to_date(of.term), of.application_key, list(codes)],
     )
-    return [Excess(*row) for row in await cursor.fetchall()]
 
 
 # -------------------------------------------------------------------------------------------------- lists
@@ -213,7 +235,7 @@ async def later_excesses(connection: Connection, of: Application, codes: Sequenc
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """A line of the ledger: what an application did to a code, or what its reversal did."""
+    """A line of the ledger: the effect on one code of an application, or of its reversal."""
 
     entry_key: int
     application_id: UUID
@@ -230,6 +252,11 @@ class LedgerLine:
     is_reversed: bool
     is_orphaned: bool
     recorded_at: datetime
+    actor: Actor
+
+
+def _ledger_line(*, actor: Document, **columns: Any) -> LedgerLine:
+    return LedgerLine(actor=actor_from_document(actor), **columns)
 
 
 async def list_lines(
@@ -241,30 +268,34 @@ async def list_lines(
     after: int,
     limit: int,
 ) -> list[LedgerLine]:
-    """Lines of a policy or a member (exactly one) after a key, in order. Orphaned is an application that was not
-    reversed, and whose member the projection does not cover on the service date."""
+    """Returns the lines of a policy or of a member (exactly one of them) after a key, in order.
+
+    An application is orphaned if it is not reversed and its member is no longer covered on the service date.
+    """
     orphaned = (
         "(r.application_key IS NULL AND NOT EXISTS"
         " (SELECT FROM coverage_run c JOIN projection_checkpoints k USING (generation) WHERE k.name = 'coverage'"
         " AND c.group_id = a.group_id AND c.member_id = a.member_id AND c.days @> a.service_on))"
     )
     owner = "a.group_id" if group_id else "a.member_id"
-    cursor = await connection.execute(
+    return await fetch_all(
+        connection,
+        _ledger_line,
         "SELECT e.entry_key, a.application_id, a.group_id, a.member_id, a.service_on, a.term_start, e.code, e.asked,"
-        " e.applied, e.individual_used, e.family_used, e.reverses IS NOT NULL, r.application_key IS NOT NULL,"
-        f" {orphaned},"
-        " CASE WHEN e.reverses IS NULL THEN a.recorded_at ELSE r.recorded_at END"
+        " e.applied, e.individual_used, e.family_used, e.reverses IS NOT NULL AS is_reversal,"
+        f" r.application_key IS NOT NULL AS is_reversed, {orphaned} AS is_orphaned,"
+        " CASE WHEN e.reverses IS NULL THEN a.recorded_at ELSE r.recorded_at END AS recorded_at,"
+        " CASE WHEN e.reverses IS NULL THEN a.actor ELSE r.actor END AS actor"
         " FROM accumulator_application a JOIN accumulator_entry e USING (application_key)"
         " LEFT JOIN accumulator_reversal r USING (application_key)"
         f" WHERE {owner} = %s AND e.entry_key > %s AND (NOT %s OR {orphaned}) ORDER BY e.entry_key LIMIT %s",
         [group_id or member_id, after, orphaned_only, limit],
     )
-    return [LedgerLine(*row) for row in await cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is used of a code within a term; `member_id` FAMILY: by all."""
+    """What is used of a code within a term, by a member or, with `member_id` FAMILY, by all members."""
 
     group_id: UUID
     term_start: date
@@ -276,69 +307,39 @@ class Balance:
 async def list_balances(
     connection: Connection, group_id: UUID, after: tuple[str, str, str] | None, limit: int
 ) -> list[Balance]:
-    """A policy's balances in order of term, code and member, beginning after one."""
+    """Returns the balances of a policy in order of term, code and member, starting after a given one."""
     term, code, member = after or ("0001-01-01", "", str(FAMILY))
-    cursor = await connection.execute(
+    return await fetch_all(
+        connection,
+        Balance,
         "SELECT group_id, term_start, code, member_id, used FROM accumulator_balance WHERE group_id = %s"
         " AND (term_start, code, member_id) > (%s::date, %s, %s::uuid)"
         " ORDER BY term_start, code, member_id LIMIT %s",
         [group_id, term, code, member, limit],
     )
-    return [Balance(*row) for row in await cursor.fetchall()]
 
 
-# -------------------------------------------------------------------------------------------------- followed
+# -------------------------------------------------------------------------------------------------- for caches
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What was written since some transaction; `until`: what is to be asked for next time."""
-
-    balances: Sequence[Balance]
-    versions: Sequence[tuple[UUID, int]]
-    until: int
-
-
-async def changed_since(connection: Connection, transaction: int) -> Changes:
-    """Balances and versions that were written by a transaction or later ones, in one snapshot. Some of it may have been
-    told before."""
-    cursor = await connection.execute(
-        "SELECT group_id, term_start, code, member_id, used FROM accumulator_balance WHERE changed_by >= %s",
-        [transaction],
+async def balances_of(connection: Connection, group_ids: Collection[UUID]) -> list[Balance]:
+    """Returns all balances of some policies."""
+    return await fetch_all(
+        connection,
+        Balance,
+        "SELECT group_id, term_start, code, member_id, used FROM accumulator_balance WHERE group_id = ANY(%s)",
+        [list(group_ids)],
     )
-    balances = [Balance(*row) for row in await cursor.fetchall()]
-    cursor = await connection.execute(
-        "SELECT group_id, version FROM accumulator_policy WHERE changed_by >= %s", [transaction]
-    )
-    versions = [(row[0], row[1]) for row in await cursor.fetchall()]
-    return Changes(balances, versions, await present_transaction(connection))
-
-
-async def present_transaction(connection: Connection) -> int:
-    """From which transaction on `changed_since` tells everything that a reader that begins now might not see."""
-    cursor = await connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (there is always a snapshot)
-    transaction: int = row[0]
-    return transaction
 
 
 async def balances_page(connection: Connection, after: Balance | None, limit: int) -> list[Balance]:
-    """All balances in an order of their own, beginning after one."""
-    place = (after.group_id, after.term_start, after.code, after.member_id) if after else None
-    cursor = await connection.execute(
+    """Returns balances of all policies in order of their primary key, starting after a given one."""
+    key = (after.group_id, after.term_start, after.code, after.member_id) if after else (FAMILY, date.min, "", FAMILY)
+    return await fetch_all(
+        connection,
+        Balance,
         "SELECT group_id, term_start, code, member_id, used FROM accumulator_balance"
         " WHERE (group_id, term_start, code, member_id) > (%s, %s, %s, %s)"
         " ORDER BY group_id, term_start, code, member_id LIMIT %s",
-        [*(place or (FAMILY, date.min, "", FAMILY)), limit],
+        [*key, limit],
     )
-    return [Balance(*row) for row in await cursor.fetchall()]
-
-
-async def versions_page(connection: Connection, after: UUID, limit: int) -> list[tuple[UUID, int]]:
-    """The versions of all policies' usage, in order of id, beginning after one."""
-    cursor = await connection.execute(
-        "SELECT group_id, version FROM accumulator_policy WHERE group_id > %s ORDER BY group_id LIMIT %s",
-        [after, limit],
-    )
-    return [(row[0], row[1]) for row in await cursor.fetchall()]

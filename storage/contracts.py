@@ -1,4 +1,4 @@
-"""Contracts as recorded: every state whole, none ever changed. The built-in source of contracts."""
+"""Contracts, as a history of complete states that never change. This is the built-in source of contracts."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -8,24 +8,32 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.actors import Actor
 from domain.catalog.contract import Contract
 from domain.errors import ContractExists, ContractUnknown, ModuleTaken, SlotChanged
-from storage.database import Connection
-from storage.documents import contract_from_document, contract_to_document
-from storage.instants import LATER_THAN, settled_until
-from storage.requests import lock
+from storage.postgres.database import Connection
+from storage.postgres.documents import (
+    actor_from_document,
+    actor_to_document,
+    contract_from_document,
+    contract_to_document,
+)
+from storage.postgres.instants import LATER_THAN
+from storage.postgres.locks import Lock, lock
+from storage.postgres.rows import IS_COMMITTED, fetch_value, find_value
 
-REMEMBERED = 1000
-"""How many contract states a process keeps ready to use."""
+MAX_CACHED_STATES = 1000
+"""Number of contract states that a process caches."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedContract:
-    """A state of a contract, with its number (1, 2, 3 …) and the instant of recording."""
+    """A state of a contract, with its number (1, 2, 3 ...), when it was recorded, and by whom."""
 
     contract: Contract
     revision: int
     recorded_at: datetime
+    actor: Actor
 
     @property
     def etag(self) -> str:
@@ -33,68 +41,82 @@ class RecordedContract:
 
 
 class StoredContracts:
-    """Reads contracts, and remembers the states that were read: a recorded state never changes."""
+    """Reads contracts and caches their states. A committed state never changes."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[UUID, int], RecordedContract] = OrderedDict()
+        self._cache: OrderedDict[tuple[UUID, int], RecordedContract] = OrderedDict()
+
+    def clear(self) -> None:
+        """Clears the cache, because after a restore the database can have other states with the same numbers."""
+        self._cache.clear()
 
     async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        """The contract as it is; with `hold` kept from being amended until the transaction ends."""
+        """Returns the current state of a contract. With `hold`, it can't be amended until the transaction ends.
+
+        Raises ContractUnknown.
+        """
         if hold:
-            await lock(connection, "contract", contract_id, shared=True)
+            await lock(connection, Lock.CONTRACT, contract_id, shared=True)
         return (await self.recorded(connection, contract_id)).contract
 
     async def recorded(
         self, connection: Connection, contract_id: UUID, as_of: datetime | None = None
     ) -> RecordedContract:
-        """The newest state of a contract, or the one that was newest at an instant. Raises ContractUnknown."""
-        await settled_until(connection, as_of)
-        cursor = await connection.execute(
+        """Returns the newest state of a contract, or the newest one at an instant. Raises ContractUnknown."""
+        revision = await find_value(
+            connection,
+            int,
             "SELECT revision FROM contract_revision WHERE contract_id = %s"
             " AND (%s::timestamptz IS NULL OR recorded_at <= %s) ORDER BY revision DESC LIMIT 1",
             [contract_id, as_of, as_of],
         )
-        row = await cursor.fetchone()
-        if row is None:
+        if revision is None:
             raise ContractUnknown(contract_id)
-        return await self.state(connection, contract_id, row[0])
+        return await self.state(connection, contract_id, revision)
 
     async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:
-        """A state by its number. Raises ContractUnknown."""
-        known = self._known.get((contract_id, revision))
-        if known is None:
+        """Returns a state by its number. Raises ContractUnknown."""
+        cached = self._cache.get((contract_id, revision))
+        if cached is None:
             cursor = await connection.execute(
-                "SELECT document, recorded_at FROM contract_revision WHERE contract_id = %s AND revision = %s",
+                f"SELECT document, recorded_at, actor, {IS_COMMITTED} FROM contract_revision"
+                " WHERE contract_id = %s AND revision = %s",
                 [contract_id, revision],
             )
             row = await cursor.fetchone()
             if row is None:
                 raise ContractUnknown(contract_id)
+            document, recorded_at, actor, is_committed = row
+            contract = contract_from_document(document)
             slots = await _slots(connection, contract_id)
-            known = RecordedContract(replace(contract_from_document(row[0]), slots=slots), revision, row[1])
-            self._known[contract_id, revision] = known
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end((contract_id, revision))
-        return known
+            unlisted = {module_id: slot for module_id, slot in slots.items() if module_id not in contract.slots}
+            cached = RecordedContract(
+                replace(contract, unlisted=unlisted) if unlisted else contract,
+                revision,
+                recorded_at,
+                actor_from_document(actor),
+            )
+            if not is_committed:
+                return cached
+            self._cache[contract_id, revision] = cached
+            if len(self._cache) > MAX_CACHED_STATES:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end((contract_id, revision))
+        return cached
 
     async def mark(self, connection: Connection) -> int:
-        """A number that changes whenever any contract does."""
-        cursor = await connection.execute("SELECT count(*) FROM contract_revision")
-        row = await cursor.fetchone()
-        assert row is not None  # noqa: S101 (a count has a row)
-        count: int = row[0]
-        return count
+        """Returns a number that grows whenever a contract changes."""
+        return await fetch_value(connection, int, "SELECT count(*) FROM contract_revision")
 
     async def newest(self, connection: Connection) -> dict[UUID, int]:
-        """The number of the newest state of every contract."""
+        """Returns the number of the newest state of every contract."""
         cursor = await connection.execute(
             "SELECT contract_id, max(revision) FROM contract_revision GROUP BY contract_id"
         )
         return dict(await cursor.fetchall())
 
     async def listed(self, connection: Connection, after: UUID | None, limit: int) -> list[RecordedContract]:
-        """Contracts as they are, in order of id, beginning after one."""
+        """Returns the newest states of contracts in order of id, starting after a given one."""
         cursor = await connection.execute(
             "SELECT contract_id, max(revision) FROM contract_revision WHERE %s::uuid IS NULL OR contract_id > %s"
             " GROUP BY contract_id ORDER BY contract_id LIMIT %s",
@@ -103,7 +125,7 @@ class StoredContracts:
         return [await self.state(connection, contract_id, n) for contract_id, n in await cursor.fetchall()]
 
     async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-        """To which contract each module belongs; unknown modules are left out."""
+        """Returns the contract of each module. Unknown modules are omitted."""
         cursor = await connection.execute(
             "SELECT module_id, contract_id FROM contract_module WHERE module_id = ANY(%s)", [list(module_ids)]
         )
@@ -117,32 +139,35 @@ async def _slots(connection: Connection, contract_id: UUID) -> dict[UUID, str | 
     return dict(await cursor.fetchall())
 
 
-async def record_contract(tx: Connection, contract: Contract, current: RecordedContract | None) -> datetime:
-    """Records a new state: the first (`current` None) or the one after `current`. Answers with the instant.
+async def record_contract(
+    tx: Connection, contract: Contract, current: RecordedContract | None, actor: Actor
+) -> datetime:
+    """Stores the first state of a contract (if `current` is None) or the one after `current`. Returns its instant.
 
-    The contract must be locked ("contract", exclusively). Raises ContractExists, ModuleTaken, SlotChanged.
+    The contract must be locked exclusively. Raises ContractExists, ModuleTaken, SlotChanged.
     """
     revision = current.revision + 1 if current else 1
-    cursor = await tx.execute(
-        "INSERT INTO contract_revision (contract_id, revision, recorded_at, document)"
-        f" VALUES (%s, %s, {LATER_THAN}, %s) ON CONFLICT DO NOTHING RETURNING recorded_at",
+    recorded_at = await find_value(
+        tx,
+        datetime,
+        "INSERT INTO contract_revision (contract_id, revision, recorded_at, document, actor)"
+        f" VALUES (%s, %s, {LATER_THAN}, %s, %s) ON CONFLICT DO NOTHING RETURNING recorded_at",
         [
             contract.contract_id,
             revision,
             current and current.recorded_at,
             Jsonb(contract_to_document(contract)),
+            Jsonb(actor_to_document(actor)),
         ],
     )
-    row = await cursor.fetchone()
-    if row is None:
+    if recorded_at is None:
         raise ContractExists(contract.contract_id)
     await _claim_modules(tx, contract)
-    recorded_at: datetime = row[0]
     return recorded_at
 
 
 async def _claim_modules(tx: Connection, contract: Contract) -> None:
-    """Makes every module of the contract its own, in its slot, for ever."""
+    """Assigns every module permanently to the contract and to its slot."""
     slots: Mapping[UUID, str | None] = {
         module.module_id: module.slot for version in contract.versions for module in version.modules
     }

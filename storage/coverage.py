@@ -1,10 +1,12 @@
-"""Coverage as the feed tells it: policies and runs, in generations of which one is served.
+"""Coverage as computed from the feed: policies and their runs, in generations of which one is served.
 
-Readers find the served generation in `projection_checkpoints`; a rebuild fills the next one, and puts it in its place.
+`projection_checkpoints` has the number of the served generation. A rebuild fills the next generation and then replaces
+the served one.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +14,16 @@ from domain.days import Span
 from domain.eligibility.coverage import CoveredRun, PolicyCoverage
 from domain.enrollment.decisions import GroupKey
 from domain.membership import MembershipType
-from storage.database import Connection
+from storage.erasures import removed_among
+from storage.postgres.database import Connection
+from storage.postgres.rows import fetch_column, fetch_first, fetch_value, find_value
 
 NAME = "coverage"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Which generation is served, and up to where it has read the feed."""
+    """The generation that is served, and the position up to which it has read the feed."""
 
     generation: int
     resume_token: str
@@ -27,33 +31,40 @@ class Checkpoint:
 
 
 async def checkpoint(connection: Connection, *, lock: bool = False) -> Checkpoint | None:
-    """None: nothing was ever projected. With `lock` kept from moving until the transaction ends."""
-    cursor = await connection.execute(
+    """Returns the checkpoint, or None if nothing has been projected yet. With `lock`, it can't move until the
+    transaction ends."""
+    return await fetch_first(
+        connection,
+        Checkpoint,
         "SELECT generation, resume_token, position FROM projection_checkpoints WHERE name = %s"
         + (" FOR UPDATE" if lock else ""),
         [NAME],
     )
-    row = await cursor.fetchone()
-    return Checkpoint(*row) if row else None
 
 
-STUCK_SECONDS, BEHIND_SECONDS = 25, 2
+STUCK_SECONDS, BEHIND_SECONDS = 25, 15
+"""Both are longer than another server needs to take over the projection."""
 
 
 async def is_stuck(connection: Connection) -> bool:
-    """Whether the projection does not go on: it moves its checkpoint every ten seconds, if only to say so; and what is
-    in the feed of this database does not wait for it for long."""
-    cursor = await connection.execute(
+    """Returns whether the projection makes no progress.
+
+    It moves its checkpoint at least every ten seconds, and processes events of this database soon after they enter the
+    feed.
+    """
+    stuck = await find_value(
+        connection,
+        bool,
         "SELECT k.moved_at < clock_timestamp() - make_interval(secs => %s)"
         " OR f.appended_at < clock_timestamp() - make_interval(secs => %s)"
         " FROM projection_checkpoints k LEFT JOIN feed_entry f ON f.position = k.position + 1 WHERE k.name = %s",
         [STUCK_SECONDS, BEHIND_SECONDS, NAME],
     )
-    row = await cursor.fetchone()
-    return bool(row and row[0])
+    return stuck or False
 
 
 async def move_checkpoint(tx: Connection, to: Checkpoint) -> None:
+    """Stores the checkpoint."""
     await tx.execute(
         "INSERT INTO projection_checkpoints (name, generation, resume_token, position, moved_at)"
         " VALUES (%s, %s, %s, %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE SET"
@@ -64,7 +75,7 @@ async def move_checkpoint(tx: Connection, to: Checkpoint) -> None:
 
 
 async def put_policies(tx: Connection, generation: int, policies: Iterable[PolicyCoverage]) -> None:
-    """The states of policies; one that is known as of a revision that is as new stays."""
+    """Stores the states of policies, except those for which a state of the same or a later revision is stored."""
     newest: dict[UUID, PolicyCoverage] = {}
     for policy in policies:
         if policy.group_id not in newest or newest[policy.group_id].revision < policy.revision:
@@ -72,7 +83,9 @@ async def put_policies(tx: Connection, generation: int, policies: Iterable[Polic
     if not newest:
         return
     ids = sorted(newest)
-    cursor = await tx.execute(
+    moved = await fetch_column(
+        tx,
+        UUID,
         "INSERT INTO coverage_policy AS p (generation, group_id, contract_id, primary_id, revision)"
         " SELECT %s, n.group_id, n.contract_id, n.primary_id, n.revision"
         " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::integer[])"
@@ -87,28 +100,62 @@ async def put_policies(tx: Connection, generation: int, policies: Iterable[Polic
             [newest[i].revision for i in ids],
         ],
     )
-    moved = [row[0] for row in await cursor.fetchall()]
     await tx.execute("DELETE FROM coverage_run WHERE generation = %s AND group_id = ANY(%s)", [generation, moved])
-    lines = [_line(generation, run) for group_id in moved for run in newest[group_id].runs]
-    if lines:
-        async with tx.cursor().copy(
-            "COPY coverage_run (generation, group_id, member_id, module_id, membership_type, days) FROM STDIN"
-        ) as copy:
-            await copy.write("".join(lines))
+    runs = [run for group_id in moved for run in newest[group_id].runs]
+    removed = await removed_among(tx, {run.member_id for run in runs})
+    kept = [run for run in runs if run.member_id not in removed]
+    if kept:
+        await _add_runs(tx, generation, kept)
 
 
-def _line(generation: int, run: CoveredRun) -> str:
-    days = f"[{run.days.first_on or ''},{run.days.last_on or ''}]"
-    values = (generation, run.group_id, run.member_id, run.module_id, run.membership_type.value, days)
-    return "\t".join(map(str, values)) + "\n"
+async def _add_runs(tx: Connection, generation: int, runs: Sequence[CoveredRun]) -> None:
+    """Inserts runs in one statement.
 
-
-async def put_locators(tx: Connection, found: Collection[tuple[UUID, UUID, UUID]]) -> None:
-    """Under which policy and member records are found, by locator; what is known stays."""
+    COPY is not used because PostgreSQL doesn't end a COPY of a frozen client, which would keep other servers from
+    continuing the projection.
+    """
     await tx.execute(
-        "INSERT INTO coverage_locator (locator, group_id, member_id)"
-        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS l ORDER BY 1 ON CONFLICT DO NOTHING",
-        [[each[0] for each in found], [each[1] for each in found], [each[2] for each in found]],
+        "INSERT INTO coverage_run (generation, group_id, member_id, module_id, membership_type, days)"
+        " SELECT %s, group_id, member_id, module_id, membership_type, days::daterange"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[])"
+        " AS r (group_id, member_id, module_id, membership_type, days)",
+        [
+            generation,
+            [run.group_id for run in runs],
+            [run.member_id for run in runs],
+            [run.module_id for run in runs],
+            [run.membership_type.value for run in runs],
+            [f"[{run.days.first_on or ''},{run.days.last_on or ''}]" for run in runs],
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedRecord:
+    """The coverage record that a locator identifies: its policy, its member and its first day.
+
+    `first_on` is None for records that were stored by older releases.
+    """
+
+    locator: UUID
+    group_id: UUID
+    member_id: UUID
+    first_on: date | None
+
+
+async def put_locators(tx: Connection, found: Collection[LocatedRecord]) -> None:
+    """Stores which records some locators identify. Locators that are stored already stay as they are."""
+    removed = await removed_among(tx, {each.member_id for each in found})
+    found = [each for each in found if each.member_id not in removed]
+    await tx.execute(
+        "INSERT INTO coverage_locator (locator, group_id, member_id, first_on)"
+        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::date[]) AS l ORDER BY 1 ON CONFLICT DO NOTHING",
+        [
+            [each.locator for each in found],
+            [each.group_id for each in found],
+            [each.member_id for each in found],
+            [each.first_on for each in found],
+        ],
     )
 
 
@@ -116,13 +163,13 @@ LOCATORS = f"{NAME}.locators"
 
 
 async def located_mark(connection: Connection) -> int:
-    """Up to which mark of the contracts records are located."""
-    cursor = await connection.execute("SELECT position FROM projection_checkpoints WHERE name = %s", [LOCATORS])
-    row = await cursor.fetchone()
-    return row[0] if row else 0
+    """Returns the mark of the contracts (`StoredContracts.mark`) up to which records have locators."""
+    statement = "SELECT position FROM projection_checkpoints WHERE name = %s"
+    return await find_value(connection, int, statement, [LOCATORS]) or 0
 
 
 async def move_located_mark(tx: Connection, mark: int) -> None:
+    """Stores the mark, unless a later one is stored."""
     await tx.execute(
         "INSERT INTO projection_checkpoints AS c (name, generation, resume_token, position, moved_at)"
         " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE"
@@ -131,11 +178,19 @@ async def move_located_mark(tx: Connection, mark: int) -> None:
     )
 
 
-async def find_locator(connection: Connection, locator: UUID) -> tuple[UUID, UUID] | None:
-    """The policy and the member of a record that there is, or once was."""
-    cursor = await connection.execute("SELECT group_id, member_id FROM coverage_locator WHERE locator = %s", [locator])
-    row = await cursor.fetchone()
-    return (row[0], row[1]) if row else None
+async def find_locator(connection: Connection, locator: UUID, only_of: UUID | None = None) -> LocatedRecord | None:
+    """Returns the current or past record that a locator identifies, or None.
+
+    With `only_of`, returns it only if it belongs to that member or to a policy whose primary is that member.
+    """
+    return await fetch_first(
+        connection,
+        LocatedRecord,
+        "SELECT locator, group_id, member_id, first_on FROM coverage_locator l WHERE locator = %(locator)s"
+        " AND (%(only_of)s::uuid IS NULL OR member_id = %(only_of)s OR EXISTS (SELECT FROM coverage_policy p"
+        " WHERE p.group_id = l.group_id AND p.primary_id = %(only_of)s))",
+        {"locator": locator, "only_of": only_of},
+    )
 
 
 _RUNS = (
@@ -146,13 +201,14 @@ _SERVED = f"(SELECT generation FROM projection_checkpoints WHERE name = '{NAME}'
 
 
 def _run(row: Sequence[Any]) -> CoveredRun:
+    """Returns a run. The columns are taken by position, which is faster, because servers read whole generations."""
     group_id, contract_id, primary_id, revision, member_id, module_id, kind, days = row
     key = GroupKey(contract_id, primary_id)
     return CoveredRun(group_id, key, revision, member_id, module_id, MembershipType(kind), days)
 
 
 async def runs_of_members(connection: Connection, member_ids: Collection[UUID]) -> dict[UUID, list[CoveredRun]]:
-    """All runs of some members, by member."""
+    """Returns all runs of some members, by member."""
     cursor = await connection.execute(
         f"{_RUNS} WHERE r.generation = {_SERVED} AND r.member_id = ANY(%s)", [list(member_ids)]
     )
@@ -164,7 +220,7 @@ async def runs_of_members(connection: Connection, member_ids: Collection[UUID]) 
 
 @dataclass(frozen=True, slots=True)
 class CoverageFilter:
-    """Whose runs are listed; what is None does not limit."""
+    """Which runs to list. A field that is None does not restrict the list."""
 
     contract_id: UUID | None
     group_id: UUID | None
@@ -175,14 +231,15 @@ class CoverageFilter:
 async def list_policies(
     connection: Connection, wanted: CoverageFilter, after: UUID, limit: int
 ) -> tuple[list[UUID], list[CoveredRun]]:
-    """Policies in order of id, beginning after one, and those of their runs that are wanted."""
-    cursor = await connection.execute(
+    """Returns the ids of policies in order, starting after a given one, and those of their runs that match."""
+    ids = await fetch_column(
+        connection,
+        UUID,
         f"SELECT group_id FROM coverage_policy WHERE generation = {_SERVED} AND group_id > %s"
         " AND (%s::uuid IS NULL OR contract_id = %s) AND (%s::uuid IS NULL OR group_id = %s)"
         " ORDER BY group_id LIMIT %s",
         [after, wanted.contract_id, wanted.contract_id, wanted.group_id, wanted.group_id, limit],
     )
-    ids = [row[0] for row in await cursor.fetchall()]
     cursor = await connection.execute(
         f"{_RUNS} WHERE r.generation = {_SERVED} AND r.group_id = ANY(%s) AND r.days && %s"
         " AND (%s::uuid IS NULL OR r.module_id = %s)",
@@ -193,7 +250,7 @@ async def list_policies(
 
 
 async def policies_page(connection: Connection, generation: int, after: UUID, limit: int) -> list[PolicyCoverage]:
-    """Whole policies of a generation in order of id, beginning after one."""
+    """Returns complete policies of a generation in order of id, starting after a given one."""
     cursor = await connection.execute(
         "SELECT group_id, contract_id, primary_id, revision FROM coverage_policy"
         " WHERE generation = %s AND group_id > %s ORDER BY group_id LIMIT %s",
@@ -213,55 +270,46 @@ async def policies_page(connection: Connection, generation: int, after: UUID, li
 
 
 async def revision_of(connection: Connection, group_id: UUID) -> int:
-    """Up to which revision a policy is projected; 0: not at all."""
-    cursor = await connection.execute(
-        f"SELECT revision FROM coverage_policy WHERE generation = {_SERVED} AND group_id = %s", [group_id]
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else 0
+    """Returns the revision of a policy that is projected, or 0 if none is."""
+    statement = f"SELECT revision FROM coverage_policy WHERE generation = {_SERVED} AND group_id = %s"
+    return await find_value(connection, int, statement, [group_id]) or 0
 
 
 async def new_generation(tx: Connection) -> int:
-    """The number of a generation that nobody else builds."""
-    cursor = await tx.execute(
+    """Returns the number of a new generation, which no other process builds."""
+    return await fetch_value(
+        tx,
+        int,
         "INSERT INTO projection_checkpoints AS c (name, generation, resume_token, position, moved_at)"
         " VALUES (%s, 1, '', 0, clock_timestamp()) ON CONFLICT (name) DO UPDATE SET generation = c.generation + 1"
         " RETURNING generation",
         [f"{NAME}.building"],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
-    generation: int = row[0]
-    return generation
 
 
 async def drop_generations_before(tx: Connection, generation: int) -> None:
-    """Drops what was served before, and what was begun before and never served."""
+    """Deletes earlier generations, whether they were served or not."""
     await tx.execute("DELETE FROM coverage_run WHERE generation < %s", [generation])
     await tx.execute("DELETE FROM coverage_policy WHERE generation < %s", [generation])
 
 
 async def count_generation(connection: Connection, generation: int) -> tuple[int, int]:
-    """How many policies and runs it has."""
-    cursor = await connection.execute(
-        "SELECT (SELECT count(*) FROM coverage_policy WHERE generation = %s),"
-        " (SELECT count(*) FROM coverage_run WHERE generation = %s)",
-        [generation, generation],
+    """Returns how many policies and runs a generation has."""
+    policies = "SELECT count(*) FROM coverage_policy WHERE generation = %s"
+    runs = "SELECT count(*) FROM coverage_run WHERE generation = %s"
+    return (
+        await fetch_value(connection, int, policies, [generation]),
+        await fetch_value(connection, int, runs, [generation]),
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (counts have a row)
-    return row[0], row[1]
 
 
 async def count_differing(connection: Connection, one: int, other: int) -> int:
-    """How many policies and runs stand in only one of two generations."""
+    """Returns how many policies and runs are in only one of two generations."""
     policies = "SELECT group_id, contract_id, primary_id, revision FROM coverage_policy WHERE generation = %s"
     runs = "SELECT group_id, member_id, module_id, membership_type, days FROM coverage_run WHERE generation = %s"
     differing = 0
     for rows in (policies, runs):
         for pair in ((one, other), (other, one)):
-            cursor = await connection.execute(f"SELECT count(*) FROM ({rows} EXCEPT ALL {rows}) AS d", list(pair))
-            row = await cursor.fetchone()
-            assert row is not None  # noqa: S101 (counts have a row)
-            differing += row[0]
+            statement = f"SELECT count(*) FROM ({rows} EXCEPT ALL {rows}) AS d"
+            differing += await fetch_value(connection, int, statement, pair)
     return differing

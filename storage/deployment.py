@@ -1,20 +1,20 @@
-"""Who this database is: an identity and a key that its tokens are authenticated with, made with the schema."""
+"""The identity of this database, created with the schema."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.database import Connection
+from storage.postgres.database import Connection
+from storage.postgres.rows import fetch_one
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
+    """`token_key` authenticates the tokens that the servers of this database issue."""
+
     database_id: UUID
     token_key: bytes
 
 
 async def read_deployment(connection: Connection) -> Deployment:
-    """The one row that the first migration made."""
-    cursor = await connection.execute("SELECT database_id, token_key FROM deployment")
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (the first migration inserts it)
-    return Deployment(row[0], bytes(row[1]))
+    """Returns the identity and the key, which the first migration inserts."""
+    return await fetch_one(connection, Deployment, "SELECT database_id, token_key FROM deployment")

@@ -1,7 +1,7 @@
-"""Enrollment groups, written: requests, revisions, periods, differences and events, in the caller's transaction.
+"""Writes of enrollment groups: requests, revisions, periods, differences and events, in the caller's transaction.
 
-Whoever changes a group holds the lock on its head row (`lock_group`); everything else follows from that. Reading for
-others stands in `enrollment_reads.py`.
+A transaction that changes a group holds the lock on its row in `enrollment_group` (`lock_group`), so only one changes
+it at a time. `enrollment_reads.py` has the reads.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,15 +21,16 @@ from domain.enrollment.history import ChangeRequest
 from domain.enrollment.verdicts import Verdict
 from domain.identity import slot_id
 from domain.membership import MembershipType
-from storage.database import Connection
-from storage.documents import change_request_from_document, change_request_to_document
-from storage.instants import LATER_THAN
 from storage.outbox import NewEvent, add_event
+from storage.postgres.database import Connection
+from storage.postgres.documents import actor_to_document, change_request_from_document, change_request_to_document
+from storage.postgres.instants import LATER_THAN, NOW
+from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_value, insert_rows
 
 
 @dataclass(frozen=True, slots=True)
 class LockedGroup:
-    """The head of a group that this transaction may change. `recorded_at` is that of its last change."""
+    """A group that this transaction can change. `recorded_at` is the instant of its last change."""
 
     group_key: int
     group_id: UUID
@@ -39,97 +40,89 @@ class LockedGroup:
 
 
 async def lock_group(tx: Connection, group_id: UUID, key: GroupKey) -> LockedGroup:
-    """Locks a group, which comes to be if it is not there yet (and is gone again if the transaction is)."""
+    """Locks a group, and creates it if it does not exist. A rollback removes a group that was created."""
     if found := await _lock(tx, group_id):
         return found
     await tx.execute(
         "INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)"
-        " VALUES (%s, %s, %s, clock_timestamp()) ON CONFLICT DO NOTHING",
+        f" VALUES (%s, %s, %s, {NOW}) ON CONFLICT DO NOTHING",
         [group_id, key.contract_id, key.primary_id],
     )
-    made = await _lock(tx, group_id)
-    assert made is not None  # noqa: S101 (somebody has just inserted it)
-    await add_members(tx, made, [key.primary_id])
-    return made
+    locked = await _lock(tx, group_id)
+    assert locked is not None  # noqa: S101 (this or another transaction has just inserted it)
+    await add_members(tx, locked, [key.primary_id])
+    return locked
 
 
 async def _lock(tx: Connection, group_id: UUID) -> LockedGroup | None:
-    cursor = await tx.execute(f"SELECT {_LOCKED} WHERE group_id = %s FOR NO KEY UPDATE", [group_id])
-    row = await cursor.fetchone()
-    return _locked(row) if row else None
+    return await fetch_first(tx, _locked, f"SELECT {_LOCKED} WHERE group_id = %s FOR NO KEY UPDATE", [group_id])
 
 
 _LOCKED = "group_key, group_id, contract_id, primary_id, revision, recorded_at FROM enrollment_group"
 
 
-def _locked(row: Sequence[Any]) -> LockedGroup:
-    return LockedGroup(row[0], row[1], GroupKey(row[2], row[3]), row[4], row[5])
+def _locked(*, contract_id: UUID, primary_id: UUID, **columns: Any) -> LockedGroup:
+    return LockedGroup(key=GroupKey(contract_id, primary_id), **columns)
 
 
 async def lock_groups(tx: Connection, group_keys: Sequence[int]) -> list[LockedGroup]:
-    """Locks groups, in order, waiting for those that others have locked."""
-    cursor = await tx.execute(
-        f"SELECT {_LOCKED} WHERE group_key = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE", [list(group_keys)]
-    )
-    return [_locked(row) for row in await cursor.fetchall()]
+    """Locks groups in order, and waits for those that are locked by others."""
+    statement = f"SELECT {_LOCKED} WHERE group_key = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE"
+    return await fetch_all(tx, _locked, statement, [list(group_keys)])
 
 
 async def lock_free_groups(tx: Connection, group_keys: list[int]) -> list[LockedGroup]:
-    """Locks those of some groups that nobody else has locked."""
-    cursor = await tx.execute(
-        f"SELECT {_LOCKED} WHERE group_key = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE SKIP LOCKED", [group_keys]
-    )
-    return [_locked(row) for row in await cursor.fetchall()]
+    """Locks those of some groups that are not locked by others."""
+    statement = f"SELECT {_LOCKED} WHERE group_key = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE SKIP LOCKED"
+    return await fetch_all(tx, _locked, statement, [group_keys])
 
 
 async def groups_of_member(connection: Connection, member_id: UUID) -> list[int]:
-    """The keys of all groups that concern a member, or did, in order."""
-    cursor = await connection.execute(
-        "SELECT group_key FROM group_member WHERE member_id = %s ORDER BY group_key", [member_id]
-    )
-    return [row[0] for row in await cursor.fetchall()]
+    """Returns the keys of all groups that concern a member, now or earlier, in order."""
+    statement = "SELECT group_key FROM group_member WHERE member_id = %s ORDER BY group_key"
+    return await fetch_column(connection, int, statement, [member_id])
 
 
 async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[int, list[Decision]]:
-    """What the approved requests of some groups say, by group key, each in order of approval."""
+    """Returns the decisions of some groups by group key, in order of approval."""
     cursor = await connection.execute(
-        "SELECT group_key, document FROM change_request WHERE group_key = ANY(%s) AND approved"
+        "SELECT group_key, document, actor FROM change_request WHERE group_key = ANY(%s) AND approved"
         " ORDER BY change_request_key",
         [group_keys],
     )
     decisions: dict[int, list[Decision]] = {}
-    for group_key, document in await cursor.fetchall():
-        decisions.setdefault(group_key, []).append(change_request_from_document(document).decision())
+    for group_key, document, actor in await cursor.fetchall():
+        decisions.setdefault(group_key, []).append(change_request_from_document(document, actor).decision())
     return decisions
 
 
 async def add_members(tx: Connection, group: LockedGroup, member_ids: Iterable[UUID]) -> None:
-    """Notes whom the group concerns; those noted before stay."""
+    """Stores which members a group concerns, in addition to those stored before."""
     await tx.execute(
         "INSERT INTO group_member (member_id, group_key, recorded_at)"
-        " SELECT m, %s, clock_timestamp() FROM unnest(%s::uuid[]) AS m ON CONFLICT DO NOTHING",
+        f" SELECT m, %s, (SELECT {NOW}) FROM unnest(%s::uuid[]) AS m ON CONFLICT DO NOTHING",
         [group.group_key, sorted(set(member_ids))],
     )
 
 
 async def recording_instant(tx: Connection, group: LockedGroup) -> datetime:
-    """The instant of what is now recorded of a group: later than everything recorded of it before."""
-    cursor = await tx.execute(
+    """Returns the instant for what is recorded now. It is later than everything recorded of the group before."""
+    return await fetch_value(
+        tx,
+        datetime,
         f"UPDATE enrollment_group SET recorded_at = {LATER_THAN} WHERE group_key = %s RETURNING recorded_at",
         [group.recorded_at, group.group_key],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (the group is locked)
-    recorded_at: datetime = row[0]
-    return recorded_at
 
 
 async def add_change_request(tx: Connection, group: LockedGroup, request: ChangeRequest) -> int:
-    """Stores a judged request, and the event of a rejection. Answers with its key."""
+    """Stores a change request with its verdict and, if it is rejected, the event. Returns its key."""
     approved = request.verdict == Verdict.APPROVED
-    cursor = await tx.execute(
-        "INSERT INTO change_request (change_request_id, group_key, approved, revision, recorded_at, document)"
-        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING change_request_key",
+    change_request_key = await fetch_value(
+        tx,
+        int,
+        "INSERT INTO change_request (change_request_id, group_key, approved, revision, recorded_at, document, actor)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING change_request_key",
         [
             request.change_request_id,
             group.group_key,
@@ -137,23 +130,21 @@ async def add_change_request(tx: Connection, group: LockedGroup, request: Change
             request.revision,
             request.recorded_at,
             Jsonb(change_request_to_document(request)),
+            Jsonb(actor_to_document(request.actor)),
         ],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
-    change_request_key: int = row[0]
     if not approved:
-        concerned = {request.key.primary_id, *(scoped.change.member_id for scoped in request.changes)}
-        rejected = NewEvent(EventType.CHANGE_REQUEST_REJECTED, concerned, change_request_key=change_request_key)
+        member_ids = {request.key.primary_id, *(scoped.change.member_id for scoped in request.changes)}
+        rejected = NewEvent(EventType.CHANGE_REQUEST_REJECTED, member_ids, change_request_key=change_request_key)
         await add_event(tx, group.group_key, rejected, request.recorded_at)
     return change_request_key
 
 
 @dataclass(frozen=True, slots=True)
 class NewRevision:
-    """What a revision records: its periods, how it differs from the one before, and what that means.
+    """The contents of a revision: its periods, the differences from the previous revision, and the resulting event.
 
-    `membership_types` are everyone's who has a period or a difference.
+    `membership_types` has every member who has a period or a difference.
     """
 
     periods: tuple[Period, ...]
@@ -166,9 +157,11 @@ class NewRevision:
 
 
 async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, new: NewRevision) -> int:
-    """Stores the next revision of a group with its event, and moves the head. Answers with its number."""
+    """Stores the next revision of a group with its event, and makes it the current one. Returns its number."""
     revision = group.revision + 1
-    cursor = await tx.execute(
+    revision_key = await fetch_value(
+        tx,
+        int,
         "INSERT INTO enrollment_revision"
         " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event)"
         " VALUES (%s, %s, %s, %s, %s, %s) RETURNING revision_key",
@@ -181,14 +174,11 @@ async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, n
             new.policy_event.value,
         ],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
-    revision_key = row[0]
     await _add_periods(tx, revision_key, contract, new.periods)
     await _add_differences(tx, revision_key, group, new)
     await tx.execute("UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key])
-    concerned = {group.key.primary_id, *(p.member_id for p in new.periods), *(d.member_id for d in new.differences)}
-    event = NewEvent(EventType(f"POLICY_{new.policy_event}"), concerned, revision_key=revision_key)
+    member_ids = {group.key.primary_id, *(p.member_id for p in new.periods), *(d.member_id for d in new.differences)}
+    event = NewEvent(EventType(f"POLICY_{new.policy_event}"), member_ids, revision_key=revision_key)
     await add_event(tx, group.group_key, event, new.recorded_at)
     return revision
 
@@ -215,22 +205,21 @@ async def _add_periods(tx: Connection, revision_key: int, contract: Contract, pe
 
 
 async def _add_differences(tx: Connection, revision_key: int, group: LockedGroup, new: NewRevision) -> None:
-    async with tx.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO enrollment_difference"
-            " (revision_key, group_key, member_id, membership_type, module_id, kinds, gained, lost)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+    await insert_rows(
+        tx,
+        "enrollment_difference (revision_key, group_key, member_id, membership_type, module_id, kinds, gained, lost)",
+        "(%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
             [
-                [
-                    revision_key,
-                    group.group_key,
-                    d.member_id,
-                    new.membership_types[d.member_id].value,
-                    d.module_id,
-                    [str(k) for k in d.kinds],
-                    d.gained,
-                    d.lost,
-                ]
-                for d in new.differences
-            ],
-        )
+                revision_key,
+                group.group_key,
+                d.member_id,
+                new.membership_types[d.member_id].value,
+                d.module_id,
+                [str(k) for k in d.kinds],
+                d.gained,
+                d.lost,
+            ]
+            for d in new.differences
+        ),
+    )

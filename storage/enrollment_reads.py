@@ -1,4 +1,4 @@
-"""Enrollment groups, read: as of now, as of a revision, as of an instant. No locks are taken."""
+"""Reads of enrollment groups: as of now, of a revision, or of an instant. They take no locks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from domain.enrollment.group import Period
 from domain.enrollment.history import ChangeRequest, DifferenceCause, GroupState, Revision, RevisionCause
 from domain.errors import ChangeRequestUnknown, GroupUnknown, RevisionUnknown
 from domain.membership import MembershipType
-from storage.database import Connection
-from storage.documents import change_request_from_document
-from storage.instants import settled_until
+from storage.postgres.database import Connection
+from storage.postgres.documents import change_request_from_document
+from storage.postgres.rows import fetch_all, fetch_column, fetch_first, find_value
 
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """As of when a read answers: a revision, an instant, or (neither) now."""
+    """The point of time of a read: a revision, an instant, or now if both are None."""
 
     revision: int | None = None
     instant: datetime | None = None
@@ -28,6 +28,8 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class GroupHead:
+    """A group and its current revision, or the revision to read."""
+
     group_key: int
     group_id: UUID
     key: GroupKey
@@ -35,61 +37,104 @@ class GroupHead:
 
 
 async def group_head(connection: Connection, group: UUID | GroupKey) -> GroupHead:
-    """Finds a group by its id, or by contract and primary. Raises GroupUnknown."""
+    """Returns a group by its id, or by contract and primary. Raises GroupUnknown."""
     where, named = _named(group)
-    cursor = await connection.execute(
+    found = await fetch_first(
+        connection,
+        group_head_of_row,
         f"SELECT group_key, group_id, contract_id, primary_id, revision FROM enrollment_group WHERE {where}",
         list(named.values()),
     )
-    row = await cursor.fetchone()
-    if row is None:
+    if found is None:
         raise GroupUnknown(**named)
-    return GroupHead(row[0], row[1], GroupKey(row[2], row[3]), row[4])
+    return found
+
+
+def group_head_of_row(
+    *, group_key: int, group_id: UUID, contract_id: UUID, primary_id: UUID, revision: int
+) -> GroupHead:
+    """Returns the group of a row with these columns."""
+    return GroupHead(group_key, group_id, GroupKey(contract_id, primary_id), revision)
 
 
 def _named(group: UUID | GroupKey, of: str = "") -> tuple[str, dict[str, UUID]]:
-    """How a group is found in SQL, and the ids that it is named by."""
+    """Returns the SQL condition that finds a group, and its parameters by name."""
     if isinstance(group, UUID):
         return f"{of}group_id = %s", {"group_id": group}
     return f"{of}contract_id = %s AND {of}primary_id = %s", group._asdict()
 
 
 async def group_heads(connection: Connection, groups: Sequence[UUID | GroupKey]) -> dict[UUID | GroupKey, GroupHead]:
-    """Finds many groups at once, by what each was asked for; those that there are not are left out."""
+    """Returns many groups in one query, by the key that each was asked for. Groups that do not exist are omitted."""
     ids = [group for group in groups if isinstance(group, UUID)]
     keys = [group for group in groups if isinstance(group, GroupKey)]
-    cursor = await connection.execute(
+    found = await fetch_all(
+        connection,
+        group_head_of_row,
         "SELECT group_key, group_id, contract_id, primary_id, revision FROM enrollment_group"
         " WHERE group_id = ANY(%s) OR (contract_id, primary_id) IN (SELECT * FROM unnest(%s::uuid[], %s::uuid[]))",
         [ids, [key.contract_id for key in keys], [key.primary_id for key in keys]],
     )
-    found = [GroupHead(row[0], row[1], GroupKey(row[2], row[3]), row[4]) for row in await cursor.fetchall()]
     by_id: dict[UUID | GroupKey, GroupHead] = {head.group_id: head for head in found}
     return by_id | {head.key: head for head in found}
 
 
+async def causing_subject(connection: Connection, group_key: int) -> str | None:
+    """Returns the subject who caused the waiting recompute of a group or, if none is waiting, its newest revision.
+
+    Returns None if the group has neither.
+    """
+    return await find_value(
+        connection,
+        str,
+        "SELECT coalesce(w.actor, c.actor, q.actor)->>'subject' FROM enrollment_group g"
+        " LEFT JOIN recompute w ON w.group_key = g.group_key AND w.done_at IS NULL AND w.failed_at IS NULL"
+        " LEFT JOIN enrollment_revision r ON r.group_key = g.group_key AND r.revision = g.revision"
+        " LEFT JOIN change_request c USING (change_request_key)"
+        " LEFT JOIN recompute q ON q.recompute_key = r.recompute_key WHERE g.group_key = %s",
+        [group_key],
+    )
+
+
 async def primary_of_change_request(connection: Connection, change_request_id: UUID) -> UUID | None:
-    """In whose name the group of a change request stands; None where there is no such request."""
-    cursor = await connection.execute(
+    """Returns the primary of the group of a change request, or None if there is no such request."""
+    return await find_value(
+        connection,
+        UUID,
         "SELECT primary_id FROM enrollment_group JOIN change_request USING (group_key) WHERE change_request_id = %s",
         [change_request_id],
     )
-    row = await cursor.fetchone()
-    return row[0] if row else None
 
 
 async def members_of(connection: Connection, group: UUID | GroupKey) -> set[UUID]:
-    """Whom a group concerns, or has concerned; nobody where there is no such group."""
+    """Returns the members whom a group concerns, now or earlier. Empty if there is no such group."""
     where, named = _named(group)
-    cursor = await connection.execute(
-        f"SELECT member_id FROM group_member JOIN enrollment_group USING (group_key) WHERE {where}",
-        list(named.values()),
+    statement = f"SELECT member_id FROM group_member JOIN enrollment_group USING (group_key) WHERE {where}"
+    return set(await fetch_column(connection, UUID, statement, list(named.values())))
+
+
+async def contracts_of_member(connection: Connection, member_id: UUID) -> set[UUID]:
+    """Returns the contracts of all groups to which a member belongs or belonged.
+
+    Empty if the member's periods were erased.
+    """
+    return set(
+        await fetch_column(
+            connection,
+            UUID,
+            "SELECT DISTINCT g.contract_id FROM group_member m JOIN enrollment_group g USING (group_key)"
+            " WHERE m.member_id = %s"
+            " AND NOT EXISTS (SELECT FROM erasure e WHERE e.member_id = m.member_id AND e.periods_removed)",
+            [member_id],
+        )
     )
-    return {row[0] for row in await cursor.fetchall()}
 
 
 async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
-    """A group at a revision, optionally only its periods with a day in a span. Raises RevisionUnknown."""
+    """Returns a group as of a point of time, optionally with only those periods that overlap a span.
+
+    Raises RevisionUnknown.
+    """
     (state,) = await group_states(connection, [head], as_of, touching)
     return state
 
@@ -97,7 +142,7 @@ async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touc
 async def read_group(
     connection: Connection, group: UUID | GroupKey, revision: int | None, touching: Span | None
 ) -> GroupState:
-    """A group as of now or of a revision, in one query: the most frequent read of all.
+    """Returns a group as of now or of a revision in one query, because this is the most frequent read.
 
     Raises GroupUnknown, RevisionUnknown.
     """
@@ -134,7 +179,8 @@ async def read_group(
 async def group_states(
     connection: Connection, heads: Sequence[GroupHead], as_of: AsOf, touching: Span | None = None
 ) -> list[GroupState]:
-    """Groups as of the same, in the order given; two queries however many they are. Raises RevisionUnknown."""
+    """Returns groups as of the same point of time, in the order given, with two queries in total. Raises
+    RevisionUnknown."""
     wanted = await _revisions_as_of(connection, heads, as_of)
     cursor = await connection.execute(
         _REVISIONS + " JOIN unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision)"
@@ -152,18 +198,17 @@ async def group_states(
         if head.group_key not in found:
             raise RevisionUnknown(head.group_id, revision)
         made = _revision(head.group_id, found[head.group_key])
-        its_periods = periods.get(head.group_key, ())
-        states.append(GroupState(head.group_id, head.key, revision, made.cause, made.recorded_at, tuple(its_periods)))
+        of_group = periods.get(head.group_key, ())
+        states.append(GroupState(head.group_id, head.key, revision, made.cause, made.recorded_at, tuple(of_group)))
     return states
 
 
 async def _revisions_as_of(connection: Connection, heads: Sequence[GroupHead], as_of: AsOf) -> dict[int, int]:
-    """For each group, by its key, the revision that is asked for; 0: the empty state before the first."""
+    """Returns the revision of each group to read, by group key. 0 is the empty state before the first revision."""
     if as_of.revision is not None:
         return {head.group_key: as_of.revision for head in heads}
     if as_of.instant is None:
         return {head.group_key: head.revision for head in heads}
-    await settled_until(connection, as_of.instant)
     cursor = await connection.execute(
         "SELECT group_key, max(revision) FROM enrollment_revision"
         " WHERE group_key = ANY(%s) AND recorded_at <= %s GROUP BY group_key",
@@ -174,14 +219,14 @@ async def _revisions_as_of(connection: Connection, heads: Sequence[GroupHead], a
 
 
 async def periods_of(connection: Connection, group_key: int, revision: int) -> list[Period]:
-    """The periods of a revision in order of member, module and first day; none for revision 0."""
+    """Returns the periods of a revision in order of member, module and first day. Revision 0 has none."""
     return (await periods_at(connection, {group_key: revision})).get(group_key, [])
 
 
 async def periods_at(
     connection: Connection, revisions: Mapping[int, int], touching: Span | None = None
 ) -> dict[int, list[Period]]:
-    """The periods of several groups, by group key, each at a revision; in order of member, module and first day."""
+    """Returns the periods of groups by group key, each at a revision, in order of member, module and first day."""
     cursor = await connection.execute(
         "SELECT r.group_key, p.member_id, p.membership_type, p.module_id, p.days"
         " FROM unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision)"
@@ -193,13 +238,13 @@ async def periods_at(
     for group_key, member_id, kind, module_id, days in await cursor.fetchall():
         periods.setdefault(group_key, []).append(Period(member_id, MembershipType(kind), module_id, days))
     for of_group in periods.values():
-        of_group.sort(key=lambda p: (p.member_id, p.module_id, p.days))
+        of_group.sort(key=lambda p: (p.member_id.int, p.module_id.int, p.days))
     return periods
 
 
 @dataclass(frozen=True, slots=True)
 class GroupFilter:
-    """Whose groups are listed: exactly one."""
+    """Which groups to list. Exactly one field is set."""
 
     contract_id: UUID | None = None
     primary_id: UUID | None = None
@@ -209,8 +254,8 @@ class GroupFilter:
 async def list_heads(
     connection: Connection, which: GroupFilter, as_of: AsOf, after: UUID | None, limit: int
 ) -> list[GroupHead]:
-    """The groups that match and had the revision, or existed at the instant, in order of id, beginning after one."""
-    await settled_until(connection, as_of.instant)
+    """Returns the matching groups that had the revision, or existed at the instant, in order of id, starting after a
+    given one."""
     source, where, named = "enrollment_group g", [], dict[str, Any](limit=limit)
     if which.contract_id:
         where.append("g.contract_id = %(contract)s")
@@ -235,12 +280,13 @@ async def list_heads(
     if after:
         where.append("g.group_id > %(after)s")
         named["after"] = after
-    cursor = await connection.execute(
+    return await fetch_all(
+        connection,
+        group_head_of_row,
         "SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision"
         f" FROM {source} WHERE {' AND '.join(where)} ORDER BY g.group_id LIMIT %(limit)s",
         named,
     )
-    return [GroupHead(key, gid, GroupKey(c, p), n) for key, gid, c, p, n in await cursor.fetchall()]
 
 
 _REVISIONS = (
@@ -257,7 +303,7 @@ def _revision(group_id: UUID, row: Sequence[Any]) -> Revision:
 
 
 async def list_revisions(connection: Connection, head: GroupHead, after: int, limit: int) -> list[Revision]:
-    """The revisions of a group after one, in order."""
+    """Returns the revisions of a group after a given one, in order."""
     cursor = await connection.execute(
         _REVISIONS + " WHERE r.group_key = %s AND r.revision > %s ORDER BY r.revision LIMIT %s",
         [head.group_key, after, limit],
@@ -266,7 +312,7 @@ async def list_revisions(connection: Connection, head: GroupHead, after: int, li
 
 
 async def days_had_before(connection: Connection, group_key: int, revision: int) -> dict[EnrollmentKey, Days]:
-    """The days that any revision before one had."""
+    """Returns all days of each enrollment that any revision before a given one had."""
     cursor = await connection.execute(
         "SELECT d.member_id, d.module_id, range_agg(d.gained) FROM enrollment_difference d"
         " JOIN enrollment_revision r USING (revision_key) WHERE d.group_key = %s AND r.revision < %s"
@@ -277,47 +323,49 @@ async def days_had_before(connection: Connection, group_key: int, revision: int)
 
 
 async def causes_between(
-    connection: Connection, group_key: int, from_revision: int, to_revision: int
+    connection: Connection, group_key: int, from_revision: int, to_revision: int, *, for_member: bool
 ) -> dict[EnrollmentKey, list[DifferenceCause]]:
-    """For every enrollment that a revision after `from_revision` changed: these revisions, in order, with reasons."""
+    """Returns the revisions after `from_revision` that changed each enrollment, in order and with their reasons.
+
+    With `for_member`, the reasons of admins are omitted.
+    """
+    # Two queries, so that a request that changed many enrollments is read only once.
     cursor = await connection.execute(
-        "SELECT r.revision, d.member_id, d.module_id, c.document, q.recompute_id FROM enrollment_revision r"
-        " JOIN enrollment_difference d USING (revision_key) LEFT JOIN change_request c USING (change_request_key)"
-        " LEFT JOIN recompute q USING (recompute_key)"
+        "SELECT r.revision, c.document, c.actor, q.recompute_id FROM enrollment_revision r"
+        " LEFT JOIN change_request c USING (change_request_key) LEFT JOIN recompute q USING (recompute_key)"
+        " WHERE r.group_key = %s AND r.revision > %s AND r.revision <= %s",
+        [group_key, from_revision, to_revision],
+    )
+    made_by: dict[int, ChangeRequest | RevisionCause] = {}
+    for revision, document, actor, recompute_id in await cursor.fetchall():
+        if document is None:
+            made_by[revision] = RevisionCause(recompute_id=recompute_id)
+        else:
+            made = change_request_from_document(document, actor)
+            made_by[revision] = made.as_shown_to_members() if for_member else made
+    cursor = await connection.execute(
+        "SELECT r.revision, d.member_id, d.module_id FROM enrollment_revision r"
+        " JOIN enrollment_difference d USING (revision_key)"
         " WHERE r.group_key = %s AND r.revision > %s AND r.revision <= %s ORDER BY r.revision",
         [group_key, from_revision, to_revision],
     )
     causes: dict[EnrollmentKey, list[DifferenceCause]] = {}
-    for revision, member_id, module_id, document, recompute_id in await cursor.fetchall():
-        if document is None:
-            cause = DifferenceCause(revision, RevisionCause(recompute_id=recompute_id))
+    for revision, member_id, module_id in await cursor.fetchall():
+        by = made_by[revision]
+        if isinstance(by, RevisionCause):
+            cause = DifferenceCause(revision, by)
         else:
-            request = change_request_from_document(document)
-            reason_code, note = request.reason_for(member_id, module_id)
-            by = RevisionCause(change_request_id=request.change_request_id)
-            cause = DifferenceCause(revision, by, reason_code, note, request.requester.reason)
+            reason_code, note = by.reason_for(member_id, module_id)
+            request = RevisionCause(change_request_id=by.change_request_id)
+            cause = DifferenceCause(revision, request, reason_code, note, by.requester.reason)
         causes.setdefault(EnrollmentKey(member_id, module_id), []).append(cause)
     return causes
 
 
 async def change_request(connection: Connection, change_request_id: UUID) -> ChangeRequest:
-    """A stored request. Raises ChangeRequestUnknown."""
-    cursor = await connection.execute(
-        "SELECT document FROM change_request WHERE change_request_id = %s", [change_request_id]
-    )
-    row = await cursor.fetchone()
-    if row is None:
+    """Returns a stored change request. Raises ChangeRequestUnknown."""
+    statement = "SELECT document, actor FROM change_request WHERE change_request_id = %s"
+    found = await fetch_first(connection, change_request_from_document, statement, [change_request_id])
+    if found is None:
         raise ChangeRequestUnknown(change_request_id)
-    return change_request_from_document(row[0])
-
-
-async def list_change_requests(
-    connection: Connection, head: GroupHead, after: int, limit: int
-) -> list[tuple[int, ChangeRequest]]:
-    """The requests of a group after a key, in the order in which they were judged, each with its key."""
-    cursor = await connection.execute(
-        "SELECT change_request_key, document FROM change_request WHERE group_key = %s AND change_request_key > %s"
-        " ORDER BY change_request_key LIMIT %s",
-        [head.group_key, after, limit],
-    )
-    return [(key, change_request_from_document(document)) for key, document in await cursor.fetchall()]
+    return found

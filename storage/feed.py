@@ -1,11 +1,12 @@
-"""The change feed, read: its head, what stands after a place, and the state of groups as of a place.
+"""Reads of the change feed: its head, the events after a position, and the state of groups as of a position.
 
-Positions are dense, so that a reader sees a hole instead of suspecting one. Appending and trimming stand in
-`outbox.py`.
+Positions have no gaps, so a reader can tell that nothing is missing. `outbox.py` appends to the feed and trims it.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,19 +24,22 @@ from domain.enrollment.events import (
 )
 from domain.enrollment.group import Period
 from domain.enrollment.history import ChangeRequest, DifferenceCause, RevisionCause
-from domain.errors import DatabaseUnavailable
 from domain.membership import MembershipType
-from storage.database import Connection
-from storage.documents import change_request_from_document
-from storage.enrollment_reads import GroupHead
+from storage.bounded_reads import read_up_to
+from storage.enrollment_reads import GroupHead, group_head_of_row
 from storage.outbox import CHANNEL
+from storage.postgres.database import Connection
+from storage.postgres.documents import DocumentDamaged, change_request_from_document
+from storage.postgres.notifications import notified
+from storage.postgres.rows import fetch_all, fetch_one, find_value
+from storage.postgres.sessions import FEED
 
 
 @dataclass(frozen=True, slots=True)
 class FeedHead:
-    """Which feed this is, the last event in it, and the last one that it no longer keeps.
+    """The id of the feed, its last event, and the last event that was trimmed.
 
-    Position 0, without an event: the place before the first one.
+    Position 0, without an event, is the position before the first event.
     """
 
     feed_id: UUID
@@ -46,29 +50,25 @@ class FeedHead:
 
 
 async def read_feed_head(connection: Connection) -> FeedHead:
-    """The head as it is now."""
-    cursor = await connection.execute(
-        "SELECT h.feed_id, h.position, coalesce(e.event_id, h.trimmed_event_id), h.trimmed_position,"
+    """Returns the current head."""
+    return await fetch_one(
+        connection,
+        FeedHead,
+        "SELECT h.feed_id, h.position, coalesce(e.event_id, h.trimmed_event_id) AS event_id, h.trimmed_position,"
         " h.trimmed_event_id FROM feed_head h LEFT JOIN feed_entry f USING (position)"
-        " LEFT JOIN event e USING (event_key)"
+        " LEFT JOIN event e USING (event_key)",
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (the migration made it)
-    return FeedHead(*row)
 
 
 async def event_id_at(connection: Connection, position: int) -> UUID | None:
-    """Which event stands at a position; None: none, or it is no longer kept."""
-    cursor = await connection.execute(
-        "SELECT e.event_id FROM feed_entry f JOIN event e USING (event_key) WHERE f.position = %s", [position]
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else None
+    """Returns the event at a position, or None if there is none or it was trimmed."""
+    statement = "SELECT e.event_id FROM feed_entry f JOIN event e USING (event_key) WHERE f.position = %s"
+    return await find_value(connection, UUID, statement, [position])
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """An event's head, and where the rest of it stands."""
+    """The head of an event, and the keys of its details."""
 
     head: EventHead
     revision_key: int | None
@@ -77,28 +77,53 @@ class FeedEntry:
 
 
 async def entries_after(connection: Connection, position: int, limit: int) -> list[FeedEntry]:
-    """What follows a position, in order."""
-    cursor = await connection.execute(
+    """Returns the entries after a position, in order."""
+    return await fetch_all(
+        connection,
+        _entry,
         "SELECT f.position, e.event_id, e.kind, g.group_id, g.contract_id, g.primary_id, e.member_ids, e.recorded_at,"
         " e.revision_key, e.change_request_key, q.recompute_id, e.failed_attempts, e.next_attempt_at"
         " FROM feed_entry f JOIN event e USING (event_key) JOIN enrollment_group g USING (group_key)"
         " LEFT JOIN recompute q USING (recompute_key) WHERE f.position > %s ORDER BY f.position LIMIT %s",
         [position, limit],
     )
-    return [_entry(row) for row in await cursor.fetchall()]
 
 
-def _entry(row: Sequence[Any]) -> FeedEntry:
-    place, event_id, kind, group_id, contract_id, primary_id, member_ids, recorded_at = row[:8]
-    revision_key, change_request_key, recompute_id, failed_attempts, next_attempt_at = row[8:]
+def _entry(
+    *,
+    kind: str,
+    contract_id: UUID,
+    primary_id: UUID,
+    member_ids: list[UUID],
+    revision_key: int | None,
+    change_request_key: int | None,
+    recompute_id: UUID | None,
+    failed_attempts: int,
+    next_attempt_at: datetime | None,
+    **columns: Any,
+) -> FeedEntry:
     key = GroupKey(contract_id, primary_id)
-    head = EventHead(place, event_id, EventType(kind), group_id, key, frozenset(member_ids), recorded_at)
+    head = EventHead(type=EventType(kind), key=key, member_ids=frozenset(member_ids), **columns)
     failed = FailedRecompute(recompute_id, failed_attempts, next_attempt_at) if recompute_id else None
     return FeedEntry(head, revision_key, change_request_key, failed)
 
 
+async def leading_events(
+    connection: Connection, entries: Sequence[FeedEntry], max_weight: int
+) -> list[EnrollmentEvent]:
+    """Returns complete events of the first entries, at least one, with a total weight of at most `max_weight`."""
+
+    async def read(some: Sequence[FeedEntry]) -> list[EnrollmentEvent]:
+        return await events_of(connection, some)
+
+    return await read_up_to(entries, read, lambda event: event.weight, max_weight)
+
+
 async def events_of(connection: Connection, entries: Sequence[FeedEntry]) -> list[EnrollmentEvent]:
-    """Whole events, in the order given; four queries however many they are."""
+    """Returns complete events in the order given, with four queries in total.
+
+    An event whose stored details are damaged is marked as incomplete; the others are not affected.
+    """
     revision_keys = [entry.revision_key for entry in entries if entry.revision_key]
     async with connection.pipeline():
         found = await _execute(connection, _REVISIONS, revision_keys)
@@ -107,26 +132,40 @@ async def events_of(connection: Connection, entries: Sequence[FeedEntry]) -> lis
     revisions = {row[0]: row for row in await found.fetchall()}
     causing = [row[2] for row in revisions.values() if row[2]]
     requests = await _change_requests(connection, [*causing, *(e.change_request_key or 0 for e in entries)])
-    differences = _grouped(await differing.fetchall())
-    periods = _grouped(await enrolled.fetchall())
-    events = []
-    for entry in entries:
-        detail: PolicyRevision | ChangeRequest | FailedRecompute
-        if entry.failed_recompute:
-            detail = entry.failed_recompute
-        elif entry.change_request_key:
-            detail = requests[entry.change_request_key]
-        else:
-            _, revision, request_key, recompute_id = revisions[entry.revision_key]
-            request = requests[request_key] if request_key else None
-            key = entry.revision_key or 0
-            detail = _policy_revision(revision, request, recompute_id, differences.get(key, []), periods.get(key, []))
-        events.append(EnrollmentEvent(entry.head, detail))
-    return events
+    found_rows = _Rows(revisions, requests, _grouped(await differing.fetchall()), _grouped(await enrolled.fetchall()))
+    return [_event(entry, found_rows) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows that belong to some events, by key. Change requests that cannot be read are omitted."""
+
+    revisions: Mapping[int, Any]
+    requests: Mapping[int, ChangeRequest]
+    differences: Mapping[int, list[Any]]
+    periods: Mapping[int, list[Any]]
+
+
+def _event(entry: FeedEntry, rows: _Rows) -> EnrollmentEvent:
+    if entry.failed_recompute:
+        return EnrollmentEvent(entry.head, entry.failed_recompute)
+    if entry.change_request_key:
+        rejected = rows.requests.get(entry.change_request_key)
+        return EnrollmentEvent(entry.head, rejected, is_incomplete=rejected is None)
+    key = entry.revision_key or 0
+    try:
+        _, revision, request_key, change_request_id, recompute_id = rows.revisions[key]
+        request = rows.requests.get(request_key)
+        cause = RevisionCause(change_request_id, recompute_id)
+        detail = _policy_revision(revision, cause, request, rows.differences.get(key, []), rows.periods.get(key, []))
+    except (KeyError, ValueError):  # a row is missing or has an unknown value
+        return EnrollmentEvent(entry.head, None, is_incomplete=True)
+    return EnrollmentEvent(entry.head, detail, is_incomplete=bool(request_key) and request is None)
 
 
 _REVISIONS = (
-    "SELECT r.revision_key, r.revision, r.change_request_key, q.recompute_id FROM enrollment_revision r"
+    "SELECT r.revision_key, r.revision, r.change_request_key, c.change_request_id, q.recompute_id"
+    " FROM enrollment_revision r LEFT JOIN change_request c USING (change_request_key)"
     " LEFT JOIN recompute q USING (recompute_key) WHERE r.revision_key = ANY(%s)"
 )
 _DIFFERENCES = (
@@ -145,13 +184,17 @@ async def _execute(connection: Connection, statement: str, keys: list[int]) -> p
 
 async def _change_requests(connection: Connection, keys: list[int]) -> dict[int, ChangeRequest]:
     cursor = await connection.execute(
-        "SELECT change_request_key, document FROM change_request WHERE change_request_key = ANY(%s)", [keys]
+        "SELECT change_request_key, document, actor FROM change_request WHERE change_request_key = ANY(%s)", [keys]
     )
-    return {key: change_request_from_document(document) for key, document in await cursor.fetchall()}
+    found = {}
+    for key, document, actor in await cursor.fetchall():
+        with suppress(DocumentDamaged):
+            found[key] = change_request_from_document(document, actor)
+    return found
 
 
 def _grouped(rows: list[Any]) -> dict[int, list[Any]]:
-    """Rows by their first column, without it."""
+    """Returns rows by their first column, without that column."""
     grouped: dict[int, list[Any]] = {}
     for key, *rest in rows:
         grouped.setdefault(key, []).append(rest)
@@ -160,12 +203,11 @@ def _grouped(rows: list[Any]) -> dict[int, list[Any]]:
 
 def _policy_revision(
     revision: int,
+    cause: RevisionCause,
     request: ChangeRequest | None,
-    recompute_id: UUID | None,
     differences: Sequence[Any],
     periods: Sequence[Any],
 ) -> PolicyRevision:
-    cause = RevisionCause(request.change_request_id if request else None, recompute_id)
     differing: list[Difference] = []
     types: dict[UUID, MembershipType] = {}
     causes: dict[EnrollmentKey, DifferenceCause] = {}
@@ -186,16 +228,19 @@ def _kinds(names: Sequence[str]) -> tuple[DifferenceKind, ...]:
 async def groups_as_of(
     connection: Connection, position: int, wanted: EventFilter, after: UUID | None, limit: int
 ) -> list[GroupHead]:
-    """Groups in order of id, beginning after one, each at the revision that it had at a place in the feed.
+    """Returns groups in order of id, starting after a given one, each at the revision that it had at a position in the
+    feed.
 
-    A revision whose event is pending, or stands after the place, was not there yet. Groups without a revision then
-    have revision 0. The place must still be kept. The filter's types do not matter.
+    Revisions whose event is pending or has a later position are not included. A group without an earlier revision has
+    revision 0. The position must not have been trimmed. The types in the filter are ignored.
     """
-    cursor = await connection.execute(
+    return await fetch_all(
+        connection,
+        group_head_of_row,
         "WITH later AS (SELECT event_key FROM feed_pending UNION ALL SELECT event_key FROM feed_entry"
         " WHERE position > %(position)s), moved AS (SELECT r.group_key, min(r.revision) - 1 AS revision FROM later"
         " JOIN event e USING (event_key) JOIN enrollment_revision r USING (revision_key) GROUP BY r.group_key)"
-        " SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, coalesce(m.revision, g.revision)"
+        " SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, coalesce(m.revision, g.revision) AS revision"
         " FROM enrollment_group g LEFT JOIN moved m USING (group_key)"
         " WHERE (%(after)s::uuid IS NULL OR g.group_id > %(after)s)"
         " AND (%(contracts)s = '{}'::uuid[] OR g.contract_id = ANY(%(contracts)s))"
@@ -212,24 +257,11 @@ async def groups_as_of(
             "limit": limit,
         },
     )
-    return [GroupHead(key, gid, GroupKey(c, p), n) for key, gid, c, p, n in await cursor.fetchall()]
 
 
-async def moves(url: str, poll_seconds: float) -> AsyncGenerator[None]:
-    """Yields whenever the feed may have moved: notified, and otherwise every so many seconds.
+def moves(url: str, poll_seconds: float) -> AsyncGenerator[Connection]:
+    """Yields when the feed may have new events: at every notification, and at least every `poll_seconds`.
 
-    On a connection of its own. Raises DatabaseUnavailable when that is lost; begin anew then.
+    Raises DatabaseUnavailable when the connection is lost. Then call this function again.
     """
-    try:
-        connection = await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=5, application_name="affilia-feed", keepalives_idle=10
-        )
-        async with connection:
-            await connection.execute(f"LISTEN {CHANNEL}")
-            yield
-            while True:
-                async for _ in connection.notifies(timeout=poll_seconds, stop_after=1):
-                    pass
-                yield
-    except psycopg.OperationalError as away:
-        raise DatabaseUnavailable from away
+    return notified(url, FEED, CHANNEL, poll_seconds)

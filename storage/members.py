@@ -1,27 +1,56 @@
-"""Members as recorded: every state with all facts, none ever changed. The built-in source of facts."""
+"""Members, as a history of complete states with all facts that never change. This is the built-in source of facts."""
 
-from collections.abc import Iterable
+import asyncio
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.actors import Actor
 from domain.errors import MemberUnknown
 from domain.members import Facts, Member
-from storage.database import Connection
-from storage.documents import member_from_document, member_to_document
-from storage.instants import LATER_THAN, settled_until
-from storage.requests import lock
+from storage.member_identifiers import replace_identifiers
+from storage.member_index import update_entries
+from storage.postgres.database import Connection
+from storage.postgres.documents import (
+    Document,
+    actor_from_document,
+    actor_to_document,
+    member_from_document,
+    member_to_document,
+)
+from storage.postgres.instants import LATER_THAN
+from storage.postgres.locks import Lock, lock
+from storage.postgres.rows import fetch_all, fetch_first, fetch_value
+
+MEMBERS_AT_A_TIME = 50
+"""Number of members to convert before other calls get a chance to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedMember:
-    """A state of a member, with its number (1, 2, 3 …) and the instant of recording."""
+    """A state of a member, with its number (1, 2, 3 ...), when it was recorded, and by whom."""
 
     member: Member
     revision: int
     recorded_at: datetime
+    actor: Actor
+
+    @property
+    def etag(self) -> str:
+        """Identifies this state. A state recorded after a restore never has the etag of a lost state.
+
+        It is a digest of what every reader of the member sees, so it doesn't reveal anything else, such as the number
+        of states.
+        """
+        content = f"{self.member.member_id} {self.recorded_at.astimezone(UTC)} {self.member.facts.erased_on}"
+        return urlsafe_b64encode(blake2b(content.encode(), digest_size=12).digest()).decode()
 
 
 class StoredMembers:
@@ -30,18 +59,14 @@ class StoredMembers:
     async def current_facts(
         self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
     ) -> dict[UUID, Facts]:
-        """The facts of members as they are; with `hold` kept from changing until the transaction ends.
+        """Returns the current facts of members. With `hold`, they can't change until the transaction ends.
 
         Raises MemberUnknown.
         """
         ids = sorted(set(member_ids))
         if hold:
-            await lock(connection, "member", *ids, shared=True)
-        cursor = await connection.execute(
-            "SELECT DISTINCT ON (member_id) member_id, document FROM member_revision WHERE member_id = ANY(%s)"
-            " ORDER BY member_id, revision DESC",
-            [ids],
-        )
+            await lock(connection, Lock.MEMBER, *ids, shared=True)
+        cursor = await connection.execute(f"SELECT n.member_id, n.document FROM {_NEWEST}", [ids])
         facts = {member_id: member_from_document(document).facts for member_id, document in await cursor.fetchall()}
         for member_id in ids:
             if member_id not in facts:
@@ -51,61 +76,111 @@ class StoredMembers:
     async def recorded(
         self, connection: Connection, member_id: UUID, as_of: datetime | None = None
     ) -> RecordedMember | None:
-        """The newest state of a member, or the one that was newest at an instant; None where there was none."""
-        await settled_until(connection, as_of)
-        cursor = await connection.execute(
-            "SELECT document, revision, recorded_at FROM member_revision WHERE member_id = %s"
+        """Returns the newest state of a member, or the newest one at an instant, or None if there is none."""
+        return await fetch_first(
+            connection,
+            _recorded_member,
+            "SELECT document, revision, recorded_at, actor FROM member_revision WHERE member_id = %s"
             " AND (%s::timestamptz IS NULL OR recorded_at <= %s) ORDER BY revision DESC LIMIT 1",
             [member_id, as_of, as_of],
         )
-        row = await cursor.fetchone()
-        return RecordedMember(member_from_document(row[0]), row[1], row[2]) if row else None
 
     async def state(self, connection: Connection, member_id: UUID, revision: int) -> RecordedMember:
-        """A state by its number, which was given out before."""
-        cursor = await connection.execute(
-            "SELECT document, recorded_at FROM member_revision WHERE member_id = %s AND revision = %s",
+        """Returns a state by its number, which must exist."""
+        found = await fetch_first(
+            connection,
+            _recorded_member,
+            "SELECT document, revision, recorded_at, actor FROM member_revision WHERE member_id = %s AND revision = %s",
             [member_id, revision],
         )
-        row = await cursor.fetchone()
-        if row is None:
+        if found is None:
             raise MemberUnknown(member_id)
-        return RecordedMember(member_from_document(row[0]), revision, row[1])
+        return found
+
+    async def newest_up_to(
+        self, connection: Connection, member_ids: Sequence[UUID], max_bytes: int
+    ) -> tuple[dict[UUID, RecordedMember], set[UUID]]:
+        """Returns the newest states of members, and the ids of those omitted because of their size.
+
+        `max_bytes` limits the stored size of the documents, but the first one is always returned. Members that don't
+        exist are in neither result.
+        """
+        cursor = await connection.execute(
+            "SELECT member_id, revision, recorded_at, actor, CASE WHEN place = 1 OR size <= %s THEN document END FROM"
+            " (SELECT n.*, row_number() OVER w AS place, sum(pg_column_size(n.document)) OVER w AS size"
+            f" FROM {_NEWEST} WINDOW w AS (ORDER BY n.n)) AS sized",
+            [max_bytes, list(member_ids)],
+        )
+        found: dict[UUID, RecordedMember] = {}
+        omitted: set[UUID] = set()
+        for n, (member_id, revision, recorded_at, actor, document) in enumerate(await cursor.fetchall(), start=1):
+            if n % MEMBERS_AT_A_TIME == 0:
+                await asyncio.sleep(0)  # lets other calls run
+            if document is None:
+                omitted.add(member_id)
+            else:
+                found[member_id] = _recorded_member(
+                    document=document, actor=actor, revision=revision, recorded_at=recorded_at
+                )
+        return found, omitted
 
     async def listed(self, connection: Connection, after: UUID | None, limit: int) -> list[RecordedMember]:
-        """Members as they are, in order of id, beginning after one."""
-        cursor = await connection.execute(
-            "SELECT DISTINCT ON (member_id) document, revision, recorded_at FROM member_revision"
-            " WHERE %s::uuid IS NULL OR member_id > %s ORDER BY member_id, revision DESC LIMIT %s",
-            [after, after, limit],
+        """Returns the newest states of members in order of id, starting after a given one."""
+        # Every member has a first state, so the primary key finds the page without reading the other states.
+        return await fetch_all(
+            connection,
+            _recorded_member,
+            "SELECT n.document, n.revision, n.recorded_at, n.actor FROM (SELECT member_id FROM member_revision"
+            f" WHERE revision = 1{'' if after is None else ' AND member_id > %s'} ORDER BY member_id LIMIT %s) AS page"
+            " CROSS JOIN LATERAL (SELECT * FROM member_revision r WHERE r.member_id = page.member_id"
+            " ORDER BY r.revision DESC LIMIT 1) AS n ORDER BY page.member_id",
+            [limit] if after is None else [after, limit],
         )
-        return [RecordedMember(member_from_document(d), n, at) for d, n, at in await cursor.fetchall()]
 
 
-async def erase(tx: Connection, member_id: UUID, on: date) -> None:
-    """Takes everything personal out of every state of a member, and out of the notes of requests that name them.
+_NEWEST = (
+    "(SELECT m.n, r.member_id, r.revision, r.recorded_at, r.actor, r.document"
+    " FROM unnest(%s::uuid[]) WITH ORDINALITY AS m (member_id, n) CROSS JOIN LATERAL"
+    " (SELECT * FROM member_revision r WHERE r.member_id = m.member_id ORDER BY r.revision DESC LIMIT 1) AS r) AS n"
+)
+"""SQL for the newest states of members by their ids. It reads one row per member, however many states there are."""
 
-    The member must be locked ("member", exclusively). Done with the rights of the tables' owner.
+
+def _recorded_member(*, document: Document, actor: Document, **columns: Any) -> RecordedMember:
+    return RecordedMember(member=member_from_document(document), actor=actor_from_document(actor), **columns)
+
+
+class MemberChange(StrEnum):
+    """Why a state of a member was recorded."""
+
+    FACT = "FACT"
+    """Facts were recorded."""
+    RECORD = "RECORD"
+    """The member was created, or something other than facts changed."""
+
+
+async def record_member(
+    tx: Connection, member: Member, current: RecordedMember | None, what: MemberChange, actor: Actor
+) -> datetime:
+    """Stores the state of a member after `current`, or the first one if `current` is None, and indexes it.
+
+    Returns the instant of the state. The member must be locked exclusively. Raises IdentifierTaken.
     """
-    await tx.execute("SELECT erase_member(%s, %s)", [member_id, on])
-
-
-async def record_member(tx: Connection, member: Member, current: RecordedMember | None) -> datetime:
-    """Records a new state: the first (`current` None) or the one after `current`. Answers with the instant.
-
-    The member must be locked ("member", exclusively).
-    """
-    cursor = await tx.execute(
-        "INSERT INTO member_revision (member_id, revision, recorded_at, document)"
-        f" VALUES (%s, %s, {LATER_THAN}, %s) RETURNING recorded_at",
+    await replace_identifiers(
+        tx, member.member_id, before=current.member.identifiers if current else (), after=member.identifiers
+    )
+    await update_entries(tx, member, current.member if current else None)
+    return await fetch_value(
+        tx,
+        datetime,
+        "INSERT INTO member_revision (member_id, revision, recorded_at, document, kind, actor)"
+        f" VALUES (%s, %s, {LATER_THAN}, %s, %s, %s) RETURNING recorded_at",
         [
             member.member_id,
             current.revision + 1 if current else 1,
             current and current.recorded_at,
             Jsonb(member_to_document(member)),
+            what.value,
+            Jsonb(actor_to_document(actor)),
         ],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (an INSERT … RETURNING gives a row)
-    recorded_at: datetime = row[0]
-    return recorded_at

@@ -1,22 +1,27 @@
-"""Events on their way into the feed: written in the transaction of the change, then given their positions.
+"""The outbox: events are stored in the transaction of the change, and get their positions in the feed afterwards.
 
-A sequence number is drawn when a row is written, not when it commits: a reader that asks for what is greater than the
-last number it saw misses what commits late. So a business transaction leaves its event pending, and a sequencer moves
-what is committed into the feed under dense positions. The sequencer holds the row lock of the feed's head, and looks
-for pending events only then, in a statement of its own: nobody else can append meanwhile, and everything that was
-committed before is seen. Any number of servers may run one; the lock makes it safe.
+A sequence number is assigned when a row is inserted, not when it is committed. A reader that queries numbers greater
+than the last one it has seen therefore misses rows that are committed late. So a transaction only stores its event as
+pending. The sequencer later appends committed events to the feed under positions without gaps.
+
+The sequencer locks the row of the feed's head and then, in a separate statement, looks for pending events. While it
+holds the lock, nobody else can append, and it sees everything that was committed before. So any number of servers can
+run a sequencer. Sequencing and trimming are functions of the database (migration 0008), and the application's role
+can't change the feed in any other way.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from domain.enrollment.events import EventType
-from storage.database import Connection
+from storage.postgres.database import Connection
+from storage.postgres.rows import fetch_one, fetch_value, find_value
 
 CHANNEL = "affilia_feed"
-"""What PostgreSQL notifies on when the feed has moved: by the sequencer only, since notifying serialises commits."""
+"""The channel on which PostgreSQL announces new entries. Only the sequencer notifies, because a NOTIFY serializes
+commits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """What happened, whom it concerns, and where the rest of it stands: exactly one of the three."""
+    """An event to store: the members it concerns and exactly one of the three references to its details."""
 
     type: EventType
     member_ids: Collection[UUID]
@@ -38,7 +43,7 @@ class NewEvent:
 
 
 async def add_event(tx: Connection, group_key: int, event: NewEvent, recorded_at: datetime) -> None:
-    """Appends an event of a group that is locked, in the transaction of what it tells."""
+    """Stores an event in the transaction of the change. Its group must be locked."""
     failed = event.failed_attempt
     await tx.execute(
         "WITH added AS (INSERT INTO event (event_id, group_key, kind, revision_key, change_request_key, recompute_key,"
@@ -61,57 +66,38 @@ async def add_event(tx: Connection, group_key: int, event: NewEvent, recorded_at
 
 
 async def pending_seconds(connection: Connection) -> float | None:
-    """For how many seconds the oldest pending event has been waiting; None: there is none."""
-    cursor = await connection.execute(
-        "SELECT extract(epoch FROM clock_timestamp() - recorded_at)::float8 FROM feed_pending"
-        " ORDER BY event_key LIMIT 1"
+    """Returns for how many seconds the oldest pending event has been waiting, or None if there is none."""
+    return await find_value(
+        connection,
+        float,
+        "SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 FROM feed_pending"
+        " ORDER BY event_key LIMIT 1",
     )
-    row = await cursor.fetchone()
-    return max(0.0, row[0]) if row else None
 
 
-async def sequence(tx: Connection, limit: int) -> int:
-    """Moves pending events into the feed, at most so many; says how many there were.
+async def sequence(connection: Connection, limit: int) -> int:
+    """Appends up to `limit` pending events to the feed. Returns how many it has appended.
 
-    Each group's stay in the order in which they were written: its row was locked from before an event's key was drawn
-    until the event was committed.
+    The events of each group stay in order, because the group is locked from before an event gets its key until it is
+    committed.
     """
-    await tx.execute("SELECT FROM feed_head FOR UPDATE")
-    cursor = await tx.execute(
-        "WITH taken AS (DELETE FROM feed_pending WHERE event_key IN"
-        " (SELECT event_key FROM feed_pending ORDER BY event_key LIMIT %s) RETURNING event_key),"
-        " appended AS (INSERT INTO feed_entry (position, event_key, appended_at)"
-        " SELECT h.position + row_number() OVER (ORDER BY t.event_key), t.event_key, clock_timestamp()"
-        " FROM taken t CROSS JOIN feed_head h RETURNING position)"
-        " UPDATE feed_head h SET position = a.last FROM (SELECT max(position) AS last FROM appended) a"
-        " WHERE a.last IS NOT NULL RETURNING (SELECT count(*) FROM appended), pg_notify(%s, '')",
-        [limit, CHANNEL],
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else 0
+    return await fetch_value(connection, int, "SELECT sequence_feed(%s)", [limit])
 
 
-async def trim(tx: Connection, keep_days: float, limit: int) -> int:
-    """Ends the feed's memory of what is older than so many days, at most so many entries; says how many there were.
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """The number of entries that were removed, and how far trimming lags behind because its pace is limited."""
 
-    The events themselves stay; only their places in the feed go. The last one that went is remembered, so that a token
-    of exactly that place is still good.
+    entries: int
+    held_back: timedelta
+
+
+async def trim(connection: Connection, keep_days: float, limit: int) -> Trimmed:
+    """Removes up to `limit` entries that are older than `keep_days` from the feed.
+
+    The events stay; only their positions are removed. The last removed position is stored, so that a resume token of
+    exactly that position stays valid. If the clock jumps ahead, at most ten minutes' worth of entries are removed per
+    minute, which gives an operator time to correct the clock.
     """
-    await tx.execute("SELECT FROM feed_head FOR UPDATE")
-    cursor = await tx.execute(
-        "SELECT least(h.trimmed_position + %(limit)s, coalesce((SELECT f.position FROM feed_entry f"
-        " WHERE f.appended_at >= clock_timestamp() - make_interval(secs => %(keep)s * 86400.0)"
-        " ORDER BY f.position LIMIT 1) - 1, h.position)) AS last, h.trimmed_position FROM feed_head h",
-        {"keep": keep_days, "limit": limit},
-    )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (the migration made the head)
-    last, trimmed = row
-    if last > trimmed:
-        await tx.execute(
-            "UPDATE feed_head SET trimmed_position = %s, trimmed_event_id ="
-            " (SELECT e.event_id FROM feed_entry f JOIN event e USING (event_key) WHERE f.position = %s)",
-            [last, last],
-        )
-        await tx.execute("DELETE FROM feed_entry WHERE position <= %s", [last])
-    return max(0, int(last - trimmed))
+    statement = "SELECT removed AS entries, held_back FROM trim_feed(%s, %s)"
+    return await fetch_one(connection, Trimmed, statement, [timedelta(keep_days), limit])

@@ -1,107 +1,125 @@
-"""Prices of the premium ledger: each with how it came about, stored once, however many entries it makes."""
+"""Prices of the premium ledger with their derivations. Each price is stored once, even if many entries have it."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from psycopg.types.json import Jsonb
 
+from domain.catalog.prices import EngineParameters
 from domain.identity import derived_id
-from domain.premiums.entries import Basis
 from domain.premiums.invoicing import debtor_of
-from domain.pricing.prices import EngineParameters
+from domain.premiums.pricing_periods import Basis
 from domain.pricing.tariffs import Price
-from storage.database import Connection
-from storage.documents import Document, price_basis_from_document, price_basis_to_document
+from storage.postgres.database import Connection
+from storage.postgres.documents import Document, price_basis_from_document, price_basis_to_document
+from storage.postgres.rows import IS_COMMITTED, insert_rows
 
-REMEMBERED = 50_000
-"""How many stored prices a process keeps ready to use."""
+MAX_CACHED_PRICES = 50_000
+"""Number of stored prices that a process caches."""
 
 
 class StoredPrices:
-    """Remembers prices that were seen stored: a stored price never changes."""
+    """Reads and stores prices, and caches committed ones. A stored price never changes."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Basis] = {}
+        self._bases: dict[int, Basis] = {}
         self._keys: WeakKeyDictionary[Price, dict[EngineParameters, int]] = WeakKeyDictionary()
 
+    def clear(self) -> None:
+        """Clears the cache, because after a restore the database can have other prices with the same keys."""
+        self._bases.clear()
+        self._keys.clear()
+
     async def keys_of(self, tx: Connection, bases: Iterable[Basis]) -> dict[Basis, int]:
-        """Under which key each price is stored; those that are not, are stored in the transaction."""
+        """Returns the key of each price. Prices that are not stored yet are stored in this transaction."""
         keys: dict[Basis, int] = {}
         unknown: dict[UUID, list[Basis]] = {}
         documents: dict[UUID, Document] = {}
         for basis in set(bases):
-            known = self._keys.get(basis.price, {}).get(basis.parameters)
-            if known is None:
+            key = self._keys.get(basis.price, {}).get(basis.parameters)
+            if key is None:
                 document = price_basis_to_document(basis)
                 price_id = derived_id("price", json.dumps(document, sort_keys=True))
                 unknown.setdefault(price_id, []).append(basis)
                 documents[price_id] = document
             else:
-                keys[basis] = known
+                keys[basis] = key
         if unknown:
-            stored = await _stored(tx, unknown)
-            for price_id, key in stored.items():
-                for basis in unknown[price_id]:
-                    self._keys.setdefault(basis.price, {})[basis.parameters] = key
+            found = await _stored(tx, unknown)
+            for price_id, price in found.items():
+                for basis in unknown[price_id] if price.is_committed else ():
+                    self._keys.setdefault(basis.price, {})[basis.parameters] = price.key
+            stored = {price_id: price.key for price_id, price in found.items()}
             new = sorted(unknown.keys() - stored.keys())
-            # What is stored here is not remembered yet: the transaction may come to nothing.
+            # Prices that this transaction stores are not cached yet, because it may be rolled back.
             stored |= await _store(tx, [(price_id, unknown[price_id][0], documents[price_id]) for price_id in new])
             keys |= {basis: stored[price_id] for price_id, same in unknown.items() for basis in same}
         return keys
 
     async def bases(self, connection: Connection, price_keys: Iterable[int]) -> dict[int, Basis]:
-        """Prices by their keys."""
+        """Returns prices by their keys."""
         wanted = set(price_keys)
-        missing = wanted - self._known.keys()
+        missing = wanted - self._bases.keys()
         found: dict[int, Basis] = {}
         if missing:
             cursor = await connection.execute(
                 "SELECT price_key, document FROM premium_price WHERE price_key = ANY(%s)", [sorted(missing)]
             )
             found = {key: price_basis_from_document(document) for key, document in await cursor.fetchall()}
-            if len(self._known) + len(found) > REMEMBERED:
-                self._known.clear()
+            if len(self._bases) + len(found) > MAX_CACHED_PRICES:
+                self._bases.clear()
                 return found | await self.bases(connection, wanted - found.keys())
-            self._known |= found
-        return {key: self._known[key] for key in wanted}
+            self._bases |= found
+        return {key: self._bases[key] for key in wanted}
 
 
-async def _stored(tx: Connection, price_ids: Collection[UUID]) -> dict[UUID, int]:
+class _Stored(NamedTuple):
+    """The key of a stored price, and whether it is committed."""
+
+    key: int
+    is_committed: bool
+
+
+async def _stored(tx: Connection, price_ids: Collection[UUID]) -> dict[UUID, _Stored]:
     cursor = await tx.execute(
-        "SELECT price_id, price_key FROM premium_price WHERE price_id = ANY(%s)", [sorted(price_ids)]
+        f"SELECT price_id, price_key, {IS_COMMITTED} FROM premium_price WHERE price_id = ANY(%s)",
+        [sorted(price_ids)],
     )
-    return dict(await cursor.fetchall())
+    return {price_id: _Stored(*price) for price_id, *price in await cursor.fetchall()}
 
 
 async def _store(tx: Connection, new: Sequence[tuple[UUID, Basis, Document]]) -> dict[UUID, int]:
-    """Stores prices in order of id, so that two that store the same wait for each other in one order."""
+    """Stores prices in order of id, so that transactions that store the same prices wait for each other without a
+    deadlock."""
     if not new:
         return {}
-    async with tx.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO premium_price (price_id, module_id, beneficiary_type, service_type, currency_code,"
-            " contribution_types, billed_entities, debtors, monthly_minor, document)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s) ON CONFLICT DO NOTHING",
-            [_values(price_id, basis, document) for price_id, basis, document in new],
-        )
-    return await _stored(tx, [price_id for price_id, _, _ in new])
+    await insert_rows(
+        tx,
+        "premium_price (price_id, module_id, beneficiary_type, service_type, currency_code, contribution_types,"
+        " billed_entities, debtors, monthly_minor, document)",
+        "(%s, %s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s)",
+        (_values(price_id, basis, document) for price_id, basis, document in new),
+        "ON CONFLICT DO NOTHING",
+    )
+    stored = await _stored(tx, [price_id for price_id, _, _ in new])
+    return {price_id: price.key for price_id, price in stored.items()}
 
 
 def _values(price_id: UUID, basis: Basis, document: Document) -> list[Any]:
-    amounts = basis.price.amounts
-    first = amounts[0]
+    charges = basis.price.charges
+    first = charges[0]
     return [
         price_id,
         first.module_id,
         first.beneficiary_type.value,
         first.service_type.value,
         first.currency_code,
-        [amount.contribution_type.value for amount in amounts],
-        [amount.billed_entity.value for amount in amounts],
-        [debtor_of(amount).value for amount in amounts],
-        [amount.monthly_minor for amount in amounts],
+        [charge.contribution_type.value for charge in charges],
+        [charge.billed_entity.value for charge in charges],
+        [debtor_of(charge).value for charge in charges],
+        [charge.monthly_minor for charge in charges],
         Jsonb(document),
     ]

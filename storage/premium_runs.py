@@ -1,7 +1,7 @@
-"""Premium runs: what is to be computed, in parts that any server may do, and what was passed over.
+"""Premium runs: policies to compute, in parts that any server can process, and the policies that failed.
 
-A part is done in one transaction with what it adds to the ledger, under the lock of its row: whoever dies leaves it as
-it was, and nobody does it twice.
+A part is locked, computed and marked as done in one transaction, together with what it adds to the ledger. If a server
+dies, its parts are left as they were, and no part is computed twice.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +13,25 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.actors import Actor
+from domain.catalog.prices import EngineParameters
 from domain.enrollment.decisions import GroupKey
 from domain.errors import DomainError, PremiumRunUnknown, RequestIdReused
 from domain.premiums.months import Month
-from domain.pricing.prices import EngineParameters
-from storage.database import Connection
-from storage.documents import engine_parameters_from_document, engine_parameters_to_document
-from storage.requests import WriteKey, lock
+from storage.listing import ListFilter, Listing, RowPosition, order_of, page_of
+from storage.postgres.database import Connection
+from storage.postgres.documents import (
+    Document,
+    actor_from_document,
+    actor_to_document,
+    engine_parameters_from_document,
+    engine_parameters_to_document,
+)
+from storage.postgres.instants import NOW
+from storage.postgres.locks import Lock, lock
+from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_one, fetch_value
+from storage.recomputes import ConcernedGroups
+from storage.requests import WriteKey
 
 POLICIES_OF_A_PART = 200
 
@@ -32,14 +44,13 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PremiumRun:
-    """A run over many policies, and how far it is. `contract_id` None: all contracts."""
+    """A run over many policies, its progress, and who started it. If `contract_id` is None, it covers all contracts."""
 
     run_key: int
     run_id: UUID
     contract_id: UUID | None
     first: Month
     last: Month
-    parameters: EngineParameters | None
     state: RunState
     policies: int
     done: int
@@ -47,6 +58,12 @@ class PremiumRun:
     offsets: int
     entries: int
     recorded_at: datetime
+    actor: Actor
+
+    @property
+    def position(self) -> RowPosition:
+        """The position of the run in lists."""
+        return RowPosition(self.recorded_at, self.run_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +72,33 @@ class NewRun:
     first: Month
     last: Month
     parameters: EngineParameters | None
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """Some policies of a run, locked."""
+    """A locked part of a run with some of its policies. `started_by` is the subject of the run's actor."""
 
     run_key: int
     part: int
     group_keys: Sequence[int]
     first: Month
     last: Month
-    parameters: EngineParameters | None
+    parameters_document: Document | None
+    started_by: str
+
+    def parameters(self) -> EngineParameters | None:
+        """Returns the parameters of the run. They are parsed only here, so that damaged ones fail the policies of this
+        run and no other run.
+
+        Raises DocumentDamaged.
+        """
+        return engine_parameters_from_document(self.parameters_document) if self.parameters_document else None
 
 
 @dataclass(frozen=True, slots=True)
 class PremiumFailure:
-    """A policy that was passed over, and why."""
+    """A policy that could not be computed, and the reason."""
 
     group_key: int
     group_id: UUID
@@ -81,24 +108,38 @@ class PremiumFailure:
     facts: Mapping[str, str]
 
 
-async def begin_run(tx: Connection, key: WriteKey, new: NewRun) -> None:
-    """Begins a run over the policies that there are; one that was begun before goes on where it was stopped.
+async def begin_run(tx: Connection, key: WriteKey, new: NewRun, max_ids: int) -> ConcernedGroups:
+    """Starts a run over all current policies, or continues a stopped run.
 
-    Raises RequestIdReused.
+    Returns the number of its policies, and up to `max_ids` of their ids. Raises RequestIdReused.
     """
-    await lock(tx, "request", key.request_id)
+    await lock(tx, Lock.REQUEST, key.request_id)
     cursor = await tx.execute("SELECT fingerprint FROM premium_run WHERE run_id = %s", [key.request_id])
     if row := await cursor.fetchone():
         if bytes(row[0]) != key.fingerprint:
             raise RequestIdReused(key.request_id)
         await tx.execute("UPDATE premium_run SET stopped = false WHERE run_id = %s", [key.request_id])
-        return
+    else:
+        await _add_run(tx, key, new)
+    return await fetch_one(
+        tx,
+        ConcernedGroups,
+        "SELECT r.policies::bigint AS count, ARRAY(SELECT g.group_id FROM premium_run_part p"
+        " CROSS JOIN unnest(p.group_keys) AS k(group_key) JOIN enrollment_group g USING (group_key)"
+        " WHERE p.run_key = r.run_key AND p.part < %s ORDER BY g.group_key LIMIT %s) AS first_ids"
+        " FROM premium_run r WHERE r.run_id = %s",
+        [-(-max_ids // POLICIES_OF_A_PART), max_ids, key.request_id],
+    )
+
+
+async def _add_run(tx: Connection, key: WriteKey, new: NewRun) -> None:
     await tx.execute(
         "WITH policies AS (SELECT group_key, (row_number() OVER (ORDER BY group_key) - 1) / %(size)s AS part"
         " FROM enrollment_group WHERE %(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s),"
         " run AS (INSERT INTO premium_run (run_id, fingerprint, contract_id, first_month, last_month, parameters,"
-        " stopped, policies, recorded_at) VALUES (%(run_id)s, %(fingerprint)s, %(contract_id)s, %(first)s, %(last)s,"
-        " %(parameters)s, false, (SELECT count(*) FROM policies), clock_timestamp()) RETURNING run_key)"
+        " stopped, policies, recorded_at, actor)"
+        " VALUES (%(run_id)s, %(fingerprint)s, %(contract_id)s, %(first)s, %(last)s,"
+        f" %(parameters)s, false, (SELECT count(*) FROM policies), {NOW}, %(actor)s) RETURNING run_key)"
         " INSERT INTO premium_run_part (run_key, part, group_keys, done, offsets, entries, failed)"
         " SELECT run_key, part, array_agg(group_key ORDER BY group_key), false, 0, 0, 0 FROM policies, run"
         " GROUP BY run_key, part",
@@ -110,44 +151,60 @@ async def begin_run(tx: Connection, key: WriteKey, new: NewRun) -> None:
             "first": new.first,
             "last": new.last,
             "parameters": Jsonb(engine_parameters_to_document(new.parameters)) if new.parameters else None,
+            "actor": Jsonb(actor_to_document(new.actor)),
         },
     )
 
 
 async def stop_run(tx: Connection, run_id: UUID) -> None:
-    """Keeps parts of a run from being begun. One that there is not, or that has ended, stays as it is."""
+    """Keeps further parts of a run from being started. Has no effect on runs that do not exist or have ended."""
     await tx.execute("UPDATE premium_run SET stopped = true WHERE run_id = %s", [run_id])
 
 
+_RUN = (
+    "SELECT r.run_key, r.run_id, r.contract_id, r.first_month AS first, r.last_month AS last, r.stopped,"
+    " r.policies, r.recorded_at, r.actor, r.done, r.failed, r.offsets, r.entries"
+)
+
+RUNS = Listing(
+    table="premium_run",
+    key="run_key",
+    at="recorded_at",
+    # Cast to integer, because PostgreSQL rewrites comparisons of boolean expressions, which then don't match the index.
+    states={
+        RunState.RUNNING: ["(done = policies)::integer = 0 AND NOT stopped"],
+        RunState.STOPPED: ["(done = policies)::integer = 0 AND stopped"],
+        RunState.DONE: ["(done = policies)::integer = 1 AND NOT stopped", "(done = policies)::integer = 1 AND stopped"],
+    },
+    newest_first=True,
+)
+
+
 async def premium_run(connection: Connection, run_id: UUID) -> PremiumRun:
-    """A run, and how far it is. Raises PremiumRunUnknown."""
-    cursor = await connection.execute(
-        "SELECT r.run_key, r.run_id, r.contract_id, r.first_month, r.last_month, r.parameters, r.stopped, r.policies,"
-        " r.recorded_at, coalesce(sum(cardinality(p.group_keys)) FILTER (WHERE p.done), 0)::bigint,"
-        " coalesce(sum(p.failed), 0)::bigint, coalesce(sum(p.offsets), 0)::bigint, coalesce(sum(p.entries), 0)::bigint"
-        " FROM premium_run r LEFT JOIN premium_run_part p USING (run_key) WHERE r.run_id = %s GROUP BY r.run_key",
-        [run_id],
-    )
-    row = await cursor.fetchone()
-    if row is None:
+    """Returns a run with its progress. Raises PremiumRunUnknown."""
+    found = await fetch_first(connection, _premium_run, f"{_RUN} FROM premium_run r WHERE r.run_id = %s", [run_id])
+    if found is None:
         raise PremiumRunUnknown(run_id)
-    run_key, run_id, contract_id, first, last, parameters, stopped, policies, recorded_at, done, *counts = row
-    failed, offsets, entries = counts
-    state = RunState.DONE if done == policies else RunState.STOPPED if stopped else RunState.RUNNING
+    return found
+
+
+async def list_runs(
+    connection: Connection, which: ListFilter, after: RowPosition | None, limit: int
+) -> list[PremiumRun]:
+    """Returns runs after a position, newest first."""
+    rows, named = page_of(RUNS, which, after, limit)
+    return await fetch_all(
+        connection, _premium_run, f"{_RUN} FROM ({rows}) AS r ORDER BY {order_of(RUNS, which)}", named
+    )
+
+
+def _premium_run(*, stopped: bool, policies: int, done: int, actor: Document, **columns: Any) -> PremiumRun:
     return PremiumRun(
-        run_key,
-        run_id,
-        contract_id,
-        first,
-        last,
-        engine_parameters_from_document(parameters) if parameters else None,
-        state,
-        policies,
-        done,
-        failed,
-        offsets,
-        entries,
-        recorded_at,
+        state=RunState.DONE if done == policies else RunState.STOPPED if stopped else RunState.RUNNING,
+        policies=policies,
+        done=done,
+        actor=actor_from_document(actor),
+        **columns,
     )
 
 
@@ -155,32 +212,26 @@ _LEFT = " FROM premium_run_part p JOIN premium_run r USING (run_key) WHERE NOT p
 
 
 async def count_left(connection: Connection) -> int:
-    """How many parts are left of runs that are not stopped; nobody counts further than 2."""
-    cursor = await connection.execute(f"SELECT count(*) FROM (SELECT {_LEFT} LIMIT 2) AS l")
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (a count has a row)
-    left: int = row[0]
-    return left
+    """Returns how many parts of active runs are left: 0, 1, or 2 for any larger number."""
+    return await fetch_value(connection, int, f"SELECT count(*) FROM (SELECT {_LEFT} LIMIT 2) AS l")
 
 
 async def take_part(tx: Connection) -> RunPart | None:
-    """The first part that is left, locked until the transaction ends; None: nobody has left any."""
-    cursor = await tx.execute(
-        f"SELECT p.run_key, p.part, p.group_keys, r.first_month, r.last_month, r.parameters {_LEFT}"
-        " ORDER BY p.run_key, p.part LIMIT 1 FOR NO KEY UPDATE OF p SKIP LOCKED"
+    """Returns the first part that is left and not locked by others, locked until the transaction ends; None if there is
+    none."""
+    return await fetch_first(
+        tx,
+        RunPart,
+        "SELECT p.run_key, p.part, p.group_keys, r.first_month AS first, r.last_month AS last,"
+        f" r.parameters AS parameters_document, r.actor->>'subject' AS started_by {_LEFT}"
+        " ORDER BY p.run_key, p.part LIMIT 1 FOR NO KEY UPDATE OF p SKIP LOCKED",
     )
-    row = await cursor.fetchone()
-    if row is None:
-        return None
-    run_key, part, group_keys, first, last, parameters = row
-    given = engine_parameters_from_document(parameters) if parameters else None
-    return RunPart(run_key, part, group_keys, first, last, given)
 
 
 async def finish_part(
     tx: Connection, part: RunPart, offsets: int, entries: int, failures: Mapping[int, DomainError]
 ) -> None:
-    """Says that a part is done, and which of its policies were passed over."""
+    """Marks a part as done, and stores which of its policies failed. A trigger updates the totals of the run."""
     await tx.execute(
         "UPDATE premium_run_part SET done = true, offsets = %s, entries = %s, failed = %s"
         " WHERE run_key = %s AND part = %s",
@@ -198,7 +249,7 @@ def _failure(error: DomainError) -> dict[str, Any]:
 
 
 async def note_failures(tx: Connection, failures: Mapping[int, DomainError]) -> None:
-    """Notes that following some policies failed; computing them next takes it back."""
+    """Stores that following some policies failed. The next successful computation clears the failure."""
     await tx.execute(
         "UPDATE premium_policy p SET failure = f.failure"
         " FROM unnest(%s::bigint[], %s::jsonb[]) AS f(group_key, failure) WHERE p.group_key = f.group_key",
@@ -211,70 +262,71 @@ _FAILURE_PAGE = " AND g.group_id > %s ORDER BY g.group_id LIMIT %s"
 
 
 async def run_failures(connection: Connection, run_key: int, after: UUID, limit: int) -> list[PremiumFailure]:
-    """Policies that a run has passed over, in order of group id, beginning after one."""
-    cursor = await connection.execute(
+    """Returns the failed policies of a run in order of group id, starting after a given one."""
+    return await fetch_all(
+        connection,
+        _premium_failure,
         f"{_FAILURE} FROM premium_run_failure f JOIN enrollment_group g USING (group_key)"
         f" WHERE f.run_key = %s {_FAILURE_PAGE}",
         [run_key, after, limit],
     )
-    return _failures(await cursor.fetchall())
 
 
 async def new_run_failures(
-    connection: Connection, run_key: int, told: Iterable[int], limit: int
+    connection: Connection, run_key: int, reported: Iterable[int], limit: int
 ) -> list[PremiumFailure]:
-    """Some policies that a run has passed over, but those that were told before."""
-    cursor = await connection.execute(
+    """Returns failed policies of a run, without those that were reported before."""
+    return await fetch_all(
+        connection,
+        _premium_failure,
         f"{_FAILURE} FROM premium_run_failure f JOIN enrollment_group g USING (group_key)"
         " WHERE f.run_key = %s AND f.group_key <> ALL(%s::bigint[]) LIMIT %s",
-        [run_key, list(told), limit],
+        [run_key, list(reported), limit],
     )
-    return _failures(await cursor.fetchall())
 
 
 async def following_failures(
     connection: Connection, contract_id: UUID, after: UUID, limit: int
 ) -> list[PremiumFailure]:
-    """Policies of a contract that could not be followed, in order of group id, beginning after one."""
-    cursor = await connection.execute(
+    """Returns the policies of a contract whose following failed, in order of group id, starting after a given one."""
+    return await fetch_all(
+        connection,
+        _premium_failure,
         f"{_FAILURE} FROM premium_policy f JOIN enrollment_group g USING (group_key)"
         f" WHERE g.contract_id = %s AND f.failure IS NOT NULL {_FAILURE_PAGE}",
         [contract_id, after, limit],
     )
-    return _failures(await cursor.fetchall())
 
 
-def _failures(rows: Iterable[Sequence[Any]]) -> list[PremiumFailure]:
-    return [
-        PremiumFailure(key, group_id, GroupKey(contract, primary), f["reason"], f["message"], f["facts"])
-        for key, group_id, contract, primary, f in rows
-    ]
+def _premium_failure(
+    *, group_key: int, group_id: UUID, contract_id: UUID, primary_id: UUID, failure: Document
+) -> PremiumFailure:
+    reason, message, facts = failure["reason"], failure["message"], failure["facts"]
+    return PremiumFailure(group_key, group_id, GroupKey(contract_id, primary_id), reason, message, facts)
 
 
 async def set_following(tx: Connection, contract_id: UUID, following: bool) -> bool:
-    """Says whether a contract's premiums follow enrollment; answers with what was so before."""
-    await lock(tx, "following", contract_id)
+    """Sets whether the premiums of a contract follow its enrollments. Returns whether they did before."""
+    await lock(tx, Lock.FOLLOWING, contract_id)
     cursor = await tx.execute("SELECT true FROM premium_following WHERE contract_id = %s", [contract_id])
     was = await cursor.fetchone() is not None
     if following and not was:
-        await tx.execute(
-            "INSERT INTO premium_following (contract_id, recorded_at) VALUES (%s, clock_timestamp())", [contract_id]
-        )
+        await tx.execute(f"INSERT INTO premium_following (contract_id, recorded_at) VALUES (%s, {NOW})", [contract_id])
     elif was and not following:
         await tx.execute("DELETE FROM premium_following WHERE contract_id = %s", [contract_id])
     return was
 
 
 async def followed_contracts(connection: Connection) -> frozenset[UUID]:
-    """The contracts whose premiums follow enrollment."""
-    cursor = await connection.execute("SELECT contract_id FROM premium_following")
-    return frozenset(row[0] for row in await cursor.fetchall())
+    """Returns the contracts whose premiums follow enrollment."""
+    return frozenset(await fetch_column(connection, UUID, "SELECT contract_id FROM premium_following"))
 
 
 async def followed_policies(connection: Connection) -> list[UUID]:
-    """The policies of followed contracts of which any month was ever computed."""
-    cursor = await connection.execute(
+    """Returns the policies of followed contracts for which any month was computed."""
+    return await fetch_column(
+        connection,
+        UUID,
         "SELECT g.group_id FROM premium_following f JOIN enrollment_group g USING (contract_id)"
-        " JOIN premium_policy p USING (group_key) ORDER BY g.group_id"
+        " JOIN premium_policy p USING (group_key) ORDER BY g.group_id",
     )
-    return [row[0] for row in await cursor.fetchall()]

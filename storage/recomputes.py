@@ -1,75 +1,115 @@
-"""Recomputes that wait, were done, or were given up: a queue in the database, at most one waiting per group."""
+"""Recomputes that are waiting, done or failed: a queue in the database with at most one waiting recompute per group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from domain.actors import Actor
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.events import EventType
 from domain.enrollment.history import Recompute, RecomputeTrigger
-from domain.enrollment.unmet import UnmetEnroll
-from storage.database import Connection
-from storage.documents import unmet_from_document, unmet_to_document
-from storage.enrollment import LockedGroup
+from domain.enrollment.unmet import UnmetEnrolls
+from domain.errors import RecomputeUnknown
+from storage.enrollment import LockedGroup, recording_instant
+from storage.listing import ListFilter, Listing, RowPosition, conditions, order_of, page_of
 from storage.outbox import FailedAttempt, NewEvent, add_event
+from storage.postgres.database import Connection
+from storage.postgres.documents import (
+    Document,
+    actor_from_document,
+    actor_to_document,
+    unmet_from_document,
+    unmet_to_document,
+)
+from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_one, fetch_value
 
 _ENQUEUE = (
-    "INSERT INTO recompute (recompute_id, group_key, trigger, requested_at, today_override)"
-    " SELECT gen_random_uuid(), g.group_key, %(trigger)s, clock_timestamp(), %(today)s FROM ({groups}) g"
+    "INSERT INTO recompute (recompute_id, group_key, trigger, requested_at, today_override, actor)"
+    " SELECT gen_random_uuid(), g.group_key, %(trigger)s, clock_timestamp(), %(today)s, %(actor)s FROM ({groups}) g"
     " ON CONFLICT (group_key) WHERE done_at IS NULL AND failed_at IS NULL DO NOTHING"
 )
 WAITING = "done_at IS NULL AND failed_at IS NULL"
 
 
-async def enqueue_for_member(tx: Connection, member_id: UUID, today: date | None) -> int:
-    """Every group that concerns a member; answers with how many there are. The member must be locked."""
+@dataclass(frozen=True, slots=True)
+class RecomputeCause:
+    """Why groups are recomputed, who caused it, and the day to use as today if the call has set one."""
+
+    trigger: RecomputeTrigger
+    actor: Actor
+    today_override: date | None
+
+    def columns(self, of: UUID | int) -> dict[str, Any]:
+        return {
+            "trigger": self.trigger.value,
+            "actor": Jsonb(actor_to_document(self.actor)),
+            "today": self.today_override,
+            "of": of,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ConcernedGroups:
+    """The number of groups that a change affects, and the ids of the first of them."""
+
+    count: int
+    first_ids: Sequence[UUID]
+
+
+async def enqueue_for_member(tx: Connection, member_id: UUID, cause: RecomputeCause, max_ids: int) -> ConcernedGroups:
+    """Enqueues every group of a member, which must be locked.
+
+    Returns the number of these groups, and up to `max_ids` of their ids.
+    """
     groups = "SELECT group_key FROM group_member WHERE member_id = %(of)s"
-    await tx.execute(
-        _ENQUEUE.format(groups=groups), {"trigger": RecomputeTrigger.FACTS.value, "today": today, "of": member_id}
-    )
-    return await _count(tx, "SELECT count(*) FROM group_member WHERE member_id = %s", member_id)
+    return await _enqueue(tx, groups, cause.columns(member_id), max_ids)
 
 
 async def enqueue_for_contract(
-    tx: Connection, contract_id: UUID, today: date | None, trigger: RecomputeTrigger = RecomputeTrigger.CONTRACT
-) -> int:
-    """Every group of a contract; answers with how many there are. The contract must be locked."""
+    tx: Connection, contract_id: UUID, cause: RecomputeCause, max_ids: int
+) -> ConcernedGroups:
+    """Enqueues every group of a contract, which must be locked.
+
+    Returns the number of these groups, and up to `max_ids` of their ids.
+    """
     groups = "SELECT group_key FROM enrollment_group WHERE contract_id = %(of)s"
-    await tx.execute(_ENQUEUE.format(groups=groups), {"trigger": trigger.value, "today": today, "of": contract_id})
-    return await _count(tx, "SELECT count(*) FROM enrollment_group WHERE contract_id = %s", contract_id)
+    return await _enqueue(tx, groups, cause.columns(contract_id), max_ids)
 
 
-async def _count(tx: Connection, statement: str, of: UUID) -> int:
-    cursor = await tx.execute(statement, [of])
-    row = await cursor.fetchone()
-    return row[0] if row else 0
-
-
-async def enqueue_for_group(tx: Connection, group: LockedGroup, today: date | None) -> Recompute:
-    """One group, as an admin asks for; answers with the recompute that now waits."""
-    groups = "SELECT %(of)s::bigint AS group_key"
-    await tx.execute(
-        _ENQUEUE.format(groups=groups),
-        {"trigger": RecomputeTrigger.ADMIN.value, "today": today, "of": group.group_key},
+async def _enqueue(tx: Connection, groups: str, columns: dict[str, Any], max_ids: int) -> ConcernedGroups:
+    await tx.execute(_ENQUEUE.format(groups=groups), columns)
+    return await fetch_one(
+        tx,
+        ConcernedGroups,
+        f"SELECT (SELECT count(*) FROM ({groups}) g) AS count, ARRAY("
+        f"SELECT e.group_id FROM ({groups}) g JOIN enrollment_group e USING (group_key) ORDER BY group_key"
+        " LIMIT %(max_ids)s) AS first_ids",
+        columns | {"max_ids": max_ids},
     )
-    cursor = await tx.execute(_RECOMPUTES + f" WHERE q.group_key = %s AND q.{WAITING}", [group.group_key])
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (it was enqueued just now, or waits since before)
-    return _recompute(row)
+
+
+async def enqueue_for_group(tx: Connection, group: LockedGroup, cause: RecomputeCause) -> Recompute:
+    """Enqueues one group. Returns the recompute that is now waiting, which another request may have enqueued."""
+    groups = "SELECT %(of)s::bigint AS group_key"
+    await tx.execute(_ENQUEUE.format(groups=groups), cause.columns(group.group_key))
+    waiting = f"SELECT {_RECOMPUTES} WHERE q.group_key = %s AND {WAITING}"
+    return await fetch_one(tx, _recompute, waiting, [group.group_key])
 
 
 async def due_groups(connection: Connection, limit: int) -> list[int]:
-    """The keys of groups that wait and are not pausing after a failure, the longest waiting first."""
-    cursor = await connection.execute(
+    """Returns the keys of groups that are waiting and are not paused after a failure, in the order in which they were
+    enqueued."""
+    return await fetch_column(
+        connection,
+        int,
         f"SELECT group_key FROM recompute WHERE {WAITING}"
         " AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY recompute_key LIMIT %s",
         [limit],
     )
-    return [group_key for (group_key,) in await cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +120,7 @@ class WaitingRecompute:
 
 
 async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> dict[int, WaitingRecompute]:
-    """What waits for some groups, by group key. To do it, the group must be locked."""
+    """Returns the waiting recomputes of some groups, by group key. Lock the group before running its recompute."""
     cursor = await connection.execute(
         f"SELECT group_key, recompute_key, today_override, failed_attempts FROM recompute"
         f" WHERE group_key = ANY(%s) AND {WAITING}",
@@ -89,116 +129,157 @@ async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> d
     return {group_key: WaitingRecompute(*waiting) for group_key, *waiting in await cursor.fetchall()}
 
 
-async def finish(
-    tx: Connection, waiting: WaitingRecompute, revision: int | None, unmet: tuple[UnmetEnroll, ...]
-) -> None:
-    """Says that a recompute is done, which revision it made, and what is not fully met. The last thing that a recompute
-    does: whoever enqueues another one for the group waits from here on for this transaction to end."""
+async def finish(tx: Connection, waiting: WaitingRecompute, revision: int | None, unmet: UnmetEnrolls) -> None:
+    """Marks a recompute as done, with the revision that it made and the enrolls that are not fully met.
+
+    This must be the last thing that a recompute does: from here on, transactions that enqueue the group wait for this
+    one to end.
+    """
     await tx.execute(
-        "UPDATE recompute SET done_at = clock_timestamp(), revision = %s, unmet = %s WHERE recompute_key = %s",
-        [revision, Jsonb(unmet_to_document(unmet)), waiting.recompute_key],
+        "UPDATE recompute SET done_at = clock_timestamp(), revision = %s, unmet = %s, unmet_omitted = %s"
+        " WHERE recompute_key = %s",
+        [revision, Jsonb(unmet_to_document(unmet.enrolls)), unmet.omitted, waiting.recompute_key],
     )
 
 
-async def postpone(
-    tx: Connection, group: LockedGroup, waiting: WaitingRecompute, pause_seconds: float | None, now: datetime
-) -> None:
-    """Counts a failed attempt: tried again after a pause, or (None) given up; either is an event of the group."""
-    cursor = await tx.execute(
+async def postpone(tx: Connection, group: LockedGroup, waiting: WaitingRecompute, pause_seconds: float | None) -> None:
+    """Counts a failed attempt and stores an event of the group.
+
+    The recompute is tried again after `pause_seconds`, or is given up if that is None.
+    """
+    failed = await fetch_one(
+        tx,
+        FailedAttempt,
         "UPDATE recompute SET failed_attempts = failed_attempts + 1,"
         " next_attempt_at = clock_timestamp() + make_interval(secs => %s),"
         " failed_at = CASE WHEN %s::float8 IS NULL THEN clock_timestamp() END WHERE recompute_key = %s"
-        " RETURNING failed_attempts, next_attempt_at",
+        " RETURNING recompute_key, failed_attempts, next_attempt_at",
         [pause_seconds, pause_seconds, waiting.recompute_key],
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (it waits, and the group is locked)
-    failed_attempts, next_attempt_at = row
     type_ = EventType.RECOMPUTE_FAILED if pause_seconds is None else EventType.RECOMPUTE_RETRIED
-    failed = FailedAttempt(waiting.recompute_key, failed_attempts, next_attempt_at)
     event = NewEvent(type_, await _members(tx, group), failed_attempt=failed)
-    await add_event(tx, group.group_key, event, now)
+    await add_event(tx, group.group_key, event, await recording_instant(tx, group))
 
 
 async def _members(tx: Connection, group: LockedGroup) -> set[UUID]:
-    cursor = await tx.execute("SELECT member_id FROM group_member WHERE group_key = %s", [group.group_key])
-    return {member_id for (member_id,) in await cursor.fetchall()}
+    statement = "SELECT member_id FROM group_member WHERE group_key = %s"
+    return set(await fetch_column(tx, UUID, statement, [group.group_key]))
 
 
-_RECOMPUTES = (
-    "SELECT q.recompute_key, q.recompute_id, g.group_id, g.contract_id, g.primary_id, q.trigger, q.requested_at,"
-    " q.done_at, q.revision, q.failed_attempts, q.next_attempt_at, q.failed_at, q.unmet"
-    " FROM recompute q JOIN enrollment_group g USING (group_key)"
+_COLUMNS = (
+    "q.recompute_id, g.group_id, g.contract_id, g.primary_id, q.trigger, q.requested_at,"
+    " q.done_at, q.revision, q.failed_attempts, q.next_attempt_at, q.failed_at, q.unmet, q.unmet_omitted, q.actor"
 )
+_RECOMPUTES = f"{_COLUMNS} FROM recompute q JOIN enrollment_group g USING (group_key)"
 
 
-def _recompute(row: Sequence[Any]) -> Recompute:
+def _recompute(
+    *,
+    contract_id: UUID,
+    primary_id: UUID,
+    trigger: str,
+    unmet: list[Document] | None,
+    unmet_omitted: int,
+    actor: Document,
+    **columns: Any,
+) -> Recompute:
     return Recompute(
-        recompute_id=row[1],
-        group_id=row[2],
-        key=GroupKey(row[3], row[4]),
-        trigger=RecomputeTrigger(row[5]),
-        requested_at=row[6],
-        done_at=row[7],
-        revision=row[8],
-        failed_attempts=row[9],
-        next_attempt_at=row[10],
-        failed_at=row[11],
-        unmet_enrolls=unmet_from_document(row[12]),
+        key=GroupKey(contract_id, primary_id),
+        trigger=RecomputeTrigger(trigger),
+        unmet=unmet_from_document(unmet, unmet_omitted),
+        actor=actor_from_document(actor),
+        **columns,
     )
+
+
+def _listed_recompute(*, recompute_key: int, **columns: Any) -> tuple[RowPosition, Recompute]:
+    recompute = _recompute(**columns)
+    return RowPosition(recompute.requested_at, recompute_key), recompute
+
+
+def _keyed_recompute(*, recompute_key: int, **columns: Any) -> tuple[int, Recompute]:
+    return recompute_key, _recompute(**columns)
 
 
 async def recompute_by_id(connection: Connection, recompute_id: UUID) -> Recompute:
-    """A recompute that was enqueued before."""
-    cursor = await connection.execute(_RECOMPUTES + " WHERE q.recompute_id = %s", [recompute_id])
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 (recomputes are never deleted)
-    return _recompute(row)
+    """Returns a recompute. Raises RecomputeUnknown."""
+    found = await fetch_first(connection, _recompute, f"SELECT {_RECOMPUTES} WHERE q.recompute_id = %s", [recompute_id])
+    if found is None:
+        raise RecomputeUnknown(recompute_id)
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class RecomputeFilter:
-    """Whose recomputes: of one group, by its key, or of every group of a contract."""
-
-    group_key: int | None = None
-    contract_id: UUID | None = None
-
-    @property
-    def where(self) -> str:
-        return "g.group_key = %s" if self.group_key is not None else "g.contract_id = %s"
-
-    @property
-    def of(self) -> int | UUID | None:
-        return self.contract_id if self.group_key is None else self.group_key
+async def keyed_recomputes(connection: Connection, keys: Sequence[int]) -> dict[int, Recompute]:
+    """Returns recomputes by their keys."""
+    statement = f"SELECT q.recompute_key, {_RECOMPUTES} WHERE q.recompute_key = ANY(%s)"
+    return dict(await fetch_all(connection, _keyed_recompute, statement, [list(keys)]))
 
 
-STATES = {
-    "WAITING": f"q.{WAITING.replace('failed_at', 'q.failed_at')}",
-    "DONE": "q.done_at IS NOT NULL",
-    "FAILED": "q.failed_at IS NOT NULL",
-    None: "TRUE",
-}
-"""The states of a recompute, by name, as SQL says them; None: any."""
+# -------------------------------------------------------------------------------------------------- lists
+
+RECOMPUTES = Listing(
+    table="recompute",
+    key="recompute_key",
+    at="requested_at",
+    # Cast to integer, because PostgreSQL rewrites comparisons of boolean expressions, which then don't match the index.
+    states={
+        "WAITING": ["(done_at IS NOT NULL)::integer = 0 AND (failed_at IS NOT NULL)::integer = 0"],
+        "DONE": ["(done_at IS NOT NULL)::integer = 1 AND (failed_at IS NOT NULL)::integer = 0"],
+        "FAILED": ["(done_at IS NOT NULL)::integer = 0 AND (failed_at IS NOT NULL)::integer = 1"],
+    },
+    newest_first=False,
+)
+
+MAX_COUNT = 10_000
+"""Maximum count for the recomputes of all groups. Those of a group or contract are counted without a maximum."""
 
 
-async def list_recomputes(
-    connection: Connection, which: RecomputeFilter, state: str | None, after: int, limit: int
-) -> list[tuple[int, Recompute]]:
-    """Recomputes after a key, in the order in which they were asked for, each with its key."""
-    cursor = await connection.execute(
-        _RECOMPUTES + f" WHERE {which.where} AND {STATES[state]} AND q.recompute_key > %s"
-        " ORDER BY q.recompute_key LIMIT %s",
-        [which.of, after, limit],
+async def list_of_group(
+    connection: Connection, which: ListFilter, after: int, limit: int
+) -> list[tuple[RowPosition, Recompute]]:
+    """Returns the recomputes of a group after a key, in the order in which they were requested."""
+    where, named = conditions(RECOMPUTES, which)
+    if which.state is not None:
+        where += f" AND {RECOMPUTES.states[which.state][0]}"
+    rows: LiteralString = (
+        f"SELECT * FROM recompute WHERE recompute_key > %(after)s{where} ORDER BY recompute_key LIMIT %(limit)s"
     )
-    return [(row[0], _recompute(row)) for row in await cursor.fetchall()]
+    return await _read(connection, rows, "recompute_key", named | {"after": after, "limit": limit})
 
 
-async def count_recomputes(connection: Connection, which: RecomputeFilter) -> tuple[int, int]:
-    """How many wait, and how many failed."""
-    cursor = await connection.execute(
-        f"SELECT count(*) FILTER (WHERE {STATES['WAITING']}), count(*) FILTER (WHERE {STATES['FAILED']})"
-        f" FROM recompute q JOIN enrollment_group g USING (group_key) WHERE {which.where}",
-        [which.of],
+async def list_of_all(
+    connection: Connection, which: ListFilter, after: RowPosition | None, limit: int
+) -> list[tuple[RowPosition, Recompute]]:
+    """Returns the recomputes of all groups, or of a contract's groups, after a position, in the order of requests."""
+    rows, named = page_of(RECOMPUTES, which, after, limit)
+    return await _read(connection, rows, order_of(RECOMPUTES, which), named)
+
+
+async def _read(
+    connection: Connection, rows: LiteralString, order: LiteralString, named: dict[str, Any]
+) -> list[tuple[RowPosition, Recompute]]:
+    return await fetch_all(
+        connection,
+        _listed_recompute,
+        f"SELECT q.recompute_key, {_COLUMNS} FROM ({rows}) AS q JOIN enrollment_group g USING (group_key)"
+        f" ORDER BY {order}",
+        named,
     )
-    row = await cursor.fetchone()
-    return (row[0], row[1]) if row else (0, 0)
+
+
+async def count_recomputes(connection: Connection, which: ListFilter) -> tuple[int, int]:
+    """Returns how many recomputes of a group, of a contract's groups or of all groups are waiting, and how many failed.
+
+    For all groups, each count is at most MAX_COUNT.
+    """
+    of_target = ListFilter(group_key=which.group_key, contract_id=which.contract_id)
+    limit = MAX_COUNT if of_target == ListFilter() else None
+    waiting, failed = [await _count(connection, of_target, state, limit) for state in ("WAITING", "FAILED")]
+    return waiting, failed
+
+
+async def _count(connection: Connection, of_target: ListFilter, state: str, limit: int | None) -> int:
+    where, named = conditions(RECOMPUTES, of_target)
+    of_state = RECOMPUTES.states[state][0]
+    statement: LiteralString = f"SELECT FROM recompute WHERE {of_state}{where} LIMIT %(limit)s"
+    return await fetch_value(connection, int, f"SELECT count(*) FROM ({statement}) AS c", named | {"limit": limit})

@@ -1,12 +1,14 @@
-"""One running server for all tests over the wire, on an embedded database of its own.
+"""One running server for all tests over the wire, on an embedded database.
 
-AFFILIA_TEST_SERVER names a running `--dev` server instead; AFFILIA_TEST_DATABASE_URL a PostgreSQL to run on.
+Set AFFILIA_TEST_SERVER to use a running `--dev` server, AFFILIA_TEST_DATABASE_URL to use another PostgreSQL.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,16 +18,52 @@ import grpc
 import psycopg
 import pytest
 
-from storage.embedded import EmbeddedPostgres
-from storage.migrations import migrate
+from storage.postgres.embedded import EmbeddedPostgres
+from storage.postgres.migrations import migrate
 from tests.support.calls import Family
+from tests.support.channels import connected_to
 
 ROOT = Path(__file__).parent.parent
+OWN_FOLDER = pytest.StashKey[Path]()
+ERROR_LINE = '"level": "error"'
+MAX_ERRORS, MAX_ERROR_LENGTH = 20, 1500
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives each run its own folder for temporary files.
+
+    By default all runs of a user share one folder. Each run revokes the rights of other users on it, so that databases
+    in it can no longer be started by their own user, and removes what earlier runs left.
+    """
+    if not config.option.basetemp:
+        config.stash[OWN_FOLDER] = Path(tempfile.mkdtemp(prefix="affilia-tests-"))
+        config.option.basetemp = str(config.stash[OWN_FOLDER] / "t")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if folder := config.stash.get(OWN_FOLDER, None):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Keeps the files of a run in which something failed, says where they are, and prints the errors of its servers."""
+    if (terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")) and OWN_FOLDER in config.stash:
+        folder = config.stash[OWN_FOLDER]
+        errors = [
+            line for log in folder.rglob("server.log") for line in log.read_text().splitlines() if ERROR_LINE in line
+        ]
+        for line in errors[-MAX_ERRORS:]:
+            terminalreporter.write_line(line[:MAX_ERROR_LENGTH])
+        terminalreporter.write_line(f"The files of this run are kept in {folder}")
+        del config.stash[OWN_FOLDER]
+
+
 READY = re.compile(r"affilia is ready: (\S+) \(public\), (\S+) \(internal\)")
 
 
 class ServerProcess:
-    """`python -m server serve --dev` in a process of its own, on free ports."""
+    """Runs `python -m server serve --dev` in another process, on free ports."""
 
     def __init__(self, data_dir: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / "server.log"
@@ -57,14 +95,14 @@ class ServerProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 120) -> int:
         self.process.terminate()
         return self.process.wait(seconds)
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server to make databases on: AFFILIA_TEST_DATABASE_URL, or an embedded one."""
+    """The PostgreSQL server for databases of tests: AFFILIA_TEST_DATABASE_URL, or an embedded one."""
     if url := os.environ.get("AFFILIA_TEST_DATABASE_URL"):
         yield url
         return
@@ -75,27 +113,28 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database_url(postgres_url: str) -> Iterator[str]:
-    """A database with the newest schema, for tests of storage."""
+    """A database with the newest schema that tests of storage share."""
     with a_database(postgres_url) as url:
         yield url
 
 
 @pytest.fixture
 def own_database_url(postgres_url: str) -> Iterator[str]:
-    """A database of the test's own, with the newest schema."""
+    """A database for this test only, with the newest schema."""
     with a_database(postgres_url) as url:
         yield url
 
 
 @contextmanager
-def a_database(postgres_url: str, template: str = "template1") -> Iterator[str]:
-    """Made for a while, with the newest schema."""
+def a_database(postgres_url: str, template: str = "template1", *, migrated: bool = True) -> Iterator[str]:
+    """Creates a temporary database, with the newest schema unless the test migrates it."""
     name = f"affilia_test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     url = psycopg.conninfo.make_conninfo(postgres_url, dbname=name)
     try:
-        migrate(url)
+        if migrated:
+            migrate(url)
         yield url
     finally:
         with psycopg.connect(postgres_url, autocommit=True) as connection:
@@ -104,7 +143,7 @@ def a_database(postgres_url: str, template: str = "template1") -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """The server that most tests share; each uses ids of its own."""
+    """The server that most tests share. Each test uses new ids."""
     url = os.environ.get("AFFILIA_TEST_DATABASE_URL")
     flags = ["--database-url", url] if url else []
     running = ServerProcess(tmp_path_factory.mktemp("affilia"), *flags)
@@ -114,7 +153,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def server_address(request: pytest.FixtureRequest) -> str:
-    """Where a complete `--dev` server answers."""
+    """The address of a complete `--dev` server."""
     if address := os.environ.get("AFFILIA_TEST_SERVER"):
         return address
     shared: ServerProcess = request.getfixturevalue("server")
@@ -123,11 +162,11 @@ def server_address(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def server_channel(server_address: str) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(server_address) as channel:
+    with connected_to(server_address) as channel:
         yield channel
 
 
 @pytest.fixture
 def family(server_channel: grpc.Channel) -> Family:
-    """Of the test's own: published and stored, nobody enrolled yet."""
+    """A family for this test only: its contract is published, its members are stored, nobody is enrolled."""
     return Family(server_channel).set_up()

@@ -1,1 +1,1 @@
-"""Tools of the build: run by the Makefile, never by the product."""
+"""Tools that the Makefile runs. The product doesn't use them."""

@@ -1,6 +1,6 @@
-"""Every check that the repository has, but for the tests: two at a time, all of them even when one fails.
+"""Runs every check of the repository except the tests, two at a time, and all of them even if one fails.
 
-`python -m tools.check types imports` runs only those named. What a check printed is shown when it failed.
+`python -m tools.check types imports` runs only the named ones. The output of a check is printed if it failed.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
 
-CHECKS = {  # the slowest first: the others run beside it
+CHECKS = {  # the slowest first, so that the others run beside it
     "types": ["mypy"],
     "format": ["ruff", "format", "--check"],
     "lint": ["ruff", "check"],
@@ -25,11 +25,12 @@ CHECKS = {  # the slowest first: the others run beside it
     "docs": ["python", "-m", "tools.docs", "stale"],
     "lock": ["python", "-m", "tools.lock", "check"],
 }
-TALKATIVE = {"protos-breaking", "stubs"}  # say what they compared with, also when all is well
+ALWAYS_SHOWN = {"protos-breaking", "stubs"}
+"""Checks whose output is printed even if they passed: it says what they compared with."""
 
 
 def run(name: str) -> bool:
-    """Runs one check, prints a line about it, and says whether it passed."""
+    """Runs one check, prints a line about it, and returns whether it passed."""
     started = time.monotonic()
     program, *arguments = CHECKS[name]
     done = subprocess.run(
@@ -43,25 +44,30 @@ def run(name: str) -> bool:
     )
     passed = done.returncode == 0
     line = f"{'ok    ' if passed else 'FAILED'}  {name:<16} {time.monotonic() - started:5.1f} s"
-    said = done.stdout.strip()
+    output = done.stdout.strip()
     if passed:
-        print(f"{line}   {said}" if said and name in TALKATIVE else line, flush=True)
+        print(f"{line}   {output}" if output and name in ALWAYS_SHOWN else line, flush=True)
     else:
-        print(f"{line}\n{said}\n", flush=True)
+        print(f"{line}\n{output}\n", flush=True)
     return passed
+
+
+def run_all(names: list[str]) -> list[str]:
+    """Runs checks and returns the names of those that failed."""
+    # Before the checks that read them concurrently.
+    subprocess.run([sys.executable, "-m", "tools.protos", "third-party"], cwd=REPOSITORY, check=True)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        results = dict(zip(names, pool.map(run, names), strict=True))
+    return [name for name, passed in results.items() if not passed]
 
 
 def main() -> int:
     """Runs the checks named on the command line, or all."""
     names = sys.argv[1:] or list(CHECKS)
     if unknown := [name for name in names if name not in CHECKS]:
-        print(f"No such check: {', '.join(unknown)}. There are: {', '.join(CHECKS)}.")
+        print(f"No such check: {', '.join(unknown)}. The checks are: {', '.join(CHECKS)}.")
         return 2
-    # Once, before the checks that read it run side by side.
-    subprocess.run([sys.executable, "-m", "tools.protos", "third-party"], cwd=REPOSITORY, check=True)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = dict(zip(names, pool.map(run, names), strict=True))
-    failed = [name for name, passed in results.items() if not passed]
+    failed = run_all(names)
     print(f"{len(failed)} of {len(names)} checks failed: {', '.join(failed)}" if failed else "All checks passed.")
     return bool(failed)
 

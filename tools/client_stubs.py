@@ -1,9 +1,9 @@
-"""Writes the types of the client's services, which are made from descriptors, for editors and type checkers.
+"""Writes type stubs of the client's services, which are built from descriptors at run time.
 
     python -m tools.client_stubs write   write clients/affilia_client/services.pyi
-    python -m tools.client_stubs stale   say whether it no longer matches the stubs
+    python -m tools.client_stubs stale   report whether it no longer matches the stubs
 
-Signatures come from the generated stubs, texts from the comments in the protos, which `generated/` carries along.
+Signatures come from the generated stubs, docstrings from the comments of the protos in the descriptor set.
 """
 
 import subprocess
@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY / "generated"), str(REPOSITORY / "clients")]  # where they lie, before they are installed
+sys.path[:0] = [str(REPOSITORY / "generated"), str(REPOSITORY / "clients")]  # not installed in every environment
 
-from affilia_client.methods import FROM_PYTHON, SERVICES, Method, argument_name  # noqa: E402
+from affilia_client.methods import SERVICES, Method, argument_name  # noqa: E402
 
 STUB = REPOSITORY / "clients" / "affilia_client" / "services.pyi"
 DESCRIPTORS = REPOSITORY / "generated" / "affilia" / "descriptors.binpb"
@@ -33,34 +33,53 @@ SCALARS = {
     FieldDescriptor.CPPTYPE_DOUBLE: "float",
     FieldDescriptor.CPPTYPE_FLOAT: "float",
 }
-PYTHON_TYPES = {"google.type.Date": "date", "google.protobuf.Timestamp": "datetime"}
+PYTHON_TYPES = {
+    "google.type.Date": "date",
+    "google.protobuf.Timestamp": "datetime",
+    "affilia.type.v1.DateSpan": "Days",
+    "affilia.type.v1.YearMonth": "date",
+    "affilia.type.v1.MonthSpan": "tuple[date, date]",
+}
+"""The Python types that `affilia_client.values` converts to messages."""
+OPTIONS = (
+    "timeout: float | None = None, metadata: Mapping[str, str] | None = None,"
+    " interceptors: Sequence[{interceptor}] | None = None,"
+)
 
 Comments = dict[tuple[str, str], str]
-"""What the protos say of a service ("") and of its methods."""
+"""Comments by full name of the service and name of the method, which is empty for the service itself."""
 
 
 class Writer:
-    """Writes types, and remembers what they have to be imported from."""
+    """Writes the stub and collects the imports that it needs."""
 
     def __init__(self, comments: Comments) -> None:
         self._comments = comments
         self._modules: set[tuple[str, str]] = set()
+        self._mappings: dict[str, str] = {}
 
     def stub(self) -> str:
-        """The whole file, not formatted yet."""
-        twins = [
+        """Returns the whole file, unformatted."""
+        classes = [
             self._service(service, methods, asynchronous)
             for service, methods in SERVICES.items()
             for asynchronous in (False, True)
         ]
         imports = [
-            "from collections.abc import AsyncGenerator, Generator, Iterable",
+            "from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence",
             "from datetime import date, datetime",
+            "from decimal import Decimal",
+            "from typing import TypedDict",
+            "import grpc",
             "from affilia_client.async_calling import AsyncCaller",
             "from affilia_client.calling import Caller",
+            "from affilia_client.connection import Interceptor",
+            "from affilia_client.money import Money",
+            "from affilia_client.values import Days",
             *(f"from {package} import {module}" for package, module in sorted(self._modules)),
         ]
-        return "\n".join([HEADER, "", *imports, "", *twins])
+        mappings = [self._mappings[name] for name in sorted(self._mappings)]
+        return "\n".join([HEADER, "", *imports, "", *mappings, *classes])
 
     def _service(self, service: str, methods: tuple[Method, ...], asynchronous: bool) -> str:
         name = service.rpartition(".")[2]
@@ -75,29 +94,45 @@ class Writer:
         response = self._named(method.response.DESCRIPTOR)
         text = self._comments[method.service, method.name]
         if method.streams:
-            yield self._function("def", method, method.python_name, f"{generator}[{response}]", text)
+            yield self._function("def", method, method.python_name, f"{generator}[{response}]", text, asynchronous)
         else:
             define = "async def" if asynchronous else "def"
-            yield self._function(define, method, method.python_name, response, text)
+            yield self._function(define, method, method.python_name, response, text, asynchronous)
         if method.items:
             item = self._value(method.response.DESCRIPTOR.fields_by_name[method.items])
-            told = f"The {method.items} of all pages of `{method.python_name}`, one after the other."
-            yield self._function("def", method, method.all_name, f"{generator}[{item}]", told)
+            text = f"The {method.items} of all pages of `{method.python_name}`, one after the other."
+            yield self._function("def", method, method.all_name, f"{generator}[{item}]", text, asynchronous)
 
-    def _function(self, define: str, method: Method, name: str, result: str, text: str) -> str:
+    def _function(self, define: str, method: Method, name: str, result: str, text: str, asynchronous: bool) -> str:
         request = self._named(method.request.DESCRIPTOR)
         fields = [f"{argument_name(field)}: {self._argument(field)} = ...," for field in method.fields]
-        head = f"    {define} {name}(self, request: {request} | None = None, /, *, timeout: float | None = None,"
+        options = OPTIONS.format(interceptor="grpc.aio.ClientInterceptor" if asynchronous else "Interceptor")
+        head = f"    {define} {name}(self, request: {request} | None = None, /, *, {options}"
         return "\n".join([head, *(f"        {line}" for line in fields), f"    ) -> {result}:", self._doc(text, 8)])
 
     def _argument(self, field: FieldDescriptor) -> str:
+        """Returns the type of a field as an argument: the message, or what is converted to it."""
         value = self._value(field)
+        if field.message_type is not None:
+            name = field.message_type.full_name
+            value = f"{value} | {PYTHON_TYPES.get(name) or self._mapping(field.message_type)}"
+        elif field.enum_type is not None:
+            value = f"{value} | str"
+        elif field.name.endswith("_minor"):
+            value = f"{value} | Decimal | Money"
         if field.is_repeated:
             return f"Iterable[{value}] | None"
-        if field.message_type is None:
-            return value
-        own = PYTHON_TYPES.get(field.message_type.full_name) if field.message_type.full_name in FROM_PYTHON else None
-        return f"{value} | {own} | None" if own else f"{value} | None"
+        return f"{value} | None" if field.message_type is not None else value
+
+    def _mapping(self, message: Descriptor) -> str:
+        """Returns the name of a TypedDict of a message's fields, and writes it when it is needed first."""
+        name = f"{message.full_name.removeprefix(message.file.package + '.').replace('.', '')}Fields"
+        if name not in self._mappings:
+            self._mappings[name] = ""  # messages can contain themselves
+            fields = [f"    {field.name}: {self._argument(field)}" for field in message.fields] or ["    ..."]
+            doc = self._doc(f"The fields of {message.full_name}.", 4)
+            self._mappings[name] = "\n".join([f"class {name}(TypedDict, total=False):", doc, *fields])
+        return name
 
     def _value(self, field: Any) -> str:
         if field.message_type is not None:
@@ -120,15 +155,15 @@ class Writer:
 
 
 def read_comments() -> Comments:
-    """The comments above services and methods: what it does in one line, its errors in another."""
+    """Reads the comments of services and methods: the description in one line, the errors in another."""
     comments: Comments = {}
     for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
-        told = {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
+        found = {tuple(each.path): each.leading_comments for each in file.source_code_info.location}
         for i, service in enumerate(file.service):
             full_name = f"{file.package}.{service.name}"
-            comments[full_name, ""] = _tidy(told.get((6, i), ""))
+            comments[full_name, ""] = _tidy(found.get((6, i), ""))
             for j, method in enumerate(service.method):
-                comments[full_name, method.name] = _tidy(told.get((6, i, 2, j), ""))
+                comments[full_name, method.name] = _tidy(found.get((6, i, 2, j), ""))
     return comments
 
 
@@ -137,7 +172,7 @@ def _tidy(comment: str) -> str:
 
 
 def formatted(source: str) -> str:
-    """As `ruff` would have it."""
+    """Returns the source as Ruff formats it."""
     ruff = Path(sys.executable).parent / "ruff"
     for command in (["check", "--select=I", "--fix-only", "--quiet"], ["format", "--quiet"]):
         source = subprocess.run(
@@ -148,7 +183,7 @@ def formatted(source: str) -> str:
 
 
 def fresh() -> str:
-    """What the file should hold."""
+    """Returns the content that the file should have."""
     return formatted(Writer(read_comments()).stub())
 
 

@@ -1,8 +1,8 @@
-"""The compiler of the stubs: an old grpcio-tools, in a venv of its own under .build/.
+"""The compiler of the stubs: an old grpcio-tools, in its own virtual environment under .build/.
 
-Its age is the point: stubs made by it work with many years of grpcio and protobuf (docs/decisions/0011). It would
-bind the protobuf of whatever it is installed beside, so it stands alone, from requirements-protoc.lock, and without
-what it says it depends on: protoc is all that is used of it.
+It is old on purpose: its stubs work with many years of grpcio and protobuf versions (docs/decisions/0011). It is
+installed separately, from requirements-protoc.lock, because it would restrict the version of protobuf, and without its
+dependencies, because only its protoc is used.
 """
 
 import os
@@ -16,24 +16,24 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 LOCK = REPOSITORY / "requirements-protoc.lock"
 HOME = REPOSITORY / ".build" / "protoc"
 
-# There are wheels of it for these and for no newer Python.
+# The only supported Pythons that it has wheels for.
 PYTHONS = ((3, 11), (3, 12))
 
 
 def interpreter() -> Path | None:
-    """A Python that the compiler can run on: this one or one on the path; none where the machine has none."""
+    """Returns a Python that the compiler can run on: this one, or one on the path. None if there is none."""
     if sys.version_info[:2] in PYTHONS:
         return Path(sys.executable)
     for major, minor in PYTHONS:
         found = shutil.which(f"python{major}.{minor}")
-        # A shim of pyenv stands on the path also for versions that are not chosen, and fails.
+        # The path can have pyenv's shims of versions that aren't active. They fail when they are run.
         if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
             return Path(found)
     return None
 
 
 def python() -> Path | None:
-    """The interpreter of the compiler's venv, which is made anew when the lock changed; none without a Python."""
+    """Returns the Python of the compiler's environment, recreated if the lock changed. None if no Python fits."""
     inside, stamp = HOME / "bin" / "python", HOME / "installed"
     if stamp.exists() and stamp.read_text() == LOCK.read_text() and inside.exists():
         return inside
@@ -48,14 +48,14 @@ def python() -> Path | None:
 
 
 def well_known_protos(inside: Path) -> Path:
-    """Where the compiler keeps google/protobuf/*.proto."""
-    where = "import grpc_tools; print(next(iter(grpc_tools.__path__)))"
-    done = subprocess.run([inside, "-c", where], check=True, capture_output=True, text=True)
+    """Returns the folder with the compiler's google/protobuf/*.proto."""
+    program = "import grpc_tools; print(next(iter(grpc_tools.__path__)))"
+    done = subprocess.run([inside, "-c", program], check=True, capture_output=True, text=True)
     return Path(done.stdout.strip()) / "_proto"
 
 
 def protoc(inside: Path, plugins: Path, *arguments: str) -> None:
-    """Runs protoc. Plugins (protoc-gen-mypy) are looked for in a folder; they are programs of their own."""
+    """Runs protoc with the plugins (programs such as protoc-gen-mypy) of a folder. Exits with its errors."""
     environment = os.environ | {"PATH": os.pathsep.join([str(plugins), os.environ.get("PATH", "")])}
     done = subprocess.run(
         [inside, "-m", "grpc_tools.protoc", *arguments],
@@ -65,8 +65,7 @@ def protoc(inside: Path, plugins: Path, *arguments: str) -> None:
         sys.exit(done.stderr)
 
 
-def wanted() -> str:
-    """What pyproject.toml asks for: the one requirement of the group protoc."""
+def requirement() -> str:
+    """Returns the only requirement of the group protoc in pyproject.toml."""
     groups = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["dependency-groups"]
-    requirement: str = groups["protoc"][0]
-    return requirement
+    return str(groups["protoc"][0])

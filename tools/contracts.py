@@ -1,4 +1,4 @@
-"""The one import rule that import-linter has no word for: a package that knows nothing but the standard library."""
+"""An import-linter contract that it lacks: packages that import only the standard library and each other."""
 
 import sys
 from typing import cast
@@ -8,7 +8,7 @@ from importlinter import Contract, ContractCheck, fields, output
 
 
 class StandardLibraryOnly(Contract):
-    """The packages import themselves and the standard library, without the modules forbidden there."""
+    """The packages import only themselves and the standard library, except its forbidden modules."""
 
     type_name = "standard_library_only"
 
@@ -16,7 +16,7 @@ class StandardLibraryOnly(Contract):
     forbidden_standard_modules = fields.ListField(subfield=fields.StringField(), required=False)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        # import-linter replaces the declared fields by plain lists.
+        # import-linter replaces the declared fields with plain lists.
         packages: list[str] = list(cast("list[str]", self.packages))
         forbidden: list[str] = list(cast("list[str] | None", self.forbidden_standard_modules) or ())
         allowed = (sys.stdlib_module_names - set(forbidden)) | set(packages)

@@ -1,9 +1,9 @@
-"""What is not written by hand in docs/: the reference that callers and operators look up, and the pictures.
+"""Generates the reference pages and pictures of docs/.
 
     python -m tools.docs write   write docs/reference/ and docs/pictures/
-    python -m tools.docs stale   say which files no longer match protos/, server/errors.py, server/settings.py, tools/
+    python -m tools.docs stale   list files that don't match protos/, server/errors.py, server/settings.py, tools/
 
-A pure function of generated/affilia/descriptors.binpb (see tools/protos.py) and the files named.
+The output depends only on generated/affilia/descriptors.binpb (see tools/protos.py) and on these files.
 """
 
 import sys
@@ -21,11 +21,11 @@ FOLDERS = ("reference", "pictures")
 
 
 def files() -> dict[str, str]:
-    """Every file by its path under docs/."""
+    """Returns the content of every generated file, by its path below docs/."""
     protos = read_protos()
     reasons = frozenset(reason.value for reason in Reason)
-    made = {page_name(service): service_page(protos, service, reasons) for service in protos.services}
-    reference = {**made, "errors.md": errors_page(protos), "configuration.md": settings_page()}
+    services = {page_name(service): service_page(protos, service, reasons) for service in protos.services}
+    reference = {**services, "errors.md": errors_page(protos), "configuration.md": settings_page()}
     pictures = {name: draw() for name, draw in PICTURES.items()}
     return {f"reference/{name}": page for name, page in reference.items()} | {
         f"pictures/{name}": picture for name, picture in pictures.items()
@@ -33,7 +33,7 @@ def files() -> dict[str, str]:
 
 
 def write() -> None:
-    """Writes what differs, and takes away what is left over."""
+    """Writes the files that differ, and deletes those that are no longer generated."""
     fresh = files()
     for name in stale(fresh):
         (DOCS / name).parent.mkdir(exist_ok=True)
@@ -45,9 +45,9 @@ def write() -> None:
 
 
 def stale(fresh: dict[str, str]) -> list[str]:
-    """The files that differ from what writing would write now, missing and left-over ones too."""
-    there = [file for folder in FOLDERS for file in (DOCS / folder).glob("*")]
-    stored = {file.relative_to(DOCS).as_posix(): file.read_text(encoding="utf-8") for file in there}
+    """Returns the names of files that differ from the generated ones, are missing, or are no longer generated."""
+    existing = [file for folder in FOLDERS for file in (DOCS / folder).glob("*")]
+    stored = {file.relative_to(DOCS).as_posix(): file.read_text(encoding="utf-8") for file in existing}
     return sorted(name for name in fresh.keys() | stored.keys() if fresh.get(name) != stored.get(name))
 
 

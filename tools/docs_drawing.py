@@ -1,4 +1,4 @@
-"""Small pictures as SVG: boxes, bars, arrows and words on a light panel of their own, whatever page is behind."""
+"""Small SVG pictures: boxes, bars, arrows and text on a light panel, readable on light and dark pages."""
 
 from xml.sax.saxutils import escape
 
@@ -12,11 +12,11 @@ TONES = {
     "grey": "#e8eaed",
 }
 LINE = 17
-"""From one line of text to the next."""
+"""Distance between lines of text, in pixels."""
 
 
 class Drawing:
-    """Grows by what is drawn on it; `svg` gives it as text. Lengths are pixels, from the upper left corner."""
+    """Collects shapes; `svg` returns them as text. Coordinates are pixels from the upper left corner."""
 
     def __init__(self, width: int, height: int, title: str) -> None:
         self._head = (
@@ -31,7 +31,7 @@ class Drawing:
         self._parts: list[str] = []
 
     def box(self, x: int, y: int, width: int, height: int, text: str, tone: str = "plain") -> None:
-        """A box; lines of its text are separated by newlines, the first one is bold."""
+        """Draws a box. Newlines separate the lines of its text, and the first line is bold."""
         self._rect(x, y, width, height, tone, 6)
         lines = text.split("\n")
         top = y + height / 2 - (len(lines) - 1) * LINE / 2 + 4.5
@@ -39,7 +39,7 @@ class Drawing:
             self.text(x + width / 2, top + n * LINE, line, anchor="middle", bold=n == 0)
 
     def bar(self, x: int, y: int, width: int, text: str, tone: str) -> None:
-        """Days on a timeline."""
+        """Draws a bar that stands for days on a timeline."""
         self._rect(x, y, width, 22, tone, 3)
         self.text(x + 8, y + 15.5, text, size=12)
 
@@ -54,7 +54,7 @@ class Drawing:
         )
 
     def arrow(self, *points: tuple[int, int], dashed: bool = False) -> None:
-        """Through some points, with a tip at the last."""
+        """Draws a line through the points, with an arrowhead at the last one."""
         path = " ".join(f"{x},{y}" for x, y in points)
         dashes = ' stroke-dasharray="5 4"' if dashed else ""
         self._parts.append(
@@ -62,7 +62,7 @@ class Drawing:
         )
 
     def line(self, x1: int, y1: int, x2: int, y2: int) -> None:
-        """A faint one, to see by."""
+        """Draws a faint dashed line."""
         self._parts.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{FAINT}" stroke-dasharray="2 3"/>')
 
     def svg(self) -> str:

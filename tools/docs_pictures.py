@@ -1,4 +1,4 @@
-"""The pictures of docs/concepts.md. What they show is the worked example of enrollment, and the shapes of the rest."""
+"""The pictures of docs/concepts.md. They show the worked example of enrollment, and outlines of the rest."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from tools.docs_drawing import FAINT, Drawing
 def computed() -> str:
     """Decisions, facts and contracts become periods."""
     d = Drawing(760, 250, "Decisions, facts and contracts become periods")
-    d.box(20, 20, 200, 60, "decisions\nwhat people asked for", "blue")
-    d.box(20, 95, 200, 60, "facts\nwhat is true of members", "green")
+    d.box(20, 20, 200, 60, "decisions\napproved requests", "blue")
+    d.box(20, 95, 200, 60, "facts\nwhat is true about members", "green")
     d.box(20, 170, 200, 60, "contract\nwhat is offered and allowed", "amber")
-    d.box(290, 20, 190, 60, "desired\ndecisions in their order")
+    d.box(290, 20, 190, 60, "desired\ndecisions, in order")
     d.box(290, 130, 190, 76, "allowed\ndays on which every rule\nof the module holds")
-    d.box(550, 75, 190, 76, "settled\nthe most desired days\nthat are all allowed", "grey")
+    d.box(550, 75, 190, 76, "settled\nthe largest allowed set\nof desired days", "grey")
     d.box(550, 185, 190, 50, "periods\nof one revision")
     d.arrow((220, 50), (290, 50))
     d.arrow((220, 125), (290, 160))
@@ -35,7 +35,7 @@ def _months(d: Drawing, names: str, bottom: int) -> None:
 
 
 def axes() -> str:
-    """The same days, as they were known at three moments."""
+    """The same days, as recorded at three instants."""
     d = Drawing(760, 230, "Two time axes: when days are effective, and when that was recorded")
     d.text(LEFT, 24, "effective: the days that a period is about  →", bold=True)
     d.text(14, 46, "recorded ↓", bold=True)
@@ -51,14 +51,14 @@ def axes() -> str:
         d.text(14, y + 25, revision, size=12, color=FAINT)
         width = until - MONTH if until else 11 * MONTH
         d.bar(LEFT + MONTH, y, width, "primary on BASE_PLUS" + ("" if until else ", open"), "red" if until else "blue")
-    d.text(14, 214, "As of revision 2, or as of 25 September, the answer stays the middle line for ever.", size=12)
+    d.text(14, 214, "A read as of revision 2, or as of 25 September, always returns the middle line.", size=12)
     return d.svg()
 
 
 def family() -> str:
     """A family's timeline."""
-    d = Drawing(760, 250, "A family's timeline: slots, an option that rests on a base, a child that grows up")
-    d.text(LEFT, 24, "contract from 1 January; the primary asks on 1 February", bold=True)
+    d = Drawing(760, 250, "A family's timeline: slots, an option that requires a base module, a child who turns 25")
+    d.text(LEFT, 24, "the contract starts on 1 January; the primary enrolls on 1 February", bold=True)
     _months(d, "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", 168)
     start = LEFT + 2 * MONTH
     d.text(14, 82, "primary", bold=True)
@@ -69,16 +69,16 @@ def family() -> str:
     d.text(14, 146, "child", bold=True)
     d.text(14, 161, "slot base", size=12, color=FAINT)
     d.bar(start, 138, 2 * MONTH + 31, "BASE", "amber")
-    d.text(start + 2 * MONTH + 40, 153, "ends on 19 May: 25 on the 20th (a notice, no rejection)", size=12)
-    d.text(14, 194, "In June the primary asks for BASE from 1 July: rejected, with both reasons at once.", size=12)
+    d.text(start + 2 * MONTH + 40, 153, "ends on 19 May: turns 25 on 20 May (notice, no rejection)", size=12)
+    d.text(14, 194, "In June, the primary requests BASE from 1 July. The request has two violations:", size=12)
     d.text(14, 213, "COMMITMENT_NOT_ELAPSED: BASE_PLUS must last until 28 February of next year.", size=12)
     d.text(14, 232, "CONSEQUENCES_NOT_ACCEPTED: OPTION would be lost from 1 July on.", size=12)
     return d.svg()
 
 
 def feed() -> str:
-    """How events come into one order, and how readers go on."""
-    d = Drawing(760, 270, "The change feed: one order for all readers, and tokens to go on after")
+    """How events are put in one order, and how readers resume."""
+    d = Drawing(760, 270, "The change feed: one order for all readers, and tokens to resume from")
     for n in range(3):
         d.box(20, 24 + n * 50, 130, 40, "a write\nstate + event", "blue")
         d.arrow((150, 44 + n * 50), (195, 94))
@@ -88,20 +88,20 @@ def feed() -> str:
     d.arrow((455, 94), (490, 94))
     for n in range(5):
         d.box(490 + n * 50, 74, 50, 40, f"{41 + n}", "green")
-    d.text(490, 62, "positions, without holes", size=12, color=FAINT)
+    d.text(490, 62, "positions, without gaps", size=12, color=FAINT)
     d.box(440, 176, 140, 60, "reader A\ntoken after 42", "amber")
     d.box(600, 176, 140, 60, "reader B\ntoken after 44", "amber")
     d.arrow((590, 114), (525, 176))
     d.arrow((690, 114), (675, 176))
-    d.text(20, 200, "A token names the position and the event that stood", size=12)
-    d.text(20, 217, "there. After a restored backup the event is another", size=12)
-    d.text(20, 234, "one: the reader is told FEED_DIVERGED, not fed.", size=12)
+    d.text(20, 200, "A token names a position and the event at it. After a", size=12)
+    d.text(20, 217, "restore, a different event has that position, and the", size=12)
+    d.text(20, 234, "reader gets FEED_DIVERGED.", size=12)
     return d.svg()
 
 
 def ledger() -> str:
-    """What was invoiced stays; the difference reaches the next invoice."""
-    d = Drawing(760, 290, "The premium ledger: an enrollment that ends on 10 February, learned afterwards")
+    """What was invoiced stays; the next invoice includes the difference."""
+    d = Drawing(760, 290, "The premium ledger: an enrollment that ended on 10 February, recorded later")
     columns = [(150, "January"), (350, "February"), (550, "March")]
     for x, name in columns:
         d.text(x + 90, 28, name, anchor="middle", bold=True)
@@ -134,14 +134,14 @@ def eligibility() -> str:
     d.arrow((580, 70), (630, 70))
     d.box(630, 40, 110, 60, "check\ncovered, why", "amber")
     d.arrow((305, 116), (305, 134), (685, 134), (685, 101), dashed=True)
-    d.text(315, 150, "where memory is not fresh", size=12, color=FAINT)
+    d.text(315, 150, "if memory is out of date", size=12, color=FAINT)
     d.box(20, 180, 130, 60, "claim\nan application", "blue")
     d.arrow((150, 210), (210, 210))
     d.box(210, 174, 190, 72, "usage of limits\na ledger, not derived\nfrom enrollment", "grey")
     d.arrow((400, 210), (520, 210), (520, 101))
-    d.text(540, 197, "The token of a write makes", size=12)
-    d.text(540, 214, "a check wait until the", size=12)
-    d.text(540, 231, "projection has passed it.", size=12)
+    d.text(540, 197, "A check with the token of", size=12)
+    d.text(540, 214, "a write waits until the", size=12)
+    d.text(540, 231, "projection includes it.", size=12)
     return d.svg()
 
 

@@ -1,6 +1,6 @@
-"""The protos as generated/ describes them: every message, enum and call with its comment, by full name.
+"""Reads the protos from generated/: every message, enum and call with its comment, by full name.
 
-What a comment says is left as it is; what pages make of it stands in the files beside this one.
+Comments are returned unchanged; the other docs_ modules format them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# Options are read as what they are only where their extensions are known before the descriptors are parsed.
+# Imported before the descriptors are parsed, because only options of known extensions are decoded.
 from google.api import field_behavior_pb2, field_info_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -55,7 +55,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A oneof: some of whose fields may be set, one at the most."""
+    """A oneof: at most one of its fields is set."""
 
     name: str
     comment: str
@@ -72,7 +72,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Enum:
-    """`values` are names and comments, in order of the proto."""
+    """`values` are names and comments, in the order of the proto."""
 
     proto: EnumDescriptorProto
     comment: str
@@ -98,7 +98,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Protos:
-    """Everything under affilia, messages and enums by full name with a leading dot, as fields name their types."""
+    """Our protos. Messages and enums are keyed by full name with a leading dot, as in the type names of fields."""
 
     messages: dict[str, Message]
     enums: dict[str, Enum]
@@ -107,57 +107,61 @@ class Protos:
 
 @cache
 def read_protos() -> Protos:
-    """All of generated/affilia/descriptors.binpb that is ours."""
+    """Reads our protos from generated/affilia/descriptors.binpb."""
     messages: dict[str, Message] = {}
     enums: dict[str, Enum] = {}
     services: list[Service] = []
     for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
         if not file.package.startswith("affilia."):
             continue
-        said = {tuple(place.path): " ".join(place.leading_comments.split()) for place in file.source_code_info.location}
-        lines = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
+        locations = file.source_code_info.location
+        comments = {tuple(each.path): " ".join(each.leading_comments.split()) for each in locations}
+        lines = {tuple(each.path): each.leading_comments.strip() for each in locations}
         for i, message in enumerate(file.message_type):
-            for name, found in _messages(f".{file.package}", message, (4, i), said):
+            for name, found in _messages(f".{file.package}", message, (4, i), comments):
                 messages[name] = found
         for i, enum in enumerate(file.enum_type):
-            enums[f".{file.package}.{enum.name}"] = _enum(enum, (5, i), said)
+            enums[f".{file.package}.{enum.name}"] = _enum(enum, (5, i), comments)
         for i, service in enumerate(file.service):
             calls = tuple(Call(call, lines.get((6, i, 2, j), "")) for j, call in enumerate(service.method))
-            services.append(Service(service.name, file.package, file.name, said[6, i], calls))
+            services.append(Service(service.name, file.package, file.name, comments[6, i], calls))
     return Protos(messages, enums, tuple(sorted(services, key=lambda service: service.file)))
 
 
-Said = dict[tuple[int, ...], str]
+Comments = dict[tuple[int, ...], str]
+"""Comments of one file, by the path of the element in its descriptor."""
 
 
-def _messages(outer: str, proto: DescriptorProto, path: tuple[int, ...], said: Said) -> Iterator[tuple[str, Message]]:
-    """A message and those within it."""
+def _messages(
+    outer: str, proto: DescriptorProto, path: tuple[int, ...], comments: Comments
+) -> Iterator[tuple[str, Message]]:
+    """Yields a message and those nested in it, with their full names."""
     choices = tuple(
-        Choice(choice.name, said.get((*path, 8, i), ""), choice.options.Extensions[limits_pb2.required_oneof])
+        Choice(choice.name, comments.get((*path, 8, i), ""), choice.options.Extensions[limits_pb2.required_oneof])
         for i, choice in enumerate(proto.oneof_decl)
     )
     fields = tuple(
         Field(
             field,
-            said.get((*path, 2, i), ""),
+            comments.get((*path, 2, i), ""),
             choices[field.oneof_index].name if field.HasField("oneof_index") and not field.proto3_optional else "",
         )
         for i, field in enumerate(proto.field)
     )
     real = frozenset(field.oneof for field in fields)
     name = f"{outer}.{proto.name}"
-    yield name, Message(proto, said.get(path, ""), fields, tuple(c for c in choices if c.name in real))
+    yield name, Message(proto, comments.get(path, ""), fields, tuple(c for c in choices if c.name in real))
     for i, nested in enumerate(proto.nested_type):
-        yield from _messages(name, nested, (*path, 3, i), said)
+        yield from _messages(name, nested, (*path, 3, i), comments)
 
 
-def _enum(proto: EnumDescriptorProto, path: tuple[int, ...], said: Said) -> Enum:
-    values = tuple((value.name, said.get((*path, 2, i), "")) for i, value in enumerate(proto.value))
-    return Enum(proto, said.get(path, ""), values)
+def _enum(proto: EnumDescriptorProto, path: tuple[int, ...], comments: Comments) -> Enum:
+    values = tuple((value.name, comments.get((*path, 2, i), "")) for i, value in enumerate(proto.value))
+    return Enum(proto, comments.get(path, ""), values)
 
 
 def reached_from(protos: Protos, names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The messages and enums of ours that some messages are made of, in the order in which a reader meets them."""
+    """Returns the messages and enums that some messages use, directly or not, in the order of first use."""
     messages: list[str] = []
     enums: list[str] = []
     waiting = list(names)

@@ -1,4 +1,4 @@
-"""A page for each service: its calls, then every message and value that they are made of."""
+"""One page for each service: its calls, then every message and enum that they use."""
 
 import re
 
@@ -25,17 +25,17 @@ UNITS = {"_minor": "minor units", "_bp": "basis points"}
 OUTSIDE = {
     ".google.type.Date": ("Date", "a day"),
     ".google.protobuf.Timestamp": ("Timestamp", "an instant"),
-    ".google.rpc.Status": ("google.rpc.Status", "as of a failed call"),
+    ".google.rpc.Status": ("google.rpc.Status", "the status of a failed call"),
 }
 
 
 def page_name(service: Service) -> str:
-    """As its proto is named."""
+    """Returns the name of a service's page, which is that of its proto."""
     return service.file.rpartition("/")[2].replace(".proto", ".md")
 
 
 def service_page(protos: Protos, service: Service, reasons: frozenset[str]) -> str:
-    """A whole page, self-contained: a caller of one service need not look at others."""
+    """Returns the page of a service. It is self-contained, so callers of one service don't need the other pages."""
     listener = "internal" if service.name in INTERNAL else "public"
     ends = [name for call in service.calls for name in (call.proto.input_type, call.proto.output_type)]
     messages, enums = reached_from(protos, ends)
@@ -46,15 +46,12 @@ def service_page(protos: Protos, service: Service, reasons: frozenset[str]) -> s
         f"`{service.package}.{service.name}`, on the {listener} listener."
         f" Source: [`{service.file}`](../../protos/{service.file}).\n",
         f"{_text(service.comment)}\n",
-        "Unless a field says otherwise, a text has at most 200 characters and a list at most 1000 items. *Set by the"
-        " server* is ignored in requests. Errors that any call may have stand in"
-        " [the catalogue](errors.md#errors-of-any-call).\n",
+        "Unless a field says otherwise, a string has at most 200 characters and a list at most 1000 items. Fields that"
+        " are *set by the server* are ignored in requests. Every call can also return"
+        " [these errors](errors.md#errors-of-any-call).\n",
         "## Calls\n",
-        "| call | what it does to the server |\n|---|---|",
-        *(
-            f"| [{call.proto.name}](#{call.proto.name.lower()}) | {_repeating(protos, call)} |"
-            for call in service.calls
-        ),
+        "| call | effect and retries |\n|---|---|",
+        *(f"| [{call.proto.name}](#{call.proto.name.lower()}) | {_retrying(protos, call)} |" for call in service.calls),
         "",
         *(_call(protos, call, reasons) for call in service.calls),
         *(["## Messages\n"] if shared else []),
@@ -63,19 +60,19 @@ def service_page(protos: Protos, service: Service, reasons: frozenset[str]) -> s
         *(_enum(name, protos.enums[name]) for name in sorted(enums, key=_short)),
     ]
     headings = re.findall(r"^#+ (.*)$", "\n".join(parts), re.MULTILINE)
-    assert len({heading.lower() for heading in headings}) == len(headings), f"{service.name}: equal headings"  # noqa: S101 (links would lead elsewhere)
+    assert len({heading.lower() for heading in headings}) == len(headings), f"{service.name}: equal headings"  # noqa: S101 (links would be ambiguous)
     return "\n".join(parts).rstrip() + "\n"
 
 
 def _call(protos: Protos, call: Call, reasons: frozenset[str]) -> str:
-    means, _, errors = SAFE_TO_REPEAT.sub("", call.comment).partition("Errors:")
+    meaning, _, errors = SAFE_TO_REPEAT.sub("", call.comment).partition("Errors:")
     stream = "a stream of " if call.proto.server_streaming else ""
     request, response = call.proto.input_type, call.proto.output_type
     parts = [
         f"### {call.proto.name}\n",
-        f"{_text(means)}\n",
-        f"Takes {_link(request)}, answers {stream}{_link(response)}.\n",
-        f"**Repeating it:** {_repeating(protos, call)}.\n",
+        f"{_text(meaning)}\n",
+        f"Takes {_link(request)}, returns {stream}{_link(response)}.\n",
+        f"**Retries:** {_retrying(protos, call)}.\n",
     ]
     if errors:
         parts.append(f"**Errors:** {_linked(_text(errors), reasons)}\n")
@@ -83,15 +80,15 @@ def _call(protos: Protos, call: Call, reasons: frozenset[str]) -> str:
     return "\n".join(parts)
 
 
-def _repeating(protos: Protos, call: Call) -> str:
+def _retrying(protos: Protos, call: Call) -> str:
     level = call.proto.options.idempotency_level
     if level == MethodOptions.NO_SIDE_EFFECTS:
-        return "reads only; repeat it freely"
+        return "only reads; safe to retry"
     if any(field.proto.name == "request_id" for field in protos.messages[call.proto.input_type].fields):
-        return "writes; the same `request_id` does it once, and answers the same"
+        return "writes; safe to retry with the same `request_id`, which returns the same response"
     if level == MethodOptions.IDEMPOTENT:
-        return "writes; the same again does it once"
-    return "writes; repeated, it is done again"
+        return "writes; safe to retry, the same request takes effect once"
+    return "writes; a retry takes effect again"
 
 
 def _message(name: str, message: Message, level: str) -> str:
@@ -130,49 +127,49 @@ def _type(message: Message, field: Field) -> str:
 
 
 def _form(field: Field) -> str:
-    """What a value must look like, in a few words; what comments say is not said again."""
-    limits, said = field.limits, []
+    """Returns the constraints of a field in a few words, without repeating its comment."""
+    limits, parts = field.limits, []
     if REQUIRED in field.behavior:
-        said.append("**required**")
+        parts.append("**required**")
     if OUTPUT_ONLY in field.behavior:
-        said.append("*set by the server*")
+        parts.append("*set by the server*")
     if field.proto.proto3_optional and REQUIRED not in field.behavior:
-        said.append("may be unset")
+        parts.append("may be unset")
     if field.is_uuid:
-        said.append("UUID")
+        parts.append("UUID")
     if field.proto.type_name in OUTSIDE:
-        said.append(OUTSIDE[field.proto.type_name][1])
-    said += [unit for suffix, unit in UNITS.items() if field.proto.name.endswith(suffix)]
-    match limits.HasField("min"), limits.HasField("max"):
+        parts.append(OUTSIDE[field.proto.type_name][1])
+    parts += [unit for suffix, unit in UNITS.items() if field.proto.name.endswith(suffix)]
+    match limits.HasField("min"), limits.HasField("max") and not limits.capped:
         case True, True:
-            said.append(f"{limits.min} to {limits.max}")
+            parts.append(f"{limits.min} to {limits.max}")
         case True, False:
-            said.append(f"at least {limits.min}")
+            parts.append(f"at least {limits.min}")
         case False, True:
-            said.append(f"at most {limits.max}")
+            parts.append(f"at most {limits.max}")
     if limits.HasField("max_items"):
-        said.append(f"at most {limits.max_items} items")
+        parts.append(f"at most {limits.max_items} items")
     if limits.HasField("max_length"):
-        said.append(f"at most {limits.max_length} characters")
+        parts.append(f"at most {limits.max_length} characters")
     if limits.HasField("pattern"):
-        said.append("matches `" + limits.pattern.replace("|", r"\|") + "`")
+        parts.append("matches `" + limits.pattern.replace("|", r"\|") + "`")
     if limits.each_alone:
-        said.append("a malformed item fails alone")
-    return ", ".join(said)
+        parts.append("a malformed item fails only itself")
+    return ", ".join(parts)
 
 
 def _short(name: str) -> str:
-    """A full name without its package."""
+    """Returns a full name without its package."""
     return name.rpartition(".")[2]
 
 
 def _link(name: str) -> str:
-    """To a heading of the same page."""
+    """Returns a link to a heading of the same page."""
     return f"[{_short(name)}](#{_short(name).lower()})"
 
 
 def _text(comment: str) -> str:
-    """A comment as Markdown for one line, also within a table."""
+    """Returns a comment as one line of Markdown that is also valid in a table."""
     return " ".join(comment.split()).replace("<", "&lt;").replace("|", r"\|").replace("*", r"\*")
 
 

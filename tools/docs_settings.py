@@ -11,8 +11,8 @@ from tools.docs_services import GENERATED
 BEGINNING = """\
 # Configuration
 
-Each setting is an environment variable and a flag of `python -m server serve`; the flag wins. They are read once, when
-the server starts; a change needs a restart. What makes no sense is refused with a sentence, and exit status 2.
+Each setting is an environment variable and a flag of `affilia serve`; the flag takes precedence. The server reads them
+once, when it starts. If a setting is invalid, the server prints one sentence about it and exits with status 2.
 
 | variable | flag | default | allowed | meaning |
 |---|---|---|---|---|
@@ -20,7 +20,7 @@ the server starts; a change needs a restart. What makes no sense is refused with
 
 
 def settings_page() -> str:
-    """In the order of the source, which is that of importance."""
+    """Returns the page, in the order of server/settings.py: the most important settings first."""
     prefix = Settings.model_config.get("env_prefix", "")
     rows = [_row(prefix, name, field) for name, field in Settings.model_fields.items()]
     return f"{GENERATED}\n{BEGINNING}" + "\n".join(rows) + "\n"
@@ -55,8 +55,8 @@ def _allowed(field: FieldInfo) -> str:
     if field.annotation is bool:
         return "`1` or `0`"
     bounds = {type(bound).__name__: bound for bound in field.metadata}
-    said = []
+    parts = []
     for name, words in (("Ge", "at least"), ("Gt", "more than"), ("Le", "at most")):
         if name in bounds:
-            said.append(f"{words} {getattr(bounds[name], name.lower())}")
-    return ", ".join(said)
+            parts.append(f"{words} {getattr(bounds[name], name.lower())}")
+    return ", ".join(parts)

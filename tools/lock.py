@@ -1,7 +1,7 @@
 """The lock files: exact versions with hashes for every supported Python and platform.
 
-`make lock` resolves pyproject.toml anew and writes all files; pip alone installs from them. uv only resolves here, out
-of a throw-away venv, and is needed nowhere else. With `check`, says whether the files still answer to pyproject.toml.
+`make lock` resolves pyproject.toml with uv in a temporary environment and writes all files; `tools/install.py` installs
+them. With the argument `check`, reports where they no longer match pyproject.toml.
 """
 
 import os
@@ -13,87 +13,91 @@ import venv
 from pathlib import Path
 
 from tools import compiler
+from tools.install import UV_LOCK, uv_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUN_LOCK = REPOSITORY / "requirements.lock"
 DEV_LOCK = REPOSITORY / "requirements-dev.lock"
 PROTOC_LOCK = compiler.LOCK
-UV = "uv==0.13.8"
+RUN_EXTRAS = ("embedded", "files")
+"""The extras in the run lock, for `make run` and for the documented commands that import enrollment files."""
 
-# A pinned line of a lock: name==version, then perhaps a marker.
+# A pinned line of a lock: name==version, optionally followed by a marker.
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.\-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 
 def write(upgrade: list[str]) -> None:
-    """Writes all locks. Versions already locked stay, but for the packages named, or all with `--upgrade`."""
+    """Writes all locks. Locked versions stay, except for the named packages, or for all with `--upgrade`."""
     tools = REPOSITORY / ".build" / "lock"
     venv.create(tools, with_pip=True, clear=True)
-    subprocess.run([tools / "bin/python", "-m", "pip", "install", "--quiet", UV], check=True)
+    subprocess.run([tools / "bin/python", "-m", "pip", "install", "--quiet", _uv()], check=True)
     options = ["--upgrade"] if "--upgrade" in upgrade else [f"--upgrade-package={name}" for name in upgrade]
     resolve: list[str | Path] = [
         tools / "bin/uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes",
         "--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command=make lock", *options,
     ]  # fmt: skip
-    environment = os.environ | _registry(tools)
-    run_only = [*resolve, "pyproject.toml", "--output-file", RUN_LOCK.name]
-    subprocess.run(run_only, cwd=REPOSITORY, env=environment, check=True)
-    # The run lock binds the dev lock, so that both agree wherever they overlap.
-    both = [
-        "--group=dev",
-        "--extra=kafka",
-        "--extra=dask",
-        "--extra=tracing",
-        "--constraint",
-        RUN_LOCK.name,
-        "--output-file",
-        DEV_LOCK.name,
-    ]
-    subprocess.run([*resolve, "pyproject.toml", *both], cwd=REPOSITORY, env=environment, check=True)
-    # Apart from the others and without its dependencies: protoc is all that is used of it.
+    environment = os.environ | uv_environment(tools / "bin/python")
+    run_only = [*(f"--extra={name}" for name in RUN_EXTRAS), "--output-file", RUN_LOCK.name]
+    subprocess.run([*resolve, "pyproject.toml", *run_only], cwd=REPOSITORY, env=environment, check=True)
+    # The run lock constrains the dev lock, so both have the same version of every package they share.
+    everything = ["--group=dev", "--all-extras", "--constraint", RUN_LOCK.name, "--output-file", DEV_LOCK.name]
+    subprocess.run([*resolve, "pyproject.toml", *everything], cwd=REPOSITORY, env=environment, check=True)
+    # Separate from the others, and without dependencies, because only its protoc is used.
     alone = ["--group=pyproject.toml:protoc", "--no-deps", "--output-file", PROTOC_LOCK.name]
     subprocess.run([*resolve, *alone], cwd=REPOSITORY, env=environment, check=True)
-    print(f"{RUN_LOCK.name}: {len(_pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(_pins(DEV_LOCK))}")
-
-
-def _registry(tools: Path) -> dict[str, str]:
-    """What pip is told by its configuration about the registry, in uv's words."""
-    listed = subprocess.run(
-        [tools / "bin/python", "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+    subprocess.run(
+        [*resolve, "--group=pyproject.toml:installer", "--output-file", UV_LOCK.name],
+        cwd=REPOSITORY,
+        env=environment,
+        check=True,
     )
-    pip = dict(re.findall(r"^[^.\s]*\.([a-z-]+)='(.*)'$", listed.stdout, re.MULTILINE))
-    words = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
-    return {uv: pip[name] for name, uv in words.items() if name in pip and uv not in os.environ}
+    print(f"{RUN_LOCK.name}: {len(pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(pins(DEV_LOCK))}")
+
+
+def _uv() -> str:
+    """Returns the pinned requirement of uv itself."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    (requirement,) = project["dependency-groups"]["installer"]
+    return str(requirement)
 
 
 def complaints() -> list[str]:
-    """What in the lock files no longer fits pyproject.toml; empty when all is well."""
+    """Returns how the lock files differ from pyproject.toml: one sentence per difference, empty if they match."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    run, dev = _pins(RUN_LOCK), _pins(DEV_LOCK)
+    extras = project["project"]["optional-dependencies"]
+    for_run = project["project"]["dependencies"] + [text for name in RUN_EXTRAS for text in extras[name]]
+    for_dev = project["dependency-groups"]["dev"] + [text for texts in extras.values() for text in texts]
+    run, dev = pins(RUN_LOCK), pins(DEV_LOCK)
     found = [
-        f"{lock.name}: {text!r} of pyproject.toml is not met"
-        for lock, pins, wanted in (
-            (RUN_LOCK, run, project["project"]["dependencies"]),
-            (DEV_LOCK, dev, project["project"]["dependencies"] + project["dependency-groups"]["dev"]),
+        f"{lock.name} does not satisfy {text!r} of pyproject.toml"
+        for lock, locked, wanted in (
+            (RUN_LOCK, run, for_run),
+            (DEV_LOCK, dev, for_run + for_dev),
         )
         for text in wanted
-        if not (requirement := Requirement(text)).specifier.contains(pins.get(canonicalize_name(requirement.name), "0"))
+        if not (requirement := Requirement(text)).specifier.contains(
+            locked.get(canonicalize_name(requirement.name), "0")
+        )
     ]
     found += [
-        f"{DEV_LOCK.name} has not {name}=={version} of {RUN_LOCK.name}"
+        f"{DEV_LOCK.name} does not contain {name}=={version} of {RUN_LOCK.name}"
         for name, version in run.items()
         if dev.get(name) != version
     ]
-    if compiler.wanted() != "".join("==".join(pin) for pin in _pins(PROTOC_LOCK).items()):
-        found.append(f"{PROTOC_LOCK.name}: {compiler.wanted()!r} of pyproject.toml is not met")
-    locks = (RUN_LOCK, DEV_LOCK, PROTOC_LOCK)
-    found += [f"{lock.name} names a registry" for lock in locks if "://" in lock.read_text()]
+    if compiler.requirement() != "".join("==".join(pin) for pin in pins(PROTOC_LOCK).items()):
+        found.append(f"{PROTOC_LOCK.name} does not satisfy {compiler.requirement()!r} of pyproject.toml")
+    if _uv() != "".join("==".join(pin) for pin in pins(UV_LOCK).items()):
+        found.append(f"{UV_LOCK.name} does not satisfy {_uv()!r} of pyproject.toml")
+    locks = (RUN_LOCK, DEV_LOCK, PROTOC_LOCK, UV_LOCK)
+    found += [f"{lock.name} contains a registry's address" for lock in locks if "://" in lock.read_text()]
     return found
 
 
-def _pins(lock: Path) -> dict[str, str]:
+def pins(lock: Path) -> dict[str, str]:
+    """Returns the version of each package in a lock file, by its name."""
     return dict(PIN.findall(lock.read_text()))
 
 

@@ -1,12 +1,12 @@
-"""From protos/ to generated/: third-party protos and compilers come from wheels.
+"""Generates the stubs from protos/. Third-party protos and compilers come from wheels.
 
-    python tools/protos.py third-party   bring the protos that ours import into .build/third_party, for buf
+    python tools/protos.py third-party   copy the protos that ours import into .build/third_party, for buf
     python tools/protos.py generate      write generated/affilia: stubs, types, descriptors
-    python tools/protos.py stale         say which generated files no longer match protos/
-    python tools/protos.py breaking      compare protos/ with the last version, by buf's rules
+    python tools/protos.py stale         list generated files that no longer match protos/
+    python tools/protos.py breaking      check protos/ for breaking changes since the last version
 
-Generated code is a pure function of protos/ and the locks (the dev lock has the types' generator and Google's protos,
-requirements-protoc.lock the compiler): files in sorted order, no dates, no paths.
+The generated files depend only on protos/ and the locks (the dev lock has the generator of types and Google's protos,
+requirements-protoc.lock the compiler): files are in sorted order, without dates or paths.
 """
 
 import filecmp
@@ -33,39 +33,39 @@ BUILD = REPOSITORY / ".build"
 THIRD_PARTY = BUILD / "third_party"
 PROGRAMS = Path(sys.executable).parent
 
-# Where its wheel keeps google.api and its like.
+# The folder in which the wheel has google/api and google/rpc.
 COMMON_PROTOS = Path(next(iter(google.api.__path__))).parent.parent
-# Imported by none of ours, but what refusals carry: callers whose language has no package of it generate it too.
+# Our protos don't import it, but errors carry these details, and not every language has a package for them.
 ERROR_DETAILS = "google/rpc/error_details.proto"
 DESCRIPTORS = "descriptors.binpb"
-NO_PYTHON = "The compiler of the stubs runs on Python 3.11 or 3.12, and neither is here (docs/decisions/0011)"
+NO_PYTHON = "The compiler of the stubs requires Python 3.11 or 3.12, and neither was found (docs/decisions/0011)"
 
 IMPORT = re.compile(r'^import\s+(?:public\s+|weak\s+)?"([^"]+)"\s*;', re.MULTILINE)
 
 
-def bring_third_party(protos: Path, destination: Path) -> None:
-    """Copies what the protos under a folder import from outside, transitively, and the details of errors.
+def copy_third_party(protos: Path, destination: Path) -> None:
+    """Copies the third-party protos that a folder's protos import, transitively, and the details of errors.
 
-    google/protobuf is left out: buf and protoc both carry it.
+    google/protobuf is left out, because buf and protoc both include it.
     """
     imported = [name for file in protos.rglob("*.proto") for name in IMPORT.findall(file.read_text())]
     wanted = [*imported, ERROR_DETAILS]
-    brought: dict[str, str] = {}
+    copied: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
-        if name in brought or name.startswith("google/protobuf/") or (protos / name).exists():
+        if name in copied or name.startswith("google/protobuf/") or (protos / name).exists():
             continue
         source = COMMON_PROTOS / name
         if not source.exists():
-            sys.exit(f"{name} is imported, but neither under protos/ nor in googleapis-common-protos")
-        brought[name] = source.read_text()
-        wanted += IMPORT.findall(brought[name])
-    # Rewritten only where it differs, for buf may be reading it at the same time.
+            sys.exit(f"{name} is imported, but is neither in protos/ nor in googleapis-common-protos")
+        copied[name] = source.read_text()
+        wanted += IMPORT.findall(copied[name])
+    # Only changed files are written, because buf may be reading them.
     destination.mkdir(parents=True, exist_ok=True)
     for file in destination.rglob("*.proto"):
-        if file.relative_to(destination).as_posix() not in brought:
+        if file.relative_to(destination).as_posix() not in copied:
             file.unlink()
-    for name, text in brought.items():
+    for name, text in copied.items():
         target = destination / name
         if not target.exists() or target.read_text() != text:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def bring_third_party(protos: Path, destination: Path) -> None:
 
 
 def generate(protoc: Path, destination: Path) -> None:
-    """Writes the package `affilia` into a folder that exists, with the compiler in the venv of a given Python."""
+    """Writes the package `affilia` into an existing folder. `protoc` is the Python of the compiler's environment."""
     files = sorted(file.relative_to(PROTOS).as_posix() for file in PROTOS.rglob("*.proto"))
     if not files:
         sys.exit("There are no protos under protos/.")
@@ -95,7 +95,7 @@ def generate(protoc: Path, destination: Path) -> None:
 
 
 def replace_generated() -> None:
-    """Generates beside the old package and then puts the new one in its place, so that nothing stale stays."""
+    """Generates the package in a temporary folder and replaces the old one with it, so that no stale file stays."""
     protoc = compiler.python()
     if protoc is None:
         sys.exit(NO_PYTHON)
@@ -108,9 +108,9 @@ def replace_generated() -> None:
 
 
 def stale() -> list[str]:
-    """The generated files that differ from what generating would write now, missing and left-over ones too.
+    """Returns the names of files that differ from newly generated ones, are missing, or are no longer generated.
 
-    Where the compiler cannot run, only the descriptors are judged, against those that buf makes.
+    If the compiler can't run here, compares only the descriptors, with those that buf builds.
     """
     protoc = compiler.python()
     if protoc is None:
@@ -129,7 +129,7 @@ def stale() -> list[str]:
 
 
 def described_by_buf() -> dict[str, bytes]:
-    """What protos/ say now, by file, without comments."""
+    """Returns the descriptors of protos/ by file, without comments, as buf builds them."""
     build = ["build", "--as-file-descriptor-set", "--exclude-source-info", "--output=-#format=binpb"]
     done = subprocess.run([PROGRAMS / "buf", *build], cwd=REPOSITORY, capture_output=True, check=False)
     if done.returncode:
@@ -151,10 +151,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def previous_version() -> str | None:
-    """The git ref whose protos ours must not break; none when no version has been released yet.
+    """Returns the git ref that the protos must stay compatible with, or None if there is none yet.
 
-    The newest tag v…; before the first one, on a branch, the commit where it left main. On main itself, until a
-    version is released, protos may change freely. AFFILIA_BREAKING_AGAINST names another ref.
+    This is the newest tag v…, or before the first tag, on a branch, the commit where the branch left main. On main,
+    protos can change freely until the first release. AFFILIA_BREAKING_AGAINST sets another ref.
     """
     if named := os.environ.get("AFFILIA_BREAKING_AGAINST"):
         return named
@@ -168,10 +168,10 @@ def previous_version() -> str | None:
 
 
 def breaking() -> int:
-    """Runs `buf breaking` against the previous version, brought into a folder with its own third-party protos."""
+    """Runs `buf breaking` against the previous version, which is unpacked together with its own third-party protos."""
     ref = previous_version()
     if ref is None:
-        print("No earlier version: nothing to break.")
+        print("There is no earlier version to compare with.")
         return 0
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         before = Path(folder)
@@ -181,13 +181,13 @@ def breaking() -> int:
         )  # fmt: skip
         if archive.returncode:
             if _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
-                print(f"No protos at {ref}: nothing to break.")
+                print(f"{ref} has no protos to compare with.")
                 return 0
             print(archive.stderr.decode())
             return archive.returncode
         with zipfile.ZipFile(io.BytesIO(archive.stdout)) as contents:
             contents.extractall(before)
-        bring_third_party(before / "protos", before / ".build" / "third_party")
+        copy_third_party(before / "protos", before / ".build" / "third_party")
         print(f"Comparing with {ref}")
         return subprocess.run(
             [PROGRAMS / "buf", "breaking", "--against", before], cwd=REPOSITORY, check=False
@@ -203,7 +203,7 @@ def main() -> int:
     """Runs the command named on the command line."""
     command = sys.argv[1] if len(sys.argv) == 2 else ""
     BUILD.mkdir(exist_ok=True)
-    bring_third_party(PROTOS, THIRD_PARTY)
+    copy_third_party(PROTOS, THIRD_PARTY)
     match command:
         case "third-party":
             return 0

@@ -1,7 +1,7 @@
 """Writes the families of the sample book, `samples/*/families.csv`, the same ones on every run.
 
-Nobody in them exists: members are called by role and number, and births, salaries and postal codes are drawn
-from a seeded generator. The files are committed as data; run this only to make other ones.
+The people are fictitious: their names are roles with numbers, and dates of birth, salaries and postal codes come from a
+seeded random generator. The files are committed as data, so run this only to change them.
 """
 
 import csv
@@ -23,15 +23,15 @@ Family = list[Row]
 
 
 def years_before(day: date, years: int, random: Random) -> date:
-    """A birth such that someone has completed exactly `years` years on a day."""
+    """Returns a date of birth with which someone has completed exactly `years` years on a day."""
     return date.fromordinal(day.replace(year=day.year - years).toordinal() - random.randrange(364))
 
 
 def people(random: Random, start: date, youngest: int, oldest: int, oldest_child: int) -> Family:
-    """A primary, perhaps a partner, and up to four children, the last of whom may be born after the start.
+    """Returns a primary, perhaps a partner, and up to four children, the last of whom may be born after the start.
 
-    Some without children stay for a year only: all days of a bounded span must be allowed, so nobody may age
-    out in it, and a year is also the Belgian commitment.
+    Some families without children leave after a year. All days of a bounded span must be allowed, so nobody may reach
+    an age limit in it; a year is also the Belgian commitment.
     """
     age = random.randint(youngest, oldest)
     family = [{"role": "PRIMARY", "born_on": str(years_before(start, age, random))}]
@@ -97,7 +97,7 @@ def canadian(random: Random, start: date) -> Family:
 
 
 def belgian(random: Random, start: date) -> Family:
-    """A year or more with the employer, so that everybody may be on Comfort; each chooses for itself."""
+    """Returns a family that has been with the employer for over a year, so each member may choose Comfort."""
     family = people(random, start, 21, 63, 24)
     live_at(family, "BE", f"{random.randint(1, 9)}{random.randrange(10)}00")
     employ(family[0], random, "SAMPLE-EMPLOYER-BE", start)
@@ -124,7 +124,7 @@ def spanish(random: Random, start: date) -> Family:
 
 
 def named(code: str, number: int, family: Family) -> Iterator[Row]:
-    """The rows with their labels: 'Child 2 FR-017' is the second child of family FR-017."""
+    """Yields the rows with names: 'Child 2 FR-017' is the second child of family FR-017."""
     seen: dict[str, int] = {}
     for row in family:
         rank = seen[row["role"]] = seen.get(row["role"], 0) + 1

@@ -1,7 +1,7 @@
-"""Builds what is published into dist/: the stubs, and the client once it has a pyproject of its own.
+"""Builds the three published wheels into dist/: affilia-stubs, affilia-client, affilia-server.
 
-Each is built from a copy, because setuptools leaves its droppings beside the sources. The protos go into the stubs'
-copy, beside the modules made of them, so that they can be compiled for other languages out of the wheel.
+Each is built from a copy, because setuptools writes its own files beside the sources. The same commit gives the same
+bytes: files have the date of the commit and fixed modes.
 """
 
 import os
@@ -9,49 +9,84 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
+from tools import server_wheel
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-STUBS = "generated"
-PUBLISHED = (STUBS, "clients/affilia_client")
+STUBS = REPOSITORY / "generated"
+CLIENT = REPOSITORY / "clients" / "affilia_client"
 
 
-def build(name: str, dist: Path) -> None:
-    """Builds the wheel of a folder of the repository into another; the same sources give the same bytes."""
-    # The time of the commit stands in for the time of the build.
+def copy_stubs(destination: Path) -> None:
+    """Copies the stubs, with each proto beside its module, so that other languages can be generated from the wheel."""
+    _copy_folder(STUBS, destination)
+    shutil.copytree(REPOSITORY / "protos", destination, dirs_exist_ok=True)
+
+
+def copy_client(destination: Path) -> None:
+    """Copies the client."""
+    _copy_folder(CLIENT, destination)
+
+
+SOURCES: dict[str, Callable[[Path], None]] = {
+    "affilia-stubs": copy_stubs,
+    "affilia-client": copy_client,
+    "affilia-server": server_wheel.copy,
+}
+"""How the sources of each published package are copied into an empty folder, by the name of the package."""
+
+
+def versions() -> dict[str, str]:
+    """Returns the version of each published package, by its name."""
+    projects = [tomllib.loads((f / "pyproject.toml").read_text())["project"] for f in (STUBS, CLIENT, REPOSITORY)]
+    return {project["name"]: project["version"] for project in projects}
+
+
+def build(name: str, dist: Path) -> Path:
+    """Builds the wheel of a package into a folder and returns its path."""
+    # Files in the wheel have the time of the commit instead of the time of the build.
     commit = subprocess.run(
         ["git", "log", "-1", "--format=%ct"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     environment = os.environ | {"SOURCE_DATE_EPOCH": commit.stdout.strip() or "315532800"}
     with tempfile.TemporaryDirectory() as folder:
-        copy = shutil.copytree(REPOSITORY / name, Path(folder, "source"), ignore=shutil.ignore_patterns("__pycache__"))
-        if name == STUBS:
-            shutil.copytree(REPOSITORY / "protos", copy, dirs_exist_ok=True)
-        _same_modes(copy)
+        source, wheels = Path(folder, "source"), Path(folder, "wheels")
+        source.mkdir()
+        SOURCES[name](source)
+        _set_modes(source)
         subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"),
-                *("--no-index", "--disable-pip-version-check", "--wheel-dir", dist, copy),
+                *("--no-index", "--disable-pip-version-check", "--wheel-dir", wheels, source),
             ],
             env=environment,
             check=True,
         )
+        (wheel,) = wheels.iterdir()
+        return Path(shutil.copy(wheel, dist))
 
 
-def _same_modes(folder: Path) -> None:
-    """Files in a wheel keep their modes, and those depend on the umask that the checkout was made with."""
+def _copy_folder(source: Path, destination: Path) -> None:
+    shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copy(REPOSITORY / "LICENSE", destination)
+
+
+def _set_modes(folder: Path) -> None:
+    """Sets fixed modes: a wheel keeps those of its files, which otherwise depend on the umask of the checkout."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def main() -> int:
-    """Builds every published wheel, from the sources as they stand."""
+    """Builds every published wheel from the working tree, and removes those of earlier builds."""
     dist = REPOSITORY / "dist"
-    dist.mkdir(exist_ok=True)
-    for name in PUBLISHED:
-        if (REPOSITORY / name / "pyproject.toml").exists():
-            build(name, dist)
-    print(*sorted(wheel.relative_to(REPOSITORY).as_posix() for wheel in dist.glob("*.whl")), sep="\n")
+    shutil.rmtree(dist, ignore_errors=True)
+    dist.mkdir()
+    for name in SOURCES:
+        print(build(name, dist).relative_to(REPOSITORY))
     return 0
 
 

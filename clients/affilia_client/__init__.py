@@ -1,13 +1,15 @@
-"""The Python client of Affilia: every call of every service, for threads (`Client`) and for tasks (`AsyncClient`).
+"""The Python client of Affilia: every call of every service, for threads (`Client`) and for asyncio (`AsyncClient`).
 
-Requests and responses are the messages of the stubs (`affilia.…`). Days and money stand in `affilia_client.dates` and
-`affilia_client.money`; a server for tests of one's own, in `affilia_client.testing`.
+Requests and responses are messages of the stubs (`affilia.…`). `from_python` and `to_python` convert whole messages,
+including days and amounts at any depth. `affilia_client.testing` runs a server for your own tests.
 """
 
+from affilia_client import changes
 from affilia_client.async_client import AsyncClient
 from affilia_client.blocking_feed import BlockingEnrollmentSubscription
 from affilia_client.client import Client
 from affilia_client.credentials import TLS
+from affilia_client.endpoint import Endpoint
 from affilia_client.errors import (
     AlreadyExists,
     CallFailed,
@@ -28,6 +30,9 @@ from affilia_client.errors import (
     Unavailable,
 )
 from affilia_client.feed import EnrollmentSubscription
+from affilia_client.health import HealthStatus
+from affilia_client.money import Money
+from affilia_client.values import from_python, to_python
 
 __all__ = [
     "TLS",
@@ -39,9 +44,12 @@ __all__ = [
     "Client",
     "Conflict",
     "Defect",
+    "Endpoint",
     "EnrollmentSubscription",
     "FieldViolation",
+    "HealthStatus",
     "Invalid",
+    "Money",
     "NotAllowed",
     "NotFound",
     "NotSupported",
@@ -52,4 +60,7 @@ __all__ = [
     "TooLate",
     "Unauthenticated",
     "Unavailable",
+    "changes",
+    "from_python",
+    "to_python",
 ]

@@ -1,10 +1,10 @@
-"""`feed.py` for threads: a subscription that goes on by itself, iterated over by one thread, closed by any.
+"""The subscription of `feed.py` for threads. One thread iterates; any thread can close it.
 
     with BlockingEnrollmentSubscription(channel, start=stored_token or FEED_START_SNAPSHOT) as subscription:
         for message in subscription:
             ...
 
-The checkpoint is the caller's, as `feed.py` says.
+The caller stores the checkpoint, as in `feed.py`.
 """
 
 import threading
@@ -20,10 +20,10 @@ from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQu
 from affilia_client.credentials import Metadata
 from affilia_client.errors import CallFailed, Cancelled, Unavailable, call_failed
 from affilia_client.resuming import (
-    FIRST_PAUSE_SECONDS,
     HEARTBEAT_SECONDS,
-    HOPELESS,
-    LONGEST_PAUSE_SECONDS,
+    INITIAL_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
+    PERMANENT_FAILURES,
     FeedStart,
     Message,
     pause_seconds,
@@ -32,51 +32,51 @@ from affilia_client.resuming import (
 
 
 class BlockingEnrollmentSubscription:
-    """Iterates over messages until it is closed; resumes after the last one that it gave, on any server.
+    """Iterates over the messages of the feed until it is closed. Resumes after the last message, on any server.
 
-    Arguments and errors are those of `EnrollmentSubscription`.
+    The arguments and errors are those of `EnrollmentSubscription`.
     """
 
     def __init__(
         self,
         channel: grpc.Channel,
         start: "str | FeedStart.ValueType",
-        wanted: enrollment_event_pb2.EnrollmentFilter | None = None,
+        event_filter: enrollment_event_pb2.EnrollmentFilter | None = None,
         *,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
-        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
-        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+        initial_pause_seconds: float = INITIAL_PAUSE_SECONDS,
+        max_pause_seconds: float = MAX_PAUSE_SECONDS,
         metadata: Metadata | Callable[[], Metadata] = (),
     ) -> None:
         self._stub: Any = EnrollmentQueryServiceStub(channel)
-        self._request = watch_request(start, wanted)
+        self._request = watch_request(start, event_filter)
         self._metadata = metadata
         self._heartbeat_seconds = heartbeat_seconds
-        self._pauses = first_pause_seconds, longest_pause_seconds
+        self._pauses = initial_pause_seconds, max_pause_seconds
         self._connected = threading.Event()
         self._closed = threading.Event()
-        self._standing: tuple[Any, _Silence] | None = None
-        self._given: Message | None = None
+        self._stream: tuple[Any, _SilenceTimer] | None = None
+        self._current: Message | None = None
 
     @property
     def resume_token(self) -> str:
-        """Resumes after the last message that was done with: the one before that which is being worked on. Empty before
-        that, unless the subscription began with a token."""
+        """The token that resumes after the last processed message, which is the one before the current message. Empty
+        at first, unless the subscription started from a token."""
         return self._request.resume_token
 
     @property
     def connected(self) -> bool:
-        """Whether a stream stands at this moment, as far as one can know."""
+        """Whether a stream is established. A connection that was just lost may not have been noticed yet."""
         return self._connected.is_set()
 
     def ready(self, timeout: float | None = None) -> bool:
-        """Waits until a stream stands: nothing that happens from then on is missed. Another thread iterates."""
+        """Waits until a stream is established; no later event is missed. Another thread must be iterating."""
         return self._connected.wait(timeout)
 
     def close(self) -> None:
-        """Ends the stream, if one stands, and with it the iteration. From any thread."""
+        """Ends the stream and the iteration. Any thread can call this."""
         self._closed.set()
-        self._leave()
+        self._drop_stream()
 
     def __enter__(self) -> Self:
         return self
@@ -87,96 +87,96 @@ class BlockingEnrollmentSubscription:
         self.close()
 
     def rewind(self) -> None:
-        """Has the next loop be given again the message that was given last: for a consumer that failed on it. A loop
-        that is left otherwise, by a break, counts its message as done."""
-        if self._given is not None:
-            self._given = None
-            self._leave()
+        """Makes the next iteration return the current message again. Call it if processing the message failed; a loop
+        that is left with `break` counts its message as processed."""
+        if self._current is not None:
+            self._current = None
+            self._drop_stream()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Message:
-        if self._given is not None:
-            self._request.resume_token = self._given.resume_token
-            self._given = None
+        if self._current is not None:
+            self._request.resume_token = self._current.resume_token
+            self._current = None
         failures = 0
         while not self._closed.is_set():
             try:
                 message = self._read()
                 if message is not None:
-                    self._given = message
+                    self._current = message
                     return message
                 failed: CallFailed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "the stream ended")
             except grpc.RpcError as error:
                 failed = call_failed(error)
-                if failed.code in HOPELESS:
-                    self._leave()
+                if failed.code in PERMANENT_FAILURES:
+                    self._drop_stream()
                     raise failed from None
-            self._leave()
+            self._drop_stream()
             self._closed.wait(pause_seconds(failures, failed.retry_after_seconds, *self._pauses))
             failures += 1
         raise StopIteration
 
     def _read(self) -> Message | None:
-        """The next message of the stream, which is begun where none stands; None: it has ended."""
-        standing = self._standing
-        if standing is None:
-            standing = self._standing = self._begun()
-        call, silence = standing
-        if self._closed.is_set():  # between the last look and now
+        """Returns the next message, starting a stream if there is none. Returns None if the stream has ended."""
+        stream = self._stream
+        if stream is None:
+            stream = self._stream = self._start()
+        call, timer = stream
+        if self._closed.is_set():  # closed since the loop checked
             call.cancel()
-        with silence:
+        with timer:
             message: Message | None = next(call, None)
         if message is not None:
             self._connected.set()
         return message
 
-    def _begun(self) -> "tuple[Any, _Silence]":
+    def _start(self) -> "tuple[Any, _SilenceTimer]":
         metadata = self._metadata() if callable(self._metadata) else self._metadata
         try:
             call = self._stub.WatchEnrollments(self._request, metadata=metadata)
-        except ValueError as closed:  # so gRPC says it
+        except ValueError as closed:  # gRPC raises this for a closed channel
             raise Cancelled(grpc.StatusCode.CANCELLED, "", "the client is closed") from closed
-        return call, _Silence(self._heartbeat_seconds, call.cancel)
+        return call, _SilenceTimer(self._heartbeat_seconds, call.cancel)
 
-    def _leave(self) -> None:
-        """Gives the stream up, if one stands."""
+    def _drop_stream(self) -> None:
+        """Cancels the stream, if there is one."""
         self._connected.clear()
-        standing, self._standing = self._standing, None
-        if standing is not None:
-            call, silence = standing
-            silence.no_more()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            call, timer = stream
+            timer.stop()
             call.cancel()
 
 
-LONGEST_LOOK_SECONDS = 3600.0
+MAX_CHECK_INTERVAL_SECONDS = 3600.0
 
 
-class _Silence:
-    """Ends a stream that says nothing for so long while somebody listens; how long a message takes, does not count."""
+class _SilenceTimer:
+    """Cancels a stream that stays silent while a thread waits for a message. Processing time doesn't count."""
 
-    def __init__(self, seconds: float, give_up: Callable[[], Any]) -> None:
+    def __init__(self, seconds: float, cancel: Callable[[], Any]) -> None:
         self._seconds = seconds
-        self._give_up = give_up
-        self._since: float | None = None
-        self._ended = threading.Event()
+        self._cancel = cancel
+        self._waiting_since: float | None = None
+        self._stopped = threading.Event()
         threading.Thread(target=self._watch, name="affilia-feed-silence", daemon=True).start()
 
     def __enter__(self) -> None:
-        self._since = time.monotonic()
+        self._waiting_since = time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._since = None
+        self._waiting_since = None
 
-    def no_more(self) -> None:
-        self._ended.set()
+    def stop(self) -> None:
+        self._stopped.set()
 
     def _watch(self) -> None:
-        while not self._ended.wait(min(self._seconds / 10, LONGEST_LOOK_SECONDS)):
-            since = self._since
+        while not self._stopped.wait(min(self._seconds / 10, MAX_CHECK_INTERVAL_SECONDS)):
+            since = self._waiting_since
             if since is not None and time.monotonic() - since > self._seconds:
-                self._give_up()
+                self._cancel()
                 return

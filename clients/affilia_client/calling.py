@@ -1,4 +1,5 @@
-"""Calls on a channel for threads. `async_calling.py` is the same for tasks; what both do alike stands elsewhere."""
+"""Makes calls from threads. `async_calling.py` is the same for asyncio; the modules that both import hold what they
+share."""
 
 from collections.abc import Callable, Generator
 from functools import cache
@@ -8,6 +9,7 @@ import grpc
 import tenacity
 from google.protobuf.message import Message
 
+from affilia_client.call_options import DEFAULTS, CallOptions
 from affilia_client.connection import Connection
 from affilia_client.consistency import ConsistencyTokens
 from affilia_client.credentials import Identity
@@ -15,13 +17,13 @@ from affilia_client.errors import call_failed
 from affilia_client.methods import Method
 from affilia_client.paging import first_page
 from affilia_client.prepared import PreparedCall
-from affilia_client.retries import attempts_of
+from affilia_client.retries import retry_options
 
 END = object()
 
 
 class Caller:
-    """Makes calls, as often as it takes. Every failure is a CallFailed."""
+    """Makes calls and retries them. Every failure is raised as CallFailed."""
 
     def __init__(self, connection: Connection[grpc.Channel], identity: Identity, tokens: ConsistencyTokens) -> None:
         self._connection = connection
@@ -29,28 +31,28 @@ class Caller:
         self._tokens = tokens
         self._stub: Callable[[Method], Any] = cache(self._new_stub)
 
-    def call(self, method: Method, request: Message, seconds: float | None) -> Message:
-        """One request, one response."""
-        call = PreparedCall(method, request, seconds, self._tokens)
-        response: Message = tenacity.Retrying(**attempts_of(call))(self._attempt, call)
+    def call(self, method: Method, request: Message, options: CallOptions = DEFAULTS) -> Message:
+        """Sends a request and returns its response."""
+        call = PreparedCall(method, request, options, self._tokens)
+        response: Message = tenacity.Retrying(**retry_options(call))(self._attempt, call)
         return response
 
-    def stream(self, method: Method, request: Message, seconds: float | None) -> Generator[Message]:
-        """One request, many responses; nothing is sent before the first is asked for."""
-        call = PreparedCall(method, request, seconds, self._tokens)
-        responses, message = tenacity.Retrying(**attempts_of(call))(self._begun, call)
+    def stream(self, method: Method, request: Message, options: CallOptions = DEFAULTS) -> Generator[Message]:
+        """Sends a request and yields its responses. Nothing is sent before the first response is requested."""
+        call = PreparedCall(method, request, options, self._tokens)
+        responses, message = tenacity.Retrying(**retry_options(call))(self._start, call)
         try:
             while message is not END:
                 yield message
                 message = _next(responses)
         finally:
-            responses.cancel()
+            cancel(responses)
 
-    def items(self, method: Method, request: Message, seconds: float | None) -> Generator[Any]:
-        """The items of all pages; each page has the seconds for itself."""
+    def items(self, method: Method, request: Message, options: CallOptions = DEFAULTS) -> Generator[Any]:
+        """Yields the items of all pages. The options apply to the call for each page."""
         request = first_page(request)
         while True:
-            page: Any = self.call(method, request, seconds)
+            page: Any = self.call(method, request, options)
             yield from getattr(page, method.items)
             if not page.next_page_token:
                 return
@@ -58,28 +60,34 @@ class Caller:
 
     def _attempt(self, call: PreparedCall) -> Message:
         try:
-            response: Message = self._sent(call)
+            response: Message = self._send(call)
         except grpc.RpcError as error:
-            raise call_failed(error) from None
-        call.answered(response)
+            raise call.record_failure(error) from None
+        call.record_response(response)
         return response
 
-    def _begun(self, call: PreparedCall) -> tuple[Any, Any]:
-        responses = self._sent(call)
+    def _start(self, call: PreparedCall) -> tuple[Any, Any]:
+        responses = self._send(call)
         return responses, _next(responses)
 
-    def _sent(self, call: PreparedCall) -> Any:
+    def _send(self, call: PreparedCall) -> Any:
         self._connection.check()
-        metadata = self._identity.metadata()
-        return self._stub(call.method)(call.request, timeout=call.seconds_left(), metadata=metadata)
+        metadata, interceptors = call.options.metadata_over(self._identity.metadata()), call.options.interceptors
+        stub = self._new_stub(call.method, *interceptors) if interceptors else self._stub(call.method)
+        return stub(call.request, timeout=call.seconds_left(), metadata=metadata)
 
-    def _new_stub(self, method: Method) -> Any:
-        channel = self._connection.channel
+    def _new_stub(self, method: Method, *interceptors: Any) -> Any:
+        channel = grpc.intercept_channel(self._connection.channel, *interceptors)
         return (channel.unary_stream if method.streams else channel.unary_unary)(
             method.path,
             request_serializer=method.request.SerializeToString,
             response_deserializer=method.response.FromString,
         )
+
+
+def cancel(responses: Any) -> None:
+    """Ends a stream. An interceptor may have replaced the call with a generator."""
+    (responses.cancel if hasattr(responses, "cancel") else responses.close)()
 
 
 def _next(responses: Any) -> Any:

@@ -1,9 +1,10 @@
-"""Whose a CancelledError is: grpc.aio raises it also where the other side cancels a call, or a channel is closed."""
+"""Tells the two causes of CancelledError apart. grpc.aio also raises it if the server cancels a call or a channel
+closes."""
 
 import asyncio
 
 
 def task_was_cancelled() -> bool:
-    """Whether the running task was told to end; else the error that it handles is about its call only."""
+    """Returns whether the current task itself was cancelled, rather than only its call."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

@@ -1,65 +1,58 @@
-"""Reading one's own writes: the newest consistency tokens that a client was given, for its reads to carry.
+"""Lets a client read its own writes: keeps the newest consistency token, which its reads send.
 
-A token speaks of one write, and a request carries one token. Most reads go to the database that writes go to, and any
-token will do. Reads of eligibility wait for what a token names; for them, it is the newest token of a write that
-eligibility follows. Whoever needs to see several writes there gives the token of the one that counts.
+Tokens are cumulative: a read that sends one reflects that write and everything recorded before it, in every service.
+One token per client is therefore enough. After concurrent writes, the token with the larger key is the newer one. Only
+this library looks inside a token; treat tokens as opaque.
 """
 
+import base64
+import binascii
+import json
 import threading
 
 from google.protobuf.message import Message
 
-from affilia_client.methods import Method
-
 FIELD = "consistency_token"
-ELIGIBILITY = "affilia.eligibility."
-FOLLOWED = frozenset(
-    {
-        "SubmitChangeRequest",
-        "PublishContract",
-        "AddContractVersion",
-        "AmendContract",
-        "ApplyAccumulators",
-        "ReverseAccumulators",
-    }
-)
-"""Writes that eligibility waits for when it is given their token."""
-JUDGED_BY = frozenset({"SubmitChangeRequest"})
-"""What applying amounts to accumulators has to wait for; the usage of accumulators it reads itself."""
+SIGNATURE_BYTES = 16
 
 
 class ConsistencyTokens:
-    """Of one client, for all its threads or tasks; remembers nothing where reads are not to follow writes."""
+    """The newest token of one client, shared by its threads or tasks. Stays empty if not `enabled`."""
 
-    def __init__(self, *, remembered: bool = True) -> None:
-        self._remembered = remembered
-        self._newest: dict[str, str] = {}  # by writing method, the newest last
+    def __init__(self, *, enabled: bool = True) -> None:
+        self._enabled = enabled
+        self._newest = ""
         self._lock = threading.Lock()
 
-    def learn(self, method: Method, response: Message) -> None:
-        """Remembers the token in the response of a write, if there is one."""
-        token = getattr(response, FIELD, "") if self._remembered else ""
+    def learn(self, response: Message) -> None:
+        """Stores the token in the response to a write, unless the stored one is newer."""
+        token = getattr(response, FIELD, "") if self._enabled else ""
         if token:
             with self._lock:
-                self._newest.pop(method.name, None)
-                self._newest[method.name] = token
+                if not _is_older(token, self._newest):
+                    self._newest = token
 
-    def token_for(self, method: Method) -> str:
-        """What a call is to carry; empty: nothing."""
-        wanted = self._wanted(method)
-        with self._lock:
-            for name, token in reversed(self._newest.items()):
-                if wanted is None or name in wanted:
-                    return token
-        return ""
+    def newest(self) -> str:
+        """Returns the token that a read must send, or an empty string."""
+        return self._newest
 
     def forget(self, token: str) -> None:
-        """Drops a token that the server does not know: it is another one's, or its database was made anew."""
+        """Drops a token that the server rejects, because its database was replaced or restored."""
         with self._lock:
-            self._newest = {name: known for name, known in self._newest.items() if known != token}
+            if self._newest == token:
+                self._newest = ""
 
-    @staticmethod
-    def _wanted(method: Method) -> frozenset[str] | None:
-        if not method.service.startswith(ELIGIBILITY):
-            return None
-        return FOLLOWED if method.reads else JUDGED_BY
+
+def _is_older(token: str, other: str) -> bool:
+    """Returns whether the first token is from an earlier write of the same epoch."""
+    mine, others = _position(token), _position(other)
+    return mine is not None and others is not None and mine[0] == others[0] and mine[1] < others[1]
+
+
+def _position(token: str) -> tuple[str, int] | None:
+    """Returns the epoch and key of a token's write, or None if another release created the token."""
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[SIGNATURE_BYTES:])
+        return str(payload["epoch"]), int(payload["key"])
+    except (binascii.Error, KeyError, TypeError, ValueError):
+        return None

@@ -1,4 +1,4 @@
-"""Who calls, and over what: certificates for the channel, a token for each call."""
+"""Credentials: TLS certificates for the channel, and a token for each call."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,8 +8,8 @@ from pathlib import Path
 import grpc
 
 Token = str | Callable[[], str]
-"""A bearer token, or what gives one: it is asked at every call, and when the client itself repeats one after a while
-(not at gRPC's own quick repetitions)."""
+"""A bearer token, or a function that returns one. The function is called for every call and every retry by this client,
+but not for gRPC's own immediate retries."""
 
 AsyncToken = Token | Callable[[], Awaitable[str]]
 
@@ -20,10 +20,10 @@ NAME = re.compile(r"[a-z0-9_.-]+")
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """An encrypted channel. Each is PEM, or the path of a file of it.
+    """The certificates of an encrypted channel. Each field is PEM data, or the path of a PEM file.
 
-    `ca`: who signs the server's certificate; without it, whom the system trusts. `certificate` with `key`: who we are,
-    where the server asks for that.
+    `ca` is the authority that signs the server's certificate; it defaults to those that the system trusts.
+    `certificate` and `key` identify this client, if the server requires client certificates.
     """
 
     ca: bytes | str | Path | None = None
@@ -32,10 +32,10 @@ class TLS:
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("a certificate needs its key, and a key its certificate")
+            raise ValueError("certificate and key must be set together")
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
-        """Reads the files, as they are now."""
+        """Reads the files and returns the credentials."""
         return grpc.ssl_channel_credentials(_pem(self.ca), _pem(self.key), _pem(self.certificate))
 
 
@@ -44,41 +44,45 @@ def _pem(source: bytes | str | Path | None) -> bytes | None:
 
 
 class Identity:
-    """What every attempt of a call brings along, beside its request."""
+    """The metadata of every attempt of a call."""
 
-    def __init__(self, token: Token, always: Mapping[str, str]) -> None:
+    def __init__(self, token: Token, metadata: Mapping[str, str]) -> None:
         self._token = token
-        self._always = _always(always)
+        self._metadata = checked_metadata(metadata)
 
     def metadata(self) -> Metadata:
-        """Asks for the token."""
-        return _bearer(self._token if isinstance(self._token, str) else self._token()) + self._always
+        """Returns the metadata, with a fresh token if a function provides it."""
+        return _bearer(self._token if isinstance(self._token, str) else self._token()) + self._metadata
 
 
 class AsyncIdentity:
-    """The same, where the token may have to be waited for."""
+    """The same for asyncio, where the token may be awaitable."""
 
-    def __init__(self, token: AsyncToken, always: Mapping[str, str]) -> None:
+    def __init__(self, token: AsyncToken, metadata: Mapping[str, str]) -> None:
         self._token = token
-        self._always = _always(always)
+        self._metadata = checked_metadata(metadata)
 
     async def metadata(self) -> Metadata:
-        """Asks for the token."""
+        """Returns the metadata, with a fresh token if a function provides it."""
         token = self._token if isinstance(self._token, str) else self._token()
-        return _bearer(token if isinstance(token, str) else await token) + self._always
+        return _bearer(token if isinstance(token, str) else await token) + self._metadata
 
 
 def _bearer(token: str) -> Metadata:
-    """Raises ValueError for what cannot be sent: gRPC would say INTERNAL, as if the server were at fault."""
-    token = token.strip()  # files end in a line break
+    """Raises ValueError for a token that can't be sent, for which gRPC would misleadingly report INTERNAL."""
+    token = token.strip()  # token files usually end with a line break
     if not all(" " <= letter <= "~" for letter in token):
-        raise ValueError("the token holds what a token cannot hold: line breaks, or letters that are not ASCII")
+        raise ValueError(
+            "The token contains characters that can't be sent. It must be printable ASCII without line breaks."
+        )
     return (("authorization", f"Bearer {token}"),) if token else ()
 
 
-def _always(metadata: Mapping[str, str]) -> Metadata:
-    """Raises ValueError for names that cannot be sent."""
+def checked_metadata(metadata: Mapping[str, str]) -> Metadata:
+    """Returns metadata in the form that gRPC needs. Raises ValueError for invalid names."""
     for name in metadata:
         if not NAME.fullmatch(name):
-            raise ValueError(f"{name} is no name of metadata: small letters, digits, - _ and .")
+            raise ValueError(
+                f"Metadata name {name!r} is invalid. Use lowercase letters, digits, hyphens, underscores and dots."
+            )
     return tuple(metadata.items())

@@ -1,4 +1,4 @@
-"""How long each call may take, unless its caller says otherwise: seconds, over all attempts together."""
+"""The default deadline of each call, in seconds. It covers all attempts together."""
 
 import math
 
@@ -6,24 +6,25 @@ READ_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 
 SECONDS: dict[str, float] = {
-    # Many items at once.
+    # Batches.
     "BatchCheckEligibility": 60.0,
     "BatchGetInsuranceCost": 120.0,
-    # What computes before it answers.
+    # Calls that compute before they respond.
     "PreviewPremiums": 30.0,
     "SimulateChangeRequest": 30.0,
     "ListAvailableChoices": 30.0,
+    "ExplainDifference": 30.0,
     "AggregatePremiums": 120.0,
     "AmendContract": 60.0,
     "RequestRecompute": 120.0,
     "RebuildProjection": 3600.0,
-    # Streams: as long as there is something to tell.
+    # Streams have no deadline.
     "RunPremiums": math.inf,
     "WatchEnrollments": math.inf,
 }
-"""Methods that need another time than reads and writes do."""
+"""Methods whose deadline differs from READ_SECONDS and WRITE_SECONDS."""
 
 
 def default_seconds(method: str, reads: bool) -> float:
-    """The deadline of a method; `math.inf` is none."""
+    """Returns the default deadline of a method. `math.inf` means none."""
     return SECONDS.get(method, READ_SECONDS if reads else WRITE_SECONDS)

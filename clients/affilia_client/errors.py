@@ -1,7 +1,7 @@
-"""What a failed call says, for programs: its status, its reason, and the facts beside it.
+"""The exceptions that failed calls raise, with status, reason and details.
 
-There is a class for every status that callers tell apart; all are CallFailed. Reasons and what to do about each stand
-in `affilia/type/v1/error_reason.proto`.
+All are subclasses of CallFailed, one for each status that callers distinguish. `affilia/type/v1/error_reason.proto`
+documents the reasons and how to handle each.
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ CALL_ID = "x-request-id"
 
 
 class FieldViolation(NamedTuple):
-    """What is wrong with one field of the request."""
+    """An error in one field of the request."""
 
     field: str
     description: str
 
 
 class PreconditionViolation(NamedTuple):
-    """A condition that does not hold: which kind, of what, and how it could be met."""
+    """A condition that isn't met: its kind, what it applies to, and how to meet it."""
 
     kind: str
     subject: str
@@ -33,9 +33,9 @@ class PreconditionViolation(NamedTuple):
 
 @dataclass(eq=False)
 class CallFailed(Exception):
-    """A call that failed. `reason` is empty where the failure is the connection's, not the server's.
+    """A failed call. `reason` is empty if the connection failed rather than the server.
 
-    `call_id` finds the call in the server's log; empty where no server was reached.
+    `call_id` identifies the call in the server's log. It is empty if no server was reached.
     """
 
     code: grpc.StatusCode
@@ -48,73 +48,73 @@ class CallFailed(Exception):
     call_id: str = ""
 
     def __str__(self) -> str:
-        what = f"{self.code.name}/{self.reason}" if self.reason else self.code.name
-        told = [f"{each.field}: {each.description}" for each in self.violations]
-        told = [each for each in told if each not in self.message]  # the server's message lists them, too, if they fit
-        told += [f"{each.kind} of {each.subject}: {each.description}" for each in self.preconditions]
-        where = f" (call {self.call_id})" if self.call_id else ""
-        return "; ".join([f"{what}: {self.message}", *told]) + where
+        status = f"{self.code.name}/{self.reason}" if self.reason else self.code.name
+        details = [f"{each.field}: {each.description}" for each in self.violations]
+        details = [each for each in details if each not in self.message]  # the message already lists as many as fit
+        details += [f"{each.kind} of {each.subject}: {each.description}" for each in self.preconditions]
+        call = f" (call {self.call_id})" if self.call_id else ""
+        return "; ".join([f"{status}: {self.message}", *details]) + call
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are pickled with the arguments that they were raised with, which leaves out those given by name.
+        # By default, an exception is pickled without its keyword arguments.
         fields = (self.code, self.reason, self.message, self.facts, self.retry_after_seconds)
         return type(self), (*fields, self.violations, self.preconditions, self.call_id)
 
 
 class Invalid(CallFailed):
-    """INVALID_ARGUMENT. The request is malformed: `violations` says where. Repeating does not help."""
+    """INVALID_ARGUMENT. The request is malformed; see `violations`. Don't retry it."""
 
 
 class NotFound(CallFailed):
-    """NOT_FOUND. There is nothing with this id."""
+    """NOT_FOUND. Nothing has this id."""
 
 
 class AlreadyExists(CallFailed):
-    """ALREADY_EXISTS. The id was used for something else."""
+    """ALREADY_EXISTS. The id is already used for something else."""
 
 
 class PreconditionFailed(CallFailed):
-    """FAILED_PRECONDITION. Not possible as things are."""
+    """FAILED_PRECONDITION. The call isn't possible in the current state."""
 
 
 class Conflict(CallFailed):
-    """ABORTED. Somebody else was quicker: read again and decide anew."""
+    """ABORTED. A concurrent change was faster. Read the current state and decide again."""
 
 
 class OutOfRange(CallFailed):
-    """OUT_OF_RANGE. What was asked for is not kept any more."""
+    """OUT_OF_RANGE. The requested data is no longer retained."""
 
 
 class Unauthenticated(CallFailed):
-    """UNAUTHENTICATED. No credentials, or not good ones."""
+    """UNAUTHENTICATED. The credentials are missing or invalid."""
 
 
 class NotAllowed(CallFailed):
-    """PERMISSION_DENIED. The caller may not do this."""
+    """PERMISSION_DENIED. The caller is not allowed to do this."""
 
 
 class Overloaded(CallFailed):
-    """RESOURCE_EXHAUSTED. Over a limit; worth repeating after `retry_after_seconds`, if that is said."""
+    """RESOURCE_EXHAUSTED. A limit was exceeded. Retry after `retry_after_seconds`, if it is set."""
 
 
 class Unavailable(CallFailed):
-    """UNAVAILABLE. The server, or what it needs, is away."""
+    """UNAVAILABLE. The server, or something that it depends on, is unavailable."""
 
 
 class TooLate(CallFailed):
-    """DEADLINE_EXCEEDED. A write may have been done: repeat it with the same request_id."""
+    """DEADLINE_EXCEEDED. A write may have succeeded. Retry it with the same request_id."""
 
 
 class Cancelled(CallFailed):
-    """CANCELLED, and not by the caller."""
+    """CANCELLED by the server, or because the client was closed."""
 
 
 class NotSupported(CallFailed):
-    """UNIMPLEMENTED. The server does not know the call: it is older, or has this service on another address."""
+    """UNIMPLEMENTED. The server doesn't have this call: it is older, or serves it on another address."""
 
 
 class Defect(CallFailed):
-    """INTERNAL, UNKNOWN or DATA_LOSS. A fault of the server, or of what stands between; `call_id` finds it."""
+    """INTERNAL, UNKNOWN or DATA_LOSS. A bug in the server or in a proxy. Report it with the `call_id`."""
 
 
 BY_CODE: dict[grpc.StatusCode, type[CallFailed]] = {
@@ -138,7 +138,7 @@ BY_CODE: dict[grpc.StatusCode, type[CallFailed]] = {
 
 
 def call_failed(error: Any) -> CallFailed:
-    """Decodes what gRPC raised: a `grpc.RpcError` or `grpc.aio.AioRpcError`."""
+    """Converts a `grpc.RpcError` or `grpc.aio.AioRpcError` to a CallFailed."""
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     bad_request, unmet = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
     call_id = ""
@@ -167,4 +167,4 @@ def _details(value: Any) -> Iterable[Any]:
         details: Iterable[Any] = status_pb2.Status.FromString(value).details
         return details
     except DecodeError:
-        return ()  # a proxy's, not ours
+        return ()  # added by a proxy in another format

@@ -1,4 +1,4 @@
-"""A subscription to the change feed that goes on by itself, whatever happens to the connection or the server.
+"""A subscription to the change feed that reconnects and resumes automatically.
 
     async with EnrollmentSubscription(channel, start=stored_token or FEED_START_SNAPSHOT) as subscription:
         async for message in subscription:
@@ -6,9 +6,9 @@
                 transaction.apply(message.groups, message.events)
                 transaction.store(message.resume_token)
 
-The checkpoint is the caller's: whoever stores the token of a message in one transaction with what was made of it has
-every event exactly once, also after a crash of its own. Messages without events are delivered too: storing their tokens
-keeps a consumer with a narrow filter from starting far back.
+The caller stores the checkpoint. If you store the token of each message in the same transaction as its effects, you
+process every event exactly once, even if your program crashes. Messages without events are delivered too: if you store
+their tokens, a consumer with a narrow filter doesn't have to resume from far back.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from affilia_client.cancelling import task_was_cancelled
 from affilia_client.credentials import Metadata
 from affilia_client.errors import CallFailed, Cancelled, Unavailable, call_failed
 from affilia_client.resuming import (
-    FIRST_PAUSE_SECONDS,
     HEARTBEAT_SECONDS,
-    HOPELESS,
-    LONGEST_PAUSE_SECONDS,
+    INITIAL_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
+    PERMANENT_FAILURES,
     FeedStart,
     Message,
     pause_seconds,
@@ -36,52 +36,53 @@ from affilia_client.resuming import (
 
 
 class EnrollmentSubscription:
-    """Iterates over messages without end; resumes after the last one that it gave, on any server of the deployment.
+    """Iterates over the messages of the feed until it is closed. Resumes after the last message, on any server.
 
-    `start` is a resume token, or where to begin without one (NOW: from when the first connection stands).
-    `heartbeat_seconds`: a connection that says nothing for so long is taken for dead; the server says something every
-    10 s. Pauses between attempts are random, up to `first_pause_seconds` doubled at each failure in a row, at most
-    `longest_pause_seconds`, and not less than the server asks for. `metadata` may be asked for at each attempt.
+    `start` is a resume token, or a FeedStart; FEED_START_NOW starts when the first connection is established. A
+    connection without a message for `heartbeat_seconds` counts as lost; servers send one at least every 10 s. Pauses
+    between attempts are random, up to `initial_pause_seconds` doubled at each consecutive failure, at most
+    `max_pause_seconds`, and never less than the server requests. `metadata` can be a function, which is called at each
+    attempt.
 
-    Iterating raises CallFailed where trying again cannot help: FEED_TRIMMED, FEED_DIVERGED, TOKEN_INVALID, or no right
-    to read.
+    Iterating raises CallFailed if retrying can't help: FEED_TRIMMED, FEED_DIVERGED, TOKEN_INVALID, or a caller who may
+    not read the feed.
     """
 
     def __init__(
         self,
         channel: grpc.aio.Channel,
         start: "str | FeedStart.ValueType",
-        wanted: enrollment_event_pb2.EnrollmentFilter | None = None,
+        event_filter: enrollment_event_pb2.EnrollmentFilter | None = None,
         *,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
-        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
-        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+        initial_pause_seconds: float = INITIAL_PAUSE_SECONDS,
+        max_pause_seconds: float = MAX_PAUSE_SECONDS,
         metadata: Metadata | Callable[[], Awaitable[Metadata]] = (),
     ) -> None:
         self._stub: Any = EnrollmentQueryServiceStub(channel)
-        self._request = watch_request(start, wanted)
+        self._request = watch_request(start, event_filter)
         self._metadata = metadata
         self._heartbeat_seconds = heartbeat_seconds
-        self._first_pause_seconds = first_pause_seconds
-        self._longest_pause_seconds = longest_pause_seconds
+        self._initial_pause_seconds = initial_pause_seconds
+        self._max_pause_seconds = max_pause_seconds
         self._connected = asyncio.Event()
         self._call: Any = None
-        self._given: Message | None = None
+        self._current: Message | None = None
         self._closed = False
 
     @property
     def resume_token(self) -> str:
-        """Resumes after the last message that was done with: the one before that which is being worked on. Empty before
-        that, unless the subscription began with a token."""
+        """The token that resumes after the last processed message, which is the one before the current message. Empty
+        at first, unless the subscription started from a token."""
         return self._request.resume_token
 
     @property
     def connected(self) -> bool:
-        """Whether a stream stands at this moment, as far as one can know."""
+        """Whether a stream is established. A connection that was just lost may not have been noticed yet."""
         return self._connected.is_set()
 
     async def ready(self) -> None:
-        """Waits until a stream stands: nothing that happens from then on is missed. Iterate meanwhile."""
+        """Waits until a stream is established; no later event is missed. Another task must be iterating."""
         await self._connected.wait()
 
     async def __aenter__(self) -> Self:
@@ -93,36 +94,36 @@ class EnrollmentSubscription:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the stream, if one stands, and with it every iteration."""
+        """Ends the stream and every iteration."""
         self._closed = True
-        self._leave()
+        self._drop_stream()
 
     def rewind(self) -> None:
-        """Has the next loop be given again the message that was given last: for a consumer that failed on it. A loop
-        that is left otherwise, by a break, counts its message as done."""
-        if self._given is not None:
-            self._given = None
-            self._leave()
+        """Makes the next iteration return the current message again. Call it if processing the message failed; a loop
+        that is left with `break` counts its message as processed."""
+        if self._current is not None:
+            self._current = None
+            self._drop_stream()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Message:
-        if self._given is not None:
-            self._request.resume_token = self._given.resume_token
-            self._given = None
+        if self._current is not None:
+            self._request.resume_token = self._current.resume_token
+            self._current = None
         failures = 0
         while not self._closed:
             try:
                 message = await self._read()
                 if message is not None:
-                    self._given = message
+                    self._current = message
                     return message
                 failed: CallFailed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "the stream ended")
             except TimeoutError:
-                failed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", "nothing was heard")
+                failed = Unavailable(grpc.StatusCode.UNAVAILABLE, "", f"no message for {self._heartbeat_seconds:g} s")
             except asyncio.CancelledError:
-                self._leave()
+                self._drop_stream()
                 if task_was_cancelled():
                     raise
                 failed = Cancelled(grpc.StatusCode.CANCELLED, "", "the stream was cancelled")
@@ -130,19 +131,19 @@ class EnrollmentSubscription:
                 raise Cancelled(grpc.StatusCode.CANCELLED, "", "the client is closed") from closed
             except grpc.aio.AioRpcError as error:
                 failed = call_failed(error)
-                if failed.code in HOPELESS:
-                    self._leave()
+                if failed.code in PERMANENT_FAILURES:
+                    self._drop_stream()
                     raise failed from None
-            self._leave()
+            self._drop_stream()
             if self._closed:
                 break
-            first, longest = self._first_pause_seconds, self._longest_pause_seconds
-            await asyncio.sleep(pause_seconds(failures, failed.retry_after_seconds, first, longest))
+            initial, longest = self._initial_pause_seconds, self._max_pause_seconds
+            await asyncio.sleep(pause_seconds(failures, failed.retry_after_seconds, initial, longest))
             failures += 1
         raise StopAsyncIteration
 
     async def _read(self) -> Message | None:
-        """The next message of the stream, which is begun where none stands; None: it has ended."""
+        """Returns the next message, starting a stream if there is none. Returns None if the stream has ended."""
         if self._call is None:
             metadata = await self._metadata() if callable(self._metadata) else self._metadata
             self._call = self._stub.WatchEnrollments(self._request, metadata=metadata)
@@ -153,8 +154,8 @@ class EnrollmentSubscription:
         read: Message = message
         return read
 
-    def _leave(self) -> None:
-        """Gives the stream up, if one stands."""
+    def _drop_stream(self) -> None:
+        """Cancels the stream, if there is one."""
         self._connected.clear()
         call, self._call = self._call, None
         if call is not None:

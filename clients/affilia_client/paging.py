@@ -1,4 +1,4 @@
-"""All items of a list, whatever the size of its pages."""
+"""The first request for a list that is read page by page."""
 
 from google.protobuf.message import Message
 
@@ -6,7 +6,7 @@ PAGE_SIZE = 200
 
 
 def first_page(request: Message) -> Message:
-    """A request of our own, whose page token may be changed; begins where the caller's does."""
+    """Returns a copy of the request, whose page token can be changed. Sets the page size if it is unset."""
     page = type(request)()
     page.CopyFrom(request)
     if not page.page_size:  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
-"""How a subscription to the change feed goes on: from where, after which pause, and when it is of no use.
+"""How a subscription to the change feed resumes: its request, its pauses, and the failures that end it.
 
-The same for `feed.py`, which is for tasks, and `blocking_feed.py`, which is for threads.
+Shared by `feed.py` (asyncio) and `blocking_feed.py` (threads).
 """
 
 import random
@@ -13,10 +13,10 @@ Message = enrollment_query_service_pb2.WatchEnrollmentsResponse
 FeedStart = enrollment_query_service_pb2.FeedStart
 
 HEARTBEAT_SECONDS = 25.0
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 10.0
+INITIAL_PAUSE_SECONDS = 0.1
+MAX_PAUSE_SECONDS = 10.0
 
-HOPELESS = frozenset(
+PERMANENT_FAILURES = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
         grpc.StatusCode.OUT_OF_RANGE,
@@ -27,24 +27,26 @@ HOPELESS = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-"""Trying again gives the same: the caller has to decide. Everything else is a matter of time."""
+"""Failures that retrying can't fix. All other failures are retried."""
 
 
 def watch_request(
-    start: "str | FeedStart.ValueType", wanted: enrollment_event_pb2.EnrollmentFilter | None
+    start: "str | FeedStart.ValueType", event_filter: enrollment_event_pb2.EnrollmentFilter | None
 ) -> enrollment_query_service_pb2.WatchEnrollmentsRequest:
-    """Asks for what follows a resume token, or for what follows from where `start` says."""
-    request = enrollment_query_service_pb2.WatchEnrollmentsRequest(filter=wanted)
+    """Returns a request for the feed after a resume token, or from a FeedStart."""
+    request = enrollment_query_service_pb2.WatchEnrollmentsRequest(filter=event_filter)
     if isinstance(start, str):
         if not start:
-            raise ValueError("an empty text is no resume token: say where to begin, such as FEED_START_SNAPSHOT")
+            raise ValueError(
+                "The resume token is empty. To start without a token, pass a FeedStart such as FEED_START_SNAPSHOT."
+            )
         request.resume_token = start
     else:
         setattr(request, "from", start)
     return request
 
 
-def pause_seconds(failures: int, at_least: float, first: float, longest: float) -> float:
-    """Random, up to the first pause doubled at each failure in a row, beyond what the server asks for."""
-    most = min(longest, first * 2 ** min(failures, 30))
-    return at_least + random.uniform(0, most)  # noqa: S311 (to spread load, not to keep a secret)
+def pause_seconds(failures: int, minimum: float, initial: float, maximum: float) -> float:
+    """Returns the pause after some consecutive failures: the minimum, plus a random part that grows exponentially."""
+    limit = min(maximum, initial * 2 ** min(failures, 30))
+    return minimum + random.uniform(0, limit)  # noqa: S311 (to spread load, not to keep a secret)

@@ -1,8 +1,9 @@
-"""What is tried again, when, and for how long: never longer than the call's deadline.
+"""Which calls are retried, when, and for how long: never beyond the call's deadline.
 
-gRPC itself repeats what was UNAVAILABLE, within the channel: it knows whether anything has been answered, so streams
-are repeated only before they begin. It does not read RetryInfo. So what the server asks to repeat after a while, gets
-here; and nothing else, for a call that failed five times in the channel has failed.
+gRPC itself retries calls that were UNAVAILABLE or cancelled by a server, within the channel: it knows whether a
+response has begun, so streams are retried only before their first message. It doesn't read RetryInfo, so calls that the
+server asks to repeat after a delay are retried here. Nothing else is: a call that failed five times in the channel has
+failed.
 """
 
 import json
@@ -16,41 +17,42 @@ from affilia_client.errors import CallFailed
 from affilia_client.prepared import PreparedCall
 
 CHANNEL_POLICY = {
-    "maxAttempts": 5,  # gRPC allows no more
-    "initialBackoff": "0.1s",
+    "maxAttempts": 5,  # the maximum that gRPC allows
+    "initialBackoff": "0.2s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A gRPC server ends calls that arrive while it shuts down with CANCELLED. Calls that the caller cancels end.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 SERVICE_CONFIG = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": CHANNEL_POLICY}]})
 
 ATTEMPTS = 10
-PATIENT_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+RETRYABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
 
 
-def attempts_of(call: PreparedCall) -> dict[str, Any]:
-    """What `tenacity.Retrying` or its asynchronous twin needs to know."""
+def retry_options(call: PreparedCall) -> dict[str, Any]:
+    """Returns the arguments of `tenacity.Retrying` or `tenacity.AsyncRetrying`."""
 
-    def worth_repeating(failed: BaseException) -> bool:
-        return call.token_refused(failed) or (
-            isinstance(failed, CallFailed) and failed.code in PATIENT_CODES and failed.retry_after_seconds > 0
+    def is_retryable(failed: BaseException) -> bool:
+        return call.token_rejected(failed) or (
+            isinstance(failed, CallFailed) and failed.code in RETRYABLE_CODES and failed.retry_after_seconds > 0
         )
 
-    def mend(state: tenacity.RetryCallState) -> None:
-        if call.token_refused(_failure(state)):
+    def drop_rejected_token(state: tenacity.RetryCallState) -> None:
+        if call.token_rejected(_failure(state)):
             call.drop_token()
 
     return {
-        "retry": tenacity.retry_if_exception(worth_repeating),
+        "retry": tenacity.retry_if_exception(is_retryable),
         "wait": _pause,
         "stop": tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(call.seconds),
-        "before_sleep": mend,
+        "before_sleep": drop_rejected_token,
         "reraise": True,
     }
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    """As long as the server says, and up to a quarter more, so that not everybody comes back at once."""
+    """Returns the delay that the server requests plus up to a quarter, so that callers don't return simultaneously."""
     after = getattr(_failure(state), "retry_after_seconds", 0.0)
     return float(after * random.uniform(1, 1.25))  # noqa: S311 (to spread load, not to keep a secret)
 

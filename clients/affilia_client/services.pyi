@@ -1,13 +1,24 @@
 """Written by `python -m tools.client_stubs write` from the protos; never edited."""
 # ruff: noqa: ASYNC109 (a deadline is sent along, which asyncio.timeout cannot do)
 
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
+from typing import TypedDict
 
+import grpc
 from google.protobuf import timestamp_pb2
 from google.type import date_pb2
 
-from affilia.catalog.v1 import catalog_service_pb2, contract_pb2, member_pb2, member_service_pb2, pricing_pb2
+from affilia.audit.v1 import audit_service_pb2
+from affilia.catalog.v1 import (
+    catalog_service_pb2,
+    condition_pb2,
+    contract_pb2,
+    member_pb2,
+    member_service_pb2,
+    pricing_pb2,
+)
 from affilia.eligibility.v1 import (
     accumulator_pb2,
     coverage_pb2,
@@ -21,16 +32,466 @@ from affilia.enrollment.v1 import (
     enrollment_group_pb2,
     enrollment_query_service_pb2,
 )
+from affilia.history.v1 import history_entry_pb2, history_service_pb2
 from affilia.premium.v1 import premium_computation_service_pb2, premium_entry_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2, insurance_cost_pb2
-from affilia.type.v1 import date_span_pb2, membership_type_pb2, year_month_pb2
+from affilia.type.v1 import actor_pb2, date_span_pb2, membership_type_pb2, year_month_pb2
 from affilia_client.async_calling import AsyncCaller
 from affilia_client.calling import Caller
+from affilia_client.connection import Interceptor
+from affilia_client.money import Money
+from affilia_client.values import Days
+
+class AccumulatorAmountFields(TypedDict, total=False):
+    """The fields of affilia.eligibility.v1.AccumulatorAmount."""
+
+    code: str
+    amount: int
+
+class ActorFields(TypedDict, total=False):
+    """The fields of affilia.type.v1.Actor."""
+
+    kind: actor_pb2.ActorKind.ValueType | str
+    subject: str
+    on_behalf_of: str
+
+class AddressFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Address."""
+
+    days: date_span_pb2.DateSpan | Days | None
+    country_code: str
+    postal_code: str
+
+class AddressesFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Addresses."""
+
+    items: Iterable[member_pb2.Address | AddressFields] | None
+
+class AgeConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AgeCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    min_years: int
+    max_years: int
+
+class AgeGridPriceFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AgeGridPrice."""
+
+    standard: Iterable[pricing_pb2.AgeGridRow | AgeGridRowFields] | None
+    alsace_moselle: Iterable[pricing_pb2.AgeGridRow | AgeGridRowFields] | None
+
+class AgeGridRowFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AgeGridRow."""
+
+    beneficiary_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    min_age: int
+    max_age: int
+    monthly_minor: int | Decimal | Money
+
+class AgeGridSchemeFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AgeGridScheme."""
+
+    ...
+
+class AttributeConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AttributeCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    name: str
+    values: Iterable[str] | None
+
+class AttributeFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Attribute."""
+
+    days: date_span_pb2.DateSpan | Days | None
+    name: str
+    value: str
+
+class AttributesFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Attributes."""
+
+    items: Iterable[member_pb2.Attribute | AttributeFields] | None
+
+class BeneficiarySpecFields(TypedDict, total=False):
+    """The fields of affilia.pricing.v1.BeneficiarySpec."""
+
+    beneficiary_type: membership_type_pb2.MembershipType.ValueType | str
+    age: int
+    date_of_birth: date_pb2.Date | date | None
+    regime: member_pb2.HealthRegime.ValueType | str
+    module_ids: Iterable[str] | None
+    enrollment_id: str
+
+class BirthFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Birth."""
+
+    born_on: date_pb2.Date | date | None
+
+class ClearedDaysFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.ClearedDays."""
+
+    days: date_span_pb2.DateSpan | Days | None
+    name: str
+
+class ConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Condition."""
+
+    all_of: condition_pb2.ConditionList | ConditionListFields | None
+    any_of: condition_pb2.ConditionList | ConditionListFields | None
+    negation: condition_pb2.Condition | ConditionFields | None
+    age: condition_pb2.AgeCondition | AgeConditionFields | None
+    salary: condition_pb2.SalaryCondition | SalaryConditionFields | None
+    employment: condition_pb2.EmploymentCondition | EmploymentConditionFields | None
+    tenure: condition_pb2.TenureCondition | TenureConditionFields | None
+    residence: condition_pb2.ResidenceCondition | ResidenceConditionFields | None
+    attribute: condition_pb2.AttributeCondition | AttributeConditionFields | None
+    enrolled_on: condition_pb2.EnrolledOnCondition | EnrolledOnConditionFields | None
+
+class ConditionListFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.ConditionList."""
+
+    conditions: Iterable[condition_pb2.Condition | ConditionFields] | None
+
+class ContractFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Contract."""
+
+    contract_id: str
+    display_name: str
+    country_code: str
+    currency_code: str
+    time_zone: str
+    sponsor_id: str
+    term_start: contract_pb2.TermStart | TermStartFields | None
+    versions: Iterable[contract_pb2.ContractVersion | ContractVersionFields] | None
+    etag: str
+    recorded_at: timestamp_pb2.Timestamp | datetime | None
+    actor: actor_pb2.Actor | ActorFields | None
+
+class ContractQuoteFields(TypedDict, total=False):
+    """The fields of affilia.pricing.v1.ContractQuote."""
+
+    contract_id: str
+    beneficiaries: Iterable[insurance_cost_pb2.BeneficiarySpec | BeneficiarySpecFields] | None
+
+class ContractVersionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.ContractVersion."""
+
+    days: date_span_pb2.DateSpan | Days | None
+    max_backdating_days: int
+    rules: Iterable[condition_pb2.Rule | RuleFields] | None
+    modules: Iterable[contract_pb2.Module | ModuleFields] | None
+    pricing: pricing_pb2.VersionPricing | VersionPricingFields | None
+    engine_parameters: pricing_pb2.EngineParameters | EngineParametersFields | None
+
+class CostInquiryFields(TypedDict, total=False):
+    """The fields of affilia.pricing.v1.CostInquiry."""
+
+    on: date_pb2.Date | date | None
+    policy: insurance_cost_pb2.Policy | PolicyFields | None
+    policy_quote: insurance_cost_pb2.PolicyQuote | PolicyQuoteFields | None
+    contract_quote: insurance_cost_pb2.ContractQuote | ContractQuoteFields | None
+    rounding: pricing_pb2.RoundingStrategy.ValueType | str
+
+class DiscountFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Discount."""
+
+    discount_id: str
+    percent_bp: int
+    flat_minor: int | Decimal | Money
+    beneficiary_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    days: date_span_pb2.DateSpan | Days | None
+
+class EligibilityCheckFields(TypedDict, total=False):
+    """The fields of affilia.eligibility.v1.EligibilityCheck."""
+
+    member_id: str
+    date: date_pb2.Date | date | None
+    module_id: str
+    capability: str
+
+class EmploymentConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.EmploymentCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    statuses: Iterable[condition_pb2.EmploymentStatus.ValueType | str] | None
+    same_sponsor: bool
+
+class EmploymentFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Employment."""
+
+    days: date_span_pb2.DateSpan | Days | None
+    employer_id: str
+    status: condition_pb2.EmploymentStatus.ValueType | str
+    salary: member_pb2.Salary | SalaryFields | None
+
+class EmploymentsFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Employments."""
+
+    items: Iterable[member_pb2.Employment | EmploymentFields] | None
+
+class EngineParametersFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.EngineParameters."""
+
+    age_strategy: pricing_pb2.AgeStrategy.ValueType | str
+    rounding: pricing_pb2.RoundingStrategy.ValueType | str
+    prorata: pricing_pb2.ProrataStrategy.ValueType | str
+    default_age_child: int
+    default_age_other: int
+    age_normalization: pricing_pb2.AgeNormalization.ValueType | str
+
+class EnrollFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.Enroll."""
+
+    member_id: str
+    membership_type: membership_type_pb2.MembershipType.ValueType | str
+    module_id: str
+    days: date_span_pb2.DateSpan | Days | None
+
+class EnrolledOnConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.EnrolledOnCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    module_ids: Iterable[str] | None
+
+class EnrollmentFilterFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.EnrollmentFilter."""
+
+    contract_ids: Iterable[str] | None
+    primary_ids: Iterable[str] | None
+    member_ids: Iterable[str] | None
+    types: Iterable[enrollment_event_pb2.EnrollmentEventType.ValueType | str] | None
+
+class EnrollmentIdsFields(TypedDict, total=False):
+    """The fields of affilia.premium.v1.EnrollmentIds."""
+
+    enrollment_ids: Iterable[str] | None
+
+class FamilyTierPriceFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.FamilyTierPrice."""
+
+    single_minor: int | Decimal | Money
+    family_minor: int | Decimal | Money
+    couple_minor: int | Decimal | Money
+    single_with_children_minor: int | Decimal | Money
+
+class FamilyTierSchemeFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.FamilyTierScheme."""
+
+    ...
+
+class GroupKeyFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.GroupKey."""
+
+    contract_id: str
+    primary_id: str
+
+class HealthRegimeSpanFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.HealthRegimeSpan."""
+
+    days: date_span_pb2.DateSpan | Days | None
+    regime: member_pb2.HealthRegime.ValueType | str
+
+class HealthRegimesFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.HealthRegimes."""
+
+    items: Iterable[member_pb2.HealthRegimeSpan | HealthRegimeSpanFields] | None
+
+class IdentifierFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Identifier."""
+
+    system: str
+    value: str
+
+class IdentifierFilterFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.IdentifierFilter."""
+
+    system: str
+    value: str
+
+class LeaveFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.Leave."""
+
+    member_id: str
+    module_id: str
+    days: date_span_pb2.DateSpan | Days | None
+
+class LimitFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Limit."""
+
+    kind: contract_pb2.LimitKind.ValueType | str
+    benefit: str
+    unit: contract_pb2.LimitUnit.ValueType | str
+    individual_amount: int
+    family_amount: int
+
+class MemberFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Member."""
+
+    member_id: str
+    kind: member_pb2.MemberKind.ValueType | str
+    display_name: str
+    recorded_at: timestamp_pb2.Timestamp | datetime | None
+    erased_on: date_pb2.Date | date | None
+    identifiers: Iterable[member_pb2.Identifier | IdentifierFields] | None
+    etag: str
+    actor: actor_pb2.Actor | ActorFields | None
+
+class MembershipFeeFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.MembershipFee."""
+
+    beneficiary_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    monthly_minor: int | Decimal | Money
+
+class ModuleFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Module."""
+
+    module_id: str
+    display_name: str
+    slot: str
+    service_type: contract_pb2.ServiceType.ValueType | str
+    membership_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    commitment_months: int
+    rules: Iterable[condition_pb2.Rule | RuleFields] | None
+    capabilities: Iterable[str] | None
+    limits: Iterable[contract_pb2.Limit | LimitFields] | None
+    network_tier: str
+    pricing: pricing_pb2.ModulePricing | ModulePricingFields | None
+
+class ModulePricingFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.ModulePricing."""
+
+    age_grid: pricing_pb2.AgeGridPrice | AgeGridPriceFields | None
+    static_table: pricing_pb2.StaticTablePrice | StaticTablePriceFields | None
+    family_tier: pricing_pb2.FamilyTierPrice | FamilyTierPriceFields | None
+    free_children_from_rank: int
+    membership_fees: Iterable[pricing_pb2.MembershipFee | MembershipFeeFields] | None
+    social_fund_rates: Iterable[pricing_pb2.SocialFundRate | SocialFundRateFields] | None
+    participations: Iterable[pricing_pb2.Participation | ParticipationFields] | None
+    discounts: Iterable[pricing_pb2.Discount | DiscountFields] | None
+    taxes: Iterable[pricing_pb2.Tax | TaxFields] | None
+
+class ParticipationFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Participation."""
+
+    beneficiary_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    company_share_bp: int
+    company_cap_minor: int | Decimal | Money
+    company_flat_minor: int | Decimal | Money
+    remainder_payer: pricing_pb2.RemainderPayer.ValueType | str
+    collection_method: pricing_pb2.CollectionMethod.ValueType | str
+
+class PolicyFields(TypedDict, total=False):
+    """The fields of affilia.pricing.v1.Policy."""
+
+    group_id: str
+    key: enrollment_group_pb2.GroupKey | GroupKeyFields | None
+
+class PolicyQuoteFields(TypedDict, total=False):
+    """The fields of affilia.pricing.v1.PolicyQuote."""
+
+    policy: insurance_cost_pb2.Policy | PolicyFields | None
+    beneficiaries: Iterable[insurance_cost_pb2.BeneficiarySpec | BeneficiarySpecFields] | None
+
+class RequesterFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.Requester."""
+
+    role: change_request_pb2.RequesterRole.ValueType | str
+    requester_id: str
+    reason: str
+
+class ResidenceConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.ResidenceCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    country_codes: Iterable[str] | None
+    postal_prefixes: Iterable[str] | None
+
+class RuleFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Rule."""
+
+    code: str
+    description: str
+    applies_to: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    condition: condition_pb2.Condition | ConditionFields | None
+
+class SalaryConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.SalaryCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    min_minor: int | Decimal | Money
+    max_minor: int | Decimal | Money
+    same_sponsor: bool
+
+class SalaryFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Salary."""
+
+    yearly_minor: int | Decimal | Money
+    currency_code: str
+
+class ScopedChangeFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.ScopedChange."""
+
+    enroll: change_request_pb2.Enroll | EnrollFields | None
+    leave: change_request_pb2.Leave | LeaveFields | None
+    reason_code: str
+    note: str
+
+class SocialFundRateFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.SocialFundRate."""
+
+    beneficiary_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+    rate_bp: int
+
+class StaticTablePriceFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.StaticTablePrice."""
+
+    product_type: str
+
+class StaticTableRowFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.StaticTableRow."""
+
+    product_type: str
+    min_age: int
+    max_age: int
+    monthly_minor: int | Decimal | Money
+
+class StaticTableSchemeFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.StaticTableScheme."""
+
+    rows: Iterable[pricing_pb2.StaticTableRow | StaticTableRowFields] | None
+
+class TaxFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Tax."""
+
+    code: str
+    rate_bp: int
+    base: pricing_pb2.TaxBase.ValueType | str
+    beneficiary_types: Iterable[membership_type_pb2.MembershipType.ValueType | str] | None
+
+class TenureConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.TenureCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+    min_days: int
+    same_sponsor: bool
+
+class TermStartFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.TermStart."""
+
+    month: int
+    day: int
+
+class VersionPricingFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.VersionPricing."""
+
+    age_grid: pricing_pb2.AgeGridScheme | AgeGridSchemeFields | None
+    static_table: pricing_pb2.StaticTableScheme | StaticTableSchemeFields | None
+    family_tier: pricing_pb2.FamilyTierScheme | FamilyTierSchemeFields | None
 
 class EnrollmentQueryService:
-    """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of
-    the past never change. No read takes a lock that writes wait for; a read as of an instant that has only just
-    passed waits for the writes that were under way then.
+    """Reads enrollments as of now, as of a revision, or as of an instant. Responses as of the past never change.
+    No read takes a lock that writes wait for. A read as of an instant in the very recent past waits for the
+    writes that were under way at that instant.
     """
     def __init__(self, caller: Caller) -> None: ...
     def get_enrollment_group(
@@ -39,11 +500,13 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
-        key: enrollment_group_pb2.GroupKey | None = ...,
+        key: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
         revision: int = ...,
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
-        touching: date_span_pb2.DateSpan | None = ...,
+        touching: date_span_pb2.DateSpan | Days | None = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
         """Returns one group. A group exists from its first stored request on.
@@ -55,18 +518,21 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         contract_id: str = ...,
         primary_id: str = ...,
         member_id: str = ...,
         revision: int = ...,
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
-        touching: date_span_pb2.DateSpan | None = ...,
+        touching: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.ListEnrollmentGroupsResponse:
-        """Lists groups of a contract, of a primary, or of a member (as primary, or named in an approved decision), in
-        order of group_id. As of a past revision or instant, groups that did not have it yet are left out.
+        """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved
+        request), in order of group_id. As of a past revision or instant, groups that didn't have it yet are
+        omitted.
         Errors: INVALID_ARGUMENT.
         """
     def all_enrollment_groups(
@@ -75,12 +541,14 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         contract_id: str = ...,
         primary_id: str = ...,
         member_id: str = ...,
         revision: int = ...,
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
-        touching: date_span_pb2.DateSpan | None = ...,
+        touching: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -92,12 +560,14 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.ListRevisionsResponse:
-        """Lists the revisions of a group with their causes, the first one first.
+        """Lists the revisions of a group with their causes, oldest first.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_revisions(
@@ -106,6 +576,8 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
@@ -118,13 +590,15 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         from_revision: int = ...,
         to_revision: int = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.DiffRevisionsResponse:
-        """Tells how two revisions of a group differ, in order of member_id and module_id. Enrollments without a
-        difference are left out.
+        """Returns the differences between two revisions of a group, in order of member_id and module_id. Enrollments
+        without a difference are omitted.
         Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
         """
     def watch_enrollments(
@@ -133,29 +607,33 @@ class EnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
-        from_: enrollment_query_service_pb2.FeedStart.ValueType = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        from_: enrollment_query_service_pb2.FeedStart.ValueType | str = ...,
         resume_token: str = ...,
-        filter: enrollment_event_pb2.EnrollmentFilter | None = ...,
+        filter: enrollment_event_pb2.EnrollmentFilter | EnrollmentFilterFields | None = ...,
     ) -> Generator[enrollment_query_service_pb2.WatchEnrollmentsResponse]:
-        """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each
-        group's in the order of its revisions; nothing is left out, and nothing comes again after the token that was
-        resumed from. The stream has no end of its own. Its first message comes at once, mostly without events: from
-        then on nothing is missed. Where nothing matches, a message without events comes at least every 10 s, with a
-        newer token: a consumer that hears nothing for 20 s should cancel and resume. A consumer that stores the
-        token of a message in one transaction with what it made of the message gets every event exactly once. One
-        that stores it afterwards may get events again, and knows them by their event_id.
-        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
-        FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin
-        anew with a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
-        Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
-        RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may
-        also end a stream that is open.
+        """Streams the change feed: every revision, rejected request and failed recompute. The order is the same for
+        all readers, and events of one group are in the order of its revisions. No event is omitted, and a reader
+        that resumes from a token receives only the events after it. The stream doesn't end on its own. The first
+        message is sent immediately, usually without events; the stream contains everything recorded after it. While
+        nothing matches, the server sends a message without events and with a newer token at least every 10 s. A
+        consumer that receives nothing for 20 s should cancel and resume. A consumer that stores a message's token
+        in the same transaction as the effects of the message processes every event exactly once. A consumer that
+        stores it afterwards can receive events again, and can recognize them by their event_id.
+        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first events ever, are no longer kept;
+        FAILED_PRECONDITION/FEED_DIVERGED: the token belongs to another history, for example because a backup was
+        restored: start with a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or belongs to another
+        filter. Resume if the stream ends with UNAVAILABLE (the server is shutting down or lost its database),
+        UNAUTHENTICATED (resume with a new access token) or RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (no message was
+        read for 18 s; if the reader still doesn't read, the server closes its connection a few seconds later).
+        FEED_TRIMMED and FEED_DIVERGED can also end an open stream.
         """
 
 class AsyncEnrollmentQueryService:
-    """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of
-    the past never change. No read takes a lock that writes wait for; a read as of an instant that has only just
-    passed waits for the writes that were under way then.
+    """Reads enrollments as of now, as of a revision, or as of an instant. Responses as of the past never change.
+    No read takes a lock that writes wait for. A read as of an instant in the very recent past waits for the
+    writes that were under way at that instant.
     """
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def get_enrollment_group(
@@ -164,11 +642,13 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
-        key: enrollment_group_pb2.GroupKey | None = ...,
+        key: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
         revision: int = ...,
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
-        touching: date_span_pb2.DateSpan | None = ...,
+        touching: date_span_pb2.DateSpan | Days | None = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
         """Returns one group. A group exists from its first stored request on.
@@ -180,18 +660,21 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         contract_id: str = ...,
         primary_id: str = ...,
         member_id: str = ...,
         revision: int = ...,
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
-        touching: date_span_pb2.DateSpan | None = ...,
+        touching: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.ListEnrollmentGroupsResponse:
-        """Lists groups of a contract, of a primary, or of a member (as primary, or named in an approved decision), in
-        order of group_id. As of a past revision or instant, groups that did not have it yet are left out.
+        """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved
+        request), in order of group_id. As of a past revision or instant, groups that didn't have it yet are
+        omitted.
         Errors: INVALID_ARGUMENT.
         """
     def all_enrollment_groups(
@@ -200,12 +683,14 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         contract_id: str = ...,
         primary_id: str = ...,
         member_id: str = ...,
         revision: int = ...,
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
-        touching: date_span_pb2.DateSpan | None = ...,
+        touching: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -217,12 +702,14 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.ListRevisionsResponse:
-        """Lists the revisions of a group with their causes, the first one first.
+        """Lists the revisions of a group with their causes, oldest first.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_revisions(
@@ -231,6 +718,8 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
@@ -243,13 +732,15 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         from_revision: int = ...,
         to_revision: int = ...,
         consistency_token: str = ...,
     ) -> enrollment_query_service_pb2.DiffRevisionsResponse:
-        """Tells how two revisions of a group differ, in order of member_id and module_id. Enrollments without a
-        difference are left out.
+        """Returns the differences between two revisions of a group, in order of member_id and module_id. Enrollments
+        without a difference are omitted.
         Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
         """
     def watch_enrollments(
@@ -258,27 +749,31 @@ class AsyncEnrollmentQueryService:
         /,
         *,
         timeout: float | None = None,
-        from_: enrollment_query_service_pb2.FeedStart.ValueType = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        from_: enrollment_query_service_pb2.FeedStart.ValueType | str = ...,
         resume_token: str = ...,
-        filter: enrollment_event_pb2.EnrollmentFilter | None = ...,
+        filter: enrollment_event_pb2.EnrollmentFilter | EnrollmentFilterFields | None = ...,
     ) -> AsyncGenerator[enrollment_query_service_pb2.WatchEnrollmentsResponse]:
-        """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each
-        group's in the order of its revisions; nothing is left out, and nothing comes again after the token that was
-        resumed from. The stream has no end of its own. Its first message comes at once, mostly without events: from
-        then on nothing is missed. Where nothing matches, a message without events comes at least every 10 s, with a
-        newer token: a consumer that hears nothing for 20 s should cancel and resume. A consumer that stores the
-        token of a message in one transaction with what it made of the message gets every event exactly once. One
-        that stores it afterwards may get events again, and knows them by their event_id.
-        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
-        FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin
-        anew with a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
-        Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
-        RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may
-        also end a stream that is open.
+        """Streams the change feed: every revision, rejected request and failed recompute. The order is the same for
+        all readers, and events of one group are in the order of its revisions. No event is omitted, and a reader
+        that resumes from a token receives only the events after it. The stream doesn't end on its own. The first
+        message is sent immediately, usually without events; the stream contains everything recorded after it. While
+        nothing matches, the server sends a message without events and with a newer token at least every 10 s. A
+        consumer that receives nothing for 20 s should cancel and resume. A consumer that stores a message's token
+        in the same transaction as the effects of the message processes every event exactly once. A consumer that
+        stores it afterwards can receive events again, and can recognize them by their event_id.
+        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first events ever, are no longer kept;
+        FAILED_PRECONDITION/FEED_DIVERGED: the token belongs to another history, for example because a backup was
+        restored: start with a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or belongs to another
+        filter. Resume if the stream ends with UNAVAILABLE (the server is shutting down or lost its database),
+        UNAUTHENTICATED (resume with a new access token) or RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (no message was
+        read for 18 s; if the reader still doesn't read, the server closes its connection a few seconds later).
+        FEED_TRIMMED and FEED_DIVERGED can also end an open stream.
         """
 
 class ChangeRequestService:
-    """Takes what members and admins ask for, and keeps it for ever."""
+    """Accepts change requests from members and admins and records them permanently."""
     def __init__(self, caller: Caller) -> None: ...
     def submit_change_request(
         self,
@@ -286,19 +781,21 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
-        requester: change_request_pb2.Requester | None = ...,
-        group: enrollment_group_pb2.GroupKey | None = ...,
-        changes: Iterable[change_request_pb2.ScopedChange] | None = ...,
+        requester: change_request_pb2.Requester | RequesterFields | None = ...,
+        group: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
+        changes: Iterable[change_request_pb2.ScopedChange | ScopedChangeFields] | None = ...,
         expected_revision: int = ...,
         accept_consequences: bool = ...,
         overridden_rules: Iterable[str] | None = ...,
     ) -> change_request_service_pb2.SubmitChangeRequestResponse:
-        """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error:
-        it is stored with every violation.
-        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/REVISION_MISMATCH. Nothing is stored then. Safe to repeat with the same request_id.
+        """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
+        the request is stored with its violations.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an
+        error, nothing is stored. Safe to retry with the same request_id.
         """
     def simulate_change_request(
         self,
@@ -306,17 +803,20 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
-        requester: change_request_pb2.Requester | None = ...,
-        group: enrollment_group_pb2.GroupKey | None = ...,
-        changes: Iterable[change_request_pb2.ScopedChange] | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        requester: change_request_pb2.Requester | RequesterFields | None = ...,
+        group: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
+        changes: Iterable[change_request_pb2.ScopedChange | ScopedChangeFields] | None = ...,
         accept_consequences: bool = ...,
         overridden_rules: Iterable[str] | None = ...,
         consistency_token: str = ...,
         cost_on: date_pb2.Date | date | None = ...,
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
-        """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
-        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
+        """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
+        nothing.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
     def list_available_choices(
         self,
@@ -324,16 +824,19 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
-        key: enrollment_group_pb2.GroupKey | None = ...,
+        key: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
         member_id: str = ...,
-        membership_type: membership_type_pb2.MembershipType.ValueType = ...,
+        membership_type: membership_type_pb2.MembershipType.ValueType | str = ...,
         on: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> change_request_service_pb2.ListAvailableChoicesResponse:
-        """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one
-        page): whether the member is on it, could be, and if not why not. Empty outside the contract's life.
-        Backdating, commitment and consequences play no part. The group need not exist yet.
+        """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
+        enrolled in it, whether they could be, and if not, why. Returns all modules (at most 200) in one page. Empty
+        outside the contract's days. Backdating limits, commitments and consequences are not considered. The group
+        need not exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
         FAILED_PRECONDITION/MEMBER_ERASED.
         """
@@ -343,11 +846,13 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         change_request_id: str = ...,
         consistency_token: str = ...,
     ) -> change_request_service_pb2.GetChangeRequestResponse:
-        """Returns a stored request.
-        Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN.
+        """Returns a stored change request with its verdict.
+        Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN; INVALID_ARGUMENT.
         """
     def list_change_requests(
         self,
@@ -355,13 +860,20 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        verdict: change_request_pb2.Verdict.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        contract_id: str = ...,
     ) -> change_request_service_pb2.ListChangeRequestsResponse:
-        """Lists the requests of a group, approved and rejected ones, in the order in which they were judged.
-        Errors: NOT_FOUND/GROUP_UNKNOWN.
+        """Lists approved and rejected change requests: those of one group in the order in which they were judged, or
+        those of all groups, newest first.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_change_requests(
         self,
@@ -369,10 +881,16 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        verdict: change_request_pb2.Verdict.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        contract_id: str = ...,
     ) -> Generator[change_request_pb2.ChangeRequest]:
         """The change_requests of all pages of `list_change_requests`, one after the other."""
     def request_recompute(
@@ -381,16 +899,31 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         group_id: str = ...,
         contract_id: str = ...,
         dry_run: bool = ...,
     ) -> change_request_service_pb2.RequestRecomputeResponse:
-        """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
-        ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores
-        nothing.
-        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
-        repeat with the same request_id.
+        """Enqueues a recompute of a group, or of every group of a contract. Returns immediately; ListRecomputes
+        reports the outcome. A dry run (of one group) reports what would change and stores nothing.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry with the same request_id.
+        """
+    def get_recompute(
+        self,
+        request: change_request_service_pb2.GetRecomputeRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        recompute_id: str = ...,
+        consistency_token: str = ...,
+    ) -> change_request_service_pb2.GetRecomputeResponse:
+        """Returns a recompute.
+        Errors: NOT_FOUND/RECOMPUTE_UNKNOWN; INVALID_ARGUMENT.
         """
     def list_recomputes(
         self,
@@ -398,16 +931,20 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         contract_id: str = ...,
-        state: change_request_pb2.RecomputeState.ValueType = ...,
+        state: change_request_pb2.RecomputeState.ValueType | str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        requested_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        requested_before: timestamp_pb2.Timestamp | datetime | None = ...,
     ) -> change_request_service_pb2.ListRecomputesResponse:
-        """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and
-        counts those that wait or failed.
-        Errors: NOT_FOUND/GROUP_UNKNOWN.
+        """Lists the recomputes of a group, of a contract's groups, or of all groups, in the order in which they were
+        requested, and counts the waiting and the failed ones.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_recomputes(
         self,
@@ -415,17 +952,21 @@ class ChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         contract_id: str = ...,
-        state: change_request_pb2.RecomputeState.ValueType = ...,
+        state: change_request_pb2.RecomputeState.ValueType | str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        requested_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        requested_before: timestamp_pb2.Timestamp | datetime | None = ...,
     ) -> Generator[change_request_pb2.Recompute]:
         """The recomputes of all pages of `list_recomputes`, one after the other."""
 
 class AsyncChangeRequestService:
-    """Takes what members and admins ask for, and keeps it for ever."""
+    """Accepts change requests from members and admins and records them permanently."""
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def submit_change_request(
         self,
@@ -433,19 +974,21 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
-        requester: change_request_pb2.Requester | None = ...,
-        group: enrollment_group_pb2.GroupKey | None = ...,
-        changes: Iterable[change_request_pb2.ScopedChange] | None = ...,
+        requester: change_request_pb2.Requester | RequesterFields | None = ...,
+        group: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
+        changes: Iterable[change_request_pb2.ScopedChange | ScopedChangeFields] | None = ...,
         expected_revision: int = ...,
         accept_consequences: bool = ...,
         overridden_rules: Iterable[str] | None = ...,
     ) -> change_request_service_pb2.SubmitChangeRequestResponse:
-        """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error:
-        it is stored with every violation.
-        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/REVISION_MISMATCH. Nothing is stored then. Safe to repeat with the same request_id.
+        """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
+        the request is stored with its violations.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an
+        error, nothing is stored. Safe to retry with the same request_id.
         """
     async def simulate_change_request(
         self,
@@ -453,17 +996,20 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
-        requester: change_request_pb2.Requester | None = ...,
-        group: enrollment_group_pb2.GroupKey | None = ...,
-        changes: Iterable[change_request_pb2.ScopedChange] | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        requester: change_request_pb2.Requester | RequesterFields | None = ...,
+        group: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
+        changes: Iterable[change_request_pb2.ScopedChange | ScopedChangeFields] | None = ...,
         accept_consequences: bool = ...,
         overridden_rules: Iterable[str] | None = ...,
         consistency_token: str = ...,
         cost_on: date_pb2.Date | date | None = ...,
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
-        """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
-        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
+        """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
+        nothing.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
     async def list_available_choices(
         self,
@@ -471,16 +1017,19 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
-        key: enrollment_group_pb2.GroupKey | None = ...,
+        key: enrollment_group_pb2.GroupKey | GroupKeyFields | None = ...,
         member_id: str = ...,
-        membership_type: membership_type_pb2.MembershipType.ValueType = ...,
+        membership_type: membership_type_pb2.MembershipType.ValueType | str = ...,
         on: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> change_request_service_pb2.ListAvailableChoicesResponse:
-        """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one
-        page): whether the member is on it, could be, and if not why not. Empty outside the contract's life.
-        Backdating, commitment and consequences play no part. The group need not exist yet.
+        """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
+        enrolled in it, whether they could be, and if not, why. Returns all modules (at most 200) in one page. Empty
+        outside the contract's days. Backdating limits, commitments and consequences are not considered. The group
+        need not exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
         FAILED_PRECONDITION/MEMBER_ERASED.
         """
@@ -490,11 +1039,13 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         change_request_id: str = ...,
         consistency_token: str = ...,
     ) -> change_request_service_pb2.GetChangeRequestResponse:
-        """Returns a stored request.
-        Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN.
+        """Returns a stored change request with its verdict.
+        Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN; INVALID_ARGUMENT.
         """
     async def list_change_requests(
         self,
@@ -502,13 +1053,20 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        verdict: change_request_pb2.Verdict.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        contract_id: str = ...,
     ) -> change_request_service_pb2.ListChangeRequestsResponse:
-        """Lists the requests of a group, approved and rejected ones, in the order in which they were judged.
-        Errors: NOT_FOUND/GROUP_UNKNOWN.
+        """Lists approved and rejected change requests: those of one group in the order in which they were judged, or
+        those of all groups, newest first.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_change_requests(
         self,
@@ -516,10 +1074,16 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        verdict: change_request_pb2.Verdict.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        contract_id: str = ...,
     ) -> AsyncGenerator[change_request_pb2.ChangeRequest]:
         """The change_requests of all pages of `list_change_requests`, one after the other."""
     async def request_recompute(
@@ -528,16 +1092,31 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         group_id: str = ...,
         contract_id: str = ...,
         dry_run: bool = ...,
     ) -> change_request_service_pb2.RequestRecomputeResponse:
-        """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
-        ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores
-        nothing.
-        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
-        repeat with the same request_id.
+        """Enqueues a recompute of a group, or of every group of a contract. Returns immediately; ListRecomputes
+        reports the outcome. A dry run (of one group) reports what would change and stores nothing.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry with the same request_id.
+        """
+    async def get_recompute(
+        self,
+        request: change_request_service_pb2.GetRecomputeRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        recompute_id: str = ...,
+        consistency_token: str = ...,
+    ) -> change_request_service_pb2.GetRecomputeResponse:
+        """Returns a recompute.
+        Errors: NOT_FOUND/RECOMPUTE_UNKNOWN; INVALID_ARGUMENT.
         """
     async def list_recomputes(
         self,
@@ -545,16 +1124,20 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         contract_id: str = ...,
-        state: change_request_pb2.RecomputeState.ValueType = ...,
+        state: change_request_pb2.RecomputeState.ValueType | str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        requested_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        requested_before: timestamp_pb2.Timestamp | datetime | None = ...,
     ) -> change_request_service_pb2.ListRecomputesResponse:
-        """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and
-        counts those that wait or failed.
-        Errors: NOT_FOUND/GROUP_UNKNOWN.
+        """Lists the recomputes of a group, of a contract's groups, or of all groups, in the order in which they were
+        requested, and counts the waiting and the failed ones.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_recomputes(
         self,
@@ -562,19 +1145,169 @@ class AsyncChangeRequestService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         contract_id: str = ...,
-        state: change_request_pb2.RecomputeState.ValueType = ...,
+        state: change_request_pb2.RecomputeState.ValueType | str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        requested_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        requested_before: timestamp_pb2.Timestamp | datetime | None = ...,
     ) -> AsyncGenerator[change_request_pb2.Recompute]:
         """The recomputes of all pages of `list_recomputes`, one after the other."""
 
+class HistoryService:
+    """Reports who changed what, when and why. It reads the recorded states themselves, not a separate log that
+    could differ from them.
+    """
+    def __init__(self, caller: Caller) -> None: ...
+    def list_history(
+        self,
+        request: history_service_pb2.ListHistoryRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        group_id: str = ...,
+        member_id: str = ...,
+        contract_id: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        kinds: Iterable[history_entry_pb2.HistoryKind.ValueType | str] | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> history_service_pb2.ListHistoryResponse:
+        """Lists everything recorded about a group, a member or a contract, newest first. A member's history covers
+        their facts and every group to which they belong or belonged. A group's history includes the facts of its
+        members since they joined it, and the changes of its contract. A contract's history covers only the contract
+        itself. Entries that the caller may not read are omitted: services need the scope `premiums.read` for
+        PREMIUM and `eligibility.read` for ACCUMULATOR. Without `members.read`, they see the kinds of recorded
+        facts, but no days, values or names. Members can list their own history and that of their own group. They
+        don't see facts of other members, notes and reasons of admins, or subjects of actors.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        """
+    def all_history(
+        self,
+        request: history_service_pb2.ListHistoryRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        group_id: str = ...,
+        member_id: str = ...,
+        contract_id: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        kinds: Iterable[history_entry_pb2.HistoryKind.ValueType | str] | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> Generator[history_entry_pb2.HistoryEntry]:
+        """The entries of all pages of `list_history`, one after the other."""
+    def explain_difference(
+        self,
+        request: history_service_pb2.ExplainDifferenceRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        group_id: str = ...,
+        revision: int = ...,
+        member_id: str = ...,
+        module_id: str = ...,
+        consistency_token: str = ...,
+    ) -> history_service_pb2.ExplainDifferenceResponse:
+        """Explains how a revision of a group differs from the previous one: for each run of days that an enrollment
+        gained or lost, the inputs that made the difference, and for lost days also the rules that exclude them.
+        Admins and services with the scope `members.read` see all facts; members see only their own. Other callers,
+        and members for facts of others, see only the kinds of facts and the codes of rules. Members can explain
+        revisions of their own group. They don't see subjects of actors.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """
+
+class AsyncHistoryService:
+    """Reports who changed what, when and why. It reads the recorded states themselves, not a separate log that
+    could differ from them.
+    """
+    def __init__(self, caller: AsyncCaller) -> None: ...
+    async def list_history(
+        self,
+        request: history_service_pb2.ListHistoryRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        group_id: str = ...,
+        member_id: str = ...,
+        contract_id: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        kinds: Iterable[history_entry_pb2.HistoryKind.ValueType | str] | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> history_service_pb2.ListHistoryResponse:
+        """Lists everything recorded about a group, a member or a contract, newest first. A member's history covers
+        their facts and every group to which they belong or belonged. A group's history includes the facts of its
+        members since they joined it, and the changes of its contract. A contract's history covers only the contract
+        itself. Entries that the caller may not read are omitted: services need the scope `premiums.read` for
+        PREMIUM and `eligibility.read` for ACCUMULATOR. Without `members.read`, they see the kinds of recorded
+        facts, but no days, values or names. Members can list their own history and that of their own group. They
+        don't see facts of other members, notes and reasons of admins, or subjects of actors.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        """
+    def all_history(
+        self,
+        request: history_service_pb2.ListHistoryRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        group_id: str = ...,
+        member_id: str = ...,
+        contract_id: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        kinds: Iterable[history_entry_pb2.HistoryKind.ValueType | str] | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> AsyncGenerator[history_entry_pb2.HistoryEntry]:
+        """The entries of all pages of `list_history`, one after the other."""
+    async def explain_difference(
+        self,
+        request: history_service_pb2.ExplainDifferenceRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        group_id: str = ...,
+        revision: int = ...,
+        member_id: str = ...,
+        module_id: str = ...,
+        consistency_token: str = ...,
+    ) -> history_service_pb2.ExplainDifferenceResponse:
+        """Explains how a revision of a group differs from the previous one: for each run of days that an enrollment
+        gained or lost, the inputs that made the difference, and for lost days also the rules that exclude them.
+        Admins and services with the scope `members.read` see all facts; members see only their own. Other callers,
+        and members for facts of others, see only the kinds of facts and the codes of rules. Members can explain
+        revisions of their own group. They don't see subjects of actors.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """
+
 class EligibilityCheckService:
-    """Answers whether members are covered, and how much of their limits is used. It knows enrollment by the change
-    feed: an answer reflects what the feed has told it, within milliseconds of the change; whoever gives the
-    consistency_token of a write gets an answer that reflects that write.
+    """Reports whether members are covered, and how much of their limits is used. The service follows enrollment
+    through the change feed, usually within milliseconds of a change. Pass the consistency_token of a write to
+    make sure that a response reflects it.
     """
     def __init__(self, caller: Caller) -> None: ...
     def check_eligibility(
@@ -583,11 +1316,15 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
-        check: eligibility_check_service_pb2.EligibilityCheck | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        check: eligibility_check_service_pb2.EligibilityCheck | EligibilityCheckFields | None = ...,
         consistency_token: str = ...,
+        explain: bool = ...,
     ) -> eligibility_check_service_pb2.CheckEligibilityResponse:
-        """Judges whether a member is covered on a day. Somebody whom nobody knows is not covered.
-        Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED where the token's write is not reflected in time;
+        """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+        Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in
+        time; INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability;
         INVALID_ARGUMENT.
         """
     def batch_check_eligibility(
@@ -596,10 +1333,13 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
-        checks: Iterable[eligibility_check_service_pb2.EligibilityCheck] | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        checks: Iterable[eligibility_check_service_pb2.EligibilityCheck | EligibilityCheckFields] | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.BatchCheckEligibilityResponse:
-        """Judges up to 1000 checks; the answers are in their order, and one that is malformed fails alone.
+        """Performs up to 1000 checks and returns their results in the same order. A check that is malformed or has an
+        unknown capability fails on its own.
         Errors: as CheckEligibility.
         """
     def check_capability(
@@ -608,13 +1348,15 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
         capability: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.CheckCapabilityResponse:
-        """Says yes or no: whether any coverage of a member has a capability on a day, and for which days around it the
-        answer stays yes.
+        """Reports whether any coverage of a member includes a capability on a day, and on which days around it that
+        stays so.
         Errors: as CheckEligibility.
         """
     def list_capabilities(
@@ -623,11 +1365,13 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListCapabilitiesResponse:
-        """Lists the capabilities that a member has on a day, by any coverage.
+        """Lists the capabilities of all coverage of a member on a day, in alphabetical order.
         Errors: as CheckEligibility.
         """
     def get_coverage(
@@ -636,11 +1380,14 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         locator: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetCoverageResponse:
-        """Reads a record by its locator. Records of terms that begin more than a year from now are found from then on.
-        Errors: NOT_FOUND/COVERAGE_UNKNOWN; as CheckEligibility.
+        """Returns a coverage record by its locator. Records of terms that start more than a year from now are not
+        found yet.
+        Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
     def get_active_coverage(
         self,
@@ -648,11 +1395,13 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetActiveCoverageResponse:
-        """Lists a member's records of a day, in order of payment.
+        """Lists a member's coverage records on a day, in order of payment.
         Errors: as CheckEligibility.
         """
     def list_member_coverage(
@@ -661,13 +1410,15 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListMemberCoverageResponse:
-        """Lists a member's records with a day within a span, in order of first day.
+        """Lists a member's coverage records that have a day within a span, in order of first day.
         Errors: as CheckEligibility.
         """
     def all_member_coverage(
@@ -676,8 +1427,10 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -689,15 +1442,18 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         contract_id: str = ...,
         group_id: str = ...,
         module_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListCoverageResponse:
-        """Lists the records of many members with a day within a span, in order of policy and member. For admins.
+        """Lists the coverage records of many members that have a day within a span, in order of policy, member and
+        first day. For admins.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
         """
     def all_coverage(
@@ -706,10 +1462,12 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         contract_id: str = ...,
         group_id: str = ...,
         module_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -721,12 +1479,14 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetAccumulatorsResponse:
-        """Tells a member's accumulators of the terms that a day lies in: the limits in force on that day, under every
-        policy that covers the member then.
+        """Returns a member's accumulators for the limits in force on a day, under every policy that covers the member
+        on that day. In order of policy and code.
         Errors: as CheckEligibility.
         """
     def list_accumulators(
@@ -735,12 +1495,15 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListAccumulatorsResponse:
-        """Lists what was ever used under a policy: by term, code and member, the family among them.
+        """Lists everything ever used under a policy, in order of term, code and member, with the family's total before
+        its members'.
         Errors: INVALID_ARGUMENT.
         """
     def all_accumulators(
@@ -749,6 +1512,8 @@ class EligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
@@ -757,9 +1522,9 @@ class EligibilityCheckService:
         """The balances of all pages of `list_accumulators`, one after the other."""
 
 class AsyncEligibilityCheckService:
-    """Answers whether members are covered, and how much of their limits is used. It knows enrollment by the change
-    feed: an answer reflects what the feed has told it, within milliseconds of the change; whoever gives the
-    consistency_token of a write gets an answer that reflects that write.
+    """Reports whether members are covered, and how much of their limits is used. The service follows enrollment
+    through the change feed, usually within milliseconds of a change. Pass the consistency_token of a write to
+    make sure that a response reflects it.
     """
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def check_eligibility(
@@ -768,11 +1533,15 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
-        check: eligibility_check_service_pb2.EligibilityCheck | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        check: eligibility_check_service_pb2.EligibilityCheck | EligibilityCheckFields | None = ...,
         consistency_token: str = ...,
+        explain: bool = ...,
     ) -> eligibility_check_service_pb2.CheckEligibilityResponse:
-        """Judges whether a member is covered on a day. Somebody whom nobody knows is not covered.
-        Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED where the token's write is not reflected in time;
+        """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+        Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in
+        time; INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability;
         INVALID_ARGUMENT.
         """
     async def batch_check_eligibility(
@@ -781,10 +1550,13 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
-        checks: Iterable[eligibility_check_service_pb2.EligibilityCheck] | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        checks: Iterable[eligibility_check_service_pb2.EligibilityCheck | EligibilityCheckFields] | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.BatchCheckEligibilityResponse:
-        """Judges up to 1000 checks; the answers are in their order, and one that is malformed fails alone.
+        """Performs up to 1000 checks and returns their results in the same order. A check that is malformed or has an
+        unknown capability fails on its own.
         Errors: as CheckEligibility.
         """
     async def check_capability(
@@ -793,13 +1565,15 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
         capability: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.CheckCapabilityResponse:
-        """Says yes or no: whether any coverage of a member has a capability on a day, and for which days around it the
-        answer stays yes.
+        """Reports whether any coverage of a member includes a capability on a day, and on which days around it that
+        stays so.
         Errors: as CheckEligibility.
         """
     async def list_capabilities(
@@ -808,11 +1582,13 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListCapabilitiesResponse:
-        """Lists the capabilities that a member has on a day, by any coverage.
+        """Lists the capabilities of all coverage of a member on a day, in alphabetical order.
         Errors: as CheckEligibility.
         """
     async def get_coverage(
@@ -821,11 +1597,14 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         locator: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetCoverageResponse:
-        """Reads a record by its locator. Records of terms that begin more than a year from now are found from then on.
-        Errors: NOT_FOUND/COVERAGE_UNKNOWN; as CheckEligibility.
+        """Returns a coverage record by its locator. Records of terms that start more than a year from now are not
+        found yet.
+        Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
     async def get_active_coverage(
         self,
@@ -833,11 +1612,13 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetActiveCoverageResponse:
-        """Lists a member's records of a day, in order of payment.
+        """Lists a member's coverage records on a day, in order of payment.
         Errors: as CheckEligibility.
         """
     async def list_member_coverage(
@@ -846,13 +1627,15 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListMemberCoverageResponse:
-        """Lists a member's records with a day within a span, in order of first day.
+        """Lists a member's coverage records that have a day within a span, in order of first day.
         Errors: as CheckEligibility.
         """
     def all_member_coverage(
@@ -861,8 +1644,10 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -874,15 +1659,18 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         contract_id: str = ...,
         group_id: str = ...,
         module_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListCoverageResponse:
-        """Lists the records of many members with a day within a span, in order of policy and member. For admins.
+        """Lists the coverage records of many members that have a day within a span, in order of policy, member and
+        first day. For admins.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
         """
     def all_coverage(
@@ -891,10 +1679,12 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         contract_id: str = ...,
         group_id: str = ...,
         module_id: str = ...,
-        days: date_span_pb2.DateSpan | None = ...,
+        days: date_span_pb2.DateSpan | Days | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -906,12 +1696,14 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetAccumulatorsResponse:
-        """Tells a member's accumulators of the terms that a day lies in: the limits in force on that day, under every
-        policy that covers the member then.
+        """Returns a member's accumulators for the limits in force on a day, under every policy that covers the member
+        on that day. In order of policy and code.
         Errors: as CheckEligibility.
         """
     async def list_accumulators(
@@ -920,12 +1712,15 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.ListAccumulatorsResponse:
-        """Lists what was ever used under a policy: by term, code and member, the family among them.
+        """Lists everything ever used under a policy, in order of term, code and member, with the family's total before
+        its members'.
         Errors: INVALID_ARGUMENT.
         """
     def all_accumulators(
@@ -934,6 +1729,8 @@ class AsyncEligibilityCheckService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
@@ -942,9 +1739,7 @@ class AsyncEligibilityCheckService:
         """The balances of all pages of `list_accumulators`, one after the other."""
 
 class EligibilityInternalService:
-    """For claims and care, on the internal listener: coverage with what it needs to adjudicate, and usage of
-    limits.
-    """
+    """Coverage and limits for claims and care systems, on the internal listener only."""
     def __init__(self, caller: Caller) -> None: ...
     def get_member_coverage(
         self,
@@ -952,11 +1747,13 @@ class EligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_internal_service_pb2.GetMemberCoverageResponse:
-        """Tells a member's records of a day, in order of payment, and the accumulators that go with them.
+        """Returns a member's coverage records on a day, in order of payment, with their accumulators.
         Errors: as EligibilityCheckService.CheckEligibility.
         """
     def apply_accumulators(
@@ -965,18 +1762,22 @@ class EligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         application_id: str = ...,
         member_id: str = ...,
         group_id: str = ...,
         service_date: date_pb2.Date | date | None = ...,
-        amounts: Iterable[accumulator_pb2.AccumulatorAmount] | None = ...,
-        excess: eligibility_internal_service_pb2.ExcessHandling.ValueType = ...,
+        amounts: Iterable[accumulator_pb2.AccumulatorAmount | AccumulatorAmountFields] | None = ...,
+        excess: eligibility_internal_service_pb2.ExcessHandling.ValueType | str = ...,
         consistency_token: str = ...,
     ) -> eligibility_internal_service_pb2.ApplyAccumulatorsResponse:
-        """Applies amounts to a member's accumulators, as much of each as is left, all or nothing; what is not applied
-        is the excess. The same application again answers the same and is applied once.
+        """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess.
+        After an error, nothing is applied. Repeating an application returns the same response and applies nothing
+        more.
         Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat.
+        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat with
+        the same application_id.
         """
     def reverse_accumulators(
         self,
@@ -984,10 +1785,12 @@ class EligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         application_id: str = ...,
     ) -> eligibility_internal_service_pb2.ReverseAccumulatorsResponse:
-        """Undoes exactly what an application has applied, once however often it is called; and tells of which later
-        applications more could be applied now.
+        """Reverses exactly what an application applied, and returns the later applications with an excess that could
+        be applied now. Repeating a reversal returns the same response and reverses nothing more.
         Errors: NOT_FOUND/APPLICATION_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
     def list_accumulator_applications(
@@ -996,6 +1799,8 @@ class EligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         member_id: str = ...,
         orphaned_only: bool = ...,
@@ -1003,7 +1808,7 @@ class EligibilityInternalService:
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_internal_service_pb2.ListAccumulatorApplicationsResponse:
-        """Lists the ledger of applications, of a policy or a member, in the order in which they were made.
+        """Lists the ledger of applications of a policy or a member, in the order in which they were recorded.
         Errors: INVALID_ARGUMENT.
         """
     def all_accumulator_applications(
@@ -1012,6 +1817,8 @@ class EligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         group_id: str = ...,
         member_id: str = ...,
         orphaned_only: bool = ...,
@@ -1026,16 +1833,16 @@ class EligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
     ) -> eligibility_internal_service_pb2.RebuildProjectionResponse:
-        """Builds the projection of coverage anew beside the one that is served, then puts it in its place. Checks go
-        on. What is used of limits is not touched. For admins.
+        """Rebuilds the coverage projection beside the current one, then switches to it. Checks are answered
+        throughout. The usage of limits doesn't change. Admins only.
         Errors: UNAVAILABLE.
         """
 
 class AsyncEligibilityInternalService:
-    """For claims and care, on the internal listener: coverage with what it needs to adjudicate, and usage of
-    limits.
-    """
+    """Coverage and limits for claims and care systems, on the internal listener only."""
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def get_member_coverage(
         self,
@@ -1043,11 +1850,13 @@ class AsyncEligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
         date: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> eligibility_internal_service_pb2.GetMemberCoverageResponse:
-        """Tells a member's records of a day, in order of payment, and the accumulators that go with them.
+        """Returns a member's coverage records on a day, in order of payment, with their accumulators.
         Errors: as EligibilityCheckService.CheckEligibility.
         """
     async def apply_accumulators(
@@ -1056,18 +1865,22 @@ class AsyncEligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         application_id: str = ...,
         member_id: str = ...,
         group_id: str = ...,
         service_date: date_pb2.Date | date | None = ...,
-        amounts: Iterable[accumulator_pb2.AccumulatorAmount] | None = ...,
-        excess: eligibility_internal_service_pb2.ExcessHandling.ValueType = ...,
+        amounts: Iterable[accumulator_pb2.AccumulatorAmount | AccumulatorAmountFields] | None = ...,
+        excess: eligibility_internal_service_pb2.ExcessHandling.ValueType | str = ...,
         consistency_token: str = ...,
     ) -> eligibility_internal_service_pb2.ApplyAccumulatorsResponse:
-        """Applies amounts to a member's accumulators, as much of each as is left, all or nothing; what is not applied
-        is the excess. The same application again answers the same and is applied once.
+        """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess.
+        After an error, nothing is applied. Repeating an application returns the same response and applies nothing
+        more.
         Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat.
+        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat with
+        the same application_id.
         """
     async def reverse_accumulators(
         self,
@@ -1075,10 +1888,12 @@ class AsyncEligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         application_id: str = ...,
     ) -> eligibility_internal_service_pb2.ReverseAccumulatorsResponse:
-        """Undoes exactly what an application has applied, once however often it is called; and tells of which later
-        applications more could be applied now.
+        """Reverses exactly what an application applied, and returns the later applications with an excess that could
+        be applied now. Repeating a reversal returns the same response and reverses nothing more.
         Errors: NOT_FOUND/APPLICATION_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
     async def list_accumulator_applications(
@@ -1087,6 +1902,8 @@ class AsyncEligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         member_id: str = ...,
         orphaned_only: bool = ...,
@@ -1094,7 +1911,7 @@ class AsyncEligibilityInternalService:
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> eligibility_internal_service_pb2.ListAccumulatorApplicationsResponse:
-        """Lists the ledger of applications, of a policy or a member, in the order in which they were made.
+        """Lists the ledger of applications of a policy or a member, in the order in which they were recorded.
         Errors: INVALID_ARGUMENT.
         """
     def all_accumulator_applications(
@@ -1103,6 +1920,8 @@ class AsyncEligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         group_id: str = ...,
         member_id: str = ...,
         orphaned_only: bool = ...,
@@ -1117,15 +1936,17 @@ class AsyncEligibilityInternalService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
     ) -> eligibility_internal_service_pb2.RebuildProjectionResponse:
-        """Builds the projection of coverage anew beside the one that is served, then puts it in its place. Checks go
-        on. What is used of limits is not touched. For admins.
+        """Rebuilds the coverage projection beside the current one, then switches to it. Checks are answered
+        throughout. The usage of limits doesn't change. Admins only.
         Errors: UNAVAILABLE.
         """
 
 class CostProviderService:
-    """Says what a month costs, to the minor unit, and who pays which part of it. Where a price cannot be found,
-    that is an error, never a guess.
+    """Computes the monthly cost of coverage to the minor unit, and how it is split between payers. If a price is
+    missing, the call fails; the service never estimates.
     """
     def __init__(self, caller: Caller) -> None: ...
     def get_insurance_cost(
@@ -1134,13 +1955,15 @@ class CostProviderService:
         /,
         *,
         timeout: float | None = None,
-        inquiry: insurance_cost_pb2.CostInquiry | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        inquiry: insurance_cost_pb2.CostInquiry | CostInquiryFields | None = ...,
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
-        """Prices one inquiry.
+        """Returns the monthly cost for one inquiry.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
         NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING,
-        ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
+        ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
         """
     def batch_get_insurance_cost(
         self,
@@ -1148,17 +1971,19 @@ class CostProviderService:
         /,
         *,
         timeout: float | None = None,
-        inquiries: Iterable[insurance_cost_pb2.CostInquiry] | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        inquiries: Iterable[insurance_cost_pb2.CostInquiry | CostInquiryFields] | None = ...,
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.BatchGetInsuranceCostResponse:
-        """Prices up to 1 000 inquiries, each for itself: one that cannot be priced, or is malformed, does not hinder
-        the others. All see the same state of contracts, members and groups.
-        Errors: INVALID_ARGUMENT for the list itself; those of an inquiry stand in its result.
+        """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't
+        be priced fails on its own. All inquiries see the same state of contracts, members and groups.
+        Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 
 class AsyncCostProviderService:
-    """Says what a month costs, to the minor unit, and who pays which part of it. Where a price cannot be found,
-    that is an error, never a guess.
+    """Computes the monthly cost of coverage to the minor unit, and how it is split between payers. If a price is
+    missing, the call fails; the service never estimates.
     """
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def get_insurance_cost(
@@ -1167,13 +1992,15 @@ class AsyncCostProviderService:
         /,
         *,
         timeout: float | None = None,
-        inquiry: insurance_cost_pb2.CostInquiry | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        inquiry: insurance_cost_pb2.CostInquiry | CostInquiryFields | None = ...,
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
-        """Prices one inquiry.
+        """Returns the monthly cost for one inquiry.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
         NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING,
-        ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
+        ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
         """
     async def batch_get_insurance_cost(
         self,
@@ -1181,18 +2008,20 @@ class AsyncCostProviderService:
         /,
         *,
         timeout: float | None = None,
-        inquiries: Iterable[insurance_cost_pb2.CostInquiry] | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        inquiries: Iterable[insurance_cost_pb2.CostInquiry | CostInquiryFields] | None = ...,
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.BatchGetInsuranceCostResponse:
-        """Prices up to 1 000 inquiries, each for itself: one that cannot be priced, or is malformed, does not hinder
-        the others. All see the same state of contracts, members and groups.
-        Errors: INVALID_ARGUMENT for the list itself; those of an inquiry stand in its result.
+        """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't
+        be priced fails on its own. All inquiries see the same state of contracts, members and groups.
+        Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 
 class PremiumComputationService:
-    """Computes what policies owe, keeps it in a ledger that is only ever added to, and hands it to invoicing.
-    Computing again after the past has changed cancels what is no longer right and adds what is; what was
-    invoiced stays invoiced, and the difference reaches the next invoice.
+    """Computes what policies owe, records it in an append-only ledger, and provides it for invoicing. If the past
+    changes, computing the months again cancels entries that are no longer correct and adds new ones. Invoiced
+    entries stay invoiced, and the difference is part of the next invoice.
     """
     def __init__(self, caller: Caller) -> None: ...
     def preview_premiums(
@@ -1201,14 +2030,16 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
-        parameters: pricing_pb2.EngineParameters | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
-        """Computes a policy's months and compares them with the ledger; nothing is stored.
+        """Computes months of a policy and compares them with the ledger. Stores nothing.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
         """
     def compute_premiums(
         self,
@@ -1216,14 +2047,16 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
-        parameters: pricing_pb2.EngineParameters | None = ...,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
-        """Computes a policy's months and makes the ledger say so, all or nothing. A recompute that waits for the
-        policy is done first. Computing again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
+        policy is waiting, it runs first. Computing the same months again without a change adds nothing.
+        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -1231,16 +2064,20 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         contract_id: str = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
-        parameters: pricing_pb2.EngineParameters | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
     ) -> Generator[premium_computation_service_pb2.RunPremiumsResponse]:
-        """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is
-        until it is done or stopped. The run goes on by itself, on all servers of the database, also when the caller
-        is gone or a server dies. The same request again (same request_id) follows the run, and resumes one that was
-        stopped; what is done is not done again. A policy that cannot be computed is reported and passed over.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        """Computes all policies of one contract or of all contracts, each like ComputePremiums, and streams progress
+        until the run is done or stopped. The run uses all servers of the database, and continues if the caller
+        disconnects or a server fails. Sending the same request again (same request_id) follows the run, or resumes
+        it if it was stopped; finished work is not repeated. A policy that can't be computed is reported and
+        skipped.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with
+        the same request_id.
         """
     def get_premium_run(
         self,
@@ -1248,22 +2085,62 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         run_id: str = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.GetPremiumRunResponse:
-        """Says how far a run is.
+        """Returns a premium run with its progress.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
         """
+    def list_premium_runs(
+        self,
+        request: premium_computation_service_pb2.ListPremiumRunsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        contract_id: str = ...,
+        state: premium_computation_service_pb2.PremiumRunState.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> premium_computation_service_pb2.ListPremiumRunsResponse:
+        """Lists premium runs, newest first.
+        Errors: INVALID_ARGUMENT.
+        """
+    def all_premium_runs(
+        self,
+        request: premium_computation_service_pb2.ListPremiumRunsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        contract_id: str = ...,
+        state: premium_computation_service_pb2.PremiumRunState.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> Generator[premium_computation_service_pb2.PremiumRun]:
+        """The runs of all pages of `list_premium_runs`, one after the other."""
     def stop_premium_run(
         self,
         request: premium_computation_service_pb2.StopPremiumRunRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         run_id: str = ...,
     ) -> premium_computation_service_pb2.StopPremiumRunResponse:
-        """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays
-        so.
+        """Stops a run: policies that are being computed are finished, and no others are started. A run that has
+        already ended doesn't change.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
     def list_premium_failures(
@@ -1272,13 +2149,15 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         run_id: str = ...,
         contract_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.ListPremiumFailuresResponse:
-        """Lists the policies that a run, or following a contract, has passed over, by group id.
+        """Lists the policies that a run skipped, or that following a contract skipped, in order of group_id.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_premium_failures(
@@ -1287,6 +2166,8 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         run_id: str = ...,
         contract_id: str = ...,
         page_size: int = ...,
@@ -1300,11 +2181,13 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         contract_id: str = ...,
         following: bool = ...,
     ) -> premium_computation_service_pb2.SetPremiumFollowingResponse:
-        """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in
-        months that were computed before, these are computed again from the first changed one on.
+        """Turns following on or off for a contract. If it is on and a policy's days change in months that were
+        computed before, these months are recomputed automatically, starting with the first one that changed.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
     def list_premium_entries(
@@ -1313,16 +2196,21 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        enrollments: premium_computation_service_pb2.EnrollmentIds | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        enrollments: premium_computation_service_pb2.EnrollmentIds | EnrollmentIdsFields | None = ...,
         contract_id: str = ...,
+        invoice_id: str = ...,
         live_only: bool = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        explain: bool = ...,
     ) -> premium_computation_service_pb2.ListPremiumEntriesResponse:
-        """Lists entries of a policy, of some enrollments, or of a contract, in the order in which they were added.
+        """Lists the premium entries of a policy, of given enrollments, of a contract, or of an invoice, in the order
+        in which they were added.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_premium_entries(
@@ -1331,14 +2219,18 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        enrollments: premium_computation_service_pb2.EnrollmentIds | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        enrollments: premium_computation_service_pb2.EnrollmentIds | EnrollmentIdsFields | None = ...,
         contract_id: str = ...,
+        invoice_id: str = ...,
         live_only: bool = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        explain: bool = ...,
     ) -> Generator[premium_entry_pb2.PremiumEntry]:
         """The entries of all pages of `list_premium_entries`, one after the other."""
     def list_uninvoiced_premiums(
@@ -1347,17 +2239,19 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
         contract_id: str = ...,
-        debtor: premium_entry_pb2.Debtor.ValueType = ...,
+        debtor: premium_entry_pb2.Debtor.ValueType | str = ...,
         up_to: date_pb2.Date | date | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.ListUninvoicedPremiumsResponse:
-        """Lists the entries, live, cancelled or offset alike, of months that end on or before a day, with something
-        that a debtor has not been invoiced yet. An entry and the offset that cancels it are left out where nothing
-        of either was invoiced to the debtor. In the order in which they were added.
+        """Lists the entries of months that end on or before a day and that have components not yet invoiced to a
+        debtor: live and cancelled entries as well as offsets. An entry and its offset are omitted if nothing of
+        either was invoiced to the debtor. In the order in which they were added.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_uninvoiced_premiums(
@@ -1366,9 +2260,11 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
         contract_id: str = ...,
-        debtor: premium_entry_pb2.Debtor.ValueType = ...,
+        debtor: premium_entry_pb2.Debtor.ValueType | str = ...,
         up_to: date_pb2.Date | date | None = ...,
         page_size: int = ...,
         page_token: str = ...,
@@ -1381,15 +2277,17 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         entry_ids: Iterable[str] | None = ...,
-        debtor: premium_entry_pb2.Debtor.ValueType = ...,
+        debtor: premium_entry_pb2.Debtor.ValueType | str = ...,
         invoice_id: str = ...,
     ) -> premium_computation_service_pb2.MarkPremiumsInvoicedResponse:
-        """Puts an invoice on the components of entries that are billed to a debtor, all or nothing. Those that carry
-        it already stay as they are.
-        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component carries another
-        invoice); ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to repeat with the same request_id.
+        """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
+        Components that are already on this invoice don't change.
+        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another
+        invoice); ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with the same request_id.
         """
     def aggregate_premiums(
         self,
@@ -1397,21 +2295,23 @@ class PremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        by: Iterable[premium_computation_service_pb2.PremiumDimension.ValueType] | None = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        by: Iterable[premium_computation_service_pb2.PremiumDimension.ValueType | str] | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         contract_ids: Iterable[str] | None = ...,
         group_ids: Iterable[str] | None = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.AggregatePremiumsResponse:
-        """Adds up what is owed, over all entries, so net of cancellations. Groups of amounts that come to 0 are left
-        out.
-        Errors: INVALID_ARGUMENT.
+        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency;
+        sums of 0 are omitted.
+        Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
 
 class AsyncPremiumComputationService:
-    """Computes what policies owe, keeps it in a ledger that is only ever added to, and hands it to invoicing.
-    Computing again after the past has changed cancels what is no longer right and adds what is; what was
-    invoiced stays invoiced, and the difference reaches the next invoice.
+    """Computes what policies owe, records it in an append-only ledger, and provides it for invoicing. If the past
+    changes, computing the months again cancels entries that are no longer correct and adds new ones. Invoiced
+    entries stay invoiced, and the difference is part of the next invoice.
     """
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def preview_premiums(
@@ -1420,14 +2320,16 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
-        parameters: pricing_pb2.EngineParameters | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
-        """Computes a policy's months and compares them with the ledger; nothing is stored.
+        """Computes months of a policy and compares them with the ledger. Stores nothing.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
         """
     async def compute_premiums(
         self,
@@ -1435,14 +2337,16 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
-        parameters: pricing_pb2.EngineParameters | None = ...,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
-        """Computes a policy's months and makes the ledger say so, all or nothing. A recompute that waits for the
-        policy is done first. Computing again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
+        policy is waiting, it runs first. Computing the same months again without a change adds nothing.
+        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -1450,16 +2354,20 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         contract_id: str = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
-        parameters: pricing_pb2.EngineParameters | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
     ) -> AsyncGenerator[premium_computation_service_pb2.RunPremiumsResponse]:
-        """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is
-        until it is done or stopped. The run goes on by itself, on all servers of the database, also when the caller
-        is gone or a server dies. The same request again (same request_id) follows the run, and resumes one that was
-        stopped; what is done is not done again. A policy that cannot be computed is reported and passed over.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        """Computes all policies of one contract or of all contracts, each like ComputePremiums, and streams progress
+        until the run is done or stopped. The run uses all servers of the database, and continues if the caller
+        disconnects or a server fails. Sending the same request again (same request_id) follows the run, or resumes
+        it if it was stopped; finished work is not repeated. A policy that can't be computed is reported and
+        skipped.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with
+        the same request_id.
         """
     async def get_premium_run(
         self,
@@ -1467,22 +2375,62 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         run_id: str = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.GetPremiumRunResponse:
-        """Says how far a run is.
+        """Returns a premium run with its progress.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
         """
+    async def list_premium_runs(
+        self,
+        request: premium_computation_service_pb2.ListPremiumRunsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        contract_id: str = ...,
+        state: premium_computation_service_pb2.PremiumRunState.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> premium_computation_service_pb2.ListPremiumRunsResponse:
+        """Lists premium runs, newest first.
+        Errors: INVALID_ARGUMENT.
+        """
+    def all_premium_runs(
+        self,
+        request: premium_computation_service_pb2.ListPremiumRunsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        contract_id: str = ...,
+        state: premium_computation_service_pb2.PremiumRunState.ValueType | str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> AsyncGenerator[premium_computation_service_pb2.PremiumRun]:
+        """The runs of all pages of `list_premium_runs`, one after the other."""
     async def stop_premium_run(
         self,
         request: premium_computation_service_pb2.StopPremiumRunRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         run_id: str = ...,
     ) -> premium_computation_service_pb2.StopPremiumRunResponse:
-        """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays
-        so.
+        """Stops a run: policies that are being computed are finished, and no others are started. A run that has
+        already ended doesn't change.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
     async def list_premium_failures(
@@ -1491,13 +2439,15 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         run_id: str = ...,
         contract_id: str = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.ListPremiumFailuresResponse:
-        """Lists the policies that a run, or following a contract, has passed over, by group id.
+        """Lists the policies that a run skipped, or that following a contract skipped, in order of group_id.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_premium_failures(
@@ -1506,6 +2456,8 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         run_id: str = ...,
         contract_id: str = ...,
         page_size: int = ...,
@@ -1519,11 +2471,13 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         contract_id: str = ...,
         following: bool = ...,
     ) -> premium_computation_service_pb2.SetPremiumFollowingResponse:
-        """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in
-        months that were computed before, these are computed again from the first changed one on.
+        """Turns following on or off for a contract. If it is on and a policy's days change in months that were
+        computed before, these months are recomputed automatically, starting with the first one that changed.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
         """
     async def list_premium_entries(
@@ -1532,16 +2486,21 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        enrollments: premium_computation_service_pb2.EnrollmentIds | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        enrollments: premium_computation_service_pb2.EnrollmentIds | EnrollmentIdsFields | None = ...,
         contract_id: str = ...,
+        invoice_id: str = ...,
         live_only: bool = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        explain: bool = ...,
     ) -> premium_computation_service_pb2.ListPremiumEntriesResponse:
-        """Lists entries of a policy, of some enrollments, or of a contract, in the order in which they were added.
+        """Lists the premium entries of a policy, of given enrollments, of a contract, or of an invoice, in the order
+        in which they were added.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_premium_entries(
@@ -1550,14 +2509,18 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
-        enrollments: premium_computation_service_pb2.EnrollmentIds | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
+        enrollments: premium_computation_service_pb2.EnrollmentIds | EnrollmentIdsFields | None = ...,
         contract_id: str = ...,
+        invoice_id: str = ...,
         live_only: bool = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        explain: bool = ...,
     ) -> AsyncGenerator[premium_entry_pb2.PremiumEntry]:
         """The entries of all pages of `list_premium_entries`, one after the other."""
     async def list_uninvoiced_premiums(
@@ -1566,17 +2529,19 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
         contract_id: str = ...,
-        debtor: premium_entry_pb2.Debtor.ValueType = ...,
+        debtor: premium_entry_pb2.Debtor.ValueType | str = ...,
         up_to: date_pb2.Date | date | None = ...,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.ListUninvoicedPremiumsResponse:
-        """Lists the entries, live, cancelled or offset alike, of months that end on or before a day, with something
-        that a debtor has not been invoiced yet. An entry and the offset that cancels it are left out where nothing
-        of either was invoiced to the debtor. In the order in which they were added.
+        """Lists the entries of months that end on or before a day and that have components not yet invoiced to a
+        debtor: live and cancelled entries as well as offsets. An entry and its offset are omitted if nothing of
+        either was invoiced to the debtor. In the order in which they were added.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
     def all_uninvoiced_premiums(
@@ -1585,9 +2550,11 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        policy: insurance_cost_pb2.Policy | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        policy: insurance_cost_pb2.Policy | PolicyFields | None = ...,
         contract_id: str = ...,
-        debtor: premium_entry_pb2.Debtor.ValueType = ...,
+        debtor: premium_entry_pb2.Debtor.ValueType | str = ...,
         up_to: date_pb2.Date | date | None = ...,
         page_size: int = ...,
         page_token: str = ...,
@@ -1600,15 +2567,17 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         entry_ids: Iterable[str] | None = ...,
-        debtor: premium_entry_pb2.Debtor.ValueType = ...,
+        debtor: premium_entry_pb2.Debtor.ValueType | str = ...,
         invoice_id: str = ...,
     ) -> premium_computation_service_pb2.MarkPremiumsInvoicedResponse:
-        """Puts an invoice on the components of entries that are billed to a debtor, all or nothing. Those that carry
-        it already stay as they are.
-        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component carries another
-        invoice); ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to repeat with the same request_id.
+        """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
+        Components that are already on this invoice don't change.
+        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another
+        invoice); ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with the same request_id.
         """
     async def aggregate_premiums(
         self,
@@ -1616,20 +2585,22 @@ class AsyncPremiumComputationService:
         /,
         *,
         timeout: float | None = None,
-        by: Iterable[premium_computation_service_pb2.PremiumDimension.ValueType] | None = ...,
-        months: year_month_pb2.MonthSpan | None = ...,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        by: Iterable[premium_computation_service_pb2.PremiumDimension.ValueType | str] | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         contract_ids: Iterable[str] | None = ...,
         group_ids: Iterable[str] | None = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.AggregatePremiumsResponse:
-        """Adds up what is owed, over all entries, so net of cancellations. Groups of amounts that come to 0 are left
-        out.
-        Errors: INVALID_ARGUMENT.
+        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency;
+        sums of 0 are omitted.
+        Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
 
 class CatalogService:
-    """Contracts with their versions and modules. The built-in source of contracts; a deployment may put its own
-    behind the same domain interface.
+    """Stores contracts with their versions and modules. This is the built-in source of contracts; a deployment can
+    replace it by another implementation of the same domain interface.
     """
     def __init__(self, caller: Caller) -> None: ...
     def publish_contract(
@@ -1638,14 +2609,16 @@ class CatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
-        contract: contract_pb2.Contract | None = ...,
+        contract: contract_pb2.Contract | ContractFields | None = ...,
     ) -> catalog_service_pb2.PublishContractResponse:
         """Stores a new contract with its versions.
-        Errors: INVALID_ARGUMENT with every field violation (malformed fields first, then everything that the
-        contract says wrongly: overlapping rows, unknown modules, a negation over an enrollment and so on);
-        ALREADY_EXISTS/CONTRACT_EXISTS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN. Safe to
-        repeat with the same request_id.
+        Errors: INVALID_ARGUMENT with every field violation (malformed fields first, then inconsistencies in the
+        contract, such as overlapping price rows, unknown modules, or a negation over an enrollment);
+        ALREADY_EXISTS/CONTRACT_EXISTS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN. Safe to retry
+        with the same request_id.
         """
     def add_contract_version(
         self,
@@ -1653,16 +2626,18 @@ class CatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         contract_id: str = ...,
-        version: contract_pb2.ContractVersion | None = ...,
+        version: contract_pb2.ContractVersion | ContractVersionFields | None = ...,
         etag: str = ...,
     ) -> catalog_service_pb2.AddContractVersionResponse:
-        """Adds a version after the last one. A last version that is open ends on the day before. Every group of the
-        contract is recomputed.
+        """Adds a version after the last one. If the last version is open-ended, it ends on the day before the new one
+        starts. Every group of the contract is recomputed.
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN;
         ALREADY_EXISTS/VERSION_OVERLAPS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN;
-        ABORTED/ETAG_MISMATCH. Safe to repeat with the same request_id.
+        FAILED_PRECONDITION/SLOT_CHANGED; ABORTED/ETAG_MISMATCH. Safe to retry with the same request_id.
         """
     def amend_contract(
         self,
@@ -1670,16 +2645,18 @@ class CatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         contract_id: str = ...,
-        versions: Iterable[contract_pb2.ContractVersion] | None = ...,
+        versions: Iterable[contract_pb2.ContractVersion | ContractVersionFields] | None = ...,
         etag: str = ...,
     ) -> catalog_service_pb2.AmendContractResponse:
-        """Replaces all versions of a contract by a whole new list, in one transaction. What was recorded before stays
-        readable as of then. Every group of the contract is recomputed.
+        """Replaces all versions of a contract with a new list, in one transaction. Earlier states of the contract can
+        still be read as of their instants. Every group of the contract is recomputed.
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN; ABORTED/ETAG_MISMATCH;
-        FAILED_PRECONDITION/SLOT_CHANGED where a module would change its slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
-        ALREADY_EXISTS/MODULE_TAKEN. Safe to repeat with the same request_id.
+        FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
+        ALREADY_EXISTS/MODULE_TAKEN. Safe to retry with the same request_id.
         """
     def get_contract(
         self,
@@ -1687,12 +2664,15 @@ class CatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         contract_id: str = ...,
         as_of: timestamp_pb2.Timestamp | datetime | None = ...,
         consistency_token: str = ...,
     ) -> catalog_service_pb2.GetContractResponse:
-        """Returns a contract, as it is now or as it was recorded at an instant.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN (also when it did not exist at that instant).
+        """Returns a contract in its current state, or as it was recorded at an instant.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN (including a contract that didn't exist at that instant);
+        INVALID_ARGUMENT.
         """
     def list_contracts(
         self,
@@ -1700,17 +2680,23 @@ class CatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> catalog_service_pb2.ListContractsResponse:
-        """Lists contracts as they are now, in order of contract_id."""
+        """Lists contracts in their current state, in order of contract_id.
+        Errors: INVALID_ARGUMENT.
+        """
     def all_contracts(
         self,
         request: catalog_service_pb2.ListContractsRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -1722,18 +2708,20 @@ class CatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         module_ids: Iterable[str] | None = ...,
         on: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> catalog_service_pb2.GetModulesResponse:
-        """Resolves module ids, as views of enrollments carry them, to names, service types and everything else, in the
-        order asked for.
-        Errors: NOT_FOUND/MODULE_UNKNOWN.
+        """Returns the modules with the given ids, in the order of the request: their names, service types, prices and
+        contracts.
+        Errors: NOT_FOUND/MODULE_UNKNOWN; INVALID_ARGUMENT.
         """
 
 class AsyncCatalogService:
-    """Contracts with their versions and modules. The built-in source of contracts; a deployment may put its own
-    behind the same domain interface.
+    """Stores contracts with their versions and modules. This is the built-in source of contracts; a deployment can
+    replace it by another implementation of the same domain interface.
     """
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def publish_contract(
@@ -1742,14 +2730,16 @@ class AsyncCatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
-        contract: contract_pb2.Contract | None = ...,
+        contract: contract_pb2.Contract | ContractFields | None = ...,
     ) -> catalog_service_pb2.PublishContractResponse:
         """Stores a new contract with its versions.
-        Errors: INVALID_ARGUMENT with every field violation (malformed fields first, then everything that the
-        contract says wrongly: overlapping rows, unknown modules, a negation over an enrollment and so on);
-        ALREADY_EXISTS/CONTRACT_EXISTS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN. Safe to
-        repeat with the same request_id.
+        Errors: INVALID_ARGUMENT with every field violation (malformed fields first, then inconsistencies in the
+        contract, such as overlapping price rows, unknown modules, or a negation over an enrollment);
+        ALREADY_EXISTS/CONTRACT_EXISTS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN. Safe to retry
+        with the same request_id.
         """
     async def add_contract_version(
         self,
@@ -1757,16 +2747,18 @@ class AsyncCatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         contract_id: str = ...,
-        version: contract_pb2.ContractVersion | None = ...,
+        version: contract_pb2.ContractVersion | ContractVersionFields | None = ...,
         etag: str = ...,
     ) -> catalog_service_pb2.AddContractVersionResponse:
-        """Adds a version after the last one. A last version that is open ends on the day before. Every group of the
-        contract is recomputed.
+        """Adds a version after the last one. If the last version is open-ended, it ends on the day before the new one
+        starts. Every group of the contract is recomputed.
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN;
         ALREADY_EXISTS/VERSION_OVERLAPS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN;
-        ABORTED/ETAG_MISMATCH. Safe to repeat with the same request_id.
+        FAILED_PRECONDITION/SLOT_CHANGED; ABORTED/ETAG_MISMATCH. Safe to retry with the same request_id.
         """
     async def amend_contract(
         self,
@@ -1774,16 +2766,18 @@ class AsyncCatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         contract_id: str = ...,
-        versions: Iterable[contract_pb2.ContractVersion] | None = ...,
+        versions: Iterable[contract_pb2.ContractVersion | ContractVersionFields] | None = ...,
         etag: str = ...,
     ) -> catalog_service_pb2.AmendContractResponse:
-        """Replaces all versions of a contract by a whole new list, in one transaction. What was recorded before stays
-        readable as of then. Every group of the contract is recomputed.
+        """Replaces all versions of a contract with a new list, in one transaction. Earlier states of the contract can
+        still be read as of their instants. Every group of the contract is recomputed.
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN; ABORTED/ETAG_MISMATCH;
-        FAILED_PRECONDITION/SLOT_CHANGED where a module would change its slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
-        ALREADY_EXISTS/MODULE_TAKEN. Safe to repeat with the same request_id.
+        FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
+        ALREADY_EXISTS/MODULE_TAKEN. Safe to retry with the same request_id.
         """
     async def get_contract(
         self,
@@ -1791,12 +2785,15 @@ class AsyncCatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         contract_id: str = ...,
         as_of: timestamp_pb2.Timestamp | datetime | None = ...,
         consistency_token: str = ...,
     ) -> catalog_service_pb2.GetContractResponse:
-        """Returns a contract, as it is now or as it was recorded at an instant.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN (also when it did not exist at that instant).
+        """Returns a contract in its current state, or as it was recorded at an instant.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN (including a contract that didn't exist at that instant);
+        INVALID_ARGUMENT.
         """
     async def list_contracts(
         self,
@@ -1804,17 +2801,23 @@ class AsyncCatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> catalog_service_pb2.ListContractsResponse:
-        """Lists contracts as they are now, in order of contract_id."""
+        """Lists contracts in their current state, in order of contract_id.
+        Errors: INVALID_ARGUMENT.
+        """
     def all_contracts(
         self,
         request: catalog_service_pb2.ListContractsRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -1826,18 +2829,20 @@ class AsyncCatalogService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         module_ids: Iterable[str] | None = ...,
         on: date_pb2.Date | date | None = ...,
         consistency_token: str = ...,
     ) -> catalog_service_pb2.GetModulesResponse:
-        """Resolves module ids, as views of enrollments carry them, to names, service types and everything else, in the
-        order asked for.
-        Errors: NOT_FOUND/MODULE_UNKNOWN.
+        """Returns the modules with the given ids, in the order of the request: their names, service types, prices and
+        contracts.
+        Errors: NOT_FOUND/MODULE_UNKNOWN; INVALID_ARGUMENT.
         """
 
 class MemberService:
-    """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same
-    domain interface.
+    """Stores members and their facts. This is the built-in source of facts; a deployment can replace it by another
+    implementation of the same domain interface.
     """
     def __init__(self, caller: Caller) -> None: ...
     def upsert_member(
@@ -1846,12 +2851,15 @@ class MemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
-        member: member_pb2.Member | None = ...,
+        member: member_pb2.Member | MemberFields | None = ...,
+        etag: str = ...,
     ) -> member_service_pb2.UpsertMemberResponse:
-        """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to
-        repeat with the same request_id.
+        """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry with the same request_id.
         """
     def record_facts(
         self,
@@ -1859,19 +2867,26 @@ class MemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         member_id: str = ...,
-        birth: member_pb2.Birth | None = ...,
-        addresses: member_pb2.Addresses | None = ...,
-        employments: member_pb2.Employments | None = ...,
-        health_regimes: member_pb2.HealthRegimes | None = ...,
-        attributes: member_pb2.Attributes | None = ...,
+        birth: member_pb2.Birth | BirthFields | None = ...,
+        addresses: member_pb2.Addresses | AddressesFields | None = ...,
+        employments: member_pb2.Employments | EmploymentsFields | None = ...,
+        health_regimes: member_pb2.HealthRegimes | HealthRegimesFields | None = ...,
+        attributes: member_pb2.Attributes | AttributesFields | None = ...,
+        etag: str = ...,
+        spans: bool = ...,
+        cleared: Iterable[member_service_pb2.ClearedDays | ClearedDaysFields] | None = ...,
     ) -> member_service_pb2.RecordFactsResponse:
-        """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded
-        before stays readable as of then. Every group that the member belongs to is recomputed.
-        Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same
-        request_id.
+        """Replaces the facts of one kind about one member: all of them (an empty list deletes them) or, if `spans` is
+        set, only those on the given days. Earlier states can still be read as of their instants. Every group to
+        which the member belongs is recomputed. Every successful call records a state with a new etag, even if no
+        fact changes.
+        Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN;
+        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry
+        with the same request_id.
         """
     def get_member(
         self,
@@ -1879,30 +2894,91 @@ class MemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         member_id: str = ...,
         as_of: timestamp_pb2.Timestamp | datetime | None = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.GetMemberResponse:
-        """Returns a member with all facts, as known now or as known at an instant.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN (also when nothing was known at that instant).
+        """Returns a member with all facts, in the current state or as recorded at an instant.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN (including a member that didn't exist at that instant); INVALID_ARGUMENT.
         """
+    def batch_get_members(
+        self,
+        request: member_service_pb2.BatchGetMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        member_ids: Iterable[str] | None = ...,
+        consistency_token: str = ...,
+    ) -> member_service_pb2.BatchGetMembersResponse:
+        """Returns up to 1000 members with all facts, in the order of the request.
+        Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+        """
+    def search_members(
+        self,
+        request: member_service_pb2.SearchMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        query: str = ...,
+        born_on: date_pb2.Date | date | None = ...,
+        identifier: member_service_pb2.IdentifierFilter | IdentifierFilterFields | None = ...,
+        contract_id: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> member_service_pb2.SearchMembersResponse:
+        """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come
+        first, then those whose whole name is the query, then all others. Each of these three parts is in order of
+        name, regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words,
+        and when more than 5000 members match by identifiers or group ids.
+        """
+    def search_all_members(
+        self,
+        request: member_service_pb2.SearchMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        query: str = ...,
+        born_on: date_pb2.Date | date | None = ...,
+        identifier: member_service_pb2.IdentifierFilter | IdentifierFilterFields | None = ...,
+        contract_id: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> Generator[member_service_pb2.MemberHit]:
+        """The hits of all pages of `search_members`, one after the other."""
     def list_members(
         self,
         request: member_service_pb2.ListMembersRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.ListMembersResponse:
-        """Lists members without their facts, in order of member_id."""
+        """Lists members without their facts, in order of member_id.
+        Errors: INVALID_ARGUMENT.
+        """
     def all_members(
         self,
         request: member_service_pb2.ListMembersRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -1914,22 +2990,30 @@ class MemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
         request_id: str = ...,
         member_id: str = ...,
+        keep_periods: bool = ...,
     ) -> member_service_pb2.EraseMemberResponse:
-        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in
-        every state that was ever recorded, and the notes of change requests that name them. Ids, enrollment
-        periods, premiums and applications stay, since others' histories and accounts rest on them. What their
-        groups were before today is closed: it can be read, and no longer changed. Premiums that were ever computed
-        for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums
-        that were computed cannot be brought up to date (PRICE_MISSING and others);
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
+        employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name
+        the member or belong to a group whose primary is the member. The identifiers can then be given to other
+        members. Can't be undone. Admins only. Ids, premiums and applications stay, because other members' histories
+        and accounts depend on them. So do enrollment periods, unless keep_periods is false. Remaining periods can
+        reveal facts: coverage that ended at an age limit reveals a birthday. The past of the member's groups,
+        before today, is closed: it can be read but no longer changed. Premiums that were computed for the member
+        are updated first. When the call returns, no server reports the erased data any longer, whether from the
+        database or from memory.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE,
+        or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
+        first erasure day.
         """
 
 class AsyncMemberService:
-    """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same
-    domain interface.
+    """Stores members and their facts. This is the built-in source of facts; a deployment can replace it by another
+    implementation of the same domain interface.
     """
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def upsert_member(
@@ -1938,12 +3022,15 @@ class AsyncMemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
-        member: member_pb2.Member | None = ...,
+        member: member_pb2.Member | MemberFields | None = ...,
+        etag: str = ...,
     ) -> member_service_pb2.UpsertMemberResponse:
-        """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to
-        repeat with the same request_id.
+        """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry with the same request_id.
         """
     async def record_facts(
         self,
@@ -1951,19 +3038,26 @@ class AsyncMemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         member_id: str = ...,
-        birth: member_pb2.Birth | None = ...,
-        addresses: member_pb2.Addresses | None = ...,
-        employments: member_pb2.Employments | None = ...,
-        health_regimes: member_pb2.HealthRegimes | None = ...,
-        attributes: member_pb2.Attributes | None = ...,
+        birth: member_pb2.Birth | BirthFields | None = ...,
+        addresses: member_pb2.Addresses | AddressesFields | None = ...,
+        employments: member_pb2.Employments | EmploymentsFields | None = ...,
+        health_regimes: member_pb2.HealthRegimes | HealthRegimesFields | None = ...,
+        attributes: member_pb2.Attributes | AttributesFields | None = ...,
+        etag: str = ...,
+        spans: bool = ...,
+        cleared: Iterable[member_service_pb2.ClearedDays | ClearedDaysFields] | None = ...,
     ) -> member_service_pb2.RecordFactsResponse:
-        """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded
-        before stays readable as of then. Every group that the member belongs to is recomputed.
-        Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same
-        request_id.
+        """Replaces the facts of one kind about one member: all of them (an empty list deletes them) or, if `spans` is
+        set, only those on the given days. Earlier states can still be read as of their instants. Every group to
+        which the member belongs is recomputed. Every successful call records a state with a new etag, even if no
+        fact changes.
+        Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN;
+        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry
+        with the same request_id.
         """
     async def get_member(
         self,
@@ -1971,30 +3065,91 @@ class AsyncMemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         member_id: str = ...,
         as_of: timestamp_pb2.Timestamp | datetime | None = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.GetMemberResponse:
-        """Returns a member with all facts, as known now or as known at an instant.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN (also when nothing was known at that instant).
+        """Returns a member with all facts, in the current state or as recorded at an instant.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN (including a member that didn't exist at that instant); INVALID_ARGUMENT.
         """
+    async def batch_get_members(
+        self,
+        request: member_service_pb2.BatchGetMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        member_ids: Iterable[str] | None = ...,
+        consistency_token: str = ...,
+    ) -> member_service_pb2.BatchGetMembersResponse:
+        """Returns up to 1000 members with all facts, in the order of the request.
+        Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+        """
+    async def search_members(
+        self,
+        request: member_service_pb2.SearchMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        query: str = ...,
+        born_on: date_pb2.Date | date | None = ...,
+        identifier: member_service_pb2.IdentifierFilter | IdentifierFilterFields | None = ...,
+        contract_id: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> member_service_pb2.SearchMembersResponse:
+        """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come
+        first, then those whose whole name is the query, then all others. Each of these three parts is in order of
+        name, regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words,
+        and when more than 5000 members match by identifiers or group ids.
+        """
+    def search_all_members(
+        self,
+        request: member_service_pb2.SearchMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        query: str = ...,
+        born_on: date_pb2.Date | date | None = ...,
+        identifier: member_service_pb2.IdentifierFilter | IdentifierFilterFields | None = ...,
+        contract_id: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+        consistency_token: str = ...,
+    ) -> AsyncGenerator[member_service_pb2.MemberHit]:
+        """The hits of all pages of `search_members`, one after the other."""
     async def list_members(
         self,
         request: member_service_pb2.ListMembersRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.ListMembersResponse:
-        """Lists members without their facts, in order of member_id."""
+        """Lists members without their facts, in order of member_id.
+        Errors: INVALID_ARGUMENT.
+        """
     def all_members(
         self,
         request: member_service_pb2.ListMembersRequest | None = None,
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
@@ -2006,15 +3161,109 @@ class AsyncMemberService:
         /,
         *,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         request_id: str = ...,
         member_id: str = ...,
+        keep_periods: bool = ...,
     ) -> member_service_pb2.EraseMemberResponse:
-        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in
-        every state that was ever recorded, and the notes of change requests that name them. Ids, enrollment
-        periods, premiums and applications stay, since others' histories and accounts rest on them. What their
-        groups were before today is closed: it can be read, and no longer changed. Premiums that were ever computed
-        for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums
-        that were computed cannot be brought up to date (PRICE_MISSING and others);
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
+        employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name
+        the member or belong to a group whose primary is the member. The identifiers can then be given to other
+        members. Can't be undone. Admins only. Ids, premiums and applications stay, because other members' histories
+        and accounts depend on them. So do enrollment periods, unless keep_periods is false. Remaining periods can
+        reveal facts: coverage that ended at an age limit reveals a birthday. The past of the member's groups,
+        before today, is closed: it can be read but no longer changed. Premiums that were computed for the member
+        are updated first. When the call returns, no server reports the erased data any longer, whether from the
+        database or from memory.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE,
+        or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
+        first erasure day.
         """
+
+class AuditService:
+    """Reads the audit log. Admins only. Calls of this service are recorded in the log, too."""
+    def __init__(self, caller: Caller) -> None: ...
+    def list_audit_entries(
+        self,
+        request: audit_service_pb2.ListAuditEntriesRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        named_id: str = ...,
+        subject: str = ...,
+        method: str = ...,
+        outcome: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> audit_service_pb2.ListAuditEntriesResponse:
+        """Lists the audit entries that match all given filters, newest first. The log records every write, every read
+        by an admin, every call that was not allowed, and every call of this method.
+        Errors: INVALID_ARGUMENT.
+        """
+    def all_audit_entries(
+        self,
+        request: audit_service_pb2.ListAuditEntriesRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        named_id: str = ...,
+        subject: str = ...,
+        method: str = ...,
+        outcome: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> Generator[audit_service_pb2.AuditEntry]:
+        """The entries of all pages of `list_audit_entries`, one after the other."""
+
+class AsyncAuditService:
+    """Reads the audit log. Admins only. Calls of this service are recorded in the log, too."""
+    def __init__(self, caller: AsyncCaller) -> None: ...
+    async def list_audit_entries(
+        self,
+        request: audit_service_pb2.ListAuditEntriesRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        named_id: str = ...,
+        subject: str = ...,
+        method: str = ...,
+        outcome: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> audit_service_pb2.ListAuditEntriesResponse:
+        """Lists the audit entries that match all given filters, newest first. The log records every write, every read
+        by an admin, every call that was not allowed, and every call of this method.
+        Errors: INVALID_ARGUMENT.
+        """
+    def all_audit_entries(
+        self,
+        request: audit_service_pb2.ListAuditEntriesRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        named_id: str = ...,
+        subject: str = ...,
+        method: str = ...,
+        outcome: str = ...,
+        recorded_from: timestamp_pb2.Timestamp | datetime | None = ...,
+        recorded_before: timestamp_pb2.Timestamp | datetime | None = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> AsyncGenerator[audit_service_pb2.AuditEntry]:
+        """The entries of all pages of `list_audit_entries`, one after the other."""

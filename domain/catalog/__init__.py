@@ -1,1 +1,1 @@
-"""The catalog: what sponsors bought, and what may be published."""
+"""The catalog: what sponsors bought."""

@@ -1,23 +1,22 @@
-"""Contracts: versions that follow each other, each with the modules that it offers.
+"""Contracts: successive versions, each with the modules that it offers.
 
-Values only. What may be published stands in `publishing.py`; prices in `domain/pricing/prices.py`.
+Values only. `domain/publishing/` checks what can be published; prices are in `domain/catalog/prices.py`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
 from uuid import UUID
 
+from domain.catalog.prices import EngineParameters, ModulePricing, VersionPricing
 from domain.days import Day, Days, Span
 from domain.membership import MembershipType
-from domain.pricing.prices import EngineParameters, ModulePricing, VersionPricing
-from domain.rules.conditions import Rule
+from domain.rules.conditions import Rule, leaves
 
 
 class ServiceType(StrEnum):
-    """BASE, OPTION on top of it, or EXTENDED: both rolled into one."""
+    """BASE, an OPTION on top of it, or EXTENDED: both combined in one module."""
 
     BASE = "BASE"
     OPTION = "OPTION"
@@ -37,9 +36,10 @@ class LimitUnit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How much of something a member or a family can use or has to bear within a term.
+    """The amount that a member or a family can use, or has to pay, within a term.
 
-    Amounts are minor units of the contract's currency, or visits; None: no limit. `benefit` is empty but for BENEFIT.
+    Amounts are minor units of the contract's currency, or visits. None means no limit. `benefit` is set for BENEFIT
+    only.
     """
 
     kind: LimitKind
@@ -55,7 +55,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class TermStart:
-    """The day of the year on which terms start; 29 February is not one."""
+    """The day of the year on which terms start. It can't be 29 February."""
 
     month: int = 1
     day: int = 1
@@ -63,7 +63,7 @@ class TermStart:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """An offer, as one version has it. `membership_types` is empty where everybody may be on it."""
+    """A module as one version offers it. If `membership_types` is empty, it is offered to every type."""
 
     module_id: UUID
     display_name: str
@@ -81,12 +81,9 @@ class Module:
         return not self.membership_types or membership_type in self.membership_types
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class ContractVersion:
-    """What the contract offers over a span of days. Modules stand in the contract's order.
-
-    `remembered` is no part of the value: pricing keeps there what it has worked out (`domain/pricing/tariffs.py`).
-    """
+    """What the contract offers over a span of days. Modules are in the contract's order."""
 
     days: Span
     max_backdating_days: int
@@ -94,9 +91,9 @@ class ContractVersion:
     modules: tuple[Module, ...]
     pricing: VersionPricing | None
     engine_parameters: EngineParameters | None
-    remembered: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def module(self, module_id: UUID) -> Module | None:
+        """Returns the version's module with an id; None if it doesn't list the module."""
         return next((m for m in self.modules if m.module_id == module_id), None)
 
 
@@ -104,8 +101,8 @@ class ContractVersion:
 class Contract:
     """What a sponsor bought, in one recorded state.
 
-    `slots` tells the slot of every module that the contract has ever listed, also of those that no version lists any
-    more (None: the module stands alone); the server fills it in.
+    `unlisted` has the slot of each module that other recorded states list and this one doesn't. Decisions can still
+    refer to such modules.
     """
 
     contract_id: UUID
@@ -116,7 +113,13 @@ class Contract:
     sponsor_id: str
     term_start: TermStart
     versions: tuple[ContractVersion, ...]
-    slots: Mapping[UUID, str | None] = field(default_factory=dict)
+    unlisted: Mapping[UUID, str | None] = field(default_factory=dict)
+
+    @cached_property
+    def slots(self) -> Mapping[UUID, str | None]:
+        """The slot of every module that the contract has ever listed. None: the module is a slot of its own."""
+        listed = {module.module_id: module.slot for version in self.versions for module in version.modules}
+        return {**self.unlisted, **listed}
 
     @cached_property
     def life(self) -> Days:
@@ -124,20 +127,20 @@ class Contract:
         return Days.of(*(version.days for version in self.versions))
 
     def mates(self, module_id: UUID) -> frozenset[UUID]:
-        """The other modules of a module's slot; none for a module that stands alone, or is not of this contract."""
+        """Returns the other modules of a module's slot; none if it has no slot, or isn't part of this contract."""
         return self._mates.get(module_id, frozenset())
 
     @cached_property
     def _mates(self) -> Mapping[UUID, frozenset[UUID]]:
         return {
             module_id: frozenset(
-                other for other, its_slot in self.slots.items() if slot and its_slot == slot and other != module_id
+                other for other, other_slot in self.slots.items() if slot and other_slot == slot and other != module_id
             )
             for module_id, slot in self.slots.items()
         }
 
     def listings(self, module_id: UUID) -> tuple[tuple[ContractVersion, Module], ...]:
-        """The versions that list a module, in order, each with the module as it has it."""
+        """Returns the versions that list a module, in order, each with its module."""
         return self._listings.get(module_id, ())
 
     @cached_property
@@ -148,6 +151,26 @@ class Contract:
                 listings.setdefault(module.module_id, []).append((version, module))
         return {module_id: tuple(listed) for module_id, listed in listings.items()}
 
+    @cached_property
+    def rule_codes(self) -> frozenset[str]:
+        """The codes of the rules of all versions."""
+        return frozenset(
+            rule.code
+            for version in self.versions
+            for rules in (version.rules, *(module.rules for module in version.modules))
+            for rule in rules
+        )
+
+    @cached_property
+    def leaves_per_enrollment(self) -> float:
+        """The average number of condition leaves that apply to one member on one module, over all versions."""
+        of_modules = [
+            sum(1 for rule in (*version.rules, *module.rules) for _ in leaves(rule.condition))
+            for version in self.versions
+            for module in version.modules
+        ]
+        return sum(of_modules) / max(1, len(self._listings))
+
     def version_on(self, day: Day) -> ContractVersion | None:
-        """The version in force on a day, or None outside the contract's life."""
+        """Returns the version in force on a day; None if there is none."""
         return next((version for version in self.versions if version.days.holds(day)), None)

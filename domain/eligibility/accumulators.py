@@ -1,7 +1,7 @@
-"""Accumulators: how much of each limit is used within a term, by a member and by the family.
+"""Accumulators: how much of each limit a member and the family have used within a term.
 
-Usage is kept per policy, term and code, so that it carries over when a member changes module; the limits are those of
-the module that the member is on at the service date.
+Usage is recorded per policy, term and code, so that it is kept when a member changes modules. The limits are those of
+the member's module on the service date.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ from domain.errors import AccumulatorNotInForce, LimitReached
 
 
 class Usage(NamedTuple):
-    """What is used of a code within a term, in minor units or visits."""
+    """The usage of a code within a term, in minor units or visits."""
 
     individual: int = 0
     family: int = 0
 
 
 class Accumulator(NamedTuple):
-    """A limit in force, and what is used of it. A limit of None does not limit."""
+    """A limit in force with its usage. A limit of None means unlimited."""
 
     code: str
     unit: LimitUnit
@@ -40,13 +40,13 @@ class Accumulator(NamedTuple):
 
     @property
     def remaining(self) -> int | None:
-        """What can still be applied; None: without end."""
+        """The amount that can still be applied; None if unlimited."""
         both = [r for r in (self.individual_remaining, self.family_remaining) if r is not None]
         return min(both, default=None)
 
     @property
     def is_met(self) -> bool:
-        """Whether either limit is reached."""
+        """Whether one of the limits is reached."""
         return self.remaining == 0
 
 
@@ -55,12 +55,12 @@ def _remaining(limit: int | None, used: int) -> int | None:
 
 
 def limits_in_force(records: Iterable[CoverageRecord]) -> dict[str, Limit]:
-    """The limits of all modules that a member is on, by code; a code stands on modules of one slot only."""
+    """Returns the limits of all modules that a member is on, by code. Only modules of one slot share a code."""
     return {limit.code: limit for record in records for limit in record.offer.limits}
 
 
 def accumulators(limits: Mapping[str, Limit], usage: Mapping[str, Usage]) -> list[Accumulator]:
-    """One for each limit in force, in order of code."""
+    """Returns an accumulator for each limit in force, in order of code."""
     return [_accumulator(limits[code], usage.get(code, Usage())) for code in sorted(limits)]
 
 
@@ -70,7 +70,7 @@ def _accumulator(limit: Limit, usage: Usage) -> Accumulator:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How much of a code an application asks for; at least 0."""
+    """The amount that an application requests for a code; at least 0."""
 
     code: str
     amount: int
@@ -78,7 +78,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of it, and how the accumulator stands then."""
+    """The amount that was applied, and the accumulator after it."""
 
     asked: Asked
     applied: int
@@ -92,9 +92,10 @@ class Applied:
 def apply(
     asked: Sequence[Asked], limits: Mapping[str, Limit], usage: Mapping[str, Usage], *, reject_excess: bool
 ) -> list[Applied]:
-    """Applies as much of everything as is left, all or nothing.
+    """Applies as much of each amount as is left.
 
-    Raises AccumulatorNotInForce; and LimitReached where an excess is to be rejected.
+    Raises AccumulatorNotInForce, and LimitReached if `reject_excess` is set and an amount exceeds its limit. After an
+    error, nothing is applied.
     """
     outcome = []
     for each in asked:
@@ -112,7 +113,9 @@ def apply(
 
 @dataclass(frozen=True, slots=True)
 class LaterExcess:
-    """An application that could not be applied whole, later than one that was reversed; and how much could be now."""
+    """An application that exceeded its limit, made after one that was reversed, and the amount that could be applied
+    now.
+    """
 
     application_id: UUID
     member_id: UUID

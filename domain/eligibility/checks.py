@@ -13,7 +13,7 @@ from domain.membership import MembershipType
 
 
 class CheckReason(StrEnum):
-    """Why somebody is covered, or is not."""
+    """The reason for the result of a check."""
 
     COVERED = "COVERED"
     NO_COVERAGE = "NO_COVERAGE"
@@ -25,7 +25,7 @@ class CheckReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whether a member is covered on a day; on a module, with a capability, where these are named."""
+    """A check of a member on a day, and of a module or a capability if these are set."""
 
     member_id: UUID
     day: Day
@@ -34,9 +34,12 @@ class Question:
 
 
 class Finding(NamedTuple):
-    """The answer. `records` are those that apply, in order of payment; all of the day where it is not COVERED for want
-    of a module or capability. `first_day`: from when on the member is covered; `last_day`: until when it was so.
-    `covering` are all records of the day."""
+    """The result of a check.
+
+    `records` are those that apply, in order of payment. If only the module or capability isn't covered, they are all
+    records of the day. `first_day` is the next day of coverage, `last_day` the last day before. `covering` are all
+    records of the day.
+    """
 
     reason: CheckReason
     records: Sequence[CoverageRecord]
@@ -46,11 +49,11 @@ class Finding(NamedTuple):
 
 
 OffersOf = Callable[[UUID], Offers]
-"""The offers of a contract."""
+"""Returns the offers of a contract."""
 
 
 def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf) -> Finding:
-    """Judges a question by all runs of its member. Records are in order of payment but for birthdays."""
+    """Checks a member, given all of the member's runs. Records are in order of payment, except for birthdays."""
     day = question.day
     records = [
         record
@@ -74,8 +77,26 @@ def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf) -
     return Finding(CheckReason.COVERED, records, covering=covering)
 
 
+def active_records(
+    runs: Sequence[CoveredRun], offers_of: OffersOf, today_in: Callable[[str], Day]
+) -> list[CoverageRecord]:
+    """Returns a member's records of today, in order of payment, except for birthdays.
+
+    Today is that of each record's contract, in its time zone; around midnight, it differs between contracts.
+    """
+    found = []
+    for run in runs:
+        offers = offers_of(run.key.contract_id)
+        today = today_in(offers.contract.time_zone)
+        if run.days.holds(today) and (record := record_on(run, offers, today)):
+            found.append(record)
+    return sorted(found, key=_payment_order)
+
+
 def _not_covered(day: Day, runs: Sequence[CoveredRun]) -> Finding:
-    """In a gap coverage has ended, and the next first day is told as well."""
+    """Returns the reason why a day isn't covered. In a gap, coverage has ended, and the next first day is returned as
+    well.
+    """
     first = min((run.days.start for run in runs if run.days.start > day), default=None)
     last = max((run.days.end - 1 for run in runs if run.days.end <= day), default=None)
     if last is not None:
@@ -96,15 +117,18 @@ def _payment_order(record: CoverageRecord) -> tuple[int, Day, int, int]:
 
 
 def primaries_to_compare(records: Iterable[CoverageRecord]) -> set[UUID]:
-    """Whose birthdays decide who pays first: the primaries of several policies that cover as anything but primary or
-    partner; none where that is not the question."""
+    """Returns the primaries whose birthdays decide who pays first.
+
+    They matter if several policies cover the member as anything but primary or partner; otherwise the result is empty.
+    """
     primaries = {r.run.key.primary_id for r in records if r.run.membership_type not in PAYS_FIRST}
     return primaries if len(primaries) > 1 else set()
 
 
 def by_birthdays(records: Sequence[CoverageRecord], born: Mapping[UUID, date | None]) -> list[CoverageRecord]:
-    """Records in full order of payment: between several primaries the one whose birthday comes first in the year;
-    those whose is unknown come last."""
+    """Returns records in order of payment. Among several primaries, the one with the earliest birthday in the year pays
+    first, and those with an unknown birthday last.
+    """
 
     def order(record: CoverageRecord) -> tuple[int, tuple[int, int], tuple[int, Day, int, int]]:
         rest = _payment_order(record)
@@ -117,10 +141,20 @@ def by_birthdays(records: Sequence[CoverageRecord], born: Mapping[UUID, date | N
 UNKNOWN_BIRTHDAY = (13, 0)
 
 
+def lists_capability(capability: str, contract_ids: Iterable[UUID], offers_of: OffersOf) -> bool:
+    """Returns whether any version of the contracts lists a capability.
+
+    If none does, the code may be wrong, and the answer that a member doesn't have the capability would be misleading.
+    """
+    return any(capability in offers_of(contract_id).capabilities for contract_id in contract_ids)
+
+
 def capable_days(
     capability: str, day: Day, runs: Iterable[CoveredRun], offers_of: OffersOf, within: Span
 ) -> Span | None:
-    """The consecutive days around one on which some run has a capability, as far as within a span; None: not on it."""
+    """Returns the consecutive days around a day on which some run has a capability, within a span; None if the day has
+    none.
+    """
     days = Days.of(
         *(
             record.days

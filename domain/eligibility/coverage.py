@@ -1,11 +1,12 @@
-"""Coverage: who is on which module of which policy, and what the contract offers on these days.
+"""Coverage: who is on which module of which policy, and what the contract offers on those days.
 
-What is kept are runs, as enrollment has them; records, which never leave their term, are told from runs and the
-contract when they are asked for. So whatever is amended, what is told is what the contract says now.
+Runs are stored, as enrollment reports them. Records, each within one term, are derived from runs and the contract on
+request. So they always reflect the current contract.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from domain.membership import MembershipType
 
 
 class CoveredRun(NamedTuple):
-    """Consecutive days on which a member is on a module of a policy, as of a revision of the policy."""
+    """Consecutive days on which a member is on a module of a policy, at a revision of the policy."""
 
     group_id: UUID
     key: GroupKey
@@ -31,7 +32,7 @@ class CoveredRun(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What a contract says of a module on some days, none of which leaves their term."""
+    """What a contract offers for a module on some days within one term."""
 
     term: Span
     days: Span
@@ -41,7 +42,7 @@ class Offer(NamedTuple):
 
 
 class CoverageRecord(NamedTuple):
-    """A run within one term and one offer."""
+    """The part of a run within one term and one offer."""
 
     run: CoveredRun
     offer: Offer
@@ -49,7 +50,7 @@ class CoverageRecord(NamedTuple):
 
     @property
     def locator(self) -> UUID:
-        """The same for as long as enrollment, term and first day are."""
+        """An id that depends only on the enrollment, the term and the first day."""
         enrollment = enrollment_id(self.run.group_id, self.run.member_id, self.run.module_id)
         return derived_id(enrollment, self.term_id, str(to_date(self.days.start)))
 
@@ -59,7 +60,7 @@ class CoverageRecord(NamedTuple):
 
 
 def runs_of(group_id: UUID, key: GroupKey, revision: int, periods: Iterable[Period]) -> list[CoveredRun]:
-    """A policy's runs; periods that touch are one where nothing differs."""
+    """Returns a policy's runs. Periods that touch and have the same type are merged."""
     runs: list[CoveredRun] = []
     for period in sorted(periods, key=lambda p: (p.member_id, p.module_id, p.days)):
         run = CoveredRun(
@@ -72,22 +73,30 @@ def runs_of(group_id: UUID, key: GroupKey, revision: int, periods: Iterable[Peri
     return runs
 
 
-MOST_REMEMBERED = 20_000
+MAX_CACHED = 20_000
 
 
 class Offers:
-    """What one state of a contract offers; remembers what was asked before."""
+    """What one state of a contract offers. Answers are cached."""
 
     def __init__(self, contract: Contract, revision: int) -> None:
         self.contract = contract
         self.revision = revision
         self._known: dict[tuple[UUID, Day], Offer | None] = {}
 
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """The capabilities that any version lists for any module."""
+        modules = (module for version in self.contract.versions for module in version.modules)
+        return frozenset(capability for module in modules for capability in module.capabilities)
+
     def on(self, module_id: UUID, day: Day) -> Offer | None:
-        """What is offered on a day, and on which days around it the same; None: nothing."""
+        """Returns what is offered for a module on a day, with the days around it that have the same offer; None if
+        nothing is.
+        """
         key = (module_id, day)
         if key not in self._known:
-            if len(self._known) >= MOST_REMEMBERED:
+            if len(self._known) >= MAX_CACHED:
                 self._known.clear()
             self._known[key] = self._find(module_id, day)
         return self._known[key]
@@ -99,12 +108,12 @@ class Offers:
             return None
         version, module = listings[here]
         start, end = version.days
-        for earlier, its in reversed(listings[:here]):
-            if earlier.days.end != start or not _same(its, module):
+        for earlier, earlier_module in reversed(listings[:here]):
+            if earlier.days.end != start or not _same(earlier_module, module):
                 break
             start = earlier.days.start
-        for later, its in listings[here + 1 :]:
-            if later.days.start != end or not _same(its, module):
+        for later, later_module in listings[here + 1 :]:
+            if later.days.start != end or not _same(later_module, module):
                 break
             end = later.days.end
         term = term_of(self.contract.term_start, day)
@@ -117,7 +126,7 @@ def _same(one: Module, other: Module) -> bool:
 
 
 def record_on(run: CoveredRun, offers: Offers, day: Day) -> CoverageRecord | None:
-    """The record of a day on which a run is; None where the contract no longer offers its module."""
+    """Returns the record of a run on one of its days; None if the contract no longer offers the module."""
     offer = offers.on(run.module_id, day)
     if offer is None:
         return None
@@ -125,7 +134,7 @@ def record_on(run: CoveredRun, offers: Offers, day: Day) -> CoverageRecord | Non
 
 
 def records_of(run: CoveredRun, offers: Offers, within: Span) -> Iterator[CoverageRecord]:
-    """All records of a run with a day within a span, in order."""
+    """Yields the records of a run that have a day within a span, in order."""
     day, end = max(run.days.start, within.start), min(run.days.end, within.end)
     while day < end:
         record = record_on(run, offers, day)
@@ -137,7 +146,7 @@ def records_of(run: CoveredRun, offers: Offers, within: Span) -> Iterator[Covera
 
 
 def _next_offer(run: CoveredRun, offers: Offers, day: Day) -> Day:
-    """The first day after one on which the contract offers a run's module again."""
+    """Returns the first later day on which the contract offers a run's module again."""
     starts = [version.days.start for version, _ in offers.contract.listings(run.module_id)]
     return min((start for start in starts if start > day), default=run.days.end)
 

@@ -1,11 +1,11 @@
-"""The read model of checks: runs and usage of everybody, in memory, in columns of plain numbers.
+"""The read model of checks: everybody's runs and usage, in memory, in columns of integers.
 
-A million members fit into some hundred megabytes, because what repeats is numbered: members, policies, modules, codes.
-Runs of one member are linked, and runs of one policy; so is usage. What is freed is used again.
+A million members take a few hundred megabytes, because members, policies, modules and codes are numbered. The runs of a
+member are a linked list, and so are the runs of a policy and usage. Freed rows are reused.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from uuid import UUID
 
 from domain.days import Day, Span
@@ -20,31 +20,35 @@ KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
 class _Numbered:
-    """Ids and their numbers, in the order in which they came."""
+    """Ids and their numbers, in order of arrival."""
 
     def __init__(self) -> None:
         self.numbers: dict[bytes, int] = {}
         self._ids = bytearray()
 
-    def number(self, its_id: UUID) -> int:
-        key = its_id.bytes
+    def number(self, an_id: UUID) -> int:
+        key = an_id.bytes
         found = self.numbers.get(key)
         if found is None:
             found = self.numbers[key] = len(self.numbers)
             self._ids += key
         return found
 
-    def find(self, its_id: UUID) -> int:
-        return self.numbers.get(its_id.bytes, NONE)
+    def find(self, an_id: UUID) -> int:
+        return self.numbers.get(an_id.bytes, NONE)
 
     def id_of(self, number: int) -> UUID:
         return UUID(bytes=bytes(self._ids[number * 16 : number * 16 + 16]))
 
 
 class ReadModel:
-    """Starts empty. Everything that is put in is a state, so that putting it in twice changes nothing."""
+    """The read model, which starts empty. Every write sets a state, so that it can be repeated.
 
-    def __init__(self) -> None:
+    `without_periods` are members for whom `runs` returns nothing; the caller can add to it at any time.
+    """
+
+    def __init__(self, without_periods: Set[UUID] = frozenset()) -> None:
+        self._without_periods = without_periods
         self._members = _Numbered()
         self._policies = _Numbered()
         self._modules: list[UUID] = []
@@ -57,9 +61,9 @@ class ReadModel:
         self._first_run, self._first_usage = array("i"), array("i")
         # By policy.
         self._contract, self._primary, self._revision = array("i"), array("i"), array("i")
-        self._policy_run, self._family_usage, self._usage_version = array("i"), array("i"), array("q")
+        self._policy_run, self._family_usage = array("i"), array("i")
         self._changes = array("q")
-        # By run; the free ones are linked by `_next_of_member`.
+        # By run. Free rows are linked through `_next_of_member`.
         self._run_member, self._run_policy, self._run_module = array("i"), array("i"), array("i")
         self._run_kind, self._run_start, self._run_end = array("b"), array("i"), array("i")
         self._next_of_member, self._next_of_policy = array("i"), array("i")
@@ -73,19 +77,14 @@ class ReadModel:
         return len(self._first_run)
 
     def revision_of(self, group_id: UUID) -> int:
-        """Up to which revision a policy is known; 0: not at all."""
+        """Returns the revision at which a policy is known; 0 if it isn't known."""
         policy = self._policies.find(group_id)
         return 0 if policy == NONE else self._revision[policy]
 
-    def usage_version_of(self, group_id: UUID) -> int:
-        """Up to which change a policy's usage is known; 0: none."""
-        policy = self._policies.find(group_id)
-        return 0 if policy == NONE else self._usage_version[policy]
-
-    # -------------------------------------------------------------------------------------------- put
+    # -------------------------------------------------------------------------------------------- writes
 
     def put(self, coverage: PolicyCoverage) -> None:
-        """The state of a policy, unless it is known as of a revision that is as new."""
+        """Sets the state of a policy, unless the known revision is as new."""
         policy = self._policy(coverage.group_id)
         if coverage.revision <= self._revision[policy]:
             return
@@ -98,19 +97,21 @@ class ReadModel:
             self._add_run(policy, run)
 
     def put_usage(self, group_id: UUID, member_id: UUID | None, term: Day, code: str, used: int) -> None:
-        """What is used of a code within a term, which is named by its first day; no member: by the family."""
+        """Sets the usage of a code within a term, which is identified by its first day; the family's if `member_id` is
+        None.
+        """
         policy = self._policy(group_id)
         self._changes[policy] += 1
         number = self._number(code, self._codes, self._code_numbers)
         heads, owner = (
             (self._family_usage, policy) if member_id is None else (self._first_usage, self._member(member_id))
         )
-        place = heads[owner]
-        while place != NONE:
-            if (self._usage_policy[place], self._usage_term[place], self._usage_code[place]) == (policy, term, number):
-                self._used[place] = used
+        row = heads[owner]
+        while row != NONE:
+            if (self._usage_policy[row], self._usage_term[row], self._usage_code[row]) == (policy, term, number):
+                self._used[row] = used
                 return
-            place = self._next_usage[place]
+            row = self._next_usage[row]
         for column, value in (
             (self._usage_policy, policy),
             (self._usage_term, term),
@@ -121,11 +122,6 @@ class ReadModel:
             column.append(value)
         heads[owner] = len(self._used) - 1
 
-    def put_usage_version(self, group_id: UUID, version: int) -> None:
-        """Says that the usage of a policy is known up to a change."""
-        policy = self._policy(group_id)
-        self._usage_version[policy] = max(version, self._usage_version[policy])
-
     def _policy(self, group_id: UUID) -> int:
         policy = self._policies.number(group_id)
         if policy == len(self._revision):
@@ -134,7 +130,6 @@ class ReadModel:
             self._revision.append(0)
             self._policy_run.append(NONE)
             self._family_usage.append(NONE)
-            self._usage_version.append(0)
             self._changes.append(0)
         return policy
 
@@ -147,7 +142,7 @@ class ReadModel:
 
     @staticmethod
     def _number(value, values, numbers) -> int:  # type: ignore[no-untyped-def]
-        """The number of a value of which there are few."""
+        """Returns the number of a value; there are few different values."""
         number = numbers.get(value)
         if number is None:
             number = numbers[value] = len(values)
@@ -165,9 +160,9 @@ class ReadModel:
         self._policy_run[policy] = NONE
 
     def _unlink(self, member: int, run: int) -> None:
-        before, place = NONE, self._first_run[member]
-        while place != run:
-            before, place = place, self._next_of_member[place]
+        before, row = NONE, self._first_run[member]
+        while row != run:
+            before, row = row, self._next_of_member[row]
         if before == NONE:
             self._first_run[member] = self._next_of_member[run]
         else:
@@ -185,23 +180,23 @@ class ReadModel:
             (self._next_of_member, self._first_run[member]),
             (self._next_of_policy, self._policy_run[policy]),
         )
-        place = self._free_run
-        if place == NONE:
-            place = len(self._run_member)
+        row = self._free_run
+        if row == NONE:
+            row = len(self._run_member)
             for column, value in columns:
                 column.append(value)
         else:
-            self._free_run = self._next_of_member[place]
+            self._free_run = self._next_of_member[row]
             for column, value in columns:
-                column[place] = value
-        self._first_run[member] = self._policy_run[policy] = place
+                column[row] = value
+        self._first_run[member] = self._policy_run[policy] = row
 
-    # -------------------------------------------------------------------------------------------- asked
+    # -------------------------------------------------------------------------------------------- reads
 
     def runs(self, member_id: UUID) -> list[CoveredRun]:
-        """All runs of a member, in no order."""
+        """Returns all runs of a member, in no particular order."""
         member = self._members.find(member_id)
-        if member == NONE:
+        if member == NONE or member_id in self._without_periods:
             return []
         found = []
         run = self._first_run[member]
@@ -222,8 +217,10 @@ class ReadModel:
         return found
 
     def stamp(self, member_id: UUID) -> tuple[int, ...]:
-        """Changes whenever anything does that is known of a member: the policies of all runs, each with its count of
-        changes."""
+        """Returns a value that changes whenever anything known about a member changes.
+
+        It has the policy of each run with its count of changes.
+        """
         member = self._members.find(member_id)
         if member == NONE:
             return ()
@@ -236,7 +233,7 @@ class ReadModel:
         return tuple(found)
 
     def usage(self, group_id: UUID, member_id: UUID, term: Day) -> dict[str, Usage]:
-        """What is used within a term under a policy, by code."""
+        """Returns the usage within a term under a policy, by code."""
         policy, member = self._policies.find(group_id), self._members.find(member_id)
         if policy == NONE:
             return {}
@@ -244,8 +241,8 @@ class ReadModel:
         family = dict(self._used_of(self._family_usage[policy], policy, term))
         return {code: Usage(own.get(code, 0), family.get(code, 0)) for code in own.keys() | family.keys()}
 
-    def _used_of(self, place: int, policy: int, term: Day) -> Iterator[tuple[str, int]]:
-        while place != NONE:
-            if self._usage_policy[place] == policy and self._usage_term[place] == term:
-                yield self._codes[self._usage_code[place]], self._used[place]
-            place = self._next_usage[place]
+    def _used_of(self, row: int, policy: int, term: Day) -> Iterator[tuple[str, int]]:
+        while row != NONE:
+            if self._usage_policy[row] == policy and self._usage_term[row] == term:
+                yield self._codes[self._usage_code[row]], self._used[row]
+            row = self._next_usage[row]

@@ -1,4 +1,4 @@
-"""Terms: plan years of a contract, from its term day to the day before the next one."""
+"""Terms: the plan years of a contract, from its term day to the day before the next one."""
 
 from datetime import date
 from functools import lru_cache
@@ -10,7 +10,7 @@ from domain.identity import derived_id
 
 
 def term_of(start: TermStart, day: Day) -> Span:
-    """The term that a day lies in; cut where the calendar ends."""
+    """Returns the term of a day. It is cut off at the ends of the calendar."""
     on = to_date(day)
     year = on.year if (on.month, on.day) >= (start.month, start.day) else on.year - 1
     return Span(_term_day(start, year), _term_day(start, year + 1))
@@ -26,5 +26,5 @@ def _term_day(start: TermStart, year: int) -> Day:
 
 @lru_cache(maxsize=1_000)
 def term_id(group_id: UUID, term: Span) -> UUID:
-    """A policy's term; it survives every rebuild."""
+    """Returns the id of a policy's term, which stays the same after a rebuild."""
     return derived_id(group_id, str(to_date(term.start)))

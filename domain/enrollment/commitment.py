@@ -1,4 +1,4 @@
-"""Commitments: how long a run of enrollment must last once it has begun (`enrollment.md`, section 4)."""
+"""Commitments: the minimum length of a run of enrollment that has started."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -20,7 +20,7 @@ from domain.enrollment.decisions import EnrollmentKey
 
 
 class Breach(NamedTuple):
-    """A run that would end too early: the first committed day that it would not have, and the earliest last day."""
+    """A run that would end too early: the first committed day that it loses, and the earliest last day allowed."""
 
     key: EnrollmentKey
     on: Day
@@ -28,9 +28,9 @@ class Breach(NamedTuple):
 
 
 def commitment_end(contract: Contract, key: EnrollmentKey, start: Day) -> Day | None:
-    """The first day that is not committed any more, of a run that starts on `start`; None without a commitment.
+    """Returns the first day after the commitment of a run that starts on `start`; None if there is no commitment.
 
-    Its length is that of the version in force on the first day of the run.
+    The length is set by the version in force on the first day of the run.
     """
     if start == UNBOUNDED_START:
         return None
@@ -47,7 +47,7 @@ def commitment_end(contract: Contract, key: EnrollmentKey, start: Day) -> Day | 
 def lost_commitments(
     contract: Contract, before: Mapping[EnrollmentKey, Days], after: Mapping[EnrollmentKey, Days], today: Day
 ) -> Iterator[Breach]:
-    """Of each enrollment the first run that has begun and loses a committed day."""
+    """Yields, for each enrollment, the first run that has started and loses a committed day."""
     for key, days in before.items():
         for run in days.spans:
             end = commitment_end(contract, key, run.start) if run.start <= today else None
@@ -60,7 +60,7 @@ def lost_commitments(
 
 
 def run_ended_early(contract: Contract, key: EnrollmentKey, asked: Span, before: Days, after: Days) -> Breach | None:
-    """The run that ends with the last day of a bounded enroll, did not end there before, and should last longer."""
+    """Returns the run that a bounded enroll newly ends before its commitment; None if there is none."""
     run = after.run_holding(asked.end - 1)
     if run is None or run.end != asked.end or any(known.end == run.end for known in before.spans):
         return None

@@ -1,6 +1,6 @@
-"""What people ask for: scoped changes, the requests that carry them, and the decisions that approved requests become.
+"""Change requests: the changes that people request, and the decisions that approved requests become.
 
-Decisions are kept for ever and never edited. What they amount to is computed in `desired.py`.
+Decisions are kept permanently and never edited. `desired.py` computes the days that they ask for.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from domain.membership import MembershipType
 
 
 class GroupKey(NamedTuple):
-    """What a group is about: one primary under one contract."""
+    """The identity of a group: one primary under one contract."""
 
     contract_id: UUID
     primary_id: UUID
@@ -25,10 +25,15 @@ class EnrollmentKey(NamedTuple):
     member_id: UUID
     module_id: UUID
 
+    @property
+    def order(self) -> tuple[int, int]:
+        """A sort key that is fast for many keys: integers compare faster than UUIDs."""
+        return self.member_id.int, self.module_id.int
+
 
 @dataclass(frozen=True, slots=True)
 class Enroll:
-    """Over the span, the module's slot holds this module for the member. The span has a first day."""
+    """The member is on this module during the span, not on another one of its slot. The span has a first day."""
 
     member_id: UUID
     membership_type: MembershipType
@@ -38,7 +43,7 @@ class Enroll:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Over the span, the member is off the module, or off all (None). The span has a first day."""
+    """The member isn't on the module, or on any module if None, during the span. The span has a first day."""
 
     member_id: UUID
     module_id: UUID | None
@@ -50,7 +55,7 @@ Change = Enroll | Leave
 
 @dataclass(frozen=True, slots=True)
 class ScopedChange:
-    """A change with the reason that came with it."""
+    """A change with its reason."""
 
     change: Change
     reason_code: str = ""
@@ -71,7 +76,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class ChangeProposal:
-    """A change request as it came in, before anything is decided. `expected_revision` 0: none yet; None: any."""
+    """A change request before it is judged. `expected_revision` 0: the group must not exist yet; None: any revision."""
 
     key: GroupKey
     requester: Requester
@@ -83,8 +88,11 @@ class ChangeProposal:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an approved request says, for ever: its changes, the rules that it passes on their members, modules and
-    days, and the leaves that record its accepted consequences. A request that is only judged has no id yet."""
+    """The decision of an approved request: its changes, the rules that it overrides on the days of its enrolls, and the
+    leaves that record its accepted consequences.
+
+    It has no id while the request is being judged.
+    """
 
     changes: tuple[Change, ...]
     overridden_rules: tuple[str, ...] = ()

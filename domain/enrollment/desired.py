@@ -1,6 +1,6 @@
-"""Desired: decisions laid over each other, the later ones winning (`enrollment.md`, section 1).
+"""Computes the desired days: decisions applied in order, later ones overriding earlier ones.
 
-Nothing is judged here: days may be desired that no rule allows.
+Rules play no part here: days can be desired that no rule allows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,29 +11,30 @@ from domain.days import NO_DAYS, Days
 from domain.enrollment.decisions import Change, Decision, Enroll, EnrollmentKey, Leave
 
 DaysByEnrollment = dict[EnrollmentKey, Days]
-"""Days of members on modules. A missing key is no day."""
+"""The days of members on modules. A missing key means no days."""
 
 Overrides = Mapping[EnrollmentKey, Mapping[str, Days]]
-"""Days on which rules count as satisfied, by rule code."""
+"""The days on which overridden rules count as satisfied, by rule code."""
 
 
 def desired_days(decisions: Iterable[Decision], contract: Contract) -> DaysByEnrollment:
-    """The days that decisions, in order of approval, ask for."""
-    desired: DaysByEnrollment = {}
+    """Returns the days that decisions, in order of approval, ask for."""
+    # Changes of different members are independent. Grouping them keeps the mappings small, which is faster.
+    by_member: dict[UUID, DaysByEnrollment] = {}
     for decision in decisions:
-        lay_over(desired, decision.changes, contract)
-        lay_over(desired, decision.consequence_leaves, contract)
-    return desired
+        for change in (*decision.changes, *decision.consequence_leaves):
+            lay_over(by_member.setdefault(change.member_id, {}), (change,), contract)
+    return {key: days for desired in by_member.values() for key, days in desired.items()}
 
 
 def lay_over(desired: DaysByEnrollment, changes: Iterable[Change], contract: Contract) -> None:
-    """Changes `desired` in place by changes in order. Outside their spans, what was said before stays."""
+    """Applies changes to `desired`, in place and in order. Days outside the span of a change stay as they are."""
     for change in changes:
         days = Days.of(change.days)
         match change:
             case Enroll(member_id, _, module_id, _):
-                for mate in contract.mates(module_id):
-                    _take_away(desired, EnrollmentKey(member_id, mate), days)
+                for mate in _on_mates(contract.mates(module_id), desired, member_id):
+                    _take_away(desired, mate, days)
                 key = EnrollmentKey(member_id, module_id)
                 desired[key] = desired.get(key, NO_DAYS) | days
             case Leave(member_id, None, _):
@@ -43,20 +44,29 @@ def lay_over(desired: DaysByEnrollment, changes: Iterable[Change], contract: Con
                 _take_away(desired, EnrollmentKey(member_id, module_id), days)
 
 
+def _on_mates(mates: frozenset[UUID], desired: DaysByEnrollment, member_id: UUID) -> list[EnrollmentKey]:
+    """Returns a member's enrollments on modules of the same slot, found through the smaller of the two."""
+    if len(mates) <= len(desired):
+        return [EnrollmentKey(member_id, mate) for mate in mates]
+    return [key for key in desired if key.member_id == member_id and key.module_id in mates]
+
+
 def _take_away(desired: DaysByEnrollment, key: EnrollmentKey, days: Days) -> None:
     if key in desired:
         desired[key] -= days
 
 
-def overridden_days(decisions: Iterable[Decision], contract: Contract) -> Overrides:
-    """The days on which named rules count as satisfied: those of each change of a request that overrides them,
-    whatever was decided on these days before or after."""
+def overridden_days(decisions: Iterable[Decision]) -> Overrides:
+    """Returns the days on which overridden rules count as satisfied.
+
+    These are the days of each enroll of the request that overrides them, regardless of earlier or later decisions about
+    these days. A leave overrides nothing.
+    """
     overrides: dict[EnrollmentKey, dict[str, Days]] = {}
     for decision in decisions:
         for change in decision.changes if decision.overridden_rules else ():
-            modules = contract.slots.keys() if change.module_id is None else (change.module_id,)
-            for module_id in modules:
-                by_code = overrides.setdefault(EnrollmentKey(change.member_id, module_id), {})
+            if isinstance(change, Enroll):
+                by_code = overrides.setdefault(EnrollmentKey(change.member_id, change.module_id), {})
                 for code in decision.overridden_rules:
                     by_code[code] = by_code.get(code, NO_DAYS) | Days.of(change.days)
     return overrides

@@ -1,4 +1,4 @@
-"""Differences between two states of a group, in words that consumers need not derive, with the exact days."""
+"""The differences between two states of a group: their kinds, and the exact days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class DifferenceKind(StrEnum):
 
 
 class PolicyEvent(StrEnum):
-    """What a revision means for the policy as a whole."""
+    """The effect of a revision on the policy as a whole."""
 
     ACTIVATED = "ACTIVATED"
     CHANGED = "CHANGED"
@@ -30,7 +30,7 @@ class PolicyEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How the days of one enrollment differ; kinds in the order of the enum."""
+    """The difference in the days of one enrollment. Kinds are in the order of the enum."""
 
     member_id: UUID
     module_id: UUID
@@ -44,12 +44,12 @@ def differences(
     after: Mapping[EnrollmentKey, Days],
     had_earlier: Mapping[EnrollmentKey, Days],
 ) -> tuple[Difference, ...]:
-    """Every enrollment that differs, in order of member and module.
+    """Returns every enrollment that differs, in order of member and module.
 
-    `had_earlier` are the days that any revision before `before` had.
+    `had_earlier` are the days in any revision before `before`.
     """
     found = []
-    for key in sorted(before.keys() | after.keys()):
+    for key in sorted(before.keys() | after.keys(), key=lambda key: key.order):
         then, now = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
         if then != now:
             kinds = _kinds(then, now, had_earlier.get(key, NO_DAYS))
@@ -80,7 +80,9 @@ def _kinds(then: Days, now: Days, had_earlier: Days) -> tuple[DifferenceKind, ..
 
 
 def policy_event(before: Mapping[EnrollmentKey, Days], after: Mapping[EnrollmentKey, Days], today: Day) -> PolicyEvent:
-    """What a new revision means: activated or terminated where days from today on appear or vanish."""
+    """Returns the effect of a new revision: activated or terminated if it adds the first, or removes the last, day from
+    today on.
+    """
     had, has = _from_today(before, today), _from_today(after, today)
     if has and not had:
         return PolicyEvent.ACTIVATED

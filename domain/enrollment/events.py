@@ -1,4 +1,4 @@
-"""Events: what the change feed tells of groups, and which of it a reader wants."""
+"""Events of the change feed, and filters that readers can set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventHead:
-    """What an event is about, and its place in the feed: 1, 2, 3 … without holes.
+    """The subject of an event, and its position in the feed: 1, 2, 3 and so on, without gaps.
 
-    `member_ids` are all whom it concerns, as judged when it happened.
+    `member_ids` are all members whom it concerned when it was recorded.
     """
 
     position: int
@@ -40,7 +40,7 @@ class EventHead:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRevision:
-    """A revision, how it differs from the one before and why, and all periods after it."""
+    """A revision, the differences to the one before, their causes, and all periods after it."""
 
     revision: int
     cause: RevisionCause
@@ -52,7 +52,7 @@ class PolicyRevision:
 
 @dataclass(frozen=True, slots=True)
 class FailedRecompute:
-    """An attempt that failed. `next_attempt_at` None: it was given up."""
+    """A failed attempt. `next_attempt_at` is None if the recompute was given up."""
 
     recompute_id: UUID
     failed_attempts: int
@@ -61,15 +61,30 @@ class FailedRecompute:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class EnrollmentEvent:
-    """An event with all that a consumer needs. One object per event and process, shared by all readers."""
+    """An event with everything that a consumer needs. All readers in a process share one object.
+
+    If `is_incomplete`, the stored event is damaged, and `detail` is what can still be read, or None.
+    """
 
     head: EventHead
-    detail: PolicyRevision | ChangeRequest | FailedRecompute
+    detail: PolicyRevision | ChangeRequest | FailedRecompute | None
+    is_incomplete: bool = False
+
+    @property
+    def weight(self) -> int:
+        """The number of its parts, as a measure of its size in memory and as a message."""
+        match self.detail:
+            case PolicyRevision(differences=differences, periods=periods):
+                return 1 + len(differences) + len(periods)
+            case ChangeRequest() as request:
+                return 1 + len(request.changes) + len(request.violations) + len(request.consequences)
+            case FailedRecompute() | None:
+                return 1
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a reader wants. Empty sets do not limit; the others must all agree."""
+    """Which events a reader wants. An empty set matches everything; an event must match all sets."""
 
     contract_ids: frozenset[UUID] = frozenset()
     primary_ids: frozenset[UUID] = frozenset()
@@ -78,7 +93,7 @@ class EventFilter:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether the filter matches every event."""
         return not (self.contract_ids or self.primary_ids or self.member_ids or self.types)
 
     def admits(self, event: EventHead) -> bool:
@@ -91,10 +106,11 @@ class EventFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedPlace:
-    """After which event of which feed a reader stands. Position 0, without an event: before the first one.
+class FeedPosition:
+    """A reader's position in a feed: after which event it has read. Position 0, without an event, is before the first
+    one.
 
-    The event's id is there because positions come back, with other events, after a backup was restored.
+    The id of the event is needed because positions can be reused by other events after a backup is restored.
     """
 
     feed_id: UUID
@@ -103,12 +119,12 @@ class FeedPlace:
 
 
 BEFORE_ALL_GROUPS = UUID(int=0)
-"""Sorts before the id of every group."""
+"""A group id that sorts before all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where a reader goes on: after a place, or after a group of a snapshot as of that place."""
+    """The point from which a reader continues: after a position, or after a group of a snapshot as of that position."""
 
-    place: FeedPlace
+    after: FeedPosition
     snapshot_after: UUID | None = None

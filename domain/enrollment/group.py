@@ -1,4 +1,4 @@
-"""The state of an enrollment group: its periods at a revision, and what it is computed from."""
+"""An enrollment group: its periods at a revision, and the basis from which they are computed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class GroupBasis:
-    """What the state of a group is a function of: approved decisions in order, facts, and the contract."""
+    """The inputs that determine the state of a group: approved decisions in order, facts, and the contract."""
 
     contract: Contract
     primary_id: UUID
@@ -36,7 +36,7 @@ class GroupBasis:
     closed: Closed | None = None
 
     def membership_types(self) -> dict[UUID, MembershipType]:
-        """The type of everyone whom approved decisions name, and of the primary."""
+        """Returns the types of the primary and of everyone whom approved decisions name."""
         types = {self.primary_id: MembershipType.PRIMARY}
         for decision in self.decisions:
             for change in decision.changes:
@@ -50,27 +50,27 @@ class GroupBasis:
             self.primary_id,
             self.membership_types() if types is None else types,
             self.facts,
-            overridden_days(self.decisions, self.contract),
+            overridden_days(self.decisions),
             self.closed,
         )
 
 
 def replay(basis: GroupBasis) -> Settlement:
-    """Settled from all approved decisions, whatever the group's revisions say."""
+    """Settles a group from all approved decisions, independently of its revisions."""
     return settle(desired_days(basis.decisions, basis.contract), basis.rulebook())
 
 
 def periods(settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]) -> tuple[Period, ...]:
-    """Settled days cut into maximal runs, in order of member, module and first day."""
+    """Returns settled days as maximal runs, in order of member, module and first day."""
     return tuple(
         Period(key.member_id, types[key.member_id], key.module_id, span)
-        for key in sorted(settled)
+        for key in sorted(settled, key=lambda key: key.order)
         for span in settled[key].spans
     )
 
 
 def days_of(state: Iterable[Period]) -> DaysByEnrollment:
-    """The days of each enrollment of a state; the inverse of `periods`."""
+    """Returns the days of each enrollment of a state. It is the inverse of `periods`."""
     spans: dict[EnrollmentKey, list[Span]] = {}
     for period in state:
         spans.setdefault(EnrollmentKey(period.member_id, period.module_id), []).append(period.days)

@@ -1,20 +1,25 @@
-"""What a group leaves behind: the requests that were judged, and the revisions that they and recomputes made."""
+"""The history of a group: the requests that were judged, and the revisions that requests and recomputes created."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domain.enrollment.decisions import Decision, GroupKey, Leave, Requester, ScopedChange
+from domain.actors import Actor
+from domain.enrollment.bounds import Bounds, causes_of_each, most_relevant, shortened, shortened_notice
+from domain.enrollment.decisions import Decision, GroupKey, Leave, Requester, RequesterRole, ScopedChange
 from domain.enrollment.differences import PolicyEvent
 from domain.enrollment.group import Period
-from domain.enrollment.unmet import UnmetEnroll
+from domain.enrollment.unmet import UnmetEnrolls
 from domain.enrollment.verdicts import Consequence, Notice, Verdict, Violation
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """What was asked for and what became of it. `revision` is the group's after the request."""
+    """A judged request. `actor` submitted it. `revision` is the group's revision after the request.
+
+    `unknown_rules` are the overridden codes that were in no version of the contract when the request was judged.
+    """
 
     change_request_id: UUID
     request_id: UUID
@@ -31,17 +36,46 @@ class ChangeRequest:
     revision: int
     made_revision: bool
     recorded_at: datetime
+    actor: Actor
+    unknown_rules: tuple[str, ...] = ()
+    violations_omitted: int = 0
+
+    def bounded(self) -> "ChangeRequest":
+        """Returns the request with its reasons limited as for a new one. It may have been stored before there were
+        limits.
+        """
+        reported = most_relevant(self.violations, [scoped.change for scoped in self.changes])
+        causes, of_notices = causes_of_each(len(reported)), Bounds.of_each(len(self.notices))
+        return replace(
+            self,
+            violations=tuple(shortened(violation, causes) for violation in reported),
+            violations_omitted=self.violations_omitted + len(self.violations) - len(reported),
+            notices=tuple(shortened_notice(notice, of_notices) for notice in self.notices),
+        )
+
+    def as_shown_to_members(self) -> "ChangeRequest":
+        """Returns an admin's request without the admin's id and the reason codes and notes, which are for colleagues.
+
+        Other requests are returned unchanged.
+        """
+        if self.requester.role is not RequesterRole.ADMIN:
+            return self
+        changes = tuple(replace(scoped, reason_code="", note="") for scoped in self.changes)
+        return replace(self, requester=Requester(RequesterRole.ADMIN, ""), changes=changes)
 
     def reason_for(self, member_id: UUID, module_id: UUID) -> tuple[str, str]:
-        """Reason code and note of the last change about a member and module, or all of the member's modules; empty
-        where there is none."""
+        """Returns reason code and note of the last change about a member and module, or about all modules of the
+        member.
+
+        Both are empty if there is no such change.
+        """
         for scoped in reversed(self.changes):
             if scoped.change.member_id == member_id and scoped.change.module_id in (None, module_id):
                 return scoped.reason_code, scoped.note
         return "", ""
 
     def decision(self) -> Decision:
-        """What an approved request says for ever."""
+        """Returns the decision of an approved request."""
         leaves = tuple(Leave(c.member_id, c.module_id, c.days) for c in self.consequences)
         changes = tuple(scoped.change for scoped in self.changes)
         return Decision(changes, self.overridden_rules, leaves, self.change_request_id)
@@ -49,7 +83,7 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class RevisionCause:
-    """What made a revision: exactly one of the two."""
+    """What created a revision. Exactly one of the two is set."""
 
     change_request_id: UUID | None = None
     recompute_id: UUID | None = None
@@ -57,7 +91,7 @@ class RevisionCause:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceCause:
-    """What changed an enrollment in one revision, with the reason given; texts are empty where none was."""
+    """What changed an enrollment in one revision, with the reason given. Texts are empty if no reason was given."""
 
     revision: int
     cause: RevisionCause
@@ -77,7 +111,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """A group at one of its revisions; 0, without cause and periods, before the first."""
+    """A group at one of its revisions. Revision 0, without cause and periods, is the state before the first."""
 
     group_id: UUID
     key: GroupKey
@@ -95,10 +129,10 @@ class RecomputeTrigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recompute:
-    """A computation of a group from its decisions.
+    """A recompute of a group from its decisions. `actor` caused it.
 
-    `done_at` None: not done; then `failed_at` tells whether it was given up, `next_attempt_at` when it is tried again.
-    `revision` None: nothing changed.
+    If `done_at` is None, the recompute isn't done. Then `failed_at` is set if the server gave up, and `next_attempt_at`
+    is the time of the next attempt. `revision` is None if nothing changed.
     """
 
     recompute_id: UUID
@@ -111,4 +145,5 @@ class Recompute:
     failed_attempts: int
     next_attempt_at: datetime | None
     failed_at: datetime | None
-    unmet_enrolls: tuple[UnmetEnroll, ...]
+    unmet: UnmetEnrolls
+    actor: Actor

@@ -1,6 +1,6 @@
-"""Flow 1: what becomes of a change request, given the state of its group (`enrollment.md`).
+"""Judges a change request, given the state of its group.
 
-Pure: nothing is stored here. Submitting and simulating differ only in what the operation does with the judgement.
+Nothing is stored here. Submitting and simulating differ only in what the operation does with the judgement.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.days import NO_DAYS, UNBOUNDED_END, Day, Days, Span, to_date
+from domain.days import NO_DAYS, UNBOUNDED_END, Day, Days, to_date
 from domain.enrollment import commitment
+from domain.enrollment.bounds import Bounds, causes_of_each, most_relevant
 from domain.enrollment.decisions import (
     ChangeProposal,
     Decision,
@@ -19,33 +20,43 @@ from domain.enrollment.decisions import (
     RequesterRole,
 )
 from domain.enrollment.desired import DaysByEnrollment, desired_days, lay_over
-from domain.enrollment.explaining import why_not
+from domain.enrollment.explaining import Explainer
 from domain.enrollment.group import GroupBasis
 from domain.enrollment.settling import Settlement, settle
 from domain.enrollment.verdicts import Consequence, Notice, Verdict, Violation, ViolationCode
 from domain.membership import MembershipType
 
 OVERRIDABLE = "COMMITMENT_NOT_ELAPSED"
-"""The only one of the system's own codes that an admin may override."""
+"""The only code of the system that an admin can override."""
+
+
+REFUSALS = (ViolationCode.RULE_NOT_SATISFIED, ViolationCode.NOT_OFFERED)
+"""Violations that follow from the settlement, which can explain them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of a request. `settlement` is the candidate's state, also when it is rejected."""
+    """The outcome of a request.
+
+    `days` are those of the candidate state, even if the request is rejected. `unknown_rules` are overridden codes that
+    no version of the contract has.
+    """
 
     verdict: Verdict
     violations: tuple[Violation, ...]
+    violations_omitted: int
     notices: tuple[Notice, ...]
     consequences: tuple[Consequence, ...]
+    unknown_rules: tuple[str, ...]
     decision: Decision
-    settlement: Settlement
+    days: Mapping[EnrollmentKey, Days]
     membership_types: Mapping[UUID, MembershipType]
 
 
 def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[EnrollmentKey, Days], today: Day) -> Judgement:
-    """Judges a request on the state `before` of its group, which `basis` settles to.
+    """Judges a request on the state `before` of its group, to which `basis` settles.
 
-    `basis.facts` must hold everyone whom the request or an approved decision names.
+    `basis.facts` must contain everyone whom the request or an approved decision names.
     """
     rules = tuple(code for code in proposal.overridden_rules if code != OVERRIDABLE)
     asked = Decision(tuple(scoped.change for scoped in proposal.changes), rules)
@@ -54,18 +65,22 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
     settlement = settle(desired_days(candidate.decisions, basis.contract), candidate.rulebook(types))
 
     consequences = _consequences(before, settlement)
+    explainer = Explainer(settlement)
     violations = [
         *_type_conflicts(asked, basis),
         *_outside_contract(asked, basis.contract),
         *_backdated(proposal, basis.contract, today),
-        *_unsettled(asked, basis.contract, settlement),
+        *_unsettled(asked, basis.contract, explainer),
     ]
     if OVERRIDABLE not in proposal.overridden_rules:
         violations += _commitments(asked, basis.contract, before, settlement.days, today)
     if consequences and not proposal.accept_consequences:
         violations.append(_not_accepted(consequences))
-    violations = _first_of_each(violations)
-    notices = tuple(_notices(asked, basis.contract, settlement)) if not violations else ()
+    every = _first_of_each(violations)
+    reported = most_relevant(every, asked.changes)
+    causes = causes_of_each(len(reported))
+    reported = tuple(explainer.explained(each, causes) if each.code in REFUSALS else each for each in reported)
+    notices = tuple(_notices(asked, basis.contract, explainer)) if not every else ()
 
     if consequences and proposal.accept_consequences:
         leaves = tuple(consequence.as_leave() for consequence in consequences)
@@ -73,29 +88,33 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
         desired = dict(settlement.desired)
         lay_over(desired, leaves, basis.contract)
         settlement = settle(desired, settlement.rulebook)
-    verdict = Verdict.REJECTED if violations else Verdict.APPROVED
-    return Judgement(verdict, tuple(violations), notices, consequences, asked, settlement, types)
+    verdict = Verdict.REJECTED if every else Verdict.APPROVED
+    omitted = len(every) - len(reported)
+    unknown = tuple(code for code in dict.fromkeys(rules) if code not in basis.contract.rule_codes)
+    return Judgement(verdict, reported, omitted, notices, consequences, unknown, asked, settlement.days, types)
 
 
 def _consequences(before: Mapping[EnrollmentKey, Days], after: Settlement) -> tuple[Consequence, ...]:
-    """The days settled before, still desired, and not settled after, in order of member, module and day."""
+    """Returns days that were settled before, are still desired, and are no longer settled, in order of member and
+    module.
+    """
     return tuple(
         Consequence(key.member_id, key.module_id, span)
-        for key in sorted(before)
+        for key in sorted(before, key=lambda key: key.order)
         for span in ((before[key] & after.desired.get(key, NO_DAYS)) - after.days.get(key, NO_DAYS)).spans
     )
 
 
 def _enrolls_as_left(asked: Decision, contract: Contract) -> Iterator[tuple[Enroll, Days]]:
-    """Every enroll that begins within the contract's life, with the days that later changes of the request leave it."""
+    """Yields every enroll with those of its days that later changes of the request leave unchanged."""
     for i, change in enumerate(asked.changes):
-        if isinstance(change, Enroll) and contract.life.holds(change.days.start):
-            later = (other.days for other in asked.changes[i + 1 :] if _decides_anew(other, change, contract))
+        if isinstance(change, Enroll):
+            later = (other.days for other in asked.changes[i + 1 :] if _replaces(other, change, contract))
             yield change, Days.of(change.days) - Days.of(*later)
 
 
-def _decides_anew(later: Enroll | Leave, enroll: Enroll, contract: Contract) -> bool:
-    """Whether a later change says something else about the member's slot."""
+def _replaces(later: Enroll | Leave, enroll: Enroll, contract: Contract) -> bool:
+    """Returns whether a later change concerns the same member and slot."""
     if later.member_id != enroll.member_id:
         return False
     if isinstance(later, Enroll) and later.module_id in contract.mates(enroll.module_id):
@@ -103,29 +122,39 @@ def _decides_anew(later: Enroll | Leave, enroll: Enroll, contract: Contract) -> 
     return later.module_id in (None, enroll.module_id)
 
 
-def _unsettled(asked: Decision, contract: Contract, settlement: Settlement) -> Iterator[Violation]:
-    """An open enroll must be settled on its first day, a bounded one on all of its days."""
+def _unsettled(asked: Decision, contract: Contract, explainer: Explainer) -> Iterator[Violation]:
+    """Yields violations for required days that aren't settled.
+
+    An open enroll must be settled on its first day, a bounded one on all its days. The enrolls of one member on one
+    module are judged together, so that a rule is reported once, with all offending days.
+    """
+    settlement = explainer.settlement
+    required: DaysByEnrollment = {}
     for enroll, left in _enrolls_as_left(asked, contract):
         key = EnrollmentKey(enroll.member_id, enroll.module_id)
-        must = left
-        if enroll.days.end == UNBOUNDED_END and left:
-            must = Days.of(Span(left.first, left.first + 1))
-        yield from why_not(key, must - settlement.days.get(key, NO_DAYS), settlement)
+        days = Days.of_day(left.first) if enroll.days.end == UNBOUNDED_END and left else left
+        if not contract.life.holds(enroll.days.start):
+            # It is already rejected as OUTSIDE_CONTRACT. Its rules are checked, but NOT_OFFERED would be redundant.
+            days &= settlement.rulebook.demands(key).offered
+        required[key] = required.get(key, NO_DAYS) | days
+    for key, days in required.items():
+        yield from explainer.refusals(key, days - settlement.days.get(key, NO_DAYS))
 
 
-def _notices(asked: Decision, contract: Contract, settlement: Settlement) -> Iterator[Notice]:
-    """What open enrolls asked for and will not have."""
+def _notices(asked: Decision, contract: Contract, explainer: Explainer) -> Iterator[Notice]:
+    """Yields the requested days on which open enrolls aren't in effect."""
     cut: DaysByEnrollment = {}
     for enroll, left in _enrolls_as_left(asked, contract):
         key = EnrollmentKey(enroll.member_id, enroll.module_id)
-        cut[key] = cut.get(key, NO_DAYS) | (left - settlement.days.get(key, NO_DAYS))
+        cut[key] = cut.get(key, NO_DAYS) | (left - explainer.settlement.days.get(key, NO_DAYS))
+    cut = {key: days for key, days in cut.items() if days}
+    bounds = Bounds.of_each(len(cut))
     for key in sorted(cut):
-        if days := cut[key]:
-            yield Notice(key.member_id, key.module_id, days, tuple(why_not(key, days, settlement)))
+        yield Notice(key.member_id, key.module_id, cut[key], *explainer.why_not(key, cut[key], bounds))
 
 
 def _type_conflicts(asked: Decision, basis: GroupBasis) -> Iterator[Violation]:
-    """One membership type per member, for ever; the primary is PRIMARY, and nobody else is."""
+    """Yields members whose type differs from their earlier one, or who are wrongly PRIMARY or not PRIMARY."""
     types = basis.membership_types()
     for change in asked.changes:
         if not isinstance(change, Enroll):
@@ -135,7 +164,7 @@ def _type_conflicts(asked: Decision, basis: GroupBasis) -> Iterator[Violation]:
         if known != change.membership_type or is_primary != (change.member_id == basis.primary_id):
             yield Violation(
                 ViolationCode.MEMBERSHIP_TYPE_CONFLICT,
-                f"Member {change.member_id} cannot be {change.membership_type} in this group.",
+                f"Member {change.member_id} can't be enrolled as {change.membership_type} in this group.",
                 member_id=change.member_id,
             )
 
@@ -151,7 +180,7 @@ def _outside_contract(asked: Decision, contract: Contract) -> Iterator[Violation
 
 
 def _backdated(proposal: ChangeProposal, contract: Contract, today: Day) -> Iterator[Violation]:
-    """A member's change may not begin longer ago than the version in force on its first day allows."""
+    """Yields changes of a member that start earlier than the version in force on that day allows."""
     if proposal.requester.role == RequesterRole.ADMIN:
         return
     for scoped in proposal.changes:
@@ -161,7 +190,7 @@ def _backdated(proposal: ChangeProposal, contract: Contract, today: Day) -> Iter
             yield _about(
                 scoped.change,
                 ViolationCode.BACKDATING_LIMIT,
-                f"A change may begin at most {version.max_backdating_days} days before today, not on {to_date(start)}.",
+                f"A change can start at most {version.max_backdating_days} days before today, got {to_date(start)}.",
             )
 
 
@@ -176,9 +205,10 @@ def _commitments(
     after: Mapping[EnrollmentKey, Days],
     today: Day,
 ) -> Iterator[Violation]:
+    """Yields commitments that the request breaks: lost days, or else the run that a bounded enroll ends too early."""
     breaches = {breach.key: breach for breach in commitment.lost_commitments(contract, before, after, today)}
     for enroll, left in _enrolls_as_left(asked, contract):
-        # A last day that a later change of the request takes away is not where this enroll ends a run.
+        # If a later change of the request replaces the last day, this enroll doesn't end a run there.
         if enroll.days.end != UNBOUNDED_END and left.holds(enroll.days.end - 1):
             key = EnrollmentKey(enroll.member_id, enroll.module_id)
             had, has = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
@@ -199,12 +229,12 @@ def _not_accepted(consequences: tuple[Consequence, ...]) -> Violation:
     enrollments = {(c.member_id, c.module_id) for c in consequences}
     return Violation(
         ViolationCode.CONSEQUENCES_NOT_ACCEPTED,
-        f"{len(enrollments)} other enrollment(s) would lose days, and nobody has accepted that.",
+        f"{len(enrollments)} other enrollment(s) would lose days. Set accept_consequences to allow this.",
     )
 
 
 def _first_of_each(violations: list[Violation]) -> list[Violation]:
-    """One violation per code, member and module, with the first offending day, in order."""
+    """Returns one violation per code, member and module, in order, with the first offending day."""
     first: dict[tuple[str, str, str], Violation] = {}
     for violation in violations:
         known = first.get(violation.order)

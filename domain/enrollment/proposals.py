@@ -1,4 +1,4 @@
-"""What makes a change request malformed, whatever the state of its group."""
+"""Checks of a change request that don't depend on the state of its group."""
 
 from collections.abc import Iterator
 
@@ -12,18 +12,20 @@ NEVER_OVERRIDDEN = frozenset(code.value for code in ViolationCode) - {OVERRIDABL
 
 
 def proposal_violations(proposal: ChangeProposal) -> Iterator[FieldViolation]:
-    """Everything that is wrong with a proposal by itself, by path in the request."""
+    """Yields what is wrong with a proposal, by path in the request."""
     requester = proposal.requester
     if requester.role == RequesterRole.MEMBER:
         if requester.requester_id.lower() != str(proposal.key.primary_id):
-            yield FieldViolation("requester.requester_id", "a member's request comes from the group's primary")
+            yield FieldViolation(
+                "requester.requester_id", f"must be the group's primary {proposal.key.primary_id} for the role MEMBER"
+            )
         if proposal.overridden_rules:
-            yield FieldViolation("overridden_rules", "only an admin may override rules")
+            yield FieldViolation("overridden_rules", "requires the role ADMIN")
     elif not requester.reason.strip():
-        yield FieldViolation("requester.reason", "an admin gives a reason")
+        yield FieldViolation("requester.reason", "is required for the role ADMIN")
     for i, code in enumerate(proposal.overridden_rules):
         if code in NEVER_OVERRIDDEN:
-            yield FieldViolation(f"overridden_rules[{i}]", f"{code} cannot be overridden")
+            yield FieldViolation(f"overridden_rules[{i}]", f"{code} can't be overridden")
     for i, scoped in enumerate(proposal.changes):
         if scoped.change.days.start == UNBOUNDED_START:
             kind = "enroll" if isinstance(scoped.change, Enroll) else "leave"

@@ -1,10 +1,10 @@
-"""What the contract demands of each member on each module of one group, day by day.
+"""The rulebook: what the contract demands of each member on each module of one group, day by day.
 
-The rulebook is fixed while a group is being settled: contract, facts, membership types and overrides do not change.
-Who is enrolled does, and is handed in as `Enrollments`.
+The contract, facts, membership types and overrides don't change while a group is being settled. Who is enrolled does,
+so it is passed in as `Enrollments`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,34 +13,44 @@ from domain.days import NO_DAYS, Days, union
 from domain.enrollment.closing import Closed
 from domain.enrollment.decisions import EnrollmentKey
 from domain.enrollment.desired import Overrides
+from domain.enrollment.enrollments import Enrollments, Predicate
+from domain.enrollment.holding import Formula, Holding
 from domain.members import Facts
 from domain.membership import MembershipType
 from domain.rules.conditions import Rule
-from domain.rules.holding import Enrollments, Holding, Resolved
 
 NOT_OFFERED = "NOT_OFFERED"
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A rule on the days on which it must hold: those of its version, without the overridden ones."""
+    """A rule and the days on which it must hold: those of its version, without the overridden ones.
+
+    `at_stake` are the days among them on which the rule never holds, or on which that depends on the enrollments.
+    """
 
     rule: Rule
     days: Days
-    holds: Resolved
+    holds: Days | Formula
+    at_stake: Days
+
+    @classmethod
+    def of(cls, rule: Rule, days: Days, holds: Days | Formula) -> "Demand":
+        return cls(rule, days, holds, days - (holds if isinstance(holds, Days) else holds.always))
 
     def broken(self, enrollments: Enrollments) -> Days:
-        """The days on which the rule must hold and does not."""
-        holds = self.holds if isinstance(self.holds, Days) else self.holds(enrollments)
-        return self.days - holds
+        """Returns the days on which the rule must hold and doesn't."""
+        if isinstance(self.holds, Days) or not self.at_stake:
+            return self.at_stake
+        return self.at_stake - self.holds.days(enrollments)
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
     """Everything demanded of one member on one module.
 
-    `allowed_by_facts` are the days on which the module is offered and every rule that rests on facts alone holds;
-    `on_enrollments` are the other rules.
+    `allowed_by_facts` are the days on which the module is offered and every rule over facts alone holds.
+    `on_enrollments` are the rules that depend on who is enrolled.
     """
 
     offered: Days
@@ -48,20 +58,35 @@ class Demands:
     allowed_by_facts: Days
     on_enrollments: tuple[Demand, ...]
 
-    def allowed(self, enrollments: Enrollments) -> Days:
-        """The days on which the module is offered and every rule holds."""
-        days = self.allowed_by_facts
+    @classmethod
+    def of(cls, offered: Days, every: Sequence[Demand]) -> "Demands":
+        by_facts = offered
+        for demand in every:
+            if isinstance(demand.holds, Days):
+                by_facts -= demand.at_stake
+        on_enrollments = tuple(d for d in every if isinstance(d.holds, Formula) and d.at_stake & by_facts)
+        return cls(offered, tuple(every), by_facts, on_enrollments)
+
+    def allowed(self, days: Days, enrollments: Enrollments) -> Days:
+        """Returns the days, out of `days` that facts allow, on which every rule holds."""
         for demand in self.on_enrollments:
-            if not days:
-                break
-            days -= demand.broken(enrollments)
+            if days & demand.at_stake:
+                days -= demand.broken(enrollments)
         return days
+
+    def predicates(self) -> Iterator[Predicate]:
+        """Yields the predicates that these demands depend on, some of them more than once."""
+        for demand in self.on_enrollments:
+            if isinstance(demand.holds, Formula):
+                yield from demand.holds.predicates
 
 
 @dataclass(slots=True)
 class Rulebook:
-    """The demands on the members of one group; `membership_types` holds everyone who may be enrolled. Of days that are
-    `closed` nothing is demanded."""
+    """The demands on the members of one group.
+
+    `membership_types` has an entry for everyone who can be enrolled. Nothing is demanded on `closed` days.
+    """
 
     contract: Contract
     primary_id: UUID
@@ -71,6 +96,7 @@ class Rulebook:
     closed: Closed | None = None
     _holding: Holding = field(init=False)
     _demands: dict[EnrollmentKey, Demands] = field(default_factory=dict)
+    _dependents: dict[Predicate, set[EnrollmentKey]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._holding = Holding(self.contract, self.primary_id, self.facts)
@@ -80,11 +106,17 @@ class Rulebook:
         return self._holding
 
     def demands(self, key: EnrollmentKey) -> Demands:
-        """What is demanded of a member on a module."""
+        """Returns what is demanded of a member on a module."""
         demands = self._demands.get(key)
         if demands is None:
             demands = self._demands[key] = self._compile(key)
+            for predicate in demands.predicates():
+                self._dependents.setdefault(predicate, set()).add(key)
         return demands
+
+    def dependents(self, predicate: Predicate) -> set[EnrollmentKey]:
+        """The enrollments whose demands depend on a predicate, of those that were requested so far."""
+        return self._dependents.get(predicate, set())
 
     def _compile(self, key: EnrollmentKey) -> Demands:
         membership_type = self.membership_types.get(key.member_id)
@@ -99,32 +131,22 @@ class Rulebook:
             for rule in (*version.rules, *module.rules):
                 if rule.concerns(membership_type):
                     must_hold = days - overridden.get(rule.code, NO_DAYS)
-                    every.append(Demand(rule, must_hold, self._holding.resolve(rule.condition, key.member_id)))
-        return _demands(union(offered), every)
+                    every.append(Demand.of(rule, must_hold, self._holding.resolve(rule.condition, key.member_id)))
+        return Demands.of(union(offered), every)
 
     def broken_rules(self, key: EnrollmentKey, days: Days, settled: Enrollments) -> dict[str, Days]:
-        """For days that a member is not on a module: what would be broken if just that day were added.
+        """Returns, for days on which a member isn't on a module, the rules that adding each single day would break.
 
-        By rule code, or NOT_OFFERED; a day may stand under several. Adding all days at once is the same as adding
-        each alone, since whether a rule holds on a day depends on who is enrolled that day only.
+        The result maps rule codes, or NOT_OFFERED, to days; a day can appear under several codes. All days are added
+        together, which gives the same result as adding each one alone: whether a rule holds on a day depends only on
+        who is enrolled that day.
         """
-        with_them = Enrollments({**settled.days, key: settled.days.get(key, NO_DAYS) | days}, settled.at_most)
+        with_days = settled.with_added(key, days, self.holding.predicates)
         demands = self.demands(key)
         broken: dict[str, Days] = {}
         if not_offered := days - demands.offered:
             broken[NOT_OFFERED] = not_offered
         for demand in demands.every:
-            if missed := demand.broken(with_them) & days:
+            if missed := demand.broken(with_days) & days:
                 broken[demand.rule.code] = broken.get(demand.rule.code, NO_DAYS) | missed
         return broken
-
-
-def _demands(offered: Days, every: list[Demand]) -> Demands:
-    by_facts = offered
-    on_enrollments: list[Demand] = []
-    for demand in every:
-        if isinstance(demand.holds, Days):
-            by_facts -= demand.days - demand.holds
-        else:
-            on_enrollments.append(demand)
-    return Demands(offered, tuple(every), by_facts, tuple(on_enrollments))

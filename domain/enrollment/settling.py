@@ -1,71 +1,100 @@
-"""Settled: the largest set of enrollment days that decisions ask for and every rule allows (section 3).
+"""Settling: the largest set of enrollment days that decisions ask for and every rule allows.
 
-Two greatest fixed points. In the first, every "every member" leaf counts as true, which tells who is enrolled at most
-on each day; in the second the rules hold in full, "every member" being those people.
+The set is computed as two greatest fixed points. In the first phase, every predicate over "every member" counts as
+true; the result bounds the days on which each member can be enrolled. In the second phase all rules apply, and
+"every member" means those people.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.days import NO_DAYS, Day, Days
 from domain.enrollment.decisions import EnrollmentKey
-from domain.enrollment.desired import DaysByEnrollment
+from domain.enrollment.enrollments import Enrollments, Predicate
 from domain.enrollment.rulebook import Rulebook
-from domain.rules.holding import Enrollments
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What was desired, by which rules it was judged, and what was kept. `settled.days` has no empty entries."""
+    """The desired days of a group, the rules that were applied, and the days that were kept.
+
+    `allowed` are the desired days that facts allow, `first` and `second` are the results of the two phases, and
+    `settled` is `second` plus the closed days, if any. `refused` are the days that were desired and not kept. No
+    mapping contains an empty set of days.
+    """
 
     desired: Mapping[EnrollmentKey, Days]
     rulebook: Rulebook
+    allowed: Mapping[EnrollmentKey, Days]
+    first: Enrollments
+    second: Enrollments
     settled: Enrollments
+    refused: Mapping[EnrollmentKey, Days]
 
     @property
-    def days(self) -> DaysByEnrollment:
+    def days(self) -> Mapping[EnrollmentKey, Days]:
         """The settled days of each enrollment."""
         return self.settled.days
 
     def broken_rules(self, key: EnrollmentKey, days: Days) -> dict[str, Days]:
-        """For days that an enrollment does not have: what would be broken if just that day were added."""
+        """Returns, for days that an enrollment doesn't have, the rules that adding each single day would break."""
         return self.rulebook.broken_rules(key, days, self.settled)
 
     def was_refused(self, key: EnrollmentKey, day: Day) -> bool:
-        """Whether a day was asked for and not kept."""
-        asked = self.desired.get(key, NO_DAYS).holds(day)
-        return asked and not self.settled.days.get(key, NO_DAYS).holds(day)
+        """Returns whether a day was desired and not kept."""
+        return self.refused.get(key, NO_DAYS).holds(day)
 
 
 def settle(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> Settlement:
-    """The largest set of days; unique, whatever the order of rules, members and modules."""
-    closed = rulebook.closed
-    start = closed.still_open(desired) if closed else dict(desired)
-    first = _largest_kept(start, rulebook, Enrollments({}))
-    at_most = Enrollments(first).by_member()
-    # The second fixed point lies below the first, which is therefore as good a start as Desired.
-    settled = _largest_kept(first, rulebook, Enrollments({}, at_most))
-    return Settlement(desired, rulebook, Enrollments(closed.with_past(settled) if closed else settled, at_most))
+    """Returns the largest set of days. It doesn't depend on the order of rules, members or modules."""
+    allowed = allowed_by_facts(desired, rulebook)
+    unchecked = [key for key in allowed if rulebook.demands(key).on_enrollments]
+    first, _ = largest_kept(Enrollments(allowed), unchecked, rulebook)
+    # The second fixed point is a subset of the first, which can only break rules over "every member".
+    second, changed = first.changed({}, rulebook.holding.predicates, first.by_member())
+    second, _ = largest_kept(second, dependents(changed, rulebook), rulebook)
+    settled = with_closed_days(second, rulebook)
+    return Settlement(desired, rulebook, allowed, first, second, settled, refused_days(desired, settled))
 
 
-def _largest_kept(start: DaysByEnrollment, rulebook: Rulebook, phase: Enrollments) -> DaysByEnrollment:
-    """Keeps on every day what is allowed given what is kept, until nothing changes any more."""
-    kept = {key: days & rulebook.demands(key).allowed_by_facts for key, days in start.items()}
-    kept = {key: days for key, days in kept.items() if days}
-    restless = [key for key in kept if rulebook.demands(key).on_enrollments]
-    current = Enrollments(kept, phase.at_most)
-    changed = bool(restless)
-    while changed:
-        changed = False
-        for key in restless:
-            before = kept.get(key)
-            if before is None:
-                continue
-            after = before & rulebook.demands(key).allowed(current)
+def allowed_by_facts(desired: Mapping[EnrollmentKey, Days], rulebook: Rulebook) -> dict[EnrollmentKey, Days]:
+    """Returns the desired days that aren't closed and that no rule over facts alone forbids."""
+    start = rulebook.closed.still_open(desired) if rulebook.closed else desired
+    return {key: left for key, days in start.items() if (left := days & rulebook.demands(key).allowed_by_facts)}
+
+
+def largest_kept(
+    kept: Enrollments, unchecked: Iterable[EnrollmentKey], rulebook: Rulebook
+) -> tuple[Enrollments, set[EnrollmentKey]]:
+    """Removes days that the remaining enrollments don't allow, until nothing changes.
+
+    `unchecked` are the enrollments that may break a rule; after each step, those whose rules depend on what the step
+    changed. Also returns the enrollments that lost days.
+    """
+    reduced: set[EnrollmentKey] = set()
+    while unchecked:
+        changes = {}
+        for key in unchecked:
+            before = kept.of(key)
+            after = rulebook.demands(key).allowed(before, kept)
             if after != before:
-                changed = True
-                if after:
-                    kept[key] = after
-                else:
-                    del kept[key]
-    return kept
+                changes[key] = after
+        kept, changed = kept.changed(changes, rulebook.holding.predicates, kept.max_days)
+        reduced.update(changes)
+        unchecked = dependents(changed, rulebook)
+    return kept, reduced
+
+
+def dependents(predicates: Iterable[Predicate], rulebook: Rulebook) -> set[EnrollmentKey]:
+    """Returns the enrollments whose rules depend on any of the predicates."""
+    return {key for predicate in predicates for key in rulebook.dependents(predicate)}
+
+
+def with_closed_days(kept: Enrollments, rulebook: Rulebook) -> Enrollments:
+    """Returns the enrollments plus the days that were closed when a member's facts were erased."""
+    return Enrollments(rulebook.closed.with_past(kept.days), kept.max_days) if rulebook.closed else kept
+
+
+def refused_days(desired: Mapping[EnrollmentKey, Days], settled: Enrollments) -> dict[EnrollmentKey, Days]:
+    """Returns the days that were desired and not kept, without enrollments that have none."""
+    return {key: left for key, days in desired.items() if (left := days - settled.of(key))}

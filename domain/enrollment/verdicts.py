@@ -1,4 +1,4 @@
-"""What becomes of a request: violations, notices and consequences, as values.
+"""The outcome of a request: violations, notices and consequences.
 
 `judging.py` computes them.
 """
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.days import NO_DAYS, Day, Days, Span
 from domain.enrollment.decisions import Leave
+from domain.members import FactKind
 
 
 class Verdict(StrEnum):
@@ -27,26 +28,23 @@ class ViolationCode(StrEnum):
     CONSEQUENCES_NOT_ACCEPTED = "CONSEQUENCES_NOT_ACCEPTED"
 
 
-class FactKind(StrEnum):
-    DATE_OF_BIRTH = "DATE_OF_BIRTH"
-    ADDRESS = "ADDRESS"
-    EMPLOYMENT = "EMPLOYMENT"
-    SALARY = "SALARY"
-    ATTRIBUTE = "ATTRIBUTE"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class MissingFact:
-    """A fact that a rule needs and that is not known; `attribute_name` is empty but for ATTRIBUTE."""
+    """A fact that a rule needs and that isn't known. `attribute_name` is set for ATTRIBUTE only."""
 
     member_id: UUID
     kind: FactKind
     attribute_name: str = ""
 
+    @property
+    def in_words(self) -> str:
+        """The kind of fact and, for an attribute, its name."""
+        return f"{self.kind.lower().replace('_', ' ')} {self.attribute_name}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A rule further down the chain: another enrollment that was asked for is not kept on that day, because of it.
+    """A rule further down the chain: because of it, another enrollment was refused on that day.
 
     `code` is RULE_NOT_SATISFIED, with the rule's own code, or NOT_OFFERED.
     """
@@ -62,10 +60,11 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A reason for a rejection, or why days were not kept. Fields that do not apply to the code are empty or None.
+    """A reason for a rejection, or for days that weren't kept. Fields that don't apply to the code are empty or None.
 
-    `rule_code` stands with RULE_NOT_SATISFIED, `earliest_last_on` with COMMITMENT_NOT_ELAPSED. `days` are all offending
-    days, `on` is the first of them; `chain` is what the rule rests on that day, breadth first.
+    `rule_code` is set for RULE_NOT_SATISFIED, `earliest_last_on` for COMMITMENT_NOT_ELAPSED. `days` are all offending
+    days, and `on` is the first of them. `chain` is what the rule depends on that day, breadth first. If `is_shortened`,
+    `chain` or a list of missing facts is incomplete (`bounds.py`).
     """
 
     code: ViolationCode
@@ -78,26 +77,28 @@ class Violation:
     earliest_last_on: date | None = None
     days: Days = NO_DAYS
     chain: tuple[Cause, ...] = ()
+    is_shortened: bool = False
 
     @property
     def order(self) -> tuple[str, str, str]:
-        """Violations are told in order of code (a rule's own, where it is one), member and module."""
+        """The sort key: code (a rule's own code, if there is one), member and module."""
         return (self.rule_code or self.code, str(self.member_id or ""), str(self.module_id or ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Days that an open enroll asked for and will not have, with the rules that stand against the first of them."""
+    """Requested days on which an open enroll isn't in effect, with the rules that the first of them would break."""
 
     member_id: UUID
     module_id: UUID
     days: Days
     reasons: tuple[Violation, ...]
+    reasons_omitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """A run of days that somebody loses by a request."""
+    """A run of days that a member loses through a request."""
 
     member_id: UUID
     module_id: UUID

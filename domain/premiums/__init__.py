@@ -1,1 +1,1 @@
-"""Premiums: what is owed, month by month, and how it is kept right when the past changes."""
+"""Premiums: what is owed for each month, and how the ledger is corrected when the past changes."""

@@ -1,4 +1,4 @@
-"""Calendar months: counted from year 0, so that a range of months is a range of numbers."""
+"""Calendar months as consecutive integers, so that a range of months is a range of integers."""
 
 from calendar import monthrange
 from datetime import date
@@ -7,17 +7,17 @@ from functools import lru_cache
 from domain.days import Day, Span, to_date, to_day
 
 Month = int
-"""Twelve times the year, plus the month, less one."""
+"""Twelve times the year, plus the month minus one."""
 
 
 def month_of(on: date) -> Month:
-    """The month that a date lies in."""
+    """Returns the month of a date."""
     return on.year * 12 + on.month - 1
 
 
 @lru_cache(maxsize=100_000)
 def month_of_day(day: Day) -> Month:
-    """The month that a day lies in."""
+    """Returns the month of a day."""
     return month_of(to_date(day))
 
 
@@ -27,7 +27,7 @@ def first_day(month: Month) -> Day:
 
 @lru_cache(maxsize=2_400)
 def days_of_month(month: Month) -> Span:
-    """All its days."""
+    """Returns all days of a month."""
     year, zero_based = divmod(month, 12)
     start = to_day(date(year, zero_based + 1, 1))
     return Span(start, start + monthrange(year, zero_based + 1)[1])

@@ -1,1 +1,1 @@
-"""Pricing: what a month of coverage costs, and who pays."""
+"""Pricing: what a month of coverage costs, and who pays for it."""

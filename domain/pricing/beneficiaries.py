@@ -1,4 +1,4 @@
-"""Who is priced: as given in a quote or enrolled on a policy, with the age and the rank that prices go by."""
+"""Beneficiaries: the people who are priced, in a quote or on a policy, with the ages that prices depend on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+from domain.catalog.prices import AgeNormalization, AgeStrategy, EngineParameters
 from domain.days import completed_years
 from domain.members import HealthRegime
 from domain.membership import MembershipType
-from domain.pricing.prices import AgeNormalization, AgeStrategy, EngineParameters
 
 ADULT_AGE, CHILD_AGE = 25, 17
 QUOTE_AGES = EngineParameters(
@@ -18,15 +18,15 @@ QUOTE_AGES = EngineParameters(
     default_age_other=ADULT_AGE,
     age_normalization=AgeNormalization.NONE,
 )
-"""The ages of people who are on no policy (`pricing.md`, the beneficiary spec)."""
+"""How ages are computed for people who aren't on a policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class BeneficiarySpec:
-    """Somebody to be priced, as given; an age wins over a date of birth.
+    """A person to be priced, as requested. An age takes precedence over a date of birth.
 
-    `enrollment_ids` by module, and `member_id`, where the person is enrolled; `enrollment_id` where the spec was said
-    to stand for an enrollment.
+    `enrollment_ids`, by module, and `member_id` are set if the person is enrolled. `enrollment_id` is set if the
+    request says that the spec represents an enrollment.
     """
 
     beneficiary_type: MembershipType
@@ -39,14 +39,17 @@ class BeneficiarySpec:
     member_id: UUID | None = None
 
     def enrollment_on(self, module_id: UUID) -> UUID | None:
-        """The enrollment that a component on a module is for; None for a projection."""
+        """Returns the enrollment of a component on a module; None for a projection."""
         return self.enrollment_ids.get(module_id, self.enrollment_id)
 
 
 class Beneficiary(NamedTuple):
-    """Somebody with a priced age. `position` is that in spec order; `born` sorts children by age, None: unknown."""
+    """A person with a priced age. `spec_index` is the index in spec order.
 
-    position: int
+    `born` sorts children by age; it is None if neither the date of birth nor the age is known.
+    """
+
+    spec_index: int
     beneficiary_type: MembershipType
     age: int
     born: tuple[int, int, int] | None
@@ -58,13 +61,13 @@ class Beneficiary(NamedTuple):
 
 
 def beneficiary(spec: BeneficiarySpec, index: int, on: date, ages: EngineParameters) -> Beneficiary:
-    """A spec as it is priced on a day, by the age parameters of a policy or of a quote."""
+    """Returns a spec with its priced age on a day, by the age parameters of a policy or of a quote."""
     age = spec.age if spec.age is not None else priced_age(spec.beneficiary_type, spec.born_on, on, ages)
     return Beneficiary(index, spec.beneficiary_type, age, _born(spec, on), spec.regime)
 
 
 def priced_age(beneficiary_type: MembershipType, born_on: date | None, on: date, ages: EngineParameters) -> int:
-    """Completed years from the effective birth date, normalized; a default where the birth date is unknown."""
+    """Returns the completed years since the effective birth date, normalized; a default without a birth date."""
     is_child = beneficiary_type == MembershipType.CHILD
     legacy = ages.age_normalization == AgeNormalization.LEGACY_BELGIAN
     if born_on is None:
@@ -79,19 +82,19 @@ def priced_age(beneficiary_type: MembershipType, born_on: date | None, on: date,
 
 
 def effective_birth_date(born_on: date, strategy: AgeStrategy | None) -> date:
-    """The effective birth date, by which years are completed."""
+    """Returns the date from which completed years are counted."""
     match strategy:
         case AgeStrategy.MOVE_BIRTHDAY_TO_FIRST_DAY_OF_MONTH:
             return born_on.replace(day=1)
         case AgeStrategy.MOVE_BIRTHDAY_TO_JAN_OF_NEXT_YEAR:
-            # Nobody born in the calendar's last year completes one.
+            # A person born in the last year of the calendar never completes a year.
             return date(min(born_on.year + 1, date.max.year), 1, 1)
         case _:
             return born_on
 
 
 def _born(spec: BeneficiarySpec, on: date) -> tuple[int, int, int] | None:
-    """By what children are ranked: the date of birth, or as if born on the pricing date so many years ago."""
+    """Returns the date that children are ranked by: the date of birth, or the pricing date minus the age in years."""
     if spec.born_on is not None:
         return spec.born_on.year, spec.born_on.month, spec.born_on.day
     return None if spec.age is None else (on.year - spec.age, on.month, on.day)

@@ -1,6 +1,6 @@
-"""What one beneficiary is charged on one module, and who pays which part of it (`pricing.md`, the computation).
+"""Computes what one beneficiary costs on one module, and who pays which part of it.
 
-Every rate, flat amount and cap that had a hand in it is noted as a step, so that each amount can be followed.
+Every rate, flat amount and cap that is applied is recorded as a step, so that each amount can be explained.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from domain.days import Day
-from domain.membership import MembershipType
-from domain.money import Rounding, basis_points, round_ratio
-from domain.pricing.costs import BilledEntity, ContributionType
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     CollectionMethod,
     Discount,
     MembershipFee,
@@ -22,12 +18,16 @@ from domain.pricing.prices import (
     Tax,
     TaxBase,
 )
+from domain.days import Day
+from domain.membership import MembershipType
+from domain.money import Rounding, basis_points, round_ratio
+from domain.pricing.costs import BilledEntity, ContributionType
 
 T = TypeVar("T", MembershipFee, SocialFundRate, Participation)
 
 
 class StepKind(StrEnum):
-    """What is worked out: a charge of the whole price, or the company's part."""
+    """What a step computes: a part of the whole price, or of the company's share."""
 
     MEMBERSHIP_FEE = "MEMBERSHIP_FEE"
     SOCIAL_FUND = "SOCIAL_FUND"
@@ -40,9 +40,10 @@ class StepKind(StrEnum):
 
 
 class Step(NamedTuple):
-    """`rate_bp` ten-thousandths of `of_minor`, rounded, are `minor`; both are None where an amount is simply given.
+    """`minor` is `rate_bp` ten-thousandths of `of_minor`, rounded. Both are None if the amount is given as it is.
 
-    `code` names the discount or tax, or the contribution that a share is of. For a cap, `of_minor` is what it cut down.
+    `code` is the discount or the tax, or the contribution of which a share is taken. For a cap, `of_minor` is the
+    amount before the cap.
     """
 
     kind: StepKind
@@ -56,8 +57,8 @@ Steps = list[Step]
 
 
 @dataclass(frozen=True, slots=True)
-class Charges:
-    """Minor units a month; the discount is 0 or negative."""
+class Contributions:
+    """The parts of a monthly price in minor units. The discount is 0 or negative."""
 
     cost: int
     fee: int = 0
@@ -70,7 +71,7 @@ class Charges:
         return self.cost + self.fee + self.social_fund + self.discount
 
     def parts(self) -> Iterator[tuple[ContributionType, int]]:
-        """In the order of components."""
+        """Yields the parts in the order of components."""
         yield ContributionType.COST, self.cost
         yield ContributionType.MEMBERSHIP_FEE, self.fee
         yield ContributionType.SOCIAL_FUND, self.social_fund
@@ -80,18 +81,18 @@ class Charges:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The company's part, the rest, and who is billed the rest, how."""
+    """The company's share, the remainder, and who is billed the remainder, and how."""
 
-    company: Charges
-    remainder: Charges
+    company: Contributions
+    remainder: Contributions
     payer: BilledEntity
     collection_method: CollectionMethod
 
 
-def charged(
+def contributions_of(
     pricing: ModulePricing, cost: int, kind: MembershipType, on: Day, rounding: Rounding, steps: Steps
-) -> Charges:
-    """Steps 2 to 5, from the scheme's cost on."""
+) -> Contributions:
+    """Returns the parts of a price: the scheme's cost, fee, social fund and discounts, with taxes."""
     fee = _of_type(pricing.membership_fees, kind)
     if fee:
         steps.append(Step(StepKind.MEMBERSHIP_FEE, "", None, None, fee.monthly_minor))
@@ -101,45 +102,45 @@ def charged(
         social_fund = basis_points(cost, fund.rate_bp, rounding)
         steps.append(Step(StepKind.SOCIAL_FUND, "", cost, fund.rate_bp, social_fund))
     discount = -_discounted(pricing.discounts, cost, kind, on, rounding, steps)
-    untaxed = Charges(cost, fee.monthly_minor if fee else 0, social_fund, discount)
+    untaxed = Contributions(cost, fee.monthly_minor if fee else 0, social_fund, discount)
     return _taxed(untaxed, pricing.taxes, kind, rounding, StepKind.TAX, steps)
 
 
 def split(
     pricing: ModulePricing,
-    whole: Charges,
+    whole: Contributions,
     kind: MembershipType,
     rounding: Rounding,
     steps: Steps,
     *,
     has_partner: bool,
 ) -> Split:
-    """Step 6. Without a participation the primary pays all, billed directly."""
+    """Splits a price between its payers. Without a participation, the primary is billed directly for everything."""
     participation = _of_type(pricing.participations, kind)
     if participation is None:
-        return Split(Charges(0), whole, BilledEntity.PRIMARY, CollectionMethod.DIRECT_BILLING)
+        return Split(Contributions(0), whole, BilledEntity.PRIMARY, CollectionMethod.DIRECT_BILLING)
     company = _company_part(participation, whole, rounding, steps)
     company = _taxed(company, pricing.taxes, kind, rounding, StepKind.COMPANY_TAX, steps)
-    remainder = Charges(*(part - its for part, its in zip(_values(whole), _values(company), strict=True)))
+    remainder = Contributions(*(part - share for part, share in zip(_values(whole), _values(company), strict=True)))
     partner_pays = participation.remainder_payer == MembershipType.PARTNER and has_partner
     payer = BilledEntity.PARTNER if partner_pays else BilledEntity.PRIMARY
     return Split(company, remainder, payer, participation.collection_method)
 
 
-def _values(charges: Charges) -> tuple[int, ...]:
-    return charges.cost, charges.fee, charges.social_fund, charges.discount, charges.taxes
+def _values(parts: Contributions) -> tuple[int, ...]:
+    return parts.cost, parts.fee, parts.social_fund, parts.discount, parts.taxes
 
 
-def _of_type(charges: Sequence[T], kind: MembershipType) -> T | None:
-    """The one that names a type, else the one for everybody."""
-    named = next((charge for charge in charges if kind in charge.beneficiary_types), None)
-    return named or next((charge for charge in charges if not charge.beneficiary_types), None)
+def _of_type(items: Sequence[T], kind: MembershipType) -> T | None:
+    """Returns the item that names a beneficiary type, or else the one that names none and applies to all others."""
+    named = next((item for item in items if kind in item.beneficiary_types), None)
+    return named or next((item for item in items if not item.beneficiary_types), None)
 
 
 def _discounted(
     discounts: Sequence[Discount], cost: int, kind: MembershipType, on: Day, rounding: Rounding, steps: Steps
 ) -> int:
-    """The sum of the active discounts, never more than the cost."""
+    """Returns the sum of the active discounts, at most the cost."""
     taken = 0
     for discount in discounts:
         if (not discount.beneficiary_types or kind in discount.beneficiary_types) and discount.days.holds(on):
@@ -154,37 +155,39 @@ def _discounted(
 
 
 def _taxed(
-    charges: Charges,
+    untaxed: Contributions,
     taxes: Sequence[Tax],
     kind: MembershipType,
     rounding: Rounding,
     step: StepKind,
     steps: Steps,
-) -> Charges:
-    """With the taxes on their net."""
-    net, total = charges.net, 0
+) -> Contributions:
+    """Returns the contributions with the taxes on their net amount."""
+    net, total = untaxed.net, 0
     for tax in taxes:
         if not tax.beneficiary_types or kind in tax.beneficiary_types:
             base = net + total if tax.base == TaxBase.NET_AND_EARLIER_TAXES else net
             amount = basis_points(base, tax.rate_bp, rounding)
             total += amount
             steps.append(Step(step, tax.code, base, tax.rate_bp, amount))
-    return Charges(charges.cost, charges.fee, charges.social_fund, charges.discount, total)
+    return Contributions(untaxed.cost, untaxed.fee, untaxed.social_fund, untaxed.discount, total)
 
 
-def _company_part(participation: Participation, whole: Charges, rounding: Rounding, steps: Steps) -> Charges:
-    """Without taxes."""
+def _company_part(
+    participation: Participation, whole: Contributions, rounding: Rounding, steps: Steps
+) -> Contributions:
+    """Returns the company's share without taxes."""
     if participation.company_flat_minor is not None:
         flat = min(participation.company_flat_minor, whole.cost + whole.discount)
         steps.append(Step(StepKind.COMPANY_FLAT, ContributionType.COST.value, None, None, flat))
-        return Charges(flat)
+        return Contributions(flat)
     share = participation.company_share_bp or 0
 
     def part(contribution: ContributionType, amount: int) -> int:
-        its = basis_points(amount, share, rounding)
+        minor = basis_points(amount, share, rounding)
         if amount:
-            steps.append(Step(StepKind.COMPANY_SHARE, contribution.value, amount, share, its))
-        return its
+            steps.append(Step(StepKind.COMPANY_SHARE, contribution.value, amount, share, minor))
+        return minor
 
     cost = part(ContributionType.COST, whole.cost)
     fee = part(ContributionType.MEMBERSHIP_FEE, whole.fee)
@@ -197,4 +200,4 @@ def _company_part(participation: Participation, whole: Charges, rounding: Roundi
         cut = round_ratio(whole.discount * cost, whole.cost, rounding)
         steps.append(Step(StepKind.COMPANY_CAP, ContributionType.DISCOUNT.value, discount, None, cut))
         discount = cut
-    return Charges(cost, fee, fund, discount)
+    return Contributions(cost, fee, fund, discount)

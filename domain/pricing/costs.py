@@ -1,4 +1,4 @@
-"""Costs: components, each an amount a month that somebody is billed, and what they add up to."""
+"""Costs: monthly charges, the components of a cost, and their totals."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.catalog.contract import ServiceType
+from domain.catalog.prices import CollectionMethod
+from domain.errors import AmountTooLarge
 from domain.membership import MembershipType
-from domain.pricing.prices import CollectionMethod
+from domain.money import MAX_MINOR
 
 
 class ContributionType(StrEnum):
@@ -25,10 +27,10 @@ class BilledEntity(StrEnum):
     PARTNER = "PARTNER"
 
 
-class MonthlyAmount(NamedTuple):
-    """What one payer is billed for one thing a month, in minor units; equal ones are the same price.
+class Charge(NamedTuple):
+    """The monthly amount that one payer is billed for one contribution, in minor units.
 
-    `collection_method` is None for what the company is billed.
+    `collection_method` is None if the company is billed.
     """
 
     contribution_type: ContributionType
@@ -42,17 +44,17 @@ class MonthlyAmount(NamedTuple):
 
 
 class Component(NamedTuple):
-    """An amount a month for somebody. `beneficiary_index` is the place in spec order; `enrollment_id` where the person
-    is enrolled."""
+    """A charge for one beneficiary. `beneficiary_index` is the index in spec order; `enrollment_id` is None if the
+    person isn't enrolled."""
 
     beneficiary_index: int
     enrollment_id: UUID | None
-    amount: MonthlyAmount
+    charge: Charge
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Minor units a month."""
+    """Monthly amounts in minor units."""
 
     untaxed_minor: int = 0
     taxes_minor: int = 0
@@ -61,24 +63,27 @@ class Amounts:
     def taxed_minor(self) -> int:
         return self.untaxed_minor + self.taxes_minor
 
+    def __add__(self, other: "Amounts") -> "Amounts":
+        return Amounts(self.untaxed_minor + other.untaxed_minor, self.taxes_minor + other.taxes_minor)
+
     def __sub__(self, other: "Amounts") -> "Amounts":
         return Amounts(self.untaxed_minor - other.untaxed_minor, self.taxes_minor - other.taxes_minor)
 
 
 def amounts_of(components: Iterable[Component]) -> Amounts:
-    """What components add up to."""
+    """Returns the sum of components."""
     untaxed = taxes = 0
-    for _, _, amount in components:
-        if amount.contribution_type is ContributionType.TAXES:
-            taxes += amount.monthly_minor
+    for _, _, charge in components:
+        if charge.contribution_type is ContributionType.TAXES:
+            taxes += charge.monthly_minor
         else:
-            untaxed += amount.monthly_minor
+            untaxed += charge.monthly_minor
     return Amounts(untaxed, taxes)
 
 
 @dataclass(frozen=True, slots=True)
 class PayerTotals:
-    """What each payer is billed, and all together."""
+    """What each payer is billed, and the overall total."""
 
     company: Amounts = Amounts()
     primary: Amounts = Amounts()
@@ -91,48 +96,58 @@ class PayerTotals:
             self.company.taxes_minor + self.primary.taxes_minor + self.partner.taxes_minor,
         )
 
+    def __add__(self, other: "PayerTotals") -> "PayerTotals":
+        return PayerTotals(self.company + other.company, self.primary + other.primary, self.partner + other.partner)
+
     def __sub__(self, other: "PayerTotals") -> "PayerTotals":
         return PayerTotals(self.company - other.company, self.primary - other.primary, self.partner - other.partner)
 
 
 def payer_totals(components: Sequence[Component]) -> PayerTotals:
-    """Components by whom they are billed to."""
+    """Returns the sum of components for each billed entity."""
     return PayerTotals(
-        *(amounts_of(c for c in components if c.amount.billed_entity is entity) for entity in BilledEntity)
+        *(amounts_of(c for c in components if c.charge.billed_entity is entity) for entity in BilledEntity)
     )
 
 
 class ComponentsMalformed(ValueError):
-    """Components that cannot be one cost."""
+    """Components that can't be combined to one cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class InsuranceCost:
-    """What a month costs. Components are in order of beneficiary, module, contribution and payer."""
+    """A monthly cost. Components are in order of beneficiary, module, contribution and payer."""
 
     components: tuple[Component, ...]
     currency_code: str
     totals: PayerTotals
 
     def by_beneficiary(self) -> dict[int, Amounts]:
-        """By place in spec order, in that order."""
+        """Returns the sums by index in spec order, in that order."""
         indexes = sorted({c.beneficiary_index for c in self.components})
         return {i: amounts_of(c for c in self.components if c.beneficiary_index == i) for i in indexes}
 
     def by_module(self) -> dict[UUID, Amounts]:
-        """In the order in which modules first appear."""
-        modules = dict.fromkeys(c.amount.module_id for c in self.components)
-        return {module: amounts_of(c for c in self.components if c.amount.module_id == module) for module in modules}
+        """Returns the sums by module, in the order in which modules first appear."""
+        modules = dict.fromkeys(c.charge.module_id for c in self.components)
+        return {module: amounts_of(c for c in self.components if c.charge.module_id == module) for module in modules}
 
 
 def insurance_cost(components: Iterable[Component]) -> InsuranceCost:
-    """Joins components to one cost. Raises ComponentsMalformed for none, for several currencies, and for one that a
-    person is billed without a collection method."""
+    """Combines components to one cost.
+
+    Raises ComponentsMalformed if there are none, if they have several currencies, or if a person is billed without a
+    collection method. Raises AmountTooLarge if a total exceeds what a response can hold.
+    """
     joined = tuple(components)
-    currencies = {component.amount.currency_code for component in joined}
+    currencies = {component.charge.currency_code for component in joined}
     if len(currencies) != 1:
         raise ComponentsMalformed(f"{len(joined)} components in {len(currencies)} currencies")
-    for _, _, amount in joined:
-        if amount.billed_entity != BilledEntity.COMPANY and amount.collection_method is None:
-            raise ComponentsMalformed(f"{amount.billed_entity} is billed without a collection method")
-    return InsuranceCost(joined, currencies.pop(), payer_totals(joined))
+    for _, _, charge in joined:
+        if charge.billed_entity != BilledEntity.COMPANY and charge.collection_method is None:
+            raise ComponentsMalformed(f"{charge.billed_entity} is billed without a collection method")
+    totals = payer_totals(joined)
+    # Each payer's part, and each difference between two totals, is less than twice the overall total.
+    if totals.overall.taxed_minor > MAX_MINOR // 2:
+        raise AmountTooLarge("The total monthly cost", MAX_MINOR // 2)
+    return InsuranceCost(joined, currencies.pop(), totals)

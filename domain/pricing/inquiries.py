@@ -1,4 +1,4 @@
-"""What a cost is asked for, and by which parameters it is answered: a policy, people on a policy, or a quote."""
+"""Inquiries about a cost: of a policy, of people on a policy, or of a quote, each with its engine parameters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,8 @@ from datetime import date
 from uuid import UUID
 
 from domain.catalog.contract import Contract, ContractVersion
-from domain.days import to_day
+from domain.catalog.prices import EngineParameters
+from domain.days import Day, to_day
 from domain.enrollment.decisions import EnrollmentKey
 from domain.errors import MemberErased, NobodyCovered, NoContractVersion, NoModules
 from domain.identity import enrollment_id
@@ -16,7 +17,6 @@ from domain.money import Rounding
 from domain.pricing.beneficiaries import QUOTE_AGES, Beneficiary, BeneficiarySpec
 from domain.pricing.costs import InsuranceCost, insurance_cost
 from domain.pricing.parameters import COUNTRY_PARAMETERS, NONE_GIVEN, require, resolved
-from domain.pricing.prices import EngineParameters
 from domain.pricing.pricing import PricingBasis, beneficiaries, components
 
 POLICY_RANK = {
@@ -26,13 +26,13 @@ POLICY_RANK = {
     MembershipType.ASCENDANT: 3,
     MembershipType.PET: 4,
 }
-"""By what people on a policy are sorted first."""
+"""The order of people on a policy, before their age."""
 AGE_PARAMETERS = ("age_strategy", "rounding", "default_age_child", "default_age_other", "age_normalization")
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An enrollment group as pricing sees it. `facts` are everyone's who may be priced."""
+    """An enrollment group as pricing sees it. `facts` has the facts of everyone who can be priced."""
 
     contract: Contract
     group_id: UUID
@@ -40,22 +40,25 @@ class Policy:
     facts: Mapping[UUID, Facts]
 
     def facts_of(self, member_id: UUID) -> Facts:
-        """Raises MemberErased."""
+        """Returns a member's facts. Raises MemberErased."""
         facts = self.facts.get(member_id, Facts())
         if facts.erased_on:
             raise MemberErased(member_id)
         return facts
 
     def regime_on(self, on: date) -> HealthRegime:
-        """The primary's, in which everyone on a policy is priced; STANDARD where none is recorded."""
+        """Returns the primary's regime, which applies to everyone on a policy; STANDARD if none is recorded."""
+        return self.regime_of_day(to_day(on))
+
+    def regime_of_day(self, day: Day) -> HealthRegime:
+        """Returns the regime of a day, which can be outside the calendar."""
         facts = self.facts_of(self.primary_id)
-        day = to_day(on)
         return next((span.regime for span in facts.health_regimes if span.days.holds(day)), HealthRegime.STANDARD)
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A cost for a day, and who was priced how, in spec order, with the rounding that was used."""
+    """A cost for a day, the people who were priced, in spec order, and the rounding that was used."""
 
     on: date
     cost: InsuranceCost
@@ -67,7 +70,7 @@ class Priced:
 def enrolled_specs(
     policy: Policy, enrolled: Iterable[EnrollmentKey], types: Mapping[UUID, MembershipType], on: date
 ) -> tuple[BeneficiarySpec, ...]:
-    """Those who are on modules, in the spec order of a policy: by type, then the oldest first, then by id."""
+    """Returns the enrolled people in the spec order of a policy: by type, then from oldest to youngest, then by id."""
     modules: dict[UUID, list[UUID]] = {}
     for key in enrolled:
         modules.setdefault(key.member_id, []).append(key.module_id)
@@ -95,10 +98,19 @@ def _policy_order(spec: BeneficiarySpec) -> tuple[int, bool, date, int]:
 def price_enrolled(
     policy: Policy, specs: Sequence[BeneficiarySpec], on: date, rounding: Rounding | None = None
 ) -> Priced:
-    """A policy as enrolled. Raises NoContractVersion, NobodyCovered, and what keeps a price from being found."""
+    """Returns the cost of a policy as enrolled. Raises CannotBePriced."""
     if not specs:
         raise NobodyCovered(policy.group_id, on)
     return _price(policy.contract, specs, on, _policy_parameters(policy.contract, on, rounding))
+
+
+def price_module(policy: Policy, specs: Sequence[BeneficiarySpec], on: date, *, has_partner: bool) -> InsuranceCost:
+    """Returns the cost of one module of a policy for everybody on it. The costs of all modules add up to the policy's.
+
+    `has_partner` says whether a partner is on any module of the policy. Raises CannotBePriced.
+    """
+    parameters = _policy_parameters(policy.contract, on, None)
+    return _price(policy.contract, specs, on, parameters, has_partner=has_partner).cost
 
 
 def price_on_policy(
@@ -108,8 +120,10 @@ def price_on_policy(
     on: date,
     rounding: Rounding | None = None,
 ) -> Priced:
-    """People on a policy's contract and prices, in the order given; who names no modules is taken to be on those that
-    the policy's primary has that day. Raises NoModules, and as `price_enrolled`."""
+    """Returns the cost of people, in the order given, with the contract and regime of a policy.
+
+    A spec without modules gets those of the policy's primary on that day. Raises CannotBePriced.
+    """
     regime = policy.regime_on(on)
     placed = []
     for i, spec in enumerate(specs):
@@ -123,7 +137,7 @@ def price_on_policy(
 def price_quote(
     contract: Contract, specs: Sequence[BeneficiarySpec], on: date, rounding: Rounding | None = None
 ) -> Priced:
-    """People who may be enrolled nowhere; each names modules. Raises as `price_enrolled`."""
+    """Returns the cost of people who don't have to be enrolled. Each spec must name modules. Raises CannotBePriced."""
     version = _version(contract, on)
     country = COUNTRY_PARAMETERS.get(contract.country_code, NONE_GIVEN)
     own = EngineParameters(rounding=rounding)
@@ -133,7 +147,7 @@ def price_quote(
 
 
 def _policy_parameters(contract: Contract, on: date, rounding: Rounding | None) -> EngineParameters:
-    """Those that premiums are computed with, so that a cost and a premium never disagree; a given rounding wins."""
+    """Returns the parameters that premiums use, so that costs and premiums agree; `rounding` overrides theirs."""
     version = _version(contract, on)
     country = COUNTRY_PARAMETERS.get(contract.country_code)
     parameters = resolved(EngineParameters(rounding=rounding), version.engine_parameters, country)
@@ -148,8 +162,16 @@ def _version(contract: Contract, on: date) -> ContractVersion:
     return version
 
 
-def _price(contract: Contract, specs: Sequence[BeneficiarySpec], on: date, parameters: EngineParameters) -> Priced:
+def _price(
+    contract: Contract,
+    specs: Sequence[BeneficiarySpec],
+    on: date,
+    parameters: EngineParameters,
+    *,
+    has_partner: bool | None = None,
+) -> Priced:
     rounding = parameters.rounding or Rounding.ARITHMETIC
     basis = PricingBasis(_version(contract, on), contract.currency_code, on, parameters, rounding)
     people = beneficiaries(basis, specs)
-    return Priced(on, insurance_cost(components(basis, specs, people)), tuple(specs), people, rounding)
+    found = components(basis, specs, people, has_partner=has_partner)
+    return Priced(on, insurance_cost(found), tuple(specs), people, rounding)

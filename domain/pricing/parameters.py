@@ -1,11 +1,11 @@
-"""Engine parameters: what a request does not give, the contract version does; what that does not, the country."""
+"""Engine parameters: each is taken from the request, or else the contract version, or else the country."""
 
 from dataclasses import fields
 from datetime import date
 
+from domain.catalog.prices import AgeNormalization, AgeStrategy, EngineParameters, ProrataStrategy
 from domain.errors import EngineParameterMissing
 from domain.money import Rounding
-from domain.pricing.prices import AgeNormalization, AgeStrategy, EngineParameters, ProrataStrategy
 
 _LARGEST_REMAINDER = ProrataStrategy.THIRTY_DAY_PRORATA_WITH_LARGEST_REMAINDER
 _EXACT = EngineParameters(
@@ -32,13 +32,13 @@ COUNTRY_PARAMETERS: dict[str, EngineParameters] = {
     "ES": _EXACT,
     "CA": _EXACT,
 }
-"""By the contract's country (`premiums.md`); a country that is not here gives none."""
+"""The defaults of each country. A country that isn't listed has none."""
 
 NONE_GIVEN = EngineParameters()
 
 
 def resolved(*given: EngineParameters | None) -> EngineParameters:
-    """Each parameter from the first that gives it; None where nobody does."""
+    """Returns each parameter from the first argument that sets it; None if none of them does."""
     values = {
         field.name: next(
             (value for each in given if each and (value := getattr(each, field.name)) is not None),
@@ -50,7 +50,7 @@ def resolved(*given: EngineParameters | None) -> EngineParameters:
 
 
 def require(parameters: EngineParameters, names: tuple[str, ...], country_code: str, on: date) -> None:
-    """Raises EngineParameterMissing for the first of some parameters that nobody gives."""
+    """Raises EngineParameterMissing for the first of the named parameters that isn't set."""
     for name in names:
         if getattr(parameters, name) is None:
             raise EngineParameterMissing(name, country_code, on)

@@ -1,32 +1,35 @@
-"""Tariffs: what a contract version charges while the same discounts run.
+"""Tariffs: the prices of a contract version while the same discounts are active.
 
-Few different prices serve a whole portfolio; so each is worked out once, and remembered for as long as its version.
+A whole portfolio needs only a few different prices, so each is computed once and cached for as long as its version is
+in memory.
 """
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from weakref import finalize
 
 from domain.catalog.contract import ContractVersion, Module
+from domain.catalog.prices import CollectionMethod, VersionPricing
 from domain.days import Day, to_date
-from domain.errors import PriceMissing
+from domain.errors import AmountTooLarge, PriceMissing
+from domain.members import HealthRegime
 from domain.membership import MembershipType
-from domain.money import Rounding
+from domain.money import MAX_MONTHLY_MINOR, Rounding
 from domain.pricing.beneficiaries import Beneficiary
-from domain.pricing.charging import Split, Step, charged, split
-from domain.pricing.costs import BilledEntity, ContributionType, MonthlyAmount
-from domain.pricing.prices import CollectionMethod
+from domain.pricing.charging import Split, Step, contributions_of, split
+from domain.pricing.costs import BilledEntity, Charge, ContributionType
 from domain.pricing.schemes import SCHEMES
 from domain.pricing.schemes.rows import PriceRow
 
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """How a price came about: the version, the row, and every step from its cost to what each payer is billed.
+    """How a price was computed: the version, the price row, and every step from the row's cost to what payers are
+    billed.
 
-    `version_from` is the version's first day; None: open.
+    `version_from` is the version's first day; None if it has none.
     """
 
     version_from: date | None
@@ -37,62 +40,79 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Price:
-    """What somebody on a module costs a month, in order of contribution and payer; one object serves many."""
+    """The monthly charges of one person on one module, ordered by contribution and payer.
 
-    amounts: tuple[MonthlyAmount, ...]
+    Everybody with the same price shares one object.
+    """
+
+    charges: tuple[Charge, ...]
     derivation: Derivation
 
 
-class Tariff:
-    """One version, on days between which no discount begins or ends, with one rounding."""
+PersonKey = tuple[MembershipType, int, HealthRegime, Hashable, bool]
+"""Type, age, regime, family situation, and whether the policy has a partner: all that a person's price depends on."""
+RowKey = tuple[MembershipType, PriceRow, bool]
 
-    def __init__(self, version: ContractVersion, currency_code: str, on: Day, rounding: Rounding) -> None:
-        self._version = version
+
+class Tariff:
+    """The prices of one version on days between which no discount starts or ends, with one rounding."""
+
+    def __init__(self, tariffs: "Tariffs", currency_code: str, on: Day, rounding: Rounding) -> None:
+        self._version_from = tariffs.version_from
+        self._modules = tariffs.modules
+        self._pricing = tariffs.pricing
         self._currency_code = currency_code
         self._on = on
         self._rounding = rounding
-        self._by_person: list[dict[Any, Price]] = [{} for _ in version.modules]
-        self._by_row: list[dict[Any, Price]] = [{} for _ in version.modules]
+        self._by_person: list[dict[PersonKey, Price]] = [{} for _ in self._modules]
+        self._by_row: list[dict[RowKey, Price]] = [{} for _ in self._modules]
 
-    def places(self, module: int, people: Sequence[Beneficiary]) -> Sequence[Hashable]:
-        """What the others on a module, which is named by its place in the version, make of each one's cost."""
-        pricing = self._version.pricing
-        return (
-            SCHEMES[pricing.scheme].places(self._version.modules[module], people) if pricing else [None] * len(people)
-        )
+    def situations(self, module: int, people: Sequence[Beneficiary]) -> Sequence[Hashable]:
+        """Returns the family situation of each person on a module: how the others affect what the person costs.
 
-    def price(self, module: int, person: Beneficiary, place: Hashable, on: Day, *, has_partner: bool) -> Price:
-        """The price of somebody on a module, in a place among the others. Raises PriceMissing, with a day."""
-        key = (person.beneficiary_type, person.age, person.regime, place, has_partner)
+        `module` is an index into the modules of the version.
+        """
+        if self._pricing is None:
+            return [None] * len(people)
+        return SCHEMES[self._pricing.scheme].situations(self._modules[module], people)
+
+    def price(self, module: int, person: Beneficiary, situation: Hashable, on: Day, *, has_partner: bool) -> Price:
+        """Returns the price of a person on a module. Raises PriceMissing, AmountTooLarge."""
+        key = (person.beneficiary_type, person.age, person.regime, situation, has_partner)
         price = self._by_person[module].get(key)
         if price is None:
-            listed, pricing = self._version.modules[module], self._version.pricing
+            listed, pricing = self._modules[module], self._pricing
             if pricing is None or listed.pricing is None:
                 raise _missing("no pricing data", listed, person, on)
-            row = SCHEMES[pricing.scheme].row(listed, pricing, person, place)
+            row = SCHEMES[pricing.scheme].row(listed, pricing, person, situation)
             if row is None:
-                raise _missing("no row", listed, person, on)
-            price = self._price(module, person.beneficiary_type, row, has_partner)
+                raise _missing("no price row", listed, person, on)
+            price = self._price_of_row(module, person.beneficiary_type, row, has_partner, on)
             self._by_person[module][key] = price
         return price
 
-    def _price(self, place: int, kind: MembershipType, row: PriceRow, has_partner: bool) -> Price:
-        """One object for everybody whose cost stands in the same row."""
-        known = self._by_row[place].get((kind, row, has_partner))
-        if known is None:
-            known = self._work_out(self._version.modules[place], kind, row, has_partner)
-            self._by_row[place][kind, row, has_partner] = known
-        return known
+    def _price_of_row(self, module: int, kind: MembershipType, row: PriceRow, has_partner: bool, on: Day) -> Price:
+        """Returns one object for everybody whose cost comes from the same price row."""
+        key = (kind, row, has_partner)
+        price = self._by_row[module].get(key)
+        if price is None:
+            price = self._by_row[module][key] = self._compute(self._modules[module], kind, row, has_partner, on)
+        return price
 
-    def _work_out(self, module: Module, kind: MembershipType, row: PriceRow, has_partner: bool) -> Price:
-        """An amount for each that is not 0; a single one of 0 where all are, so that nobody vanishes."""
-        assert module.pricing is not None  # noqa: S101 (a row was found in it)
+    def _compute(self, module: Module, kind: MembershipType, row: PriceRow, has_partner: bool, on: Day) -> Price:
+        """Computes the charges that aren't 0. If all are 0, one charge of 0 is kept, so that the person is listed.
+
+        Raises AmountTooLarge for contracts that were published before `amount_checks.py` rejected such amounts.
+        """
+        assert module.pricing is not None  # noqa: S101 (the row comes from it)
         steps: list[Step] = []
-        whole = charged(module.pricing, row.cost_minor, kind, self._on, self._rounding, steps)
+        whole = contributions_of(module.pricing, row.cost_minor, kind, self._on, self._rounding, steps)
+        if whole.net + whole.taxes > MAX_MONTHLY_MINOR:
+            raise _too_large(module, kind, on)
         parts = split(module.pricing, whole, kind, self._rounding, steps, has_partner=has_partner)
-        billed = [entry for entry in _billed(parts) if entry[3]]
-        amounts = [
-            MonthlyAmount(
+        billed = [part for part in _billed(parts) if part[3]]
+        charges = [
+            Charge(
                 contribution,
                 entity,
                 collection,
@@ -105,7 +125,12 @@ class Tariff:
             for contribution, entity, collection, amount in billed
             or [(ContributionType.COST, parts.payer, parts.collection_method, 0)]
         ]
-        return Price(tuple(amounts), Derivation(self._version.days.first_on, row, self._rounding, tuple(steps)))
+        return Price(tuple(charges), Derivation(self._version_from, row, self._rounding, tuple(steps)))
+
+
+def _too_large(module: Module, kind: MembershipType, on: Day) -> AmountTooLarge:
+    what = f"The monthly cost of a {kind} on module {module.module_id}, with taxes,"
+    return AmountTooLarge(what, MAX_MONTHLY_MINOR, beneficiary_type=kind, module_id=module.module_id, date=to_date(on))
 
 
 def _missing(why: str, module: Module, person: Beneficiary, on: Day) -> PriceMissing:
@@ -118,21 +143,35 @@ def _billed(parts: Split) -> Iterator[tuple[ContributionType, BilledEntity, Coll
         yield contribution, parts.payer, parts.collection_method, remainder
 
 
-def tariff_on(version: ContractVersion, currency_code: str, on: Day, rounding: Rounding) -> Tariff:
-    """The tariff of a day of a version."""
-    bounds = discount_bounds(version)
-    key = (bisect_right(bounds, on), currency_code, rounding)
-    tariff: Tariff | None = version.remembered.get(key)
-    if tariff is None:
-        tariff = version.remembered[key] = Tariff(version, currency_code, on, rounding)
-    return tariff
+class Tariffs:
+    """The tariffs of one contract version. It doesn't refer to the version, so that it is dropped together with it."""
 
-
-def discount_bounds(version: ContractVersion) -> tuple[Day, ...]:
-    """The days on which a discount of a version begins, or is over, in order."""
-    bounds: tuple[Day, ...] | None = version.remembered.get("discount_bounds")
-    if bounds is None:
+    def __init__(self, version: ContractVersion) -> None:
+        self.version_from = version.days.first_on
+        self.modules = version.modules
+        self.pricing: VersionPricing | None = version.pricing
         discounts = [d for module in version.modules if module.pricing for d in module.pricing.discounts]
-        bounds = tuple(sorted({day for discount in discounts for day in discount.days}))
-        version.remembered["discount_bounds"] = bounds
-    return bounds
+        self.discount_bounds = tuple(sorted({day for discount in discounts for day in discount.days}))
+        """The days on which a discount starts or has just ended, in order."""
+        self._known: dict[tuple[int, str, Rounding], Tariff] = {}
+
+    def on(self, day: Day, currency_code: str, rounding: Rounding) -> Tariff:
+        """Returns the tariff of a day of the version."""
+        key = (bisect_right(self.discount_bounds, day), currency_code, rounding)
+        tariff = self._known.get(key)
+        if tariff is None:
+            tariff = self._known[key] = Tariff(self, currency_code, day, rounding)
+        return tariff
+
+
+_TARIFFS: dict[int, Tariffs] = {}
+"""The key is the identity of the version, because comparing whole versions takes longer than computing a price."""
+
+
+def tariffs_of(version: ContractVersion) -> Tariffs:
+    """Returns the tariffs of a version, which are cached until the version object is garbage-collected."""
+    tariffs = _TARIFFS.get(id(version))
+    if tariffs is None:
+        tariffs = _TARIFFS[id(version)] = Tariffs(version)
+        finalize(version, _TARIFFS.pop, id(version), None).atexit = False
+    return tariffs

@@ -1,1 +1,1 @@
-"""Rules: the condition language of contracts, and the days on which conditions hold."""
+"""Rules: the conditions that a contract can set."""

@@ -1,6 +1,7 @@
-"""The condition language as values: what a rule demands, not yet of whom nor when.
+"""The condition language: what a rule demands.
 
-`holding.py` turns conditions into days; `domain/catalog/publishing.py` says which conditions a contract may state.
+`domain/enrollment/holding.py` computes the days on which conditions hold; `domain/publishing/rule_checks.py` checks
+which conditions a contract can use.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from domain.membership import MembershipType
 
 
 class Subject(StrEnum):
-    """Whose fact or enrollment a leaf looks at."""
+    """The members whose facts or enrollments a leaf is about."""
 
     SELF = "SELF"
     PRIMARY = "PRIMARY"
@@ -57,7 +58,7 @@ class SalaryRange:
 
 @dataclass(frozen=True, slots=True)
 class Employed:
-    """An employment with one of the statuses; no statuses: any."""
+    """An employment with one of the statuses; with any status if the list is empty."""
 
     subject: Subject
     statuses: tuple[EmploymentStatus, ...]
@@ -66,7 +67,7 @@ class Employed:
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """Unbroken time with one employer that began at least `min_days` ago."""
+    """An unbroken employment with one employer that began at least `min_days` ago."""
 
     subject: Subject
     min_days: int
@@ -75,7 +76,7 @@ class Tenure:
 
 @dataclass(frozen=True, slots=True)
 class Residence:
-    """An address that matches every list given; an empty list restricts nothing."""
+    """An address that matches each list; an empty list matches every address."""
 
     subject: Subject
     country_codes: tuple[str, ...]
@@ -91,7 +92,7 @@ class HasAttribute:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledOn:
-    """Enrolled, in the same group, on one of the modules; no modules: any."""
+    """Enrolled in the same group on one of the modules; on any module if the list is empty."""
 
     subject: Subject
     module_ids: tuple[UUID, ...]
@@ -104,7 +105,7 @@ Condition = AllOf | AnyOf | Negation | Leaf
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition with a name. `applies_to` is empty where it concerns every membership type."""
+    """A condition with a code. If `applies_to` is empty, it applies to every membership type."""
 
     code: str
     description: str
@@ -116,7 +117,7 @@ class Rule:
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
-    """Every leaf of a condition, from left to right."""
+    """Yields the leaves of a condition from left to right."""
     match condition:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:

@@ -1,1 +1,1 @@
-"""Who calls, and what they may: tokens, certificates, and the policy of every method."""
+"""Authentication and authorization: tokens, certificates, and the access policy of every method."""

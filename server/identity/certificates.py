@@ -1,4 +1,4 @@
-"""TLS whose certificates may be replaced while serving: every handshake looks whether the files have changed."""
+"""TLS certificates that can be replaced while the server runs: every handshake checks if the files have changed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,12 @@ log = structlog.get_logger()
 
 
 class CertificateUnreadable(Exception):
-    """A certificate or key that the settings name cannot be used."""
+    """A configured certificate or key can't be used."""
 
 
 @dataclass(slots=True)
 class Certificates:
-    """The server's certificate and key, and who signs its clients' certificates; PEM files."""
+    """PEM files: the server's certificate and key, and the CA that signs its clients' certificates."""
 
     certificate: Path
     key: Path
@@ -24,20 +24,24 @@ class Certificates:
     _seen: tuple[int, ...] = field(default=())
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For a listener; with a client authority, it asks every client for a certificate. Raises
-        CertificateUnreadable."""
+        """Returns the credentials of a listener, which requires client certificates if there is a client CA.
+
+        Raises CertificateUnreadable.
+        """
         try:
             self._seen = self._state()
             configuration = self._read()
         except (OSError, ValueError) as wrong:
-            raise CertificateUnreadable(f"{self.certificate} and {self.key} cannot be read: {wrong}") from wrong
+            raise CertificateUnreadable(f"Cannot use {self.certificate} and {self.key}: {wrong}") from wrong
         return grpc.dynamic_ssl_server_credentials(
             configuration, self._if_changed, require_client_authentication=self.client_ca is not None
         )
 
     def _if_changed(self) -> Any:
-        """Called by gRPC at each handshake, in a thread of its own. None: what it has holds. A file that is being
-        written, or a certificate without its key, is looked at again by the next handshake."""
+        """Returns the new certificates, or None if nothing has changed. gRPC calls this at each handshake, in a thread.
+
+        The next handshake checks again after a file was incomplete, or a certificate didn't match its key.
+        """
         try:
             state = self._state()
             if state == self._seen:
@@ -56,15 +60,15 @@ class Certificates:
 
     def _read(self) -> Any:
         certificate, key = self.certificate.read_bytes(), self.key.read_bytes()
-        _agree(certificate, key)
+        _check_match(certificate, key)
         ca = self.client_ca.read_bytes() if self.client_ca else None
         return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=ca)
 
 
-def _agree(certificate: bytes, key: bytes) -> None:
-    """Raises ValueError where a certificate is not the key's."""
+def _check_match(certificate: bytes, key: bytes) -> None:
+    """Raises ValueError if a certificate doesn't belong to the key."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if x509.load_pem_x509_certificate(certificate).public_key() != load_pem_private_key(key, None).public_key():
-        raise ValueError("the key is not the certificate's")
+        raise ValueError("the key doesn't belong to the certificate")

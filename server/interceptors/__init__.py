@@ -1,1 +1,1 @@
-"""What surrounds every call: telemetry, errors, identity, validation."""
+"""Interceptors around every call: telemetry, errors, identity, limits, admission, audit, validation."""

@@ -1,7 +1,8 @@
-"""The audit log's entries: every write, and whatever an admin reads.
+"""Records calls in the audit log: every write, every read by an admin, and every call that is not allowed.
 
-A write that was done has its entry from its own transaction (`Core.write`); all else is entered when the call ends,
-before the caller is answered: an admin does not get to read what could not be entered.
+A successful write is recorded in its own transaction (`Core.write`). Other calls are recorded when they end, before the
+response is sent, so an admin never receives what could not be recorded. The ids of an entry are collected where
+requests are parsed (`validation.py`).
 """
 
 import asyncio
@@ -11,51 +12,49 @@ from contextlib import asynccontextmanager
 import structlog
 
 from domain.errors import DomainError, NotNow
-from server import metrics
-from server.identity.policy import Policy
-from server.interceptors.methods import LASTING_METHODS
+from operations.auditing import enter
+from operations.call import Call, current_call
+from operations.core import Core
+from server.errors import NotAllowed
+from server.identity.access_policy import AccessPolicy
 from server.interceptors.wrapping import Around
-from server.operations.auditing import enter
-from server.operations.call import Call, CallerKind, current_call
-from server.operations.core import Core
 from server.rpc_types import Context
+from server.telemetry import metrics
 
 log = structlog.get_logger()
 
 
-def audited(core: Core, policy: Policy) -> Around:
-    """Enters calls of the methods that write, and all calls of admins; those that the policy refuses, too."""
-    writes, unfinished = policy.writes, set[asyncio.Task[None]]()
+def audited(core: Core, access_policy: AccessPolicy) -> Around:
+    """Records writes, all calls by admins, and every call that is not allowed."""
+    unfinished = set[asyncio.Task[None]]()
 
     @asynccontextmanager
     async def entered(method: str, context: Context) -> AsyncIterator[None]:
         call = current_call()
-        if method not in writes and call.caller.kind is not CallerKind.ADMIN:
-            policy.check(method, call.caller)
-            yield
-            return
+        audits = access_policy.audits(method, call.caller)
         try:
-            policy.check(method, call.caller)
-            if method not in writes and method.endswith(LASTING_METHODS):
-                await enter(core, call, "BEGUN")
             yield
         except DomainError as error:
-            await _enter_failure(core, call, error.reason)
+            if audits or isinstance(error, NotAllowed):
+                await _enter_failure(core, call, error.reason)
             raise
         except BaseException:
-            # The call is over, and may be cancelled again: this goes on without it. What was done has its entry from
-            # its own transaction.
+            if not audits:
+                raise
+            # A task of its own, because the task of this call may be cancelled again. If the write succeeded, its own
+            # transaction has recorded it.
             entering = asyncio.create_task(_enter_failure(core, call, "UNFINISHED"))
             unfinished.add(entering)
             entering.add_done_callback(unfinished.discard)
             raise
-        await enter(core, call, "OK")
+        if audits:
+            await enter(core, call, "OK")
 
     return entered
 
 
 async def _enter_failure(core: Core, call: Call, outcome: str) -> None:
-    """Without a database nothing was written, and nothing can be entered; the log line of the call remains."""
+    """Records a failed call. Without a database nothing was written, and only the log line of the call remains."""
     try:
         await enter(core, call, outcome)
     except NotNow:

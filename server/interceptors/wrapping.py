@@ -1,44 +1,48 @@
-"""How interceptors surround a call: one shape for unary and streaming handlers alike."""
+"""Wraps unary and streaming handlers in the same async context managers."""
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, Protocol
 
 import grpc
 from grpc import StatusCode
 
 from domain.errors import Overloaded
-from server import metrics
 from server.errors import STATUS_DETAILS, status_of
-from server.interceptors.methods import UNKNOWN
+from server.interceptors.admission import Admission, is_exempt
+from server.interceptors.metering import metered
+from server.methods import UNKNOWN
 from server.rpc_types import Context, Continuation, Handler
+from server.streams import NO_MORE_RESPONSES, OpenStreams
+from server.telemetry import metrics
 
 Proceed = Callable[[Any], Awaitable[Any]]
-"""Goes on with a request; gives the response, or for a stream the response iterator."""
+"""Continues with a request. Returns the response, or the response iterator of a stream."""
 
 
 class Around(Protocol):
-    """What an interceptor does around one call of a method.
+    """Returns an async context manager in which one call of a method runs.
 
-    It yields exactly once, while the call runs; exceptions of the call are thrown into it. For a stream the call runs
-    until its last response.
+    Exceptions of the call are raised in it. The call of a stream runs until its last response.
     """
 
     def __call__(self, method: str, context: Context) -> Any: ...
 
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):
-    """Puts async context managers around every call of every method, the first one outermost; but calls that are too
-    much are refused before anything is done for them, so that refusing costs next to nothing.
+    """Runs every call inside a list of context managers, the first one outermost, and measures the call's own CPU time.
 
-    All in one interceptor: each one more would cost every open stream a generator of its own.
+    A call that admission rejects early ends here, so that rejecting it costs almost nothing. All context managers are
+    in one interceptor, because each additional interceptor would add a generator to every open stream.
     """
 
-    def __init__(self, *arounds: Around, is_too_much: Callable[[str], bool] = lambda method: False) -> None:
+    def __init__(self, streams: OpenStreams, *arounds: Around, admission: Admission) -> None:
+        self._streams = streams
         self._arounds = arounds
-        self._is_too_much = is_too_much
+        self._admission = admission
         self._wrapped: dict[str, Handler] = {}
+        self._guarded: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
@@ -46,44 +50,71 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         method = handler_call_details.method
-        if self._is_too_much(method):
+        busy = self._admission.is_busy and not is_exempt(method)
+        if busy and self._admission.is_full:
             return SHEDDING
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            if handler is None:  # remembered under one name: callers can make up any number
+            if handler is None:  # cached under one name, because callers can invent any number of methods
                 if UNKNOWN not in self._wrapped:
                     self._wrapped[UNKNOWN] = rewrapped(_no_method(), self._call(UNKNOWN), self._stream(UNKNOWN))
                 return self._wrapped[UNKNOWN]
             wrapped = self._wrapped[method] = rewrapped(handler, self._call(method), self._stream(method))
-        return wrapped
+            if wrapped.unary_unary:
+                self._guarded[method] = self._guard(method, wrapped)
+        return self._guarded.get(method, wrapped) if busy else wrapped
+
+    def _guard(self, method: str, handler: Handler) -> Handler:
+        """Returns a unary method as a stream of one request and one response, to reject calls before reading them."""
+        call: Any = handler.unary_unary
+
+        async def guarded(requests: Any, context: Context) -> AsyncIterator[Any]:
+            if self._admission.rejects(method, context):
+                _shed(context)
+                return
+            try:
+                async for request in requests:
+                    yield await call(request, context)
+                    return
+            finally:
+                self._admission.no_longer_entering()
+
+        return grpc.stream_stream_rpc_method_handler(guarded, handler.request_deserializer, handler.response_serializer)
 
     def _call(self, method: str) -> Callable[[Any], Any]:
-        def wrap(behaviour: Any) -> Any:
+        def wrap(behavior: Any) -> Any:
             async def call(request: Any, context: Context) -> Any:
-                async with AsyncExitStack() as stack:
-                    for around in self._arounds:
-                        await stack.enter_async_context(around(method, context))
-                    return await behaviour(request, context)
-                raise AssertionError("an exception was swallowed around a call")
+                meter = self._admission.arrived(method, context)
+                try:
+                    async with AsyncExitStack() as stack:
+                        for around in self._arounds:
+                            await stack.enter_async_context(around(method, context))
+                        try:
+                            return await metered(behavior(request, context), meter)
+                        finally:
+                            self._admission.measured(method, meter)
+                    raise AssertionError("an exception was swallowed around a call")
+                finally:
+                    self._admission.left(method)
 
             return call
 
         return wrap
 
     def _stream(self, method: str) -> Callable[[Any], Any]:
-        def wrap(behaviour: Any) -> Any:
+        def wrap(behavior: Any) -> Any:
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+                self._admission.arrived(method, context)
                 async with AsyncExitStack() as stack:
+                    stack.callback(self._admission.left, method)
+                    opened = stack.enter_context(self._streams.opened(method, context))
                     for around in self._arounds:
                         await stack.enter_async_context(around(method, context))
-                    responses = behaviour(request, context)
-                    try:
-                        async for response in responses:
+                    # grpc.aio doesn't close response generators.
+                    async with aclosing(behavior(request, context)) as responses:
+                        while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
                             yield response
-                    finally:
-                        # grpc.aio does not close response generators by itself.
-                        await responses.aclose()
 
             return stream
 
@@ -91,7 +122,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
 
 def rewrapped(handler: Handler, call: Callable[[Any], Any], stream: Callable[[Any], Any], **changed: Any) -> Handler:
-    """The handler with its behaviour wrapped: `call` for one response, `stream` for many."""
+    """Returns a handler with its behavior wrapped by `call` if it has one response, or else by `stream`."""
     codec = {
         "request_deserializer": handler.request_deserializer,
         "response_serializer": handler.response_serializer,
@@ -106,40 +137,49 @@ def rewrapped(handler: Handler, call: Callable[[Any], Any], stream: Callable[[An
     return grpc.stream_stream_rpc_method_handler(stream(_generating(handler.stream_stream)), **codec)
 
 
-async def _shed(request: Any, context: Context) -> AsyncIterator[Any]:
+def _shed(context: Context) -> None:
+    """Ends a call with OVERLOADED once its handler returns.
+
+    Without an exception, because its traceback would leave a reference cycle in memory for every rejected call.
+    """
     metrics.SHED.inc()
-    await context.abort(StatusCode.RESOURCE_EXHAUSTED, OVERLOADED.message, trailing_metadata=OVERLOADED_DETAILS)
+    context.set_code(StatusCode.RESOURCE_EXHAUSTED)
+    context.set_details(OVERLOADED.message)
+    context.set_trailing_metadata(OVERLOADED_DETAILS)
+
+
+async def _shedding(request: Any, context: Context) -> AsyncIterator[Any]:
+    _shed(context)
     nothing: tuple[Any, ...] = ()
-    for response in nothing:  # which makes this a generator
+    for response in nothing:  # makes this function a generator
         yield response
 
 
 OVERLOADED = status_of(Overloaded())
 OVERLOADED_DETAILS = ((STATUS_DETAILS, OVERLOADED.SerializeToString()),)
-SHEDDING: Handler = grpc.stream_stream_rpc_method_handler(_shed)
+SHEDDING: Handler = grpc.stream_stream_rpc_method_handler(_shedding)
 
 
 def _no_method() -> Handler:
-    """Stands for a method that is not there, so that what is around every call is around these, too; identity ends
-    them."""
+    """Returns a handler for unknown methods, so that such calls are logged and measured. `identity.py` ends them."""
 
     async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
         nothing: tuple[Any, ...] = ()
-        for response in nothing:  # which makes this a generator
+        for response in nothing:  # makes this function a generator
             yield response
 
     return grpc.stream_stream_rpc_method_handler(answer)
 
 
-def _generating(behaviour: Any) -> Any:
-    """A streaming handler as an async generator: some write their responses by themselves, as health's Watch does."""
-    if not inspect.iscoroutinefunction(behaviour):
-        return behaviour
+def _generating(behavior: Any) -> Any:
+    """Returns a streaming handler as an async generator, even if it writes its responses directly."""
+    if not inspect.iscoroutinefunction(behavior):
+        return behavior
 
     async def generate(request: Any, context: Context) -> AsyncIterator[Any]:
-        await behaviour(request, context)
+        await behavior(request, context)
         nothing_more: tuple[Any, ...] = ()
-        for response in nothing_more:  # which makes this a generator
+        for response in nothing_more:  # makes this function a generator
             yield response
 
     return generate

@@ -1,1 +1,1 @@
-"""Between protobuf messages and domain values: two free functions per message."""
+"""Converts protobuf messages to domain values and back, by two free functions per message."""

@@ -1,4 +1,4 @@
-"""Change requests, their verdicts, and recomputes on the wire."""
+"""Maps change requests, their verdicts, and recomputes."""
 
 from uuid import UUID
 
@@ -21,14 +21,18 @@ from domain.enrollment.unmet import UnmetEnroll
 from domain.enrollment.verdicts import (
     Cause,
     Consequence,
-    FactKind,
     MissingFact,
     Notice,
     Verdict,
     Violation,
     ViolationCode,
 )
+from domain.errors import FieldViolation, RequestMalformed
+from domain.members import FactKind
 from domain.pricing.changes import CostOutcome
+from domain.pricing.simulating import Simulated
+from operations.recomputes import DryRun
+from server.mapping.actors import actor_to_proto
 from server.mapping.dates import (
     date_to_proto,
     days_to_proto,
@@ -36,9 +40,11 @@ from server.mapping.dates import (
     span_to_proto,
     timestamp_to_proto,
 )
-from server.mapping.enrollment_group import key_from_proto, key_to_proto
+from server.mapping.enrollment_group import difference_to_proto, key_from_proto, key_to_proto, period_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from server.mapping.insurance_cost import cost_change_to_proto, cost_missing_reason
+from server.mapping.listing import instants_from_proto
+from storage.listing import ListFilter
 
 REQUESTER_ROLES = EnumMapping(pb.RequesterRole.DESCRIPTOR, RequesterRole)
 VERDICTS = EnumMapping(pb.Verdict.DESCRIPTOR, Verdict)
@@ -125,6 +131,9 @@ def change_request_to_proto(request: ChangeRequest) -> pb.ChangeRequest:
         revision=request.revision,
         made_revision=request.made_revision,
         recorded_at=timestamp_to_proto(request.recorded_at),
+        actor=actor_to_proto(request.actor),
+        unknown_rules=request.unknown_rules,
+        violations_omitted=request.violations_omitted,
     )
 
 
@@ -140,6 +149,7 @@ def violation_to_proto(violation: Violation) -> pb.Violation:
         earliest_last_on=date_to_proto(violation.earliest_last_on) if violation.earliest_last_on else None,
         days=days_to_proto(violation.days),
         chain=[cause_to_proto(cause) for cause in violation.chain],
+        is_shortened=violation.is_shortened,
     )
 
 
@@ -157,6 +167,7 @@ def notice_to_proto(notice: Notice) -> pb.Notice:
         module_id=str(notice.module_id),
         days=days_to_proto(notice.days),
         reasons=[violation_to_proto(reason) for reason in notice.reasons],
+        reasons_omitted=notice.reasons_omitted,
     )
 
 
@@ -189,6 +200,7 @@ def unmet_to_proto(unmet: UnmetEnroll) -> pb.UnmetEnroll:
         days=days_to_proto(unmet.days),
         newly_unmet=days_to_proto(unmet.newly),
         reasons=[violation_to_proto(reason) for reason in unmet.reasons],
+        reasons_omitted=unmet.reasons_omitted,
     )
 
 
@@ -199,6 +211,7 @@ def choice_to_proto(choice: Choice, cost: CostOutcome) -> pb.Choice:
         enrolled=choice.enrolled,
         allowed=choice.allowed,
         reasons=[violation_to_proto(reason) for reason in choice.reasons],
+        reasons_omitted=choice.reasons_omitted,
         first_allowed_later=date_to_proto(later) if later else None,
         committed_until=date_to_proto(until) if until else None,
         cost=cost_change_to_proto(cost),
@@ -219,11 +232,55 @@ def recompute_to_proto(recompute: Recompute) -> pb.Recompute:
         done_at=timestamp_to_proto(recompute.done_at) if recompute.done_at else None,
         failed_attempts=recompute.failed_attempts,
         next_attempt_at=timestamp_to_proto(pausing) if pausing else None,
-        unmet_enrolls=[unmet_to_proto(unmet) for unmet in recompute.unmet_enrolls],
+        unmet_enrolls=[unmet_to_proto(unmet) for unmet in recompute.unmet.enrolls],
+        unmet_enrolls_omitted=recompute.unmet.omitted,
+        actor=actor_to_proto(recompute.actor),
     )
+
+
+def change_request_filter_from_proto(request: service_pb.ListChangeRequestsRequest) -> ListFilter:
+    """Returns the filter for a list of change requests. Raises RequestMalformed."""
+    if request.group_id and request.contract_id:
+        raise RequestMalformed([FieldViolation("contract_id", "is only allowed without group_id")])
+    since, before = instants_from_proto(request, "recorded")
+    contract_id = UUID(request.contract_id) if request.contract_id else None
+    return ListFilter(contract_id=contract_id, state=VERDICTS.given(request.verdict), since=since, before=before)
+
+
+def recompute_filter_from_proto(request: service_pb.ListRecomputesRequest) -> ListFilter:
+    """Returns the filter for a list of recomputes. Raises RequestMalformed."""
+    since, before = instants_from_proto(request, "requested")
+    contract_id = UUID(request.contract_id) if request.contract_id else None
+    state = pb.RecomputeState.Name(request.state).removeprefix("RECOMPUTE_STATE_") if request.state else None
+    return ListFilter(contract_id=contract_id, state=state, since=since, before=before)
 
 
 def _recompute_state(recompute: Recompute) -> pb.RecomputeState.ValueType:
     if recompute.done_at:
         return pb.RECOMPUTE_STATE_DONE
     return pb.RECOMPUTE_STATE_FAILED if recompute.failed_at else pb.RECOMPUTE_STATE_WAITING
+
+
+def simulated_to_proto(group_id: UUID, simulated: Simulated) -> service_pb.SimulateChangeRequestResponse:
+    judgement = simulated.judgement
+    return service_pb.SimulateChangeRequestResponse(
+        verdict=VERDICTS.to_proto(judgement.verdict),
+        violations=[violation_to_proto(violation) for violation in judgement.violations],
+        violations_omitted=judgement.violations_omitted,
+        notices=[notice_to_proto(notice) for notice in judgement.notices],
+        consequences=[consequence_to_proto(consequence) for consequence in judgement.consequences],
+        periods_before=[period_to_proto(group_id, period) for period in simulated.before],
+        periods_after=[period_to_proto(group_id, period) for period in simulated.after],
+        cost=cost_change_to_proto(simulated.cost),
+        cost_missing_reason=cost_missing_reason(simulated.cost),
+        unknown_rules=judgement.unknown_rules,
+    )
+
+
+def dry_run_to_proto(tried: DryRun) -> service_pb.RequestRecomputeResponse:
+    types = tried.membership_types
+    return service_pb.RequestRecomputeResponse(
+        differences=[difference_to_proto(tried.group_id, difference, types) for difference in tried.differences],
+        unmet_enrolls=[unmet_to_proto(unmet) for unmet in tried.unmet.enrolls],
+        unmet_enrolls_omitted=tried.unmet.omitted,
+    )

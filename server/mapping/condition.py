@@ -1,4 +1,4 @@
-"""Rules and conditions on the wire."""
+"""Maps rules and conditions."""
 
 from uuid import UUID
 
@@ -89,7 +89,7 @@ def condition_from_proto(condition: pb.Condition) -> Condition:
                 SUBJECTS.from_proto(enrolled.subject), tuple(UUID(module) for module in enrolled.module_ids)
             )
         case kind:
-            raise ValueError(f"a condition without a kind was let through: {kind}")
+            raise ValueError(f"validation accepted a condition without a kind: {kind}")
 
 
 def condition_to_proto(condition: Condition) -> pb.Condition:

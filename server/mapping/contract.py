@@ -1,8 +1,8 @@
-"""Contracts, versions, modules and limits on the wire. Etag and instant of recording are the servicer's to add."""
+"""Maps contracts, versions, modules and limits."""
 
-from typing import Any
 from uuid import UUID
 
+from affilia.catalog.v1 import catalog_service_pb2 as service_pb
 from affilia.catalog.v1 import contract_pb2 as pb
 from domain.catalog.contract import (
     Contract,
@@ -14,9 +14,12 @@ from domain.catalog.contract import (
     ServiceType,
     TermStart,
 )
+from operations.catalog import ResolvedModule
+from server.mapping.actors import actor_to_proto
 from server.mapping.condition import rule_from_proto, rule_to_proto
-from server.mapping.dates import span_from_proto, span_to_proto
+from server.mapping.dates import span_from_proto, span_to_proto, timestamp_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from server.mapping.optional_fields import optional
 from server.mapping.pricing import (
     engine_parameters_from_proto,
     engine_parameters_to_proto,
@@ -25,14 +28,11 @@ from server.mapping.pricing import (
     version_pricing_from_proto,
     version_pricing_to_proto,
 )
+from storage.contracts import RecordedContract
 
 SERVICE_TYPES = EnumMapping(pb.ServiceType.DESCRIPTOR, ServiceType)
 LIMIT_KINDS = EnumMapping(pb.LimitKind.DESCRIPTOR, LimitKind)
 LIMIT_UNITS = EnumMapping(pb.LimitUnit.DESCRIPTOR, LimitUnit)
-
-
-def _optional(message: Any, field: str) -> Any:
-    return getattr(message, field) if message.HasField(field) else None
 
 
 def contract_from_proto(contract: pb.Contract) -> Contract:
@@ -47,6 +47,14 @@ def contract_from_proto(contract: pb.Contract) -> Contract:
         term_start=TermStart(term.month, term.day) if contract.HasField("term_start") else TermStart(),
         versions=tuple(version_from_proto(version) for version in contract.versions),
     )
+
+
+def recorded_contract_to_proto(recorded: RecordedContract) -> pb.Contract:
+    contract = contract_to_proto(recorded.contract)
+    contract.etag = recorded.etag
+    contract.recorded_at.CopyFrom(timestamp_to_proto(recorded.recorded_at))
+    contract.actor.CopyFrom(actor_to_proto(recorded.actor))
+    return contract
 
 
 def contract_to_proto(contract: Contract) -> pb.Contract:
@@ -93,7 +101,7 @@ def module_from_proto(module: pb.Module) -> Module:
         slot=module.slot or None,
         service_type=SERVICE_TYPES.from_proto(module.service_type),
         membership_types=tuple(MEMBERSHIP_TYPES.from_proto(number) for number in module.membership_types),
-        commitment_months=_optional(module, "commitment_months"),
+        commitment_months=optional(module, "commitment_months"),
         rules=tuple(rule_from_proto(rule) for rule in module.rules),
         capabilities=tuple(module.capabilities),
         limits=tuple(limit_from_proto(limit) for limit in module.limits),
@@ -123,8 +131,8 @@ def limit_from_proto(limit: pb.Limit) -> Limit:
         LIMIT_KINDS.from_proto(limit.kind),
         limit.benefit,
         LIMIT_UNITS.from_proto(limit.unit),
-        _optional(limit, "individual_amount"),
-        _optional(limit, "family_amount"),
+        optional(limit, "individual_amount"),
+        optional(limit, "family_amount"),
     )
 
 
@@ -135,4 +143,13 @@ def limit_to_proto(limit: Limit) -> pb.Limit:
         unit=LIMIT_UNITS.to_proto(limit.unit),
         individual_amount=limit.individual_amount,
         family_amount=limit.family_amount,
+    )
+
+
+def resolved_module_to_proto(resolved: ResolvedModule) -> service_pb.ModuleOfContract:
+    return service_pb.ModuleOfContract(
+        module_id=str(resolved.module_id),
+        contract_id=str(resolved.contract_id),
+        slot=resolved.slot or "",
+        module=module_to_proto(resolved.module) if resolved.module else None,
     )

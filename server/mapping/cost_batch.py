@@ -1,4 +1,4 @@
-"""Batches of inquiries: each is checked for itself, so that a malformed one is told in its own result."""
+"""Maps batches of inquiries. Each is checked separately, so that a malformed one fails alone."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from affilia.pricing.v1 import cost_provider_service_pb2 as pb
 from affilia.pricing.v1 import insurance_cost_pb2
 from domain.errors import DomainError, RequestMalformed
 from domain.pricing.inquiries import Priced
+from operations.costs import Inquiry
 from server.checking import violations
 from server.errors import status_of
 from server.mapping.insurance_cost import inquiry_from_proto, insurance_cost_to_proto
-from server.operations.costs import Inquiry
 
 
 @dataclass(frozen=True, slots=True)
 class AskedCosts:
-    """The inquiries of a batch in order, those that are malformed as the error that says so."""
+    """The inquiries of a batch, in order; for a malformed one, its error."""
 
     inquiries: tuple[Inquiry | RequestMalformed, ...]
 
@@ -38,7 +38,7 @@ def _read(inquiry: insurance_cost_pb2.CostInquiry, path: str) -> Inquiry | Reque
 
 
 def results_to_proto(asked: AskedCosts, found: Sequence[Priced | DomainError]) -> list[pb.InsuranceCostResult]:
-    """One result for each inquiry; `found` are the outcomes of the well-formed ones, in order."""
+    """Returns a result for each inquiry. `found` are the outcomes of the well-formed ones, in order."""
     outcomes = iter(found)
     return [
         _result(inquiry if isinstance(inquiry, RequestMalformed) else next(outcomes)) for inquiry in asked.inquiries

@@ -1,4 +1,4 @@
-"""Dates, spans and instants: first and last day, inclusive, on the wire; half-open inside. Only mapping converts."""
+"""Maps dates, spans and instants. Spans are inclusive on the wire and half-open inside; only mapping converts."""
 
 from datetime import UTC, date, datetime
 

@@ -1,4 +1,4 @@
-"""Coverage, checks and accumulators on the wire."""
+"""Maps coverage, checks and accumulators."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -15,18 +15,23 @@ from domain.eligibility.checks import CheckReason, Question
 from domain.eligibility.coverage import CoverageRecord
 from domain.eligibility.terms import term_id
 from domain.errors import DomainError, FieldViolation, RequestMalformed
+from operations.accumulators import ApplyAnswer, ApplyRequest, LedgerOwner, ReverseAnswer
+from operations.eligibility import Answer
+from operations.erasure_lease import ErasureLease
+from operations.findings import Found, MemberAccumulators
 from server.checking import violations
 from server.errors import status_of
+from server.mapping.actors import actor_to_proto
 from server.mapping.contract import LIMIT_UNITS
 from server.mapping.dates import date_from_proto, date_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
-from server.mapping.paging import fingerprint
-from server.operations.accumulators import ApplyAnswer, ApplyRequest, ReverseAnswer
-from server.operations.eligibility import Answer, MemberAccumulators, is_covered
+from server.mapping.fingerprints import fingerprint
 from storage.accumulators import FAMILY, Balance, LedgerLine
+from storage.coverage import CoverageFilter
 
 REASONS = EnumMapping(pb.EligibilityReason.DESCRIPTOR, CheckReason)
-MOST_YEARS = 100
+MAX_YEARS = 100
+MAX_CACHED_MESSAGES = 10_000
 
 
 def question_from_proto(check: pb.EligibilityCheck) -> Question:
@@ -39,7 +44,7 @@ def question_from_proto(check: pb.EligibilityCheck) -> Question:
 
 
 def batch_from_proto(checks: Iterable[pb.EligibilityCheck]) -> list[Question | RequestMalformed]:
-    """Each read for itself, so that a malformed one fails alone."""
+    """Converts each check separately, so that a malformed one fails alone."""
     found: list[Question | RequestMalformed] = []
     for i, check in enumerate(checks):
         wrong = violations(check, f"checks[{i}]")
@@ -48,20 +53,30 @@ def batch_from_proto(checks: Iterable[pb.EligibilityCheck]) -> list[Question | R
 
 
 def bounded_span_from_proto(days: date_span_pb2.DateSpan, field: str) -> Span:
-    """Raises RequestMalformed."""
+    """Converts a span that must have both days, at most 100 years apart. Raises RequestMalformed."""
     if not (days.HasField("first_on") and days.HasField("last_on")):
-        raise RequestMalformed([FieldViolation(field, "needs a first and a last day")])
+        raise RequestMalformed([FieldViolation(field, "needs first_on and last_on")])
     span = span_from_proto(days)
-    if to_date(span.end - 1).year - to_date(span.start).year > MOST_YEARS:
-        raise RequestMalformed([FieldViolation(field, f"spans more than {MOST_YEARS} years")])
+    if to_date(span.end - 1).year - to_date(span.start).year > MAX_YEARS:
+        raise RequestMalformed([FieldViolation(field, f"must span at most {MAX_YEARS} years")])
     return span
+
+
+def coverage_filter_from_proto(request: pb.ListCoverageRequest) -> CoverageFilter:
+    """Returns which coverage to list. Raises RequestMalformed."""
+    return CoverageFilter(
+        UUID(request.contract_id) if request.contract_id else None,
+        UUID(request.group_id) if request.group_id else None,
+        UUID(request.module_id) if request.module_id else None,
+        bounded_span_from_proto(request.days, "days"),
+    )
 
 
 def record_to_proto(record: CoverageRecord) -> coverage_pb2.CoverageRecord:
     return _record(record, str(record.term_id))
 
 
-def _record(record: CoverageRecord, its_term: str) -> coverage_pb2.CoverageRecord:
+def _record(record: CoverageRecord, record_term_id: str) -> coverage_pb2.CoverageRecord:
     run, offer = record.run, record.offer
     contract_id, primary_id = run.key
     return coverage_pb2.CoverageRecord(
@@ -71,7 +86,7 @@ def _record(record: CoverageRecord, its_term: str) -> coverage_pb2.CoverageRecor
         member_id=str(run.member_id),
         module_id=str(run.module_id),
         membership_type=MEMBERSHIP_TYPES.to_proto(run.membership_type),
-        term_id=its_term,
+        term_id=record_term_id,
         term=_span(offer.term),
         days=_span(record.days),
         network_tier=offer.network_tier,
@@ -82,7 +97,7 @@ def _record(record: CoverageRecord, its_term: str) -> coverage_pb2.CoverageRecor
 
 @lru_cache(maxsize=10_000)
 def _span(span: Span) -> date_span_pb2.DateSpan:
-    """Few spans are told again and again; where one is put into a message, it is copied."""
+    """Converts a span. Cached, because few spans repeat often; a message copies the span assigned to it."""
     return span_to_proto(span)
 
 
@@ -93,7 +108,7 @@ def records_to_proto(records: Iterable[CoverageRecord]) -> list[coverage_pb2.Cov
 def answer_to_proto(answer: Answer) -> pb.CheckEligibilityResponse:
     finding = answer.finding
     return pb.CheckEligibilityResponse(
-        covered=is_covered(answer),
+        covered=answer.is_covered,
         reason=REASONS.to_proto(finding.reason),
         records=records_to_proto(finding.records),
         accumulators=accumulators_to_proto(answer.accumulators),
@@ -103,32 +118,65 @@ def answer_to_proto(answer: Answer) -> pb.CheckEligibilityResponse:
     )
 
 
-def answer_to_bytes(answer: Answer) -> bytes:
-    """The same, serialised; what is the same as the last time is not made again. A message may come in pieces."""
-    if answer.found.wire is None:
-        answer.found.wire = answer_to_proto(answer._replace(position=0)).SerializeToString()
-    return answer.found.wire + pb.CheckEligibilityResponse(feed_position=answer.position).SerializeToString()
+class CheckMessages:
+    """Caches serialized responses to checks by what was found, which is the same object while it is cached itself.
 
+    The position of the feed differs between equal findings, so it is appended: protobuf merges messages that follow
+    each other. Lookups in a WeakKeyDictionary are several times slower, so the cache is instead cleared when it is
+    full, and when a member was erased.
+    """
 
-def outcomes_to_bytes(asked: Sequence[Question | RequestMalformed], answers: Sequence[Answer]) -> bytes:
-    """A batch's response in the order asked, serialised; `answers` are those of the well-formed ones, in order."""
-    answered = iter(answers)
-    pieces = [
-        _outcome(pb.EligibilityOutcome(error=status_of(each)))
-        if isinstance(each, DomainError)
-        else _answered(next(answered))
-        for each in asked
-    ]
-    position = min((answer.position for answer in answers), default=0)
-    pieces.append(pb.BatchCheckEligibilityResponse(feed_position=position).SerializeToString())
-    return b"".join(pieces)
+    def __init__(self, lease: ErasureLease) -> None:
+        self._lease = lease
+        self._erasure_number = lease.number
+        self._answers: dict[Found, bytes] = {}
+        self._outcomes: dict[Found, bytes] = {}
 
+    @property
+    def size(self) -> int:
+        """The number of messages in the cache."""
+        return len(self._answers) + len(self._outcomes)
 
-def _answered(answer: Answer) -> bytes:
-    if answer.found.batch_wire is None:
-        told = answer_to_proto(answer._replace(position=0))
-        answer.found.batch_wire = _outcome(pb.EligibilityOutcome(answer=told))
-    return answer.found.batch_wire
+    def of_answer(self, answer: Answer) -> bytes:
+        """Returns a serialized CheckEligibilityResponse."""
+        self._make_room()
+        message = self._answers.get(answer.found)
+        if message is None:
+            message = answer_to_proto(answer._replace(position=0)).SerializeToString()
+            self._answers[answer.found] = message
+        return message + pb.CheckEligibilityResponse(feed_position=answer.position).SerializeToString()
+
+    def of_batch(self, asked: Sequence[Question | RequestMalformed], answers: Sequence[Answer | DomainError]) -> bytes:
+        """Returns a serialized BatchCheckEligibilityResponse with an outcome for each check asked, in order.
+
+        `answers` are those to the well-formed checks, in order.
+        """
+        self._make_room()
+        answered = iter(answers)
+        results = [each if isinstance(each, DomainError) else next(answered) for each in asked]
+        pieces = [
+            _outcome(pb.EligibilityOutcome(error=status_of(result)))
+            if isinstance(result, DomainError)
+            else self._answered(result)
+            for result in results
+        ]
+        position = min((answer.position for answer in answers if isinstance(answer, Answer)), default=0)
+        pieces.append(pb.BatchCheckEligibilityResponse(feed_position=position).SerializeToString())
+        return b"".join(pieces)
+
+    def _make_room(self) -> None:
+        is_full = max(len(self._answers), len(self._outcomes)) >= MAX_CACHED_MESSAGES
+        if is_full or self._erasure_number != self._lease.number:
+            self._answers.clear()
+            self._outcomes.clear()
+            self._erasure_number = self._lease.number
+
+    def _answered(self, answer: Answer) -> bytes:
+        message = self._outcomes.get(answer.found)
+        if message is None:
+            outcome = pb.EligibilityOutcome(answer=answer_to_proto(answer._replace(position=0)))
+            message = self._outcomes[answer.found] = _outcome(outcome)
+        return message
 
 
 def _outcome(outcome: pb.EligibilityOutcome) -> bytes:
@@ -136,11 +184,11 @@ def _outcome(outcome: pb.EligibilityOutcome) -> bytes:
 
 
 def accumulators_to_proto(found: Iterable[MemberAccumulators]) -> list[accumulator_pb2.Accumulator]:
-    told: list[accumulator_pb2.Accumulator] = []
-    for its in found:
-        run, term = its.record.run, its.record.offer.term
-        told += _accumulators(its.accumulators, run.group_id, run.member_id, term)
-    return told
+    messages: list[accumulator_pb2.Accumulator] = []
+    for of_policy in found:
+        run, term = of_policy.record.run, of_policy.record.offer.term
+        messages += _accumulators(of_policy.accumulators, run.group_id, run.member_id, term)
+    return messages
 
 
 def _accumulators(
@@ -181,11 +229,11 @@ def balance_to_proto(balance: Balance) -> pb.AccumulatorBalance:
 
 
 def apply_from_proto(request: internal_pb.ApplyAccumulatorsRequest) -> ApplyRequest:
-    """Raises RequestMalformed."""
+    """Converts an application. Raises RequestMalformed if it repeats a code."""
     codes = [amount.code for amount in request.amounts]
     twice = [i for i, code in enumerate(codes) if code in codes[:i]]
     if twice:
-        raise RequestMalformed([FieldViolation(f"amounts[{i}].code", "stands there before") for i in twice])
+        raise RequestMalformed([FieldViolation(f"amounts[{i}].code", "repeats an earlier code") for i in twice])
     content = internal_pb.ApplyAccumulatorsRequest()
     content.CopyFrom(request)
     for field in ("application_id", "consistency_token"):
@@ -199,6 +247,12 @@ def apply_from_proto(request: internal_pb.ApplyAccumulatorsRequest) -> ApplyRequ
         tuple(Asked(amount.code, amount.amount) for amount in request.amounts),
         request.excess == internal_pb.EXCESS_HANDLING_REJECT,
     )
+
+
+def ledger_owner_from_proto(request: internal_pb.ListAccumulatorApplicationsRequest) -> LedgerOwner:
+    if request.WhichOneof("owner") == "group_id":
+        return LedgerOwner(group_id=UUID(request.group_id))
+    return LedgerOwner(member_id=UUID(request.member_id))
 
 
 def applied_to_proto(answer: ApplyAnswer) -> list[accumulator_pb2.AppliedAmount]:
@@ -230,6 +284,7 @@ def reversals_to_proto(answer: ReverseAnswer) -> list[accumulator_pb2.Accumulato
             family_used=usage.family,
             reversal=True,
             reversed=True,
+            actor=actor_to_proto(answer.actor),
         )
         for code, applied, usage in answer.lines
     ]
@@ -264,4 +319,5 @@ def line_to_proto(line: LedgerLine) -> accumulator_pb2.AccumulatorApplication:
         reversed=line.is_reversed,
         orphaned=line.is_orphaned,
         recorded_at=timestamp_to_proto(line.recorded_at),
+        actor=actor_to_proto(line.actor),
     )

@@ -1,7 +1,7 @@
-"""Events of the change feed, filters and resume tokens on the wire; messages that go to many streams, serialised once.
+"""Maps events of the change feed, filters and resume tokens. Serializes messages for many streams once.
 
-A message of several events is put together from the bytes of messages of one event each: protobuf reads messages
-that follow each other as one, with their lists joined.
+A message of several events is the concatenation of serialized messages of one event each: protobuf merges messages that
+follow each other and concatenates their lists.
 """
 
 import json
@@ -19,12 +19,14 @@ from domain.enrollment.events import (
     EventFilter,
     EventType,
     FailedRecompute,
-    FeedPlace,
+    FeedPosition,
     PolicyRevision,
     ResumePoint,
 )
 from domain.enrollment.history import ChangeRequest
 from domain.errors import FeedDiverged, TokenInvalid
+from operations.feed import FeedStart, SnapshotPage
+from operations.feed_tail import EventBatch
 from server.mapping.change_request import change_request_to_proto
 from server.mapping.dates import timestamp_to_proto
 from server.mapping.enrollment_group import (
@@ -35,15 +37,13 @@ from server.mapping.enrollment_group import (
     period_to_proto,
 )
 from server.mapping.enums import EnumMapping
-from server.mapping.paging import fingerprint
-from server.operations.feed import FeedStart, SnapshotPage
-from server.operations.feed_tail import EventBatch
+from server.mapping.fingerprints import fingerprint
 from server.tokens import Tokens
 
 EVENT_TYPES = EnumMapping(pb.EnrollmentEventType.DESCRIPTOR, EventType)
 FEED_STARTS = EnumMapping(service_pb.FeedStart.DESCRIPTOR, FeedStart)
 
-MOST_MESSAGE_BYTES = 256 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024
 TOKEN_FIELD = "resume_token"  # noqa: S105 (the field's name)
 
 
@@ -57,7 +57,7 @@ def filter_from_proto(wanted: pb.EnrollmentFilter) -> EventFilter:
 
 
 def filter_to_proto(wanted: EventFilter) -> pb.EnrollmentFilter:
-    """In order, so that equal filters become equal messages."""
+    """Converts a filter. Sorts its ids, so that equal filters become equal messages."""
     return pb.EnrollmentFilter(
         contract_ids=sorted(map(str, wanted.contract_ids)),
         primary_ids=sorted(map(str, wanted.primary_ids)),
@@ -75,6 +75,7 @@ def event_to_proto(event: EnrollmentEvent) -> pb.EnrollmentEvent:
         group_id=str(head.group_id),
         key=key_to_proto(head.key),
         recorded_at=timestamp_to_proto(head.recorded_at),
+        incomplete=event.is_incomplete,
     )
     match detail:
         case PolicyRevision():
@@ -110,10 +111,10 @@ def failed_recompute_to_proto(failed: FailedRecompute) -> pb.FailedRecompute:
 
 
 class ResumeTokens:
-    """The tokens of one stream: bound to its filter, to the feed, and to the event after which it stands.
+    """Resume tokens of one stream, bound to its filter, the feed, and the last event before them.
 
-    Beside the signature, which says that we gave it out, a token holds a checksum, which says that it is whole: one
-    that is whole but signed by another database is of another history, not damaged.
+    A token has a signature and a checksum. If only the checksum is valid, the token isn't damaged, but was issued by
+    another database, whose history differs.
     """
 
     def __init__(self, tokens: Tokens, wanted: EventFilter) -> None:
@@ -121,77 +122,69 @@ class ResumeTokens:
         self._filter = fingerprint(filter_to_proto(wanted)).hex()[:16]
 
     def token_of(self, point: ResumePoint) -> str:
-        place, after = point.place, point.snapshot_after
-        told: list[Any] = [
+        position, after = point.after, point.snapshot_after
+        payload: list[Any] = [
             1,
-            place.feed_id.hex,
-            place.position,
-            place.event_id.hex if place.event_id else None,
+            position.feed_id.hex,
+            position.position,
+            position.event_id.hex if position.event_id else None,
             self._filter,
             None if after is None else after.hex,
         ]
-        return self._tokens.made("resume", [*told, _checksum(told)])
+        return self._tokens.made("resume", [*payload, _checksum(payload)])
 
     def point_of(self, token: str) -> ResumePoint:
-        """Raises TokenInvalid, and FeedDiverged for one of another database."""
+        """Returns where to resume. Raises TokenInvalid, or FeedDiverged for a token of another database."""
         try:
-            told = self._tokens.read("resume", token, TOKEN_FIELD)
+            payload = self._tokens.read("resume", token, TOKEN_FIELD)
         except TokenInvalid:
             if _is_whole(self._tokens.unverified(token, TOKEN_FIELD)):
                 raise FeedDiverged from None
             raise
-        _, feed_id, position, event_id, wanted, after, _ = told
+        _, feed_id, number, event_id, wanted, after, _ = payload
         if wanted != self._filter:
             raise TokenInvalid(TOKEN_FIELD)
-        place = FeedPlace(UUID(feed_id), position, UUID(event_id) if event_id else None)
-        return ResumePoint(place, None if after is None else UUID(after))
+        position = FeedPosition(UUID(feed_id), number, UUID(event_id) if event_id else None)
+        return ResumePoint(position, None if after is None else UUID(after))
 
 
-def _checksum(told: list[Any]) -> int:
-    return zlib.crc32(json.dumps(told).encode())
+def _checksum(payload: list[Any]) -> int:
+    return zlib.crc32(json.dumps(payload).encode())
 
 
-def _is_whole(told: Any) -> bool:
-    return isinstance(told, list) and len(told) > 1 and told[-1] == _checksum(told[:-1])
+def _is_whole(payload: Any) -> bool:
+    return isinstance(payload, list) and len(payload) > 1 and payload[-1] == _checksum(payload[:-1])
 
 
 class FeedMessages:
-    """The messages of all streams, as bytes. Those of a batch are made once, however many streams are given it."""
+    """Serialized messages. Those of a batch are made once for all streams."""
 
     def __init__(self) -> None:
         self._events: WeakKeyDictionary[EnrollmentEvent, bytes] = WeakKeyDictionary()
         self._batches: WeakKeyDictionary[EventBatch, tuple[bytes, ...]] = WeakKeyDictionary()
 
     def of(self, delivered: EventBatch | SnapshotPage, tokens: ResumeTokens) -> tuple[bytes, ...]:
-        """One message, or several where one would be too large; each ends with the token to resume after it."""
+        """Returns one message, or several if one would be too large. Each has the token to resume after it."""
         if isinstance(delivered, SnapshotPage):
-            return (self._snapshot(delivered, tokens),)
+            return tuple(_snapshot_messages(delivered, tokens))
         made = self._batches.get(delivered)
         if made is None:
             made = self._batches[delivered] = tuple(self._messages(delivered, tokens))
         return made
-
-    def _snapshot(self, page: SnapshotPage, tokens: ResumeTokens) -> bytes:
-        return service_pb.WatchEnrollmentsResponse(
-            groups=[group_to_proto(group) for group in page.groups],
-            snapshot_complete=page.after is None,
-            resume_token=tokens.token_of(ResumePoint(page.place, page.after)),
-            feed_position=page.place.position,
-        ).SerializeToString()
 
     def _messages(self, batch: EventBatch, tokens: ResumeTokens) -> Iterator[bytes]:
         parts: list[bytes] = []
         size = 0
         for i, event in enumerate(batch.events):
             part = self._event(event)
-            if parts and size + len(part) > MOST_MESSAGE_BYTES:
+            if parts and size + len(part) > MAX_MESSAGE_BYTES:
                 last = batch.events[i - 1].head
-                place = FeedPlace(batch.after.feed_id, last.position, last.event_id)
-                yield _joined(parts, tokens.token_of(ResumePoint(place)), place.position)
+                position = FeedPosition(batch.after.feed_id, last.position, last.event_id)
+                yield _joined(parts, _events_end(position, tokens))
                 parts, size = [], 0
             parts.append(part)
             size += len(part)
-        yield _joined(parts, tokens.token_of(ResumePoint(batch.after)), batch.after.position)
+        yield _joined(parts, _events_end(batch.after, tokens))
 
     def _event(self, event: EnrollmentEvent) -> bytes:
         made = self._events.get(event)
@@ -201,6 +194,32 @@ class FeedMessages:
         return made
 
 
-def _joined(parts: list[bytes], token: str, position: int) -> bytes:
-    last = service_pb.WatchEnrollmentsResponse(resume_token=token, feed_position=position)
-    return b"".join([*parts, last.SerializeToString()])
+def _snapshot_messages(page: SnapshotPage, tokens: ResumeTokens) -> Iterator[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    for i, group in enumerate(page.groups):
+        part = service_pb.WatchEnrollmentsResponse(groups=[group_to_proto(group)]).SerializeToString()
+        if parts and size + len(part) > MAX_MESSAGE_BYTES:
+            yield _joined(parts, _snapshot_end(page, page.groups[i - 1].group_id, tokens))
+            parts, size = [], 0
+        parts.append(part)
+        size += len(part)
+    yield _joined(parts, _snapshot_end(page, page.after, tokens))
+
+
+def _snapshot_end(page: SnapshotPage, after: UUID | None, tokens: ResumeTokens) -> service_pb.WatchEnrollmentsResponse:
+    return service_pb.WatchEnrollmentsResponse(
+        snapshot_complete=after is None,
+        resume_token=tokens.token_of(ResumePoint(page.position, after)),
+        feed_position=page.position.position,
+    )
+
+
+def _events_end(position: FeedPosition, tokens: ResumeTokens) -> service_pb.WatchEnrollmentsResponse:
+    return service_pb.WatchEnrollmentsResponse(
+        resume_token=tokens.token_of(ResumePoint(position)), feed_position=position.position
+    )
+
+
+def _joined(parts: list[bytes], end: service_pb.WatchEnrollmentsResponse) -> bytes:
+    return b"".join([*parts, end.SerializeToString()])

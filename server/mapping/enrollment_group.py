@@ -1,17 +1,20 @@
-"""Groups, periods, revisions and differences on the wire."""
+"""Maps groups, periods, revisions and differences."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from affilia.enrollment.v1 import enrollment_group_pb2 as pb
+from affilia.enrollment.v1 import enrollment_query_service_pb2 as service_pb
+from domain.days import Span
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind, PolicyEvent
 from domain.enrollment.group import Period
 from domain.enrollment.history import DifferenceCause, GroupState, Revision, RevisionCause
 from domain.identity import enrollment_id
 from domain.membership import MembershipType
-from server.mapping.dates import days_to_proto, span_to_proto, timestamp_to_proto
+from server.mapping.dates import days_to_proto, span_from_proto, span_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from storage.enrollment_reads import AsOf, GroupFilter
 
 POLICY_EVENTS = EnumMapping(pb.PolicyEvent.DESCRIPTOR, PolicyEvent)
 DIFFERENCE_KINDS = EnumMapping(pb.DifferenceKind.DESCRIPTOR, DifferenceKind)
@@ -89,3 +92,32 @@ def difference_to_proto(
             for cause in causes
         ],
     )
+
+
+# -------------------------------------------------------------------------------------------------- requests
+
+
+def as_of_from_proto(request: service_pb.GetEnrollmentGroupRequest | service_pb.ListEnrollmentGroupsRequest) -> AsOf:
+    match request.WhichOneof("as_of"):
+        case "revision":
+            return AsOf(revision=request.revision)
+        case "instant":
+            return AsOf(instant=timestamp_from_proto(request.instant))
+        case _:
+            return AsOf()
+
+
+def touching_from_proto(
+    request: service_pb.GetEnrollmentGroupRequest | service_pb.ListEnrollmentGroupsRequest,
+) -> Span | None:
+    return span_from_proto(request.touching) if request.HasField("touching") else None
+
+
+def group_filter_from_proto(request: service_pb.ListEnrollmentGroupsRequest) -> GroupFilter:
+    match request.WhichOneof("filter"):
+        case "contract_id":
+            return GroupFilter(contract_id=UUID(request.contract_id))
+        case "primary_id":
+            return GroupFilter(primary_id=UUID(request.primary_id))
+        case _:
+            return GroupFilter(member_id=UUID(request.member_id))

@@ -1,4 +1,4 @@
-"""Enums on the wire and in the domain: the same names, mapped by one mechanism. Only mapping knows UNSPECIFIED."""
+"""Maps enums by their names, which are the same in protos and domain. Only mapping knows UNSPECIFIED."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,9 +18,8 @@ _MAPPINGS: list["EnumMapping[Any]"] = []
 class EnumMapping(Generic[E]):
     """One proto enum and the domain enum with the same names.
 
-    `enum` holds the domain's values that the proto knows: all of a type, or only some. `unspecified` is what
-    UNSPECIFIED stands for, where the proto gives it a meaning; otherwise it is refused before mapping, or absent
-    from answers.
+    `enum` are the domain's values that the proto has: all of a type, or some. `unspecified` is the meaning of
+    UNSPECIFIED, if the proto gives it one. Otherwise validation rejects it.
     """
 
     def __init__(self, descriptor: EnumDescriptor, enum: Iterable[E], unspecified: E | None = None) -> None:
@@ -33,24 +32,24 @@ class EnumMapping(Generic[E]):
         _MAPPINGS.append(self)
 
     def to_proto(self, value: E) -> Any:
-        """The number on the wire."""
+        """Returns the number on the wire."""
         return self._to_proto[value]
 
     def from_proto(self, number: int) -> E:
-        """The domain's value of a number that was checked to be one."""
+        """Returns the domain's value of a number that validation has accepted."""
         return self._from_proto[number]
 
     def given(self, number: int) -> E | None:
-        """The domain's value, or None for UNSPECIFIED where that means "not given"."""
+        """Returns the domain's value, or None for UNSPECIFIED."""
         return self._from_proto[number] if number else None
 
     def numbers(self) -> set[int]:
-        """Every number that is mapped."""
+        """Returns every number that is mapped."""
         return set(self._from_proto)
 
 
 def every_mapping() -> Iterator[EnumMapping[Any]]:
-    """All mappings of the modules loaded so far; for the test that walks every enum."""
+    """Returns the mappings of all modules imported so far, for the test that covers every enum."""
     return iter(_MAPPINGS)
 
 

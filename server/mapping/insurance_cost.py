@@ -1,4 +1,4 @@
-"""Inquiries and costs on the wire."""
+"""Maps cost inquiries and costs."""
 
 from collections.abc import Iterable, Iterator
 from uuid import UUID
@@ -13,20 +13,20 @@ from domain.pricing.beneficiaries import BeneficiarySpec
 from domain.pricing.changes import CostChange, CostOutcome
 from domain.pricing.costs import Amounts, BilledEntity, Component, ContributionType, PayerTotals
 from domain.pricing.inquiries import Priced
+from operations.costs import Inquiry
 from server.mapping.contract import SERVICE_TYPES
 from server.mapping.dates import date_from_proto, date_to_proto
 from server.mapping.enrollment_group import key_from_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from server.mapping.member import HEALTH_REGIMES
 from server.mapping.pricing import COLLECTION_METHODS, ROUNDING_STRATEGIES
-from server.operations.costs import Inquiry
 
 CONTRIBUTION_TYPES = EnumMapping(pb.ContributionType.DESCRIPTOR, ContributionType)
 BILLED_ENTITIES = EnumMapping(pb.BilledEntity.DESCRIPTOR, BilledEntity)
 
 
 def inquiry_from_proto(inquiry: pb.CostInquiry, path: str = "inquiry") -> Inquiry:
-    """Raises RequestMalformed for what single fields do not tell; `path` is where the inquiry stands."""
+    """Converts an inquiry found at `path`. Raises RequestMalformed for faults that involve several fields."""
     if wrong := list(_inquiry_violations(inquiry, path)):
         raise RequestMalformed(wrong)
     on = date_from_proto(inquiry.on)
@@ -86,25 +86,25 @@ def insurance_cost_to_proto(priced: Priced) -> pb.InsuranceCost:
         totals=totals_to_proto(cost.totals),
         beneficiaries=[
             pb.BeneficiaryCost(
-                beneficiary_index=person.position,
+                beneficiary_index=person.spec_index,
                 beneficiary_type=MEMBERSHIP_TYPES.to_proto(person.beneficiary_type),
                 priced_age=person.age,
                 regime=HEALTH_REGIMES.to_proto(person.regime),
                 member_id=str(spec.member_id or ""),
-                amounts=amounts_to_proto(amounts[person.position]),
+                amounts=amounts_to_proto(amounts[person.spec_index]),
             )
             for person, spec in zip(priced.people, priced.specs, strict=True)
         ],
         modules=[
-            pb.ModuleCost(module_id=str(module_id), amounts=amounts_to_proto(its))
-            for module_id, its in cost.by_module().items()
+            pb.ModuleCost(module_id=str(module_id), amounts=amounts_to_proto(amounts))
+            for module_id, amounts in cost.by_module().items()
         ],
         rounding=ROUNDING_STRATEGIES.to_proto(priced.rounding),
     )
 
 
 def component_to_proto(component: Component) -> pb.CostComponent:
-    amount = component.amount
+    amount = component.charge
     method = amount.collection_method
     return pb.CostComponent(
         beneficiary_index=component.beneficiary_index,
@@ -136,7 +136,7 @@ def totals_to_proto(totals: PayerTotals) -> cost_pb2.CostTotals:
 
 
 def cost_change_to_proto(change: CostOutcome) -> cost_pb2.CostChange | None:
-    """None where there is no cost."""
+    """Returns None if there is no cost."""
     if not isinstance(change, CostChange):
         return None
     return cost_pb2.CostChange(
@@ -149,5 +149,5 @@ def cost_change_to_proto(change: CostOutcome) -> cost_pb2.CostChange | None:
 
 
 def cost_missing_reason(change: CostOutcome) -> str:
-    """Why there is no cost; empty where there is one, or no pricing data."""
+    """Returns why there is no cost; empty if there is one, or if there is no pricing data."""
     return change.value if isinstance(change, Reason) else ""

@@ -1,10 +1,10 @@
-"""Members and their facts on the wire."""
+"""Maps members and their facts."""
 
-from datetime import datetime
 from uuid import UUID
 
 from affilia.catalog.v1 import member_pb2 as pb
 from affilia.catalog.v1 import member_service_pb2 as service_pb
+from domain.fact_spans import ClearedDays, FactsUpdate
 from domain.members import (
     Address,
     Addresses,
@@ -18,10 +18,12 @@ from domain.members import (
     HealthRegime,
     HealthRegimes,
     HealthRegimeSpan,
+    Identifier,
     Member,
     MemberKind,
     Salary,
 )
+from server.mapping.actors import actor_to_proto
 from server.mapping.condition import EMPLOYMENT_STATUSES
 from server.mapping.dates import (
     date_from_proto,
@@ -31,25 +33,48 @@ from server.mapping.dates import (
     timestamp_to_proto,
 )
 from server.mapping.enums import EnumMapping
+from storage.members import RecordedMember
 
 MEMBER_KINDS = EnumMapping(pb.MemberKind.DESCRIPTOR, MemberKind)
 HEALTH_REGIMES = EnumMapping(pb.HealthRegime.DESCRIPTOR, HealthRegime)
 
 
-def member_to_proto(member: Member, recorded_at: datetime) -> pb.Member:
-    """Who it is; facts go apart."""
+def member_to_proto(recorded: RecordedMember) -> pb.Member:
+    """Returns a member without facts; `facts_to_proto` returns these."""
+    member = recorded.member
     return pb.Member(
         member_id=str(member.member_id),
         kind=MEMBER_KINDS.to_proto(member.kind),
         display_name=member.display_name,
-        recorded_at=timestamp_to_proto(recorded_at),
+        recorded_at=timestamp_to_proto(recorded.recorded_at),
         erased_on=date_to_proto(member.facts.erased_on) if member.facts.erased_on else None,
+        identifiers=[identifier_to_proto(identifier) for identifier in member.identifiers],
+        etag=recorded.etag,
+        actor=actor_to_proto(recorded.actor),
     )
 
 
+def member_with_facts_to_proto(recorded: RecordedMember) -> service_pb.MemberWithFacts:
+    return service_pb.MemberWithFacts(member=member_to_proto(recorded), facts=facts_to_proto(recorded.member.facts))
+
+
 def member_from_proto(member: pb.Member) -> Member:
-    """Who it is, without facts."""
-    return Member(UUID(member.member_id), MEMBER_KINDS.from_proto(member.kind), member.display_name, Facts())
+    """Returns a member without facts."""
+    return Member(
+        UUID(member.member_id),
+        MEMBER_KINDS.from_proto(member.kind),
+        member.display_name,
+        Facts(),
+        tuple(identifier_from_proto(identifier) for identifier in member.identifiers),
+    )
+
+
+def identifier_to_proto(identifier: Identifier) -> pb.Identifier:
+    return pb.Identifier(system=identifier.system, value=identifier.value)
+
+
+def identifier_from_proto(identifier: pb.Identifier) -> Identifier:
+    return Identifier(identifier.system, identifier.value)
 
 
 def facts_to_proto(facts: Facts) -> pb.MemberFacts:
@@ -72,8 +97,13 @@ def facts_from_proto(facts: pb.MemberFacts) -> Facts:
     )
 
 
+def update_from_proto(request: service_pb.RecordFactsRequest) -> FactsUpdate:
+    cleared = tuple(ClearedDays(span_from_proto(each.days), each.name) for each in request.cleared)
+    return FactsUpdate(timeline_from_proto(request), request.spans, cleared)
+
+
 def timeline_from_proto(request: service_pb.RecordFactsRequest) -> FactTimeline:
-    """The one kind of fact that a request carries."""
+    """Returns the timeline of the one kind of fact in a request."""
     match request.WhichOneof("facts"):
         case "birth":
             known = request.birth.HasField("born_on")
@@ -87,7 +117,7 @@ def timeline_from_proto(request: service_pb.RecordFactsRequest) -> FactTimeline:
         case "attributes":
             return Attributes(tuple(attribute_from_proto(item) for item in request.attributes.items))
         case kind:
-            raise ValueError(f"a request without facts was let through: {kind}")
+            raise ValueError(f"validation accepted a request without facts: {kind}")
 
 
 def address_from_proto(item: pb.Address) -> Address:

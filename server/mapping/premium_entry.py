@@ -1,4 +1,4 @@
-"""Premium entries, months, debtors and sums on the wire."""
+"""Maps premium entries, months, debtors and sums."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,12 +10,15 @@ from affilia.premium.v1 import premium_entry_pb2 as pb
 from affilia.type.v1 import year_month_pb2
 from domain.enrollment.decisions import GroupKey
 from domain.errors import FieldViolation, RequestMalformed
-from domain.premiums.affiliation import PieceReason
 from domain.premiums.entries import PremiumEntry
 from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of
 from domain.premiums.ledger import ratio_hundredths
 from domain.premiums.months import Month, days_of_month
+from domain.premiums.reasons import PieceReason
 from domain.pricing.costs import ContributionType
+from operations.premium_computing import PremiumMonths
+from operations.premiums import InvoiceMark, Preview
+from server.mapping.actors import actor_to_proto
 from server.mapping.contract import SERVICE_TYPES
 from server.mapping.dates import date_to_proto, span_to_proto, timestamp_to_proto
 from server.mapping.enrollment_group import key_to_proto
@@ -23,9 +26,7 @@ from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from server.mapping.insurance_cost import BILLED_ENTITIES, CONTRIBUTION_TYPES, group_from_proto
 from server.mapping.price_derivation import price_row_to_proto, price_step_to_proto
 from server.mapping.pricing import COLLECTION_METHODS, engine_parameters_from_proto, engine_parameters_to_proto
-from server.operations.premium_computing import PremiumMonths
-from server.operations.premiums import Preview
-from storage.premiums import EntryFilter, PremiumSum, StoredEntry
+from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
 
 DEBTORS = EnumMapping(pb.Debtor.DESCRIPTOR, Debtor)
 PIECE_REASONS = EnumMapping(pb.PieceReason.DESCRIPTOR, PieceReason)
@@ -45,7 +46,7 @@ def months_to_proto(first: Month, last: Month) -> year_month_pb2.MonthSpan:
 
 
 def months_from_proto(months: year_month_pb2.MonthSpan) -> tuple[Month, Month]:
-    """First and last. Raises RequestMalformed."""
+    """Returns the first and the last month. Raises RequestMalformed."""
     first, last = month_from_proto(months.first), month_from_proto(months.last)
     if last < first:
         raise RequestMalformed([FieldViolation("months.last", "precedes first")])
@@ -55,7 +56,7 @@ def months_from_proto(months: year_month_pb2.MonthSpan) -> tuple[Month, Month]:
 def premium_months_from_proto(
     request: service_pb.PreviewPremiumsRequest | service_pb.ComputePremiumsRequest | service_pb.RunPremiumsRequest,
 ) -> PremiumMonths:
-    """Raises RequestMalformed."""
+    """Returns the months and parameters of a request. Raises RequestMalformed."""
     first, last = months_from_proto(request.months)
     if last - first >= MOST_MONTHS:
         wrong = f"has {last - first + 1} months; at most {MOST_MONTHS} are allowed"
@@ -67,25 +68,37 @@ def premium_months_from_proto(
 def owner_from_proto(
     request: service_pb.ListPremiumEntriesRequest | service_pb.ListUninvoicedPremiumsRequest,
 ) -> UUID | GroupKey | EntryFilter:
-    """A policy, or which entries."""
+    """Returns the policy, or the filter of entries, that a request names."""
     match request.WhichOneof("owner"):
         case "policy":
             return group_from_proto(request.policy)
         case "contract_id":
             return EntryFilter(contract_id=UUID(request.contract_id))
+    assert isinstance(request, service_pb.ListPremiumEntriesRequest)  # noqa: S101 (only it has the other two)
+    match request.WhichOneof("owner"):
+        case "invoice_id":
+            return EntryFilter(invoice_id=request.invoice_id)
         case _:
-            assert isinstance(request, service_pb.ListPremiumEntriesRequest)  # noqa: S101 (only it names enrollments)
             return EntryFilter(enrollment_ids=tuple(map(UUID, request.enrollments.enrollment_ids)))
 
 
+def entry_key_from_json(key: list[int]) -> EntryKey:
+    stretch_key, month = key
+    return EntryKey(stretch_key, month)
+
+
 def debtor_from_proto(request: service_pb.ListUninvoicedPremiumsRequest) -> Debtor:
-    """The primary for a policy, the company for a contract, unless said otherwise."""
+    """Returns the debtor requested. Defaults to the primary for a policy, and to the company for a contract."""
     default = Debtor.PRIMARY if request.WhichOneof("owner") == "policy" else Debtor.COMPANY
     return DEBTORS.given(request.debtor) or default
 
 
+def invoice_mark_from_proto(request: service_pb.MarkPremiumsInvoicedRequest) -> InvoiceMark:
+    return InvoiceMark(tuple(map(UUID, request.entry_ids)), DEBTORS.from_proto(request.debtor), request.invoice_id)
+
+
 def dimensions_from_proto(request: service_pb.AggregatePremiumsRequest) -> list[str]:
-    """Their names. Raises RequestMalformed."""
+    """Returns the names of the dimensions requested. Raises RequestMalformed."""
     if len(set(request.by)) < len(request.by):
         raise RequestMalformed([FieldViolation("by", "names a dimension twice")])
     return [service_pb.PremiumDimension.Name(number).removeprefix("PREMIUM_DIMENSION_") for number in request.by]
@@ -94,24 +107,25 @@ def dimensions_from_proto(request: service_pb.AggregatePremiumsRequest) -> list[
 def stored_entry_to_proto(stored: StoredEntry) -> pb.PremiumEntry:
     proto = _entry(stored.ledger_entry, stored.group_id, stored.key, stored.revision)
     proto.recorded_at.CopyFrom(timestamp_to_proto(stored.recorded_at))
+    proto.actor.CopyFrom(actor_to_proto(stored.actor))
     return proto
 
 
 def preview_to_proto(preview: Preview) -> service_pb.PreviewPremiumsResponse:
-    def told(entry: PremiumEntry, version: int = 0, cancels: UUID | None = None) -> pb.PremiumEntry:
-        nothing = (None,) * len(entry.amounts)
+    def unstored_to_proto(entry: PremiumEntry, version: int = 0, cancels: UUID | None = None) -> pb.PremiumEntry:
+        nothing = (None,) * len(entry.charges)
         unstored = LedgerEntry(NO_ENTRY, entry, version, cancels, None, nothing)
         return _entry(unstored, preview.group_id, preview.key, preview.revision)
 
     return service_pb.PreviewPremiumsResponse(
-        entries=[told(entry) for entry in preview.entries],
-        additions=[told(new.entry, new.version, new.cancels) for new in preview.added],
+        entries=[unstored_to_proto(entry) for entry in preview.entries],
+        additions=[unstored_to_proto(new.entry, new.version, new.cancels) for new in preview.added],
         differences=[amounts for amounts in debtor_amounts(new.entry for new in preview.added) if _differs(amounts)],
     )
 
 
 NO_ENTRY = UUID(int=0)
-"""Stands for the id of an entry that is in no ledger."""
+"""The id of an entry that is not stored."""
 
 
 def _differs(amounts: pb.DebtorAmounts) -> bool:
@@ -120,7 +134,7 @@ def _differs(amounts: pb.DebtorAmounts) -> bool:
 
 def _entry(each: LedgerEntry, group_id: UUID, key: GroupKey, revision: int) -> pb.PremiumEntry:
     entry, whole = each.entry, days_of_month(each.entry.month)
-    first = entry.amounts[0]
+    first = entry.charges[0]
     return pb.PremiumEntry(
         entry_id="" if each.entry_id == NO_ENTRY else str(each.entry_id),
         group_id=str(group_id),
@@ -158,7 +172,7 @@ def _explanation(entry: PremiumEntry, revision: int) -> pb.PremiumExplanation:
 
 
 def _components(each: LedgerEntry) -> Iterator[pb.PremiumComponent]:
-    for amount, owed, invoice_id in zip(each.entry.amounts, each.entry.owed_minor, each.invoices, strict=True):
+    for amount, owed, invoice_id in zip(each.entry.charges, each.entry.owed_minor, each.invoices, strict=True):
         method = amount.collection_method
         yield pb.PremiumComponent(
             contribution_type=CONTRIBUTION_TYPES.to_proto(amount.contribution_type),
@@ -174,11 +188,11 @@ def _components(each: LedgerEntry) -> Iterator[pb.PremiumComponent]:
 
 
 def debtor_amounts(entries: Iterable[PremiumEntry]) -> list[pb.DebtorAmounts]:
-    """What each debtor owes by some entries together; those without a component are left out."""
+    """Returns the total that each debtor owes by some entries, without debtors that have no component."""
     owed: dict[Debtor, Counter[ContributionType]] = {}
     before: Counter[Debtor] = Counter()
     for entry in entries:
-        for amount, minor in zip(entry.amounts, entry.owed_minor, strict=True):
+        for amount, minor in zip(entry.charges, entry.owed_minor, strict=True):
             debtor = debtor_of(amount)
             owed.setdefault(debtor, Counter())[amount.contribution_type] += minor
             before[debtor] += amount.monthly_minor

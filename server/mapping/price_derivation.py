@@ -1,4 +1,4 @@
-"""How prices come about, on the wire."""
+"""Maps the steps by which prices are derived."""
 
 from affilia.pricing.v1 import price_derivation_pb2 as pb
 from domain.pricing.charging import Step, StepKind

@@ -1,12 +1,10 @@
-"""Pricing data on the wire."""
+"""Maps pricing data."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from affilia.catalog.v1 import pricing_pb2 as pb
-from domain.membership import MembershipType
-from domain.money import Rounding
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     AgeGridPrice,
     AgeGridRow,
     AgeNormalization,
@@ -28,8 +26,11 @@ from domain.pricing.prices import (
     TaxBase,
     VersionPricing,
 )
+from domain.membership import MembershipType
+from domain.money import Rounding
 from server.mapping.dates import span_from_proto, span_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from server.mapping.optional_fields import optional
 
 COLLECTION_METHODS = EnumMapping(
     pb.CollectionMethod.DESCRIPTOR, CollectionMethod, unspecified=CollectionMethod.DIRECT_BILLING
@@ -44,11 +45,6 @@ AGE_STRATEGIES = EnumMapping(pb.AgeStrategy.DESCRIPTOR, AgeStrategy)
 ROUNDING_STRATEGIES = EnumMapping(pb.RoundingStrategy.DESCRIPTOR, Rounding)
 PRORATA_STRATEGIES = EnumMapping(pb.ProrataStrategy.DESCRIPTOR, ProrataStrategy)
 AGE_NORMALIZATIONS = EnumMapping(pb.AgeNormalization.DESCRIPTOR, AgeNormalization)
-
-
-def _optional(message: Any, field: str) -> Any:
-    """A scalar with presence; None where it is unset."""
-    return getattr(message, field) if message.HasField(field) else None
 
 
 def _types_from_proto(numbers: Iterable[int]) -> tuple[MembershipType, ...]:
@@ -82,7 +78,7 @@ def version_pricing_to_proto(pricing: VersionPricing) -> pb.VersionPricing:
 
 
 def static_table_row_from_proto(row: pb.StaticTableRow) -> StaticTableRow:
-    return StaticTableRow(row.product_type, row.min_age, _optional(row, "max_age"), row.monthly_minor)
+    return StaticTableRow(row.product_type, row.min_age, optional(row, "max_age"), row.monthly_minor)
 
 
 def static_table_row_to_proto(row: StaticTableRow) -> pb.StaticTableRow:
@@ -94,7 +90,7 @@ def static_table_row_to_proto(row: StaticTableRow) -> pb.StaticTableRow:
 def module_pricing_from_proto(pricing: pb.ModulePricing) -> ModulePricing:
     return ModulePricing(
         price=_price_from_proto(pricing),
-        free_children_from_rank=_optional(pricing, "free_children_from_rank"),
+        free_children_from_rank=optional(pricing, "free_children_from_rank"),
         membership_fees=tuple(membership_fee_from_proto(item) for item in pricing.membership_fees),
         social_fund_rates=tuple(social_fund_rate_from_proto(item) for item in pricing.social_fund_rates),
         participations=tuple(participation_from_proto(item) for item in pricing.participations),
@@ -150,7 +146,7 @@ def age_grid_price_to_proto(price: AgeGridPrice) -> pb.AgeGridPrice:
 
 def age_grid_row_from_proto(row: pb.AgeGridRow) -> AgeGridRow:
     return AgeGridRow(
-        _types_from_proto(row.beneficiary_types), row.min_age, _optional(row, "max_age"), row.monthly_minor
+        _types_from_proto(row.beneficiary_types), row.min_age, optional(row, "max_age"), row.monthly_minor
     )
 
 
@@ -175,8 +171,8 @@ def family_tier_price_from_proto(price: pb.FamilyTierPrice) -> FamilyTierPrice:
     return FamilyTierPrice(
         price.single_minor,
         price.family_minor,
-        _optional(price, "couple_minor"),
-        _optional(price, "single_with_children_minor"),
+        optional(price, "couple_minor"),
+        optional(price, "single_with_children_minor"),
     )
 
 
@@ -208,9 +204,9 @@ def social_fund_rate_to_proto(item: SocialFundRate) -> pb.SocialFundRate:
 def participation_from_proto(item: pb.Participation) -> Participation:
     return Participation(
         _types_from_proto(item.beneficiary_types),
-        _optional(item, "company_share_bp"),
-        _optional(item, "company_cap_minor"),
-        _optional(item, "company_flat_minor"),
+        optional(item, "company_share_bp"),
+        optional(item, "company_cap_minor"),
+        optional(item, "company_flat_minor"),
         REMAINDER_PAYERS.from_proto(item.remainder_payer),
         COLLECTION_METHODS.from_proto(item.collection_method),
     )
@@ -230,8 +226,8 @@ def participation_to_proto(item: Participation) -> pb.Participation:
 def discount_from_proto(item: pb.Discount) -> Discount:
     return Discount(
         item.discount_id,
-        _optional(item, "percent_bp"),
-        _optional(item, "flat_minor"),
+        optional(item, "percent_bp"),
+        optional(item, "flat_minor"),
         _types_from_proto(item.beneficiary_types),
         span_from_proto(item.days),
     )
@@ -268,8 +264,8 @@ def engine_parameters_from_proto(parameters: pb.EngineParameters) -> EngineParam
         AGE_STRATEGIES.given(parameters.age_strategy),
         ROUNDING_STRATEGIES.given(parameters.rounding),
         PRORATA_STRATEGIES.given(parameters.prorata),
-        _optional(parameters, "default_age_child"),
-        _optional(parameters, "default_age_other"),
+        optional(parameters, "default_age_child"),
+        optional(parameters, "default_age_other"),
         AGE_NORMALIZATIONS.given(parameters.age_normalization),
     )
 

@@ -2,45 +2,32 @@
 
 from uuid import UUID
 
-from affilia.enrollment.v1 import change_request_pb2 as messages
 from affilia.enrollment.v1 import change_request_service_pb2 as pb
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceServicer
-from domain.enrollment.history import GroupState
 from domain.errors import FieldViolation, RequestMalformed
 from domain.identity import group_id
+from operations import change_requests, recomputes
+from operations.call import current_call
+from operations.core import Core
+from server.identity.requesters import agree_with_caller
 from server.mapping.change_request import (
-    VERDICTS,
+    change_request_filter_from_proto,
     change_request_to_proto,
     choice_to_proto,
-    consequence_to_proto,
-    notice_to_proto,
+    dry_run_to_proto,
     proposal_from_proto,
+    recompute_filter_from_proto,
     recompute_to_proto,
-    unmet_to_proto,
-    violation_to_proto,
+    simulated_to_proto,
 )
 from server.mapping.dates import date_from_proto
-from server.mapping.enrollment_group import difference_to_proto, group_to_proto, key_from_proto, period_to_proto
+from server.mapping.enrollment_group import group_to_proto, key_from_proto
 from server.mapping.enums import MEMBERSHIP_TYPES
-from server.mapping.insurance_cost import cost_change_to_proto, cost_missing_reason
-from server.mapping.paging import (
-    check_consistency_token,
-    consistency_token,
-    next_page_token,
-    page_size,
-    page_start,
-    write_key,
-)
-from server.operations import change_requests, recomputes
-from server.operations.call import current_call
-from server.operations.core import Core
-from server.operations.eligibility_state import NOTHING, Written
+from server.mapping.fingerprints import write_key
+from server.mapping.listing import position_from_json, position_to_json
+from server.mapping.paging import MAX_PAGE_BYTES, current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
-
-
-def _written(group: GroupState) -> Written:
-    return Written(policy=(group.group_id, group.revision)) if group.revision else NOTHING
 
 
 class ChangeRequestServicer(ChangeRequestServiceServicer):
@@ -51,62 +38,54 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
     async def SubmitChangeRequest(
         self, request: pb.SubmitChangeRequestRequest, context: Context
     ) -> pb.SubmitChangeRequestResponse:
-        submitted = await change_requests.submit(
-            self._core, current_call(), write_key(request, self._tokens), proposal_from_proto(request)
-        )
+        call = current_call()
+        agree_with_caller(request.requester, call.caller)
+        key, proposal = write_key(request, self._tokens), proposal_from_proto(request)
+        submitted = await change_requests.submit(self._core, call, key, proposal)
         return pb.SubmitChangeRequestResponse(
             change_request=change_request_to_proto(submitted.change_request),
             group=group_to_proto(submitted.group),
-            consistency_token=consistency_token(self._tokens, _written(submitted.group)),
         )
 
     async def GetChangeRequest(
         self, request: pb.GetChangeRequestRequest, context: Context
     ) -> pb.GetChangeRequestResponse:
-        check_consistency_token(request, self._tokens)
-        found = await change_requests.get_change_request(self._core, current_call(), UUID(request.change_request_id))
+        found = await change_requests.get_change_request(self._core, UUID(request.change_request_id))
         return pb.GetChangeRequestResponse(change_request=change_request_to_proto(found))
 
     async def ListChangeRequests(
         self, request: pb.ListChangeRequestsRequest, context: Context
     ) -> pb.ListChangeRequestsResponse:
-        check_consistency_token(request, self._tokens)
-        after, size = page_start(request, self._tokens) or 0, page_size(request)
-        found = await change_requests.list_change_requests(
-            self._core, current_call(), UUID(request.group_id), after, size
+        page, which = current_page(), change_request_filter_from_proto(request)
+        if request.group_id:
+            found, has_more = await change_requests.list_of_group(
+                self._core, UUID(request.group_id), which, page.starting(int, first=0), MAX_PAGE_BYTES
+            )
+        else:
+            found, has_more = await change_requests.list_of_all(
+                self._core, which, page.starting(position_from_json, first=None), MAX_PAGE_BYTES
+            )
+        requests, token = page.filled(
+            found,
+            lambda item: change_request_to_proto(item[1]),
+            lambda last: last[0].key if request.group_id else position_to_json(last[0]),
+            has_more=has_more,
         )
-        return pb.ListChangeRequestsResponse(
-            change_requests=[change_request_to_proto(change_request) for _, change_request in found],
-            next_page_token=next_page_token(request, self._tokens, len(found) == size, found[-1][0] if found else None),
-        )
+        return pb.ListChangeRequestsResponse(change_requests=requests, next_page_token=token)
 
     async def SimulateChangeRequest(
         self, request: pb.SimulateChangeRequestRequest, context: Context
     ) -> pb.SimulateChangeRequestResponse:
-        check_consistency_token(request, self._tokens)
+        call = current_call()
+        agree_with_caller(request.requester, call.caller)
         proposal = proposal_from_proto(request)
-        simulated = await change_requests.simulate(
-            self._core,
-            current_call(),
-            proposal,
-            date_from_proto(request.cost_on) if request.HasField("cost_on") else None,
-        )
-        judgement, group = simulated.judgement, group_id(*proposal.key)
-        return pb.SimulateChangeRequestResponse(
-            verdict=VERDICTS.to_proto(judgement.verdict),
-            violations=[violation_to_proto(violation) for violation in judgement.violations],
-            notices=[notice_to_proto(notice) for notice in judgement.notices],
-            consequences=[consequence_to_proto(consequence) for consequence in judgement.consequences],
-            periods_before=[period_to_proto(group, period) for period in simulated.before],
-            periods_after=[period_to_proto(group, period) for period in simulated.after],
-            cost=cost_change_to_proto(simulated.cost),
-            cost_missing_reason=cost_missing_reason(simulated.cost),
-        )
+        cost_on = date_from_proto(request.cost_on) if request.HasField("cost_on") else None
+        simulated = await change_requests.simulate(self._core, call, proposal, cost_on)
+        return simulated_to_proto(group_id(*proposal.key), simulated)
 
     async def ListAvailableChoices(
         self, request: pb.ListAvailableChoicesRequest, context: Context
     ) -> pb.ListAvailableChoicesResponse:
-        check_consistency_token(request, self._tokens)
         by_id = request.WhichOneof("group") == "group_id"
         found = await change_requests.available_choices(
             self._core,
@@ -121,49 +100,42 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
     async def RequestRecompute(
         self, request: pb.RequestRecomputeRequest, context: Context
     ) -> pb.RequestRecomputeResponse:
-        response = pb.RequestRecomputeResponse(consistency_token=consistency_token(self._tokens))
+        call, key = current_call(), write_key(request, self._tokens)
         if request.WhichOneof("target") == "contract_id":
-            contract_id = UUID(request.contract_id)
-            refuse_dry_run_of_contract(request)
-            response.groups_waiting = await recomputes.request_for_contract(
-                self._core, current_call(), write_key(request, self._tokens), contract_id
-            )
-        elif request.dry_run:
-            tried = await recomputes.dry_run(self._core, current_call(), UUID(request.group_id))
-            types = tried.membership_types
-            response.differences.extend(difference_to_proto(tried.group_id, d, types) for d in tried.differences)
-            response.unmet_enrolls.extend(unmet_to_proto(unmet) for unmet in tried.unmet_enrolls)
-        else:
-            recompute = await recomputes.request_for_group(
-                self._core, current_call(), write_key(request, self._tokens), UUID(request.group_id)
-            )
-            response.recompute.CopyFrom(recompute_to_proto(recompute))
-            response.groups_waiting = 1
-        return response
+            reject_dry_run_of_contract(request)
+            waiting = await recomputes.request_for_contract(self._core, call, key, UUID(request.contract_id))
+            return pb.RequestRecomputeResponse(groups_waiting=waiting)
+        if request.dry_run:
+            return dry_run_to_proto(await recomputes.dry_run(self._core, call, UUID(request.group_id)))
+        recompute = await recomputes.request_for_group(self._core, call, key, UUID(request.group_id))
+        return pb.RequestRecomputeResponse(recompute=recompute_to_proto(recompute), groups_waiting=1)
+
+    async def GetRecompute(self, request: pb.GetRecomputeRequest, context: Context) -> pb.GetRecomputeResponse:
+        found = await recomputes.get_recompute(self._core, UUID(request.recompute_id))
+        return pb.GetRecomputeResponse(recompute=recompute_to_proto(found))
 
     async def ListRecomputes(self, request: pb.ListRecomputesRequest, context: Context) -> pb.ListRecomputesResponse:
-        check_consistency_token(request, self._tokens)
-        after, size = page_start(request, self._tokens) or 0, page_size(request)
-        state = messages.RecomputeState.Name(request.state).removeprefix("RECOMPUTE_STATE_")
-        page = await recomputes.list_recomputes(
-            self._core,
-            current_call(),
-            UUID(request.group_id) if request.group_id else None,
-            UUID(request.contract_id) if request.contract_id else None,
-            None if state == "UNSPECIFIED" else state,
-            after,
-            size,
+        page, which = current_page(), recompute_filter_from_proto(request)
+        if request.group_id:
+            listed = await recomputes.list_of_group(
+                self._core, UUID(request.group_id), which, page.starting(int, first=0)
+            )
+        else:
+            listed = await recomputes.list_of_all(self._core, which, page.starting(position_from_json, first=None))
+        found, token = page.filled(
+            listed.recomputes,
+            lambda item: recompute_to_proto(item[1]),
+            lambda last: last[0].key if request.group_id else position_to_json(last[0]),
         )
-        found = page.recomputes
         return pb.ListRecomputesResponse(
-            recomputes=[recompute_to_proto(recompute) for _, recompute in found],
-            next_page_token=next_page_token(request, self._tokens, len(found) == size, found[-1][0] if found else None),
-            waiting_count=page.waiting,
-            failed_count=page.failed,
+            recomputes=found,
+            next_page_token=token,
+            waiting_count=listed.waiting,
+            failed_count=listed.failed,
         )
 
 
-def refuse_dry_run_of_contract(request: pb.RequestRecomputeRequest) -> None:
-    """Raises RequestMalformed: a dry run is of one group, so that its answer has an end."""
+def reject_dry_run_of_contract(request: pb.RequestRecomputeRequest) -> None:
+    """Raises RequestMalformed for a dry run of a whole contract: its response would have no size limit."""
     if request.dry_run:
-        raise RequestMalformed([FieldViolation("dry_run", "is of one group only")])
+        raise RequestMalformed([FieldViolation("dry_run", "is only supported for a single group")])

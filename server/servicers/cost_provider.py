@@ -2,12 +2,10 @@
 
 from affilia.pricing.v1 import cost_provider_service_pb2 as pb
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceServicer
+from operations.core import Core
+from operations.costs import insurance_cost, insurance_costs
 from server.mapping.cost_batch import inquiries_from_proto, results_to_proto
 from server.mapping.insurance_cost import inquiry_from_proto, insurance_cost_to_proto
-from server.mapping.paging import check_consistency_token
-from server.operations.call import current_call
-from server.operations.core import Core
-from server.operations.costs import insurance_cost, insurance_costs
 from server.rpc_types import Context
 from server.tokens import Tokens
 
@@ -15,19 +13,16 @@ from server.tokens import Tokens
 class CostProviderServicer(CostProviderServiceServicer):
     def __init__(self, core: Core, tokens: Tokens) -> None:
         self._core = core
-        self._tokens = tokens
 
     async def GetInsuranceCost(
         self, request: pb.GetInsuranceCostRequest, context: Context
     ) -> pb.GetInsuranceCostResponse:
-        check_consistency_token(request, self._tokens)
-        priced = await insurance_cost(self._core, current_call(), inquiry_from_proto(request.inquiry))
+        priced = await insurance_cost(self._core, inquiry_from_proto(request.inquiry))
         return pb.GetInsuranceCostResponse(cost=insurance_cost_to_proto(priced))
 
     async def BatchGetInsuranceCost(
         self, request: pb.BatchGetInsuranceCostRequest, context: Context
     ) -> pb.BatchGetInsuranceCostResponse:
-        check_consistency_token(request, self._tokens)
         asked = inquiries_from_proto(request.inquiries)
-        found = await insurance_costs(self._core, current_call(), asked.well_formed)
+        found = await insurance_costs(self._core, asked.well_formed)
         return pb.BatchGetInsuranceCostResponse(results=results_to_proto(asked, found))

@@ -1,33 +1,36 @@
 """`affilia.eligibility.v1.EligibilityCheckService`."""
 
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceServicer
-from domain.days import Span, to_day
+from domain.days import Day, Span, to_day
 from domain.eligibility.checks import Question
+from domain.eligibility.coverage import CoverageRecord
 from domain.enrollment.events import BEFORE_ALL_GROUPS
+from operations import accumulators, coverage, eligibility
+from operations.call import current_call
+from operations.core import Core
+from operations.missing_coverage import explain_missing
+from operations.readers import reader_of, reads_groups
 from server.mapping.dates import date_from_proto, span_to_proto
 from server.mapping.eligibility import (
+    CheckMessages,
     accumulators_to_proto,
-    answer_to_bytes,
     balance_to_proto,
     batch_from_proto,
     bounded_span_from_proto,
-    outcomes_to_bytes,
+    coverage_filter_from_proto,
     question_from_proto,
     record_to_proto,
     records_to_proto,
 )
-from server.mapping.paging import next_page_token, page_size, page_start, written_from_token
-from server.operations import eligibility
-from server.operations.call import current_call
-from server.operations.core import Core
-from server.operations.eligibility_state import Written
+from server.mapping.missing_coverage import explanation_to_proto
+from server.mapping.paging import current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
-from storage.coverage import CoverageFilter
 
 YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
 
@@ -35,20 +38,30 @@ YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
 class EligibilityCheckServicer(EligibilityCheckServiceServicer):
     def __init__(self, core: Core, tokens: Tokens) -> None:
         self._core = core
-        self._tokens = tokens
-
-    def _written(self, request: Any) -> Written:
-        return written_from_token(request, self._tokens)
+        self._messages = CheckMessages(core.lease)
 
     async def CheckEligibility(self, request: pb.CheckEligibilityRequest, context: Context) -> Any:
-        question, written = question_from_proto(request.check), self._written(request)
-        return answer_to_bytes(await eligibility.check_eligibility(self._core, current_call(), question, written))
+        question = question_from_proto(request.check)
+        answer = await eligibility.check_eligibility(self._core, current_call(), question)
+        message = self._messages.of_answer(answer)
+        if request.explain and not answer.is_covered:
+            message += await self._explanation(question)  # protobuf merges concatenated messages
+        return message
+
+    async def _explanation(self, question: Question) -> bytes:
+        """Returns the serialized fields that explain why a member isn't covered, if the caller can read groups."""
+        call = current_call()
+        if not reads_groups(call.caller):
+            return b""
+        reader = reader_of(call.caller)
+        missing = await explain_missing(self._core, call, question, primary_id=reader.member_id)
+        return explanation_to_proto(missing, question.day, reader).SerializeToString()
 
     async def BatchCheckEligibility(self, request: pb.BatchCheckEligibilityRequest, context: Context) -> Any:
         asked = batch_from_proto(request.checks)
         questions = [each for each in asked if isinstance(each, Question)]
-        answers = await eligibility.check_many(self._core, current_call(), questions, self._written(request))
-        return outcomes_to_bytes(asked, answers)
+        answers = await eligibility.check_many(self._core, current_call(), questions)
+        return self._messages.of_batch(asked, answers)
 
     async def CheckCapability(self, request: pb.CheckCapabilityRequest, context: Context) -> pb.CheckCapabilityResponse:
         found = await eligibility.check_capability(
@@ -57,7 +70,6 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
             UUID(request.member_id),
             request.capability,
             to_day(date_from_proto(request.date)),
-            self._written(request),
         )
         return pb.CheckCapabilityResponse(
             capable=found.days is not None,
@@ -69,69 +81,54 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
         self, request: pb.ListCapabilitiesRequest, context: Context
     ) -> pb.ListCapabilitiesResponse:
         member_id, day = UUID(request.member_id), to_day(date_from_proto(request.date))
-        found, position = await eligibility.list_capabilities(
-            self._core, current_call(), member_id, day, self._written(request)
-        )
+        found, position = await eligibility.list_capabilities(self._core, current_call(), member_id, day)
         return pb.ListCapabilitiesResponse(capabilities=found, feed_position=position)
 
     async def GetCoverage(self, request: pb.GetCoverageRequest, context: Context) -> pb.GetCoverageResponse:
-        record = await eligibility.get_coverage(
-            self._core, current_call(), UUID(request.locator), self._written(request)
-        )
+        record = await coverage.get_coverage(self._core, current_call(), UUID(request.locator))
         return pb.GetCoverageResponse(record=record_to_proto(record))
 
     async def GetActiveCoverage(
         self, request: pb.GetActiveCoverageRequest, context: Context
     ) -> pb.GetActiveCoverageResponse:
-        call = current_call()
-        on = date_from_proto(request.date) if request.HasField("date") else call.today("UTC")
-        question = Question(UUID(request.member_id), to_day(on))
-        answer = await eligibility.check_eligibility(self._core, call, question, self._written(request))
-        return pb.GetActiveCoverageResponse(
-            records=records_to_proto(answer.finding.records), feed_position=answer.position
-        )
+        day = to_day(date_from_proto(request.date)) if request.HasField("date") else None
+        records, position = await coverage.active_coverage(self._core, current_call(), UUID(request.member_id), day)
+        return pb.GetActiveCoverageResponse(records=records_to_proto(records), feed_position=position)
 
     async def ListMemberCoverage(
         self, request: pb.ListMemberCoverageRequest, context: Context
     ) -> pb.ListMemberCoverageResponse:
-        call = current_call()
-        after, size = page_start(request, self._tokens), page_size(request)
-        if request.HasField("days"):
-            days = bounded_span_from_proto(request.days, "days")
-        elif after:
-            days = Span(*after[:2])
-        else:
-            today = to_day(call.today("UTC"))
-            days = Span(today - YEARS_BACK_DAYS, today + YEAR_AHEAD_DAYS)
-        written = self._written(request)
-        found = await eligibility.member_coverage(self._core, call, UUID(request.member_id), days, written)
-        places = [[*days, r.days.start, str(r.run.group_id), str(r.run.module_id)] for r in found]
-        page = [i for i, place in enumerate(places) if not after or place[2:] > after[2:]][:size]
-        return pb.ListMemberCoverageResponse(
-            records=[record_to_proto(found[i]) for i in page],
-            next_page_token=next_page_token(
-                request, self._tokens, bool(page) and page[-1] < len(found) - 1, places[page[-1]] if page else None
-            ),
-        )
+        call, page = current_call(), current_page()
+        days = _coverage_days(request, page.after, to_day(call.today("UTC")))
+        found = await coverage.member_coverage(self._core, call, UUID(request.member_id), days)
+
+        def key_of(record: CoverageRecord) -> list[Any]:
+            return [*days, record.days.start, str(record.run.group_id), str(record.run.module_id)]
+
+        rest = [record for record in found if page.after is None or key_of(record) > page.after]
+        records, token = page.filled(rest[: page.size], record_to_proto, key_of, has_more=len(rest) > page.size)
+        return pb.ListMemberCoverageResponse(records=records, next_page_token=token)
 
     async def ListCoverage(self, request: pb.ListCoverageRequest, context: Context) -> pb.ListCoverageResponse:
-        after, size = UUID(page_start(request, self._tokens) or str(BEFORE_ALL_GROUPS)), page_size(request)
-        wanted = CoverageFilter(
-            UUID(request.contract_id) if request.contract_id else None,
-            UUID(request.group_id) if request.group_id else None,
-            UUID(request.module_id) if request.module_id else None,
-            bounded_span_from_proto(request.days, "days"),
+        page, wanted = current_page(), coverage_filter_from_proto(request)
+        after = page.starting(UUID, first=BEFORE_ALL_GROUPS)
+        records, last = await coverage.list_coverage(self._core, current_call(), wanted, after)
+        policies = [list(of_policy) for _, of_policy in groupby(records, lambda record: record.run.group_id)]
+        parts, token = page.filled(
+            policies,
+            lambda of_policy: pb.ListCoverageResponse(records=records_to_proto(of_policy)),
+            lambda of_policy: str(of_policy[0].run.group_id),
+            has_more=False,
         )
-        written = self._written(request)
-        records, last = await eligibility.list_coverage(self._core, current_call(), wanted, after, size, written)
+        if not token and last is not None:  # the next page begins after the last policy read, even if it has no records
+            token = page.next_token(str(last))
         return pb.ListCoverageResponse(
-            records=records_to_proto(records),
-            next_page_token=next_page_token(request, self._tokens, last is not None, str(last)),
+            records=[record for part in parts for record in part.records], next_page_token=token
         )
 
     async def GetAccumulators(self, request: pb.GetAccumulatorsRequest, context: Context) -> pb.GetAccumulatorsResponse:
         question = Question(UUID(request.member_id), to_day(date_from_proto(request.date)))
-        answer = await eligibility.check_eligibility(self._core, current_call(), question, self._written(request))
+        answer = await eligibility.check_eligibility(self._core, current_call(), question)
         return pb.GetAccumulatorsResponse(
             accumulators=accumulators_to_proto(answer.accumulators), feed_position=answer.position
         )
@@ -139,13 +136,25 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
     async def ListAccumulators(
         self, request: pb.ListAccumulatorsRequest, context: Context
     ) -> pb.ListAccumulatorsResponse:
-        self._written(request)  # balances are read where they are written
-        after, size = page_start(request, self._tokens), page_size(request)
-        found = await eligibility.list_balances(
-            self._core, current_call(), UUID(request.group_id), tuple(after) if after else None, size
+        page = current_page()
+        found = await accumulators.list_balances(
+            self._core, UUID(request.group_id), page.starting(_balance_key, first=None)
         )
-        last = [str(found[-1].term_start), found[-1].code, str(found[-1].member_id)] if found else None
-        return pb.ListAccumulatorsResponse(
-            balances=[balance_to_proto(balance) for balance in found],
-            next_page_token=next_page_token(request, self._tokens, len(found) == size, last),
+        balances, token = page.filled(
+            found, balance_to_proto, lambda last: [str(last.term_start), last.code, str(last.member_id)]
         )
+        return pb.ListAccumulatorsResponse(balances=balances, next_page_token=token)
+
+
+def _coverage_days(request: pb.ListMemberCoverageRequest, after: Any, today: Day) -> Span:
+    """Returns the days requested or, by default, those around today; on later pages, those of the first page."""
+    if request.HasField("days"):
+        return bounded_span_from_proto(request.days, "days")
+    if after:
+        return Span(*after[:2])
+    return Span(today - YEARS_BACK_DAYS, today + YEAR_AHEAD_DAYS)
+
+
+def _balance_key(key: list[str]) -> tuple[str, str, str]:
+    term_start, code, member_id = key
+    return term_start, code, member_id

@@ -6,21 +6,21 @@ from affilia.eligibility.v1 import eligibility_internal_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_internal_service_pb2_grpc import EligibilityInternalServiceServicer
 from domain.days import to_day
 from domain.eligibility.checks import Question
+from operations import accumulators, eligibility, projection
+from operations.call import current_call
+from operations.core import Core
 from server.mapping.dates import date_from_proto
 from server.mapping.eligibility import (
     accumulators_to_proto,
     applied_to_proto,
     apply_from_proto,
     later_to_proto,
+    ledger_owner_from_proto,
     line_to_proto,
     records_to_proto,
     reversals_to_proto,
 )
-from server.mapping.paging import consistency_token, next_page_token, page_size, page_start, written_from_token
-from server.operations import accumulators, eligibility, projection
-from server.operations.call import current_call
-from server.operations.core import Core
-from server.operations.eligibility_state import Written
+from server.mapping.paging import current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
 
@@ -28,14 +28,12 @@ from server.tokens import Tokens
 class EligibilityInternalServicer(EligibilityInternalServiceServicer):
     def __init__(self, core: Core, tokens: Tokens) -> None:
         self._core = core
-        self._tokens = tokens
 
     async def GetMemberCoverage(
         self, request: pb.GetMemberCoverageRequest, context: Context
     ) -> pb.GetMemberCoverageResponse:
         question = Question(UUID(request.member_id), to_day(date_from_proto(request.date)))
-        written = written_from_token(request, self._tokens)
-        answer = await eligibility.check_eligibility(self._core, current_call(), question, written)
+        answer = await eligibility.check_eligibility(self._core, current_call(), question)
         return pb.GetMemberCoverageResponse(
             records=records_to_proto(answer.finding.records),
             accumulators=accumulators_to_proto(answer.accumulators),
@@ -45,11 +43,9 @@ class EligibilityInternalServicer(EligibilityInternalServiceServicer):
     async def ApplyAccumulators(
         self, request: pb.ApplyAccumulatorsRequest, context: Context
     ) -> pb.ApplyAccumulatorsResponse:
-        written = written_from_token(request, self._tokens)
-        answer = await accumulators.apply_accumulators(self._core, current_call(), apply_from_proto(request), written)
+        answer = await accumulators.apply_accumulators(self._core, current_call(), apply_from_proto(request))
         return pb.ApplyAccumulatorsResponse(
             amounts=applied_to_proto(answer),
-            consistency_token=consistency_token(self._tokens, Written(usage=(answer.group_id, answer.version))),
         )
 
     async def ReverseAccumulators(
@@ -59,30 +55,17 @@ class EligibilityInternalServicer(EligibilityInternalServiceServicer):
         return pb.ReverseAccumulatorsResponse(
             reversals=reversals_to_proto(answer),
             later_excesses=later_to_proto(answer),
-            consistency_token=consistency_token(self._tokens, Written(usage=(answer.group_id, answer.version))),
         )
 
     async def ListAccumulatorApplications(
         self, request: pb.ListAccumulatorApplicationsRequest, context: Context
     ) -> pb.ListAccumulatorApplicationsResponse:
-        after, size = page_start(request, self._tokens) or 0, page_size(request)
-        by_policy = request.WhichOneof("owner") == "group_id"
+        page, owner = current_page(), ledger_owner_from_proto(request)
         found = await accumulators.list_applications(
-            self._core,
-            current_call(),
-            UUID(request.group_id) if by_policy else None,
-            None if by_policy else UUID(request.member_id),
-            request.orphaned_only,
-            after,
-            size,
-            written_from_token(request, self._tokens),
+            self._core, current_call(), owner, request.orphaned_only, page.starting(int, first=0)
         )
-        return pb.ListAccumulatorApplicationsResponse(
-            applications=[line_to_proto(line) for line in found],
-            next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, found[-1].entry_key if found else None
-            ),
-        )
+        lines, token = page.filled(found, line_to_proto, lambda last: last.entry_key)
+        return pb.ListAccumulatorApplicationsResponse(applications=lines, next_page_token=token)
 
     async def RebuildProjection(
         self, request: pb.RebuildProjectionRequest, context: Context

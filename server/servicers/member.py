@@ -1,30 +1,39 @@
 """`affilia.catalog.v1.MemberService`."""
 
+import asyncio
 from uuid import UUID
 
 from affilia.catalog.v1 import member_service_pb2 as pb
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceServicer
+from domain.errors import IdentifierTaken
+from operations import members
+from operations.call import current_call
+from operations.core import Core
+from operations.erasing import erase_member
+from operations.member_search import search_members
+from server.identity.access_policy import MEMBER
 from server.mapping.dates import date_to_proto, timestamp_from_proto, timestamp_to_proto
+from server.mapping.fingerprints import write_key
 from server.mapping.member import (
-    MEMBER_KINDS,
     facts_to_proto,
+    member_from_proto,
     member_to_proto,
-    timeline_from_proto,
+    member_with_facts_to_proto,
+    update_from_proto,
 )
-from server.mapping.paging import (
-    check_consistency_token,
-    consistency_token,
-    next_page_token,
-    page_size,
-    page_start,
-    write_key,
+from server.mapping.member_search import (
+    hit_to_proto,
+    match_from_key,
+    match_to_key,
+    search_filters_from_proto,
 )
-from server.operations import members
-from server.operations.call import current_call
-from server.operations.core import Core
-from server.operations.erasing import erase_member
+from server.mapping.paging import MAX_PAGE_BYTES, FittingMessages, current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
+from storage.members import MEMBERS_AT_A_TIME
+
+MAX_STORED_BYTES = 2 * MAX_PAGE_BYTES
+"""Maximum stored size of the members that one call reads: more than fits into a response, but still limited."""
 
 
 class MemberServicer(MemberServiceServicer):
@@ -33,18 +42,15 @@ class MemberServicer(MemberServiceServicer):
         self._tokens = tokens
 
     async def UpsertMember(self, request: pb.UpsertMemberRequest, context: Context) -> pb.UpsertMemberResponse:
-        member = request.member
-        recorded = await members.upsert_member(
-            self._core,
-            current_call(),
-            write_key(request, self._tokens),
-            UUID(member.member_id),
-            MEMBER_KINDS.from_proto(member.kind),
-            member.display_name,
-        )
+        call = current_call()
+        try:
+            recorded = await members.upsert_member(
+                self._core, call, write_key(request, self._tokens), member_from_proto(request.member), request.etag
+            )
+        except IdentifierTaken as taken:
+            raise taken if MEMBER["GetMember"].admits(call.caller) else taken.without_member() from None
         return pb.UpsertMemberResponse(
-            member=member_to_proto(recorded.member, recorded.recorded_at),
-            consistency_token=consistency_token(self._tokens),
+            member=member_to_proto(recorded),
         )
 
     async def RecordFacts(self, request: pb.RecordFactsRequest, context: Context) -> pb.RecordFactsResponse:
@@ -52,40 +58,65 @@ class MemberServicer(MemberServiceServicer):
             self._core,
             current_call(),
             write_key(request, self._tokens),
-            UUID(request.member_id),
-            timeline_from_proto(request),
+            members.ExpectedMember(UUID(request.member_id), request.etag),
+            update_from_proto(request),
         )
         return pb.RecordFactsResponse(
             recorded_at=timestamp_to_proto(recorded.recorded_at),
             groups_concerned=recorded.groups_concerned,
-            consistency_token=consistency_token(self._tokens),
+            etag=recorded.etag,
         )
 
     async def EraseMember(self, request: pb.EraseMemberRequest, context: Context) -> pb.EraseMemberResponse:
         erased = await erase_member(
-            self._core, current_call(), write_key(request, self._tokens), UUID(request.member_id)
+            self._core,
+            current_call(),
+            write_key(request, self._tokens),
+            UUID(request.member_id),
+            keep_periods=request.keep_periods or not request.HasField("keep_periods"),
         )
         return pb.EraseMemberResponse(
             erased_on=date_to_proto(erased.on),
             groups_closed=erased.groups,
-            consistency_token=consistency_token(self._tokens),
         )
 
     async def GetMember(self, request: pb.GetMemberRequest, context: Context) -> pb.GetMemberResponse:
-        check_consistency_token(request, self._tokens)
         as_of = timestamp_from_proto(request.as_of) if request.HasField("as_of") else None
         recorded = await members.get_member(self._core, current_call(), UUID(request.member_id), as_of)
         return pb.GetMemberResponse(
-            member=member_to_proto(recorded.member, recorded.recorded_at),
+            member=member_to_proto(recorded),
             facts=facts_to_proto(recorded.member.facts),
         )
 
-    async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
-        check_consistency_token(request, self._tokens)
-        after, size = page_start(request, self._tokens), page_size(request)
-        found = await members.list_members(self._core, current_call(), UUID(after) if after else None, size)
-        last = str(found[-1].member.member_id) if found else None
-        return pb.ListMembersResponse(
-            members=[member_to_proto(recorded.member, recorded.recorded_at) for recorded in found],
-            next_page_token=next_page_token(request, self._tokens, len(found) == size, last),
+    async def BatchGetMembers(self, request: pb.BatchGetMembersRequest, context: Context) -> pb.BatchGetMembersResponse:
+        ids = list(dict.fromkeys(UUID(member_id) for member_id in request.member_ids))
+        found, too_large = await members.get_members(self._core, ids, MAX_STORED_BYTES)
+        existing = [member_id for member_id in ids if member_id in found]
+        response = FittingMessages[pb.MemberWithFacts]()
+        for n, member_id in enumerate(existing, start=1):
+            if not response.add(member_with_facts_to_proto(found[member_id])):
+                break
+            if n % MEMBERS_AT_A_TIME == 0:
+                await asyncio.sleep(0)  # lets other calls run
+        omitted = {*existing[len(response.messages) :], *too_large}
+        return pb.BatchGetMembersResponse(
+            members=response.messages,
+            unknown_member_ids=[str(each) for each in ids if each not in found and each not in too_large],
+            omitted_member_ids=[str(each) for each in ids if each in omitted],
         )
+
+    async def SearchMembers(self, request: pb.SearchMembersRequest, context: Context) -> pb.SearchMembersResponse:
+        filters, page = search_filters_from_proto(request), current_page()
+        found = await search_members(self._core, current_call(), filters, page.starting(match_from_key, first=None))
+        hits, token = page.filled(
+            found.hits, hit_to_proto, lambda hit: match_to_key(hit.match), has_more=found.resume_after is not None
+        )
+        if found.resume_after and len(hits) == len(found.hits):
+            token = page.next_token(match_to_key(found.resume_after))
+        return pb.SearchMembersResponse(hits=hits, next_page_token=token, is_complete=found.is_complete)
+
+    async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
+        page = current_page()
+        found = await members.list_members(self._core, page.starting(UUID, first=None))
+        listed, token = page.filled(found, member_to_proto, lambda last: str(last.member.member_id))
+        return pb.ListMembersResponse(members=listed, next_page_token=token)

@@ -8,20 +8,22 @@ from uuid import UUID
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceServicer
 from domain.enrollment.events import BEFORE_ALL_GROUPS
+from operations import premium_runs, premiums
+from operations.call import current_call
+from operations.core import Core
+from operations.premium_causes import NO_CAUSES, explain_entries
+from operations.readers import reader_of, reads_groups
 from server.mapping.dates import date_from_proto
+from server.mapping.fingerprints import write_key
 from server.mapping.insurance_cost import group_from_proto
-from server.mapping.paging import (
-    check_consistency_token,
-    consistency_token,
-    next_page_token,
-    page_size,
-    page_start,
-    write_key,
-)
+from server.mapping.listing import position_from_json, position_to_json
+from server.mapping.paging import current_page
+from server.mapping.premium_cause import explained_entry_to_proto
 from server.mapping.premium_entry import (
-    DEBTORS,
     debtor_from_proto,
     dimensions_from_proto,
+    entry_key_from_json,
+    invoice_mark_from_proto,
     months_from_proto,
     owner_from_proto,
     premium_months_from_proto,
@@ -29,13 +31,10 @@ from server.mapping.premium_entry import (
     stored_entry_to_proto,
     sum_to_proto,
 )
-from server.mapping.premium_run import failure_to_proto, new_run_from_proto, run_to_proto
-from server.operations import premium_runs, premiums
-from server.operations.call import current_call
-from server.operations.core import Core
+from server.mapping.premium_run import failure_to_proto, new_run_from_proto, run_filter_from_proto, run_to_proto
 from server.rpc_types import Context
 from server.tokens import Tokens
-from storage.premiums import BEFORE_ALL, EntryPlace
+from storage.premiums import BEFORE_ALL
 
 
 class PremiumComputationServicer(PremiumComputationServiceServicer):
@@ -43,36 +42,36 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         self._core = core
         self._tokens = tokens
 
-    def _after(self, request: pb.ListPremiumEntriesRequest | pb.ListUninvoicedPremiumsRequest) -> EntryPlace:
-        after = page_start(request, self._tokens)
-        return EntryPlace(*after) if after else BEFORE_ALL
-
     async def PreviewPremiums(self, request: pb.PreviewPremiumsRequest, context: Context) -> pb.PreviewPremiumsResponse:
-        check_consistency_token(request, self._tokens)
         months, group = premium_months_from_proto(request), group_from_proto(request.policy)
         return preview_to_proto(await premiums.preview(self._core, current_call(), group, months))
 
     async def ComputePremiums(self, request: pb.ComputePremiumsRequest, context: Context) -> pb.ComputePremiumsResponse:
         months, group = premium_months_from_proto(request), group_from_proto(request.policy)
         computed = await premiums.compute(self._core, current_call(), write_key(request, self._tokens), group, months)
-        return pb.ComputePremiumsResponse(
-            offsets=computed.offsets, entries=computed.entries, consistency_token=consistency_token(self._tokens)
-        )
+        return pb.ComputePremiumsResponse(offsets=computed.offsets, entries=computed.entries)
 
     async def RunPremiums(self, request: pb.RunPremiumsRequest, context: Context) -> AsyncIterator[Any]:
-        running = premium_runs.run(
-            self._core, current_call(), write_key(request, self._tokens), new_run_from_proto(request)
-        )
-        async with aclosing(running) as told:
-            async for progress in told:
+        call = current_call()
+        new = new_run_from_proto(request, call.actor)
+        running = premium_runs.run(self._core, call, write_key(request, self._tokens), new)
+        async with aclosing(running) as reports:
+            async for progress in reports:
                 yield pb.RunPremiumsResponse(
                     run=run_to_proto(progress.run), failures=[failure_to_proto(each) for each in progress.failures]
                 )
 
     async def GetPremiumRun(self, request: pb.GetPremiumRunRequest, context: Context) -> pb.GetPremiumRunResponse:
-        check_consistency_token(request, self._tokens)
-        run = await premium_runs.premium_run(self._core, current_call(), UUID(request.run_id))
+        run = await premium_runs.premium_run(self._core, UUID(request.run_id))
         return pb.GetPremiumRunResponse(run=run_to_proto(run))
+
+    async def ListPremiumRuns(self, request: pb.ListPremiumRunsRequest, context: Context) -> pb.ListPremiumRunsResponse:
+        page = current_page()
+        found = await premium_runs.list_runs(
+            self._core, run_filter_from_proto(request), page.starting(position_from_json, first=None)
+        )
+        runs, token = page.filled(found, run_to_proto, lambda last: position_to_json(last.position))
+        return pb.ListPremiumRunsResponse(runs=runs, next_page_token=token)
 
     async def StopPremiumRun(self, request: pb.StopPremiumRunRequest, context: Context) -> pb.StopPremiumRunResponse:
         run = await premium_runs.stop(self._core, current_call(), UUID(request.run_id))
@@ -81,20 +80,14 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
     async def ListPremiumFailures(
         self, request: pb.ListPremiumFailuresRequest, context: Context
     ) -> pb.ListPremiumFailuresResponse:
-        check_consistency_token(request, self._tokens)
-        after, size = UUID(page_start(request, self._tokens) or str(BEFORE_ALL_GROUPS)), page_size(request)
+        page = current_page()
+        groups = page.starting(UUID, first=BEFORE_ALL_GROUPS)
         if request.WhichOneof("by") == "run_id":
-            run_id = UUID(request.run_id)
-            found = await premium_runs.list_run_failures(self._core, current_call(), run_id, after, size)
+            found = await premium_runs.list_run_failures(self._core, UUID(request.run_id), groups)
         else:
-            contract_id = UUID(request.contract_id)
-            found = await premium_runs.list_following_failures(self._core, current_call(), contract_id, after, size)
-        return pb.ListPremiumFailuresResponse(
-            failures=[failure_to_proto(each) for each in found],
-            next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, str(found[-1].group_id) if found else None
-            ),
-        )
+            found = await premium_runs.list_following_failures(self._core, UUID(request.contract_id), groups)
+        failures, token = page.filled(found, failure_to_proto, lambda last: str(last.group_id))
+        return pb.ListPremiumFailuresResponse(failures=failures, next_page_token=token)
 
     async def SetPremiumFollowing(
         self, request: pb.SetPremiumFollowingRequest, context: Context
@@ -106,58 +99,47 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
     async def ListPremiumEntries(
         self, request: pb.ListPremiumEntriesRequest, context: Context
     ) -> pb.ListPremiumEntriesResponse:
-        check_consistency_token(request, self._tokens)
-        after, size = self._after(request), page_size(request)
+        page, owner = current_page(), owner_from_proto(request)
         months = months_from_proto(request.months) if request.HasField("months") else None
-        owner = owner_from_proto(request)
-        found = await premiums.list_entries(self._core, current_call(), owner, months, request.live_only, after, size)
-        return pb.ListPremiumEntriesResponse(
-            entries=[stored_entry_to_proto(entry) for entry in found],
-            next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, list(found[-1].place) if found else None
-            ),
+        after = page.starting(entry_key_from_json, first=BEFORE_ALL)
+        found = await premiums.list_entries(self._core, owner, months, request.live_only, after)
+        call = current_call()
+        causes = NO_CAUSES
+        if request.explain and reads_groups(call.caller):
+            causes = await explain_entries(self._core, call, found)
+        to_proto = (
+            explained_entry_to_proto(causes, reader_of(call.caller)) if request.explain else stored_entry_to_proto
         )
+        entries, token = page.filled(found, to_proto, lambda last: list(last.entry_key))
+        unexplained = sum(each.entry_key in causes.unexplained for each in found[: len(entries)])
+        return pb.ListPremiumEntriesResponse(entries=entries, next_page_token=token, unexplained_entries=unexplained)
 
     async def ListUninvoicedPremiums(
         self, request: pb.ListUninvoicedPremiumsRequest, context: Context
     ) -> pb.ListUninvoicedPremiumsResponse:
-        check_consistency_token(request, self._tokens)
-        after, size = self._after(request), page_size(request)
+        page, owner = current_page(), owner_from_proto(request)
         debtor, up_to = debtor_from_proto(request), date_from_proto(request.up_to)
-        found = await premiums.list_uninvoiced(
-            self._core, current_call(), owner_from_proto(request), debtor, up_to, after, size
-        )
-        return pb.ListUninvoicedPremiumsResponse(
-            entries=[stored_entry_to_proto(entry) for entry in found],
-            next_page_token=next_page_token(
-                request, self._tokens, len(found) == size, list(found[-1].place) if found else None
-            ),
-        )
+        after = page.starting(entry_key_from_json, first=BEFORE_ALL)
+        found = await premiums.list_uninvoiced(self._core, owner, debtor, up_to, after)
+        entries, token = page.filled(found, stored_entry_to_proto, lambda last: list(last.entry_key))
+        return pb.ListUninvoicedPremiumsResponse(entries=entries, next_page_token=token)
 
     async def MarkPremiumsInvoiced(
         self, request: pb.MarkPremiumsInvoicedRequest, context: Context
     ) -> pb.MarkPremiumsInvoicedResponse:
         marked = await premiums.mark_invoiced(
-            self._core,
-            current_call(),
-            write_key(request, self._tokens),
-            [UUID(entry_id) for entry_id in request.entry_ids],
-            DEBTORS.from_proto(request.debtor),
-            request.invoice_id,
+            self._core, current_call(), write_key(request, self._tokens), invoice_mark_from_proto(request)
         )
         return pb.MarkPremiumsInvoicedResponse(
             components=marked.components,
             amount_minor=marked.amount_minor,
-            consistency_token=consistency_token(self._tokens),
         )
 
     async def AggregatePremiums(
         self, request: pb.AggregatePremiumsRequest, context: Context
     ) -> pb.AggregatePremiumsResponse:
-        check_consistency_token(request, self._tokens)
         found = await premiums.aggregate(
             self._core,
-            current_call(),
             dimensions_from_proto(request),
             months_from_proto(request.months),
             [UUID(contract_id) for contract_id in request.contract_ids],

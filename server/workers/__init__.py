@@ -1,1 +1,1 @@
-"""What the server does by itself, beside answering calls."""
+"""Background workers: what a server does besides answering calls."""

@@ -1,4 +1,4 @@
-"""Where eligibility reads enrollment from: the feed of this process, or of another server; the same from both."""
+"""Sources of enrollment for eligibility: the feed of this process, or that of another server."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import grpc
+import structlog
 
 from affilia.enrollment.v1 import enrollment_group_pb2, enrollment_query_service_pb2
 from affilia_client.errors import CallFailed
@@ -17,21 +18,23 @@ from domain.enrollment.events import EnrollmentEvent, EventFilter, PolicyRevisio
 from domain.enrollment.group import Period
 from domain.enrollment.history import GroupState
 from domain.errors import DatabaseUnavailable, FeedDiverged, FeedTrimmed, TokenInvalid
+from operations.core import Core
+from operations.eligibility_state import SourceMessage, Update
+from operations.feed import FeedStart, SnapshotPage, watch
 from server.mapping.dates import span_from_proto
 from server.mapping.enrollment_event import ResumeTokens
 from server.mapping.enums import MEMBERSHIP_TYPES
-from server.operations.core import Core
-from server.operations.eligibility_state import SourceMessage, Update
-from server.operations.feed import FeedStart, SnapshotPage, watch
 from server.system import own_call
 from server.tokens import Tokens
 
 FRESH_SECONDS = 5.0
-"""The feed is looked at every second: who has not looked for so long does not know the present."""
+"""The feed is read every second. After this long without reading it, the source is outdated."""
 REMOTE_FRESH_SECONDS = 15.0
-"""Another server says something every ten seconds."""
+"""Another server sends at least one message every ten seconds."""
 
 EVERYTHING = EventFilter()
+
+log = structlog.get_logger()
 
 
 class OwnFeed:
@@ -42,26 +45,30 @@ class OwnFeed:
         self._tokens = ResumeTokens(tokens, EVERYTHING)
 
     async def messages(self, start: str | None) -> AsyncGenerator[SourceMessage]:
-        begin = FeedStart.SNAPSHOT if start is None else self._place(start)
+        begin = FeedStart.SNAPSHOT if start is None else self._resume_point(start)
         call = own_call("eligibility")
         token_of = self._tokens.token_of
         async with aclosing(watch(self._core, call, begin, EVERYTHING, token_of)) as deliveries:
             async for delivered in deliveries:
                 if isinstance(delivered, SnapshotPage):
-                    place, after = delivered.place, delivered.after
+                    position, after = delivered.position, delivered.after
                     updates = [Update(0, _of_state(state)) for state in delivered.groups]
-                    token = token_of(ResumePoint(place, after))
-                    yield SourceMessage(updates, token, place.position, after is not None)
+                    token = token_of(ResumePoint(position, after))
+                    yield SourceMessage(updates, token, position.position, after is not None)
                 else:
-                    place = delivered.after
+                    position = delivered.after
                     updates = list(_updates(delivered.events))
-                    yield SourceMessage(updates, token_of(ResumePoint(place)), place.position, False)
+                    yield SourceMessage(updates, token_of(ResumePoint(position)), position.position, False)
 
-    def _place(self, token: str) -> ResumePoint:
+    def _resume_point(self, token: str) -> ResumePoint:
         try:
             return self._tokens.point_of(token)
         except TokenInvalid as damaged:
             raise FeedDiverged from damaged
+
+    @property
+    def reads_this_database(self) -> bool:
+        return True
 
     def is_fresh(self) -> bool:
         return asyncio.get_running_loop().time() - self._core.feed.heard_at < FRESH_SECONDS
@@ -78,11 +85,20 @@ def _updates(events: Iterable[EnrollmentEvent]) -> Iterable[Update]:
         if isinstance(detail, PolicyRevision):
             runs = runs_of(head.group_id, head.key, detail.revision, detail.periods)
             yield Update(head.position, PolicyCoverage(head.group_id, head.key, detail.revision, tuple(runs)))
+        elif detail is None:
+            _report_unprojected(head.group_id, head.position)
+
+
+def _report_unprojected(group_id: UUID | str, position: int) -> None:
+    """Logs that a policy's coverage is outdated until the event is repaired. Other policies are not affected."""
+    log.error("coverage_not_projected", group_id=str(group_id), position=position)
 
 
 class RemoteFeed:
-    """The feed of another server, by its public listener: with a token, read from a file at each connection, and TLS
-    where its certificate's authority is named."""
+    """The feed of another server, read from its public listener.
+
+    The token file is read for each connection. TLS is used if the CA of the server's certificate is configured.
+    """
 
     def __init__(self, target: str, token: Path | None = None, authority: Path | None = None) -> None:
         self._target = target
@@ -103,9 +119,11 @@ class RemoteFeed:
                         updates = [Update(0, _of_group(group)) for group in message.groups]
                         for event in message.events:
                             if event.HasField("policy_revision"):
-                                made = event.policy_revision
-                                its = _policy(event.group_id, event.key, made.revision, made.periods)
-                                updates.append(Update(event.position, its))
+                                revision = event.policy_revision
+                                policy = _policy(event.group_id, event.key, revision.revision, revision.periods)
+                                updates.append(Update(event.position, policy))
+                            elif event.WhichOneof("detail") is None:
+                                _report_unprojected(event.group_id, event.position)
                         yield SourceMessage(updates, message.resume_token, message.feed_position, in_snapshot)
                 except CallFailed as failed:
                     raise ERRORS.get(failed.reason, DatabaseUnavailable)() from failed
@@ -114,6 +132,10 @@ class RemoteFeed:
         if self._authority is None:
             return grpc.aio.insecure_channel(self._target)
         return grpc.aio.secure_channel(self._target, grpc.ssl_channel_credentials(self._authority.read_bytes()))
+
+    @property
+    def reads_this_database(self) -> bool:
+        return False
 
     def is_fresh(self) -> bool:
         return asyncio.get_running_loop().time() - self._heard_at < REMOTE_FRESH_SECONDS
@@ -137,8 +159,8 @@ def _policy(
     revision: int,
     periods: Iterable[enrollment_group_pb2.EnrollmentPeriod],
 ) -> PolicyCoverage:
-    its_id, its_key = UUID(group_id), GroupKey(UUID(key.contract_id), UUID(key.primary_id))
-    found = [
+    policy_id, group_key = UUID(group_id), GroupKey(UUID(key.contract_id), UUID(key.primary_id))
+    enrolled = [
         Period(
             UUID(period.member_id),
             MEMBERSHIP_TYPES.from_proto(period.membership_type),
@@ -147,4 +169,4 @@ def _policy(
         )
         for period in periods
     ]
-    return PolicyCoverage(its_id, its_key, revision, tuple(runs_of(its_id, its_key, revision, found)))
+    return PolicyCoverage(policy_id, group_key, revision, tuple(runs_of(policy_id, group_key, revision, enrolled)))

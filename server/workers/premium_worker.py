@@ -1,28 +1,44 @@
-"""A worker of premium runs: does parts until none is left. A program of its own (`python -m
-server.workers.premium_worker`), or a task on somebody else's cluster: it needs nothing but the database."""
+"""Computes parts of premium runs until none is left: as a program of its own, or as a task on a Dask cluster.
+
+It needs only the database.
+"""
 
 import asyncio
 import gc
 import os
 import sys
 import threading
+from dataclasses import dataclass, field
 
-from server.cycles import GC_THRESHOLDS
-from server.operations.core import core_on
-from server.operations.premium_runs import do_parts
+from domain.errors import DomainError
+from operations.core import core_on
+from operations.premium_runs import do_parts
+from server.garbage_collection import GC_THRESHOLDS
 from server.system import own_call
-from storage.database import Database
+from storage.postgres.database import Database
+from storage.postgres.refusals import DatabaseRefused
+from storage.postgres.sessions import PREMIUM_WORKER
 
 DATABASE = "AFFILIA_DATABASE_URL"
 
 
-def work(url: str) -> int:
-    """Does parts of runs in a database until none is left; says how many it did. Raises DatabaseUnavailable."""
-    return asyncio.run(_work(url))
+@dataclass(frozen=True, slots=True)
+class RunDatabase:
+    """The database of the runs. Its repr omits the URL, because a cluster logs the arguments of failed tasks."""
+
+    url: str = field(repr=False)
+
+
+def work(database: RunDatabase) -> int:
+    """Computes parts of runs until none is left. Returns how many it computed.
+
+    Raises DatabaseRefused, DatabaseUnavailable.
+    """
+    return asyncio.run(_work(database.url))
 
 
 async def _work(url: str) -> int:
-    database = Database(url, pool_size=2)
+    database = Database(url, pool_size=2, kind=PREMIUM_WORKER)
     await database.open()
     try:
         return await do_parts(core_on(database), own_call("premium-run"))
@@ -31,12 +47,17 @@ async def _work(url: str) -> int:
 
 
 def _end_with_parent() -> None:
-    """The server holds the other end of our input: when it is gone, so are we; what we had begun is undone."""
-    sys.stdin.buffer.read()
+    """Ends this process when the server, at the other end of the input pipe, has ended. Unfinished work rolls back."""
+    # Not through sys.stdin: the waiting thread would hold its lock, without which Python aborts when it exits.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os._exit(1)
 
 
 if __name__ == "__main__":
     gc.set_threshold(*GC_THRESHOLDS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work(os.environ[DATABASE])
+    try:
+        work(RunDatabase(os.environ[DATABASE]))
+    except (DatabaseRefused, DomainError) as error:
+        sys.exit(f"premium worker: {error}")

@@ -1,4 +1,4 @@
-"""The shared server as the client's own fixture `affilia` gives it: with a way to it on which faults happen."""
+"""The fixture `affilia` for the shared server: a link to it on which tests can inject faults."""
 
 import os
 from collections.abc import Iterator

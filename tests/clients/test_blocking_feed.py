@@ -1,4 +1,4 @@
-"""The subscription for threads, and how both clients give one: it goes on by itself, and ends when it is closed."""
+"""The subscription for threads resumes automatically and ends when it is closed. Both clients create one."""
 
 import asyncio
 import threading
@@ -39,11 +39,11 @@ def later(seconds: float, function: "object") -> Iterator[None]:
     timer.join()
 
 
-def test_it_gives_what_happens_and_goes_on_after_a_lost_connection(
+def test_it_delivers_events_and_resumes_after_a_lost_connection(
     family: Family, affilia: Affilia, client: Client
 ) -> None:
     wanted = Filter(contract_ids=[family.contract_id])
-    with client.subscribe(BEGINNING, wanted, longest_pause_seconds=0.2) as subscription:
+    with client.subscribe(BEGINNING, wanted, max_pause_seconds=0.2) as subscription:
         change(family, 1)
         assert [event.policy_revision.revision for event in take(subscription, 1)] == [1]
         assert subscription.connected
@@ -55,59 +55,59 @@ def test_it_gives_what_happens_and_goes_on_after_a_lost_connection(
     assert len(affilia.received(WATCH)) >= 2
 
 
-def test_faults_before_it_stands_do_not_end_it(family: Family, affilia: Affilia, client: Client) -> None:
+def test_faults_while_connecting_do_not_end_it(family: Family, affilia: Affilia, client: Client) -> None:
     affilia.fail(WATCH, grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_seconds=0.05, times=2)
     affilia.fail(WATCH, grpc.StatusCode.INTERNAL)
-    with client.subscribe(NOW, longest_pause_seconds=0.1) as subscription:
+    with client.subscribe(NOW, max_pause_seconds=0.1) as subscription:
         assert next(iter(subscription)).resume_token
-        assert subscription.ready(1)
+        assert subscription.ready(60)
     assert len(affilia.received(WATCH)) == 4
 
 
-def test_a_token_is_asked_for_at_each_attempt(affilia: Affilia) -> None:
+def test_a_token_function_is_called_at_each_attempt(affilia: Affilia) -> None:
     numbers = count(1)
     affilia.fail(WATCH, grpc.StatusCode.ABORTED)
     with (
         affilia.client(token=lambda: str(next(numbers))) as client,
-        client.subscribe(NOW, longest_pause_seconds=0.1) as subscription,
+        client.subscribe(NOW, max_pause_seconds=0.1) as subscription,
     ):
         next(iter(subscription))
     assert [each.metadata["authorization"] for each in affilia.received(WATCH)] == ["Bearer 1", "Bearer 2"]
 
 
-def test_any_thread_may_end_it(client: Client) -> None:
+def test_any_thread_can_close_it(client: Client) -> None:
     with client.subscribe(NOW) as subscription, later(0.3, subscription.close):
         began = time.monotonic()
         assert len(list(subscription)) <= 2
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60  # otherwise it would continue forever
     assert not subscription.connected
 
 
-def test_it_gives_up_where_trying_again_cannot_help(client: Client) -> None:
+def test_it_raises_failures_that_retrying_cannot_fix(client: Client) -> None:
     with pytest.raises(Invalid) as failed:
         next(iter(client.subscribe("damaged")))
     assert failed.value.reason == "TOKEN_INVALID"
 
 
-def test_a_stream_that_says_nothing_is_taken_for_dead(affilia: Affilia, client: Client) -> None:
-    affilia.delay(WATCH, 5)
-    with client.subscribe(NOW, heartbeat_seconds=0.5, longest_pause_seconds=0.1) as subscription:
+def test_a_silent_stream_is_replaced(affilia: Affilia, client: Client) -> None:
+    affilia.delay(WATCH, 20)
+    with client.subscribe(NOW, heartbeat_seconds=3, max_pause_seconds=0.1) as subscription:
         began = time.monotonic()
         assert next(iter(subscription)).resume_token
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15  # of 20
     assert len(affilia.received(WATCH)) == 2
 
 
-def test_time_that_a_message_takes_is_no_silence(affilia: Affilia, client: Client) -> None:
-    with client.subscribe(BEGINNING, heartbeat_seconds=0.4) as subscription:
+def test_processing_time_does_not_count_as_silence(affilia: Affilia, client: Client) -> None:
+    with client.subscribe(BEGINNING, heartbeat_seconds=3) as subscription:
         messages = iter(subscription)
         next(messages)
-        time.sleep(1)
+        time.sleep(5)
         assert subscription.connected
     assert len(affilia.received(WATCH)) == 1
 
 
-def test_the_client_for_tasks_gives_one_too(family: Family, affilia: Affilia) -> None:
+def test_the_async_client_subscribes_too(family: Family, affilia: Affilia) -> None:
     async def token() -> str:
         return "secret"
 
@@ -115,7 +115,7 @@ def test_the_client_for_tasks_gives_one_too(family: Family, affilia: Affilia) ->
         wanted = Filter(contract_ids=[family.contract_id])
         async with (
             affilia.async_client(token=token) as client,
-            client.subscribe(BEGINNING, wanted, longest_pause_seconds=0.2) as subscription,
+            client.subscribe(BEGINNING, wanted, max_pause_seconds=0.2) as subscription,
         ):
             async for message in subscription:
                 if message.events:

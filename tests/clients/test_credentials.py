@@ -1,4 +1,4 @@
-"""Tokens are asked for at every attempt, and travel with the call, encrypted or not."""
+"""Tokens are requested for every attempt and sent with every call, with and without TLS."""
 
 import asyncio
 import subprocess
@@ -25,14 +25,14 @@ def test_without_a_token_none_is_sent(affilia: Affilia, client: Client) -> None:
     assert authorizations(affilia) == [None]
 
 
-def test_a_token_goes_with_every_call(affilia: Affilia) -> None:
+def test_a_token_is_sent_with_every_call(affilia: Affilia) -> None:
     with affilia.client(token="secret", metadata={"x-affilia-today": "2026-03-01"}) as client:
         client.catalog.list_contracts(page_size=1)
     assert authorizations(affilia) == ["Bearer secret"]
     assert affilia.received()[0].metadata["x-affilia-today"] == "2026-03-01"
 
 
-def test_a_provider_is_asked_at_every_attempt(affilia: Affilia) -> None:
+def test_a_token_function_is_called_at_every_attempt(affilia: Affilia) -> None:
     numbers = count(1)
     affilia.fail("list_contracts", grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_seconds=0.05)
     with affilia.client(token=lambda: f"number {next(numbers)}") as client:
@@ -41,7 +41,7 @@ def test_a_provider_is_asked_at_every_attempt(affilia: Affilia) -> None:
     assert authorizations(affilia) == ["Bearer number 1", "Bearer number 2", "Bearer number 3"]
 
 
-def test_tasks_may_wait_for_a_token_or_not(affilia: Affilia) -> None:
+def test_the_async_client_takes_plain_and_awaitable_tokens(affilia: Affilia) -> None:
     async def fetched() -> str:
         await asyncio.sleep(0)
         return "fetched"
@@ -55,7 +55,7 @@ def test_tasks_may_wait_for_a_token_or_not(affilia: Affilia) -> None:
     assert authorizations(affilia) == ["Bearer plain", "Bearer asked", "Bearer fetched"]
 
 
-def test_a_provider_that_fails_fails_the_call_with_its_own_error(affilia: Affilia) -> None:
+def test_the_error_of_a_token_function_is_raised_by_the_call(affilia: Affilia) -> None:
     def away() -> str:
         raise LookupError("the identity provider is away")
 
@@ -66,7 +66,7 @@ def test_a_provider_that_fails_fails_the_call_with_its_own_error(affilia: Affili
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Of localhost, signed by itself; and its key."""
+    """Returns the paths of a self-signed certificate for localhost and its key."""
     folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "certificate.pem", folder / "key.pem"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -78,7 +78,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def tls_address(certificate: tuple[Path, Path]) -> Iterator[str]:
-    """A server that answers every call with nothing, to those who show a certificate of ours."""
+    """The address of a server that requires our client certificate and returns empty responses."""
     made, key = (path.read_bytes() for path in certificate)
     credentials = grpc.ssl_server_credentials([(key, made)], made, require_client_auth=True)
     answer: Any = grpc.unary_unary_rpc_method_handler(
@@ -92,7 +92,7 @@ def tls_address(certificate: tuple[Path, Path]) -> Iterator[str]:
     server.stop(None).wait()
 
 
-def test_channels_can_be_encrypted_on_both_sides(tls_address: str, certificate: tuple[Path, Path]) -> None:
+def test_channels_support_mutual_tls(tls_address: str, certificate: tuple[Path, Path]) -> None:
     made, key = certificate
     tls = TLS(ca=made, certificate=made.read_bytes(), key=str(key))
 
@@ -104,10 +104,10 @@ def test_channels_can_be_encrypted_on_both_sides(tls_address: str, certificate: 
         assert client.catalog.list_contracts() == asyncio.run(story()) == ListContractsResponse()
 
 
-def test_a_certificate_needs_its_key() -> None:
-    with pytest.raises(ValueError, match="needs its key"):
+def test_a_certificate_without_its_key_is_rejected() -> None:
+    with pytest.raises(ValueError, match="must be set together"):
         TLS(certificate=b"")
 
 
-def test_a_key_is_not_shown() -> None:
+def test_a_private_key_is_not_part_of_the_repr() -> None:
     assert "private" not in repr(TLS(certificate=b"public", key=b"private"))

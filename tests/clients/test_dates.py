@@ -1,4 +1,4 @@
-"""Days and instants keep what they say on the way to messages and back."""
+"""Days and instants survive the conversion to messages and back."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -18,12 +18,12 @@ from affilia_client.dates import (
 
 
 @given(st.dates())
-def test_a_day_comes_back_as_it_was(day: date) -> None:
+def test_a_day_survives_a_round_trip(day: date) -> None:
     assert date_from_proto(date_to_proto(day)) == day
 
 
 @given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30))])))
-def test_an_instant_comes_back_as_it_was(instant: datetime) -> None:
+def test_an_instant_survives_a_round_trip(instant: datetime) -> None:
     try:
         stamp = instant_to_proto(instant)
     except ValueError:  # before the year 1 or after 9999, in UTC
@@ -34,14 +34,14 @@ def test_an_instant_comes_back_as_it_was(instant: datetime) -> None:
 
 
 @given(st.none() | st.dates(), st.none() | st.dates())
-def test_a_span_comes_back_as_it_was(first_on: date | None, last_on: date | None) -> None:
+def test_a_span_survives_a_round_trip(first_on: date | None, last_on: date | None) -> None:
     assert span_from_proto(span_to_proto(first_on, last_on)) == (first_on, last_on)
 
 
-def test_what_would_be_a_guess_is_refused() -> None:
+def test_ambiguous_values_are_rejected() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         instant_to_proto(datetime(2026, 1, 1))  # noqa: DTZ001 (that is the point)
-    with pytest.raises(ValueError, match="an instant, not a day"):
+    with pytest.raises(ValueError, match="must be a date without a time"):
         date_to_proto(datetime(2026, 1, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match="month"):
         date_from_proto(Date(year=2026))

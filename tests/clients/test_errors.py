@@ -1,4 +1,4 @@
-"""A failed call says what failed, why, and where to look."""
+"""A failed call reports its status, its reason, its details and its id."""
 
 import pickle
 from uuid import uuid4
@@ -14,7 +14,7 @@ from affilia_client.testing import Affilia
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
 
-def test_what_is_not_there_is_named(client: Client) -> None:
+def test_an_unknown_id_is_reported(client: Client) -> None:
     contract_id = str(uuid4())
     with pytest.raises(NotFound) as failed:
         client.catalog.get_contract(contract_id=contract_id)
@@ -25,7 +25,7 @@ def test_what_is_not_there_is_named(client: Client) -> None:
     assert said.endswith(f" (call {failed.value.call_id})")
 
 
-def test_every_field_that_is_wrong_is_told_once(client: Client) -> None:
+def test_every_invalid_field_is_reported_once(client: Client) -> None:
     with pytest.raises(Invalid) as failed:
         client.enrollment.diff_revisions(group_id="mine", from_revision=-1)
     fields = {violation.field for violation in failed.value.violations}
@@ -36,7 +36,7 @@ def test_every_field_that_is_wrong_is_told_once(client: Client) -> None:
 
 
 @pytest.mark.parametrize("code", FAILURES, ids=lambda code: code.name)
-def test_every_status_has_a_class_of_its_own(code: grpc.StatusCode, affilia: Affilia, client: Client) -> None:
+def test_every_status_has_its_own_class(code: grpc.StatusCode, affilia: Affilia, client: Client) -> None:
     affilia.fail("get_member", code, "SOMETHING", facts={"member_id": "1"}, times=10)
     with pytest.raises(CallFailed) as failed:
         client.members.get_member(member_id=str(uuid4()))
@@ -45,13 +45,13 @@ def test_every_status_has_a_class_of_its_own(code: grpc.StatusCode, affilia: Aff
     assert (failed.value.code, failed.value.reason, failed.value.facts) == (code, "SOMETHING", {"member_id": "1"})
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
+def test_an_unreachable_server_is_unavailable() -> None:
     with Client("127.0.0.1:1") as client, pytest.raises(affilia_client.Unavailable) as failed:
         client.catalog.list_contracts()
     assert (failed.value.reason, failed.value.call_id) == ("", "")
 
 
-def test_a_failure_survives_the_way_to_another_process(client: Client) -> None:
+def test_a_failure_can_be_pickled(client: Client) -> None:
     with pytest.raises(Invalid) as failed:
         client.enrollment.list_revisions()
     again = pickle.loads(pickle.dumps(failed.value))  # noqa: S301 (our own)

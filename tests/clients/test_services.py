@@ -1,4 +1,4 @@
-"""Every call of the protos is a method of both clients, and reaches the server."""
+"""Both clients have a method for every call of the protos, and it reaches the server."""
 
 import asyncio
 import inspect
@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from affilia.catalog.v1 import catalog_service_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2 import FEED_START_NOW
-from affilia_client import AsyncClient, CallFailed, Client, Invalid
+from affilia_client import AsyncClient, Client, Invalid
 from affilia_client.deadlines import SECONDS
 from affilia_client.methods import SERVICES, Method
 from affilia_client.testing import Affilia
@@ -20,7 +20,18 @@ from tests.support.calls import Family
 from tools import client_stubs
 
 METHODS = [method for methods in SERVICES.values() for method in methods]
-ATTRIBUTES = ("enrollment", "changes", "eligibility", "internal", "costs", "premiums", "catalog", "members")
+ATTRIBUTES = (
+    "enrollment",
+    "changes",
+    "eligibility",
+    "internal",
+    "costs",
+    "premiums",
+    "catalog",
+    "members",
+    "history",
+    "audit",
+)
 
 
 def service_of(client: Client | AsyncClient, method: Method) -> Any:
@@ -35,12 +46,12 @@ def fields_of(method: Method) -> dict[str, Any]:
     return {"from_": FEED_START_NOW} if method.name == "WatchEnrollments" else {}
 
 
-def test_no_service_of_the_protos_is_missing() -> None:
+def test_every_service_of_the_protos_has_a_class() -> None:
     described = FileDescriptorSet.FromString((ROOT / "generated/affilia/descriptors.binpb").read_bytes())
     assert set(SERVICES) == {f"{file.package}.{each.name}" for file in described.file for each in file.service}
 
 
-def test_no_two_services_have_a_method_of_one_name() -> None:
+def test_method_names_are_unique_across_services() -> None:
     names = [method.name for method in METHODS]
     assert len(set(names)) == len(names)
     assert set(SECONDS) <= set(names)
@@ -48,7 +59,7 @@ def test_no_two_services_have_a_method_of_one_name() -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_every_method_reaches_the_server(method: Method, affilia: Affilia, client: Client) -> None:
-    """A request without anything in it is answered, or refused by name."""
+    """An empty request is answered, or rejected with a reason."""
     send = getattr(service_of(client, method), method.python_name)
     try:
         answer = send(**fields_of(method))
@@ -60,7 +71,7 @@ def test_every_method_reaches_the_server(method: Method, affilia: Affilia, clien
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_every_method_reaches_the_server_when_awaited(method: Method, affilia: Affilia) -> None:
+def test_every_async_method_reaches_the_server(method: Method, affilia: Affilia) -> None:
     async def story() -> None:
         async with affilia.async_client() as client:
             send = getattr(service_of(client, method), method.python_name)
@@ -78,14 +89,14 @@ def test_every_method_reaches_the_server_when_awaited(method: Method, affilia: A
     assert [each.method for each in affilia.received()] == [method.path]
 
 
-def test_both_clients_have_the_same_surface() -> None:
+def test_both_clients_have_the_same_methods() -> None:
     ours = [{name for name in vars(kind) if not name.startswith("_")} for kind in (Client, AsyncClient)]
     assert ours[0] == ours[1]
     taken = [list(inspect.signature(kind).parameters) for kind in (Client, AsyncClient)]
     assert taken[0] == taken[1]
 
 
-def test_a_request_may_be_given_whole_or_by_its_fields(family: Family, client: Client) -> None:
+def test_a_method_takes_a_request_or_its_fields(family: Family, client: Client) -> None:
     request = catalog_service_pb2.GetContractRequest(contract_id=family.contract_id)
     assert client.catalog.get_contract(request) == client.catalog.get_contract(contract_id=family.contract_id)
     with pytest.raises(TypeError, match="not both"):
@@ -96,14 +107,14 @@ def test_a_request_may_be_given_whole_or_by_its_fields(family: Family, client: C
         client.catalog.get_contract(contract=family.contract_id)  # type: ignore[call-arg]
 
 
-def test_the_callers_request_is_never_changed(family: Family, client: Client) -> None:
+def test_the_request_of_the_caller_is_never_changed(family: Family, client: Client) -> None:
     request = family.request(family.enroll(family.base, "2026-01-01"), request_id="")
     before = request.SerializeToString(deterministic=True)
     client.changes.submit_change_request(request)
     assert request.SerializeToString(deterministic=True) == before
 
 
-def test_a_client_connects_when_it_is_first_used_and_never_after_its_end(server_address: str) -> None:
+def test_a_client_connects_on_first_use_and_never_after_it_is_closed(server_address: str) -> None:
     with Client("127.0.0.1:1"):
         pass
     client = Client(server_address)
@@ -114,13 +125,5 @@ def test_a_client_connects_when_it_is_first_used_and_never_after_its_end(server_
         client.catalog.list_contracts()
 
 
-def test_without_an_address_of_its_own_the_internal_service_is_asked_for_at_the_public_one(
-    server_address: str,
-) -> None:
-    with Client(server_address) as client, pytest.raises(CallFailed) as failed:
-        client.internal.rebuild_projection()
-    assert failed.value.code.name == "UNIMPLEMENTED"
-
-
-def test_the_types_that_editors_read_are_not_stale() -> None:
+def test_services_pyi_is_up_to_date() -> None:
     assert Path(client_stubs.STUB).read_text() == client_stubs.fresh(), "python -m tools.client_stubs write"

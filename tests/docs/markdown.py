@@ -1,4 +1,4 @@
-"""The repository's Markdown, read as far as tests need it: headings, links, and blocks of code."""
+"""Parses the repository's Markdown as far as tests need it: headings, links, and code blocks."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ OWN_ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 
 
 class Block(NamedTuple):
-    """Fenced code: the line that it begins on, its language (may be empty), its text."""
+    """A fenced code block: its first line, its language (can be empty), its text."""
 
     line: int
     language: str
@@ -26,7 +26,7 @@ class Block(NamedTuple):
 
 
 def documents() -> list[Path]:
-    """Every Markdown file that belongs to the repository, in order."""
+    """Returns every Markdown file of the repository, in order."""
     files = (file.relative_to(ROOT) for file in ROOT.rglob("*.md"))
     return sorted(file for file in files if not any(part.startswith(".") or part == "dist" for part in file.parts))
 
@@ -42,8 +42,14 @@ def blocks(document: Path) -> list[Block]:
     return [Block(text.count("\n", 0, m.start()) + 1, m["language"].lower(), m["text"]) for m in found]
 
 
+def section(document: Path, heading: str) -> str:
+    """Returns the text below a heading of the second level."""
+    _, _, rest = text_of(document).partition(f"\n## {heading}\n")
+    return rest.partition("\n## ")[0]
+
+
 def links(document: Path) -> Iterator[str]:
-    """Targets of links and pictures, outside of code."""
+    """Yields the targets of links and pictures outside of code."""
     prose = CODE_SPAN.sub("", FENCE.sub("", text_of(document)))
     yield from LINK.findall(prose)
     yield from REFERENCE.findall(prose)
@@ -51,7 +57,7 @@ def links(document: Path) -> Iterator[str]:
 
 @cache
 def anchors(document: Path) -> frozenset[str]:
-    """What a link into a document may name, as GitHub makes it of headings; and its own anchors."""
+    """Returns the anchors of a document: those that GitHub derives from headings, and explicit ones."""
     text = FENCE.sub("", text_of(document))
     seen: Counter[str] = Counter()
     found = set(OWN_ANCHOR.findall(text))

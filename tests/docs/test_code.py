@@ -1,4 +1,4 @@
-"""Code in documents is code."""
+"""Code in documents compiles."""
 
 import ast
 import json
@@ -27,5 +27,5 @@ def test_json_parses(document: Path, block: Block) -> None:
 
 @pytest.mark.parametrize(("document", "block"), named("python"), ids=lambda value: str(getattr(value, "line", value)))
 def test_python_compiles(document: Path, block: Block) -> None:
-    # Examples may await where they stand.
+    # Examples can await at the top level.
     compile(block.text, f"{document}:{block.line}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)

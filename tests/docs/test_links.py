@@ -1,4 +1,4 @@
-"""Links lead somewhere, anchors included; what documents name of the code is there."""
+"""Links in documents resolve, including anchors, and the tests and settings that they name exist."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_every_relative_link_resolves(document: Path) -> None:
 
 
 def fault_of(document: Path, link: str) -> str:
-    """Why a link leads nowhere; empty: it leads somewhere, or to another site, which is not looked at."""
+    """Returns why a link is broken; empty if it isn't, or if it leads to another site, which is not checked."""
     if ELSEWHERE.match(link):
         return ""
     path, _, anchor = link.partition("#")
@@ -35,7 +35,7 @@ def fault_of(document: Path, link: str) -> str:
     return ""
 
 
-def test_a_link_that_leads_nowhere_is_found() -> None:
+def test_a_broken_link_is_found() -> None:
     readme = Path("README.md")
     assert fault_of(readme, "docs/nowhere.md") == "no such file"
     assert fault_of(readme, "docs/glossary.md#nowhere") == "no such heading"
@@ -44,7 +44,7 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
 
 
 @pytest.mark.parametrize("document", documents(), ids=str)
-def test_every_test_that_is_named_is_there(document: Path) -> None:
+def test_every_test_that_is_named_exists(document: Path) -> None:
     for file, name in TEST.findall(text_of(document)):
         assert (ROOT / file).exists(), f"{document} names {file}"
         assert not name or f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{document} names {name}"
@@ -52,7 +52,7 @@ def test_every_test_that_is_named_is_there(document: Path) -> None:
 
 def test_every_variable_that_is_named_is_a_setting_or_used_elsewhere() -> None:
     used = {f"AFFILIA_{name.upper()}" for name in Settings.model_fields}
-    for folder in ("server/command_line", "tests", "tools", "benchmarks"):
+    for folder in ("clients/affilia_cli", "tests", "tools", "benchmarks"):
         for file in (ROOT / folder).rglob("*.py"):
             used |= set(VARIABLE.findall(file.read_text(encoding="utf-8")))
     used |= set(VARIABLE.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
@@ -60,7 +60,7 @@ def test_every_variable_that_is_named_is_a_setting_or_used_elsewhere() -> None:
         assert set(VARIABLE.findall(text_of(document))) <= used, document
 
 
-def test_each_service_has_a_page_that_tells_its_listener() -> None:
+def test_each_service_has_a_page_that_names_its_listener() -> None:
     described = {f"{service.package}.{service.name}": service for service in read_protos().services}
     assert set(described) == {service.name for service in (*PUBLIC, *INTERNAL)}
     assert {service.name.rpartition(".")[2] for service in INTERNAL} == DESCRIBED_AS_INTERNAL

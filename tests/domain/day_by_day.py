@@ -1,25 +1,29 @@
-"""The engine once more, slow and obvious: every day for itself, sets of (member, module) instead of sets of days.
+"""A slow, obvious model of the engine: it computes every day separately, with sets of (member, module).
 
-It follows `enrollment.md`, sections 1 to 3, and shares no code with the engine but the values that both are about.
+It shares no code with the engine, apart from values.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.enrollment.decisions import Decision, Enroll
+from domain.days import UNBOUNDED_END
+from domain.enrollment.decisions import Change, Decision, Enroll
 from domain.members import Facts
 from domain.membership import MembershipType
 from domain.rules.conditions import AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Subject
 
 On = set[tuple[UUID, UUID]]
-"""Who is on what, on one day."""
+"""The enrollments on one day, as pairs of member and module."""
+
+Offences = dict[tuple[str, UUID, UUID], set[int]]
+"""The offending days by rule code, or NOT_OFFERED, for each member and module."""
 
 
 @dataclass
 class OneDay:
-    """One group on one day."""
+    """A group on one day."""
 
     day: int
     contract: Contract
@@ -29,15 +33,15 @@ class OneDay:
     decisions: Iterable[Decision]
 
     def settled(self) -> On:
-        """Who is on what in the end."""
+        """Returns the settled enrollments of the day."""
         return self._largest(self.desired(), everyone=self.first_phase())
 
     def first_phase(self) -> set[UUID]:
-        """Who is enrolled at most."""
+        """Returns the result of the first phase."""
         return {member for member, _ in self._largest(self.desired(), everyone=None)}
 
     def desired(self) -> On:
-        """What decisions ask for, the later ones winning."""
+        """Returns the enrollments that decisions ask for; later ones override earlier ones."""
         on: On = set()
         for decision in self.decisions:
             for change in (*decision.changes, *decision.consequence_leaves):
@@ -59,6 +63,14 @@ class OneDay:
                     }
         return on
 
+    def at(self, day: int) -> "OneDay":
+        """Returns the group on another day."""
+        return replace(self, day=day)
+
+    def in_force(self) -> bool:
+        """Returns whether a version is in force on the day."""
+        return any(version.days.start <= self.day < version.days.end for version in self.contract.versions)
+
     def _largest(self, on: On, everyone: set[UUID] | None) -> On:
         while True:
             kept = {(who, what) for who, what in on if not self.broken(who, what, on, everyone)}
@@ -67,7 +79,7 @@ class OneDay:
             on = kept
 
     def broken(self, who: UUID, what: UUID, on: On, everyone: set[UUID] | None) -> set[str]:
-        """The codes that stand against one enrollment, given who is on what."""
+        """Returns the codes of the rules that one enrollment breaks, given the other enrollments."""
         version = next((v for v in self.contract.versions if v.days.start <= self.day < v.days.end), None)
         module = next((m for m in version.modules if m.module_id == what), None) if version else None
         if version is None or module is None:
@@ -85,8 +97,8 @@ class OneDay:
     def _overridden(self, who: UUID, what: UUID, code: str) -> bool:
         return any(
             code in decision.overridden_rules
-            and change.member_id == who
-            and change.module_id in (None, what)
+            and isinstance(change, Enroll)
+            and (change.member_id, change.module_id) == (who, what)
             and change.days.start <= self.day < change.days.end
             for decision in self.decisions
             for change in decision.changes
@@ -131,3 +143,39 @@ class OneDay:
             fact.name == leaf.name and fact.value in leaf.values and fact.days.start <= self.day < fact.days.end
             for fact in self.facts[member].attributes
         )
+
+
+def offences(asked: Decision, grid: Iterable[OneDay]) -> Offences:
+    """Returns the rules that the enrolls of a request break, given the candidate state on each day of a grid."""
+    found: Offences = {}
+    for position, enroll in enumerate(asked.changes):
+        if not isinstance(enroll, Enroll):
+            continue
+        later = asked.changes[position + 1 :]
+        required = [day for day in grid if _is_left(enroll, later, day)]
+        if enroll.days.end == UNBOUNDED_END:
+            required = required[:1]
+        key = (enroll.member_id, enroll.module_id)
+        for one in required:
+            settled = one.settled()
+            codes = one.broken(*key, settled | {key}, one.first_phase()) if key not in settled else set()
+            if not one.at(enroll.days.start).in_force():
+                codes -= {"NOT_OFFERED"}  # OUTSIDE_CONTRACT is reported instead
+            for code in codes:
+                found.setdefault((code, *key), set()).add(one.day)
+    return found
+
+
+def _is_left(enroll: Enroll, later: Iterable[Change], one: OneDay) -> bool:
+    """Returns whether an enroll asks for a day that no later change of its request decides for the member's slot."""
+    if not enroll.days.start <= one.day < enroll.days.end:
+        return False
+    slots = one.contract.slots
+    for change in later:
+        if change.member_id != enroll.member_id or not change.days.start <= one.day < change.days.end:
+            continue
+        slot = slots.get(enroll.module_id)
+        same_slot = slot is not None and isinstance(change, Enroll) and slots.get(change.module_id) == slot
+        if same_slot or change.module_id in (None, enroll.module_id):
+            return False
+    return True

@@ -1,4 +1,4 @@
-"""Premiums, the slow and obvious way: every day is priced by itself, and a month is put together from its days."""
+"""A slow, obvious model of premiums: it prices every day separately and combines the days of each month."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -7,16 +7,19 @@ from math import floor
 from typing import Any
 from uuid import UUID
 
+from domain.catalog.contract import ContractVersion
+from domain.catalog.prices import Discount, EngineParameters, ProrataStrategy
 from domain.days import to_day
+from domain.identity import enrollment_id
 from domain.money import Rounding
 from domain.premiums.affiliation import InsuredPolicy
+from domain.pricing.beneficiaries import priced_age
 from domain.pricing.inquiries import enrolled_specs, price_enrolled
 from domain.pricing.parameters import COUNTRY_PARAMETERS, resolved
-from domain.pricing.prices import EngineParameters, ProrataStrategy
 
 Amounts = tuple[tuple[Any, ...], ...]
 Owed = dict[tuple[UUID, int], Counter[tuple[object, ...]]]
-"""By enrollment and month: what is owed, by contribution, payer and collection."""
+"""What is owed by enrollment and month, for each contribution, payer and collection method."""
 
 LARGEST_REMAINDER = (
     ProrataStrategy.THIRTY_DAY_PRORATA_WITH_LARGEST_REMAINDER,
@@ -25,18 +28,18 @@ LARGEST_REMAINDER = (
 
 
 def owed_by_days(insured: InsuredPolicy, first: date, last: date) -> Owed:
-    """What is owed for the calendar months from one day to another (the first of a month, the last of a month)."""
+    """Returns what is owed for whole months, from the first day of one to the last day of another."""
     days: dict[tuple[UUID, int], list[tuple[date, Amounts]]] = {}
     on = first
     while on <= last:
-        for enrollment_id, amounts in _amounts_on(insured, on).items():
-            days.setdefault((enrollment_id, on.year * 12 + on.month - 1), []).append((on, amounts))
+        for enrolled, amounts in _amounts_on(insured, on).items():
+            days.setdefault((enrolled, on.year * 12 + on.month - 1), []).append((on, amounts))
         on += timedelta(days=1)
-    return {key: _owed(insured, its) for key, its in days.items()}
+    return {key: _owed(insured, charged) for key, charged in days.items()}
 
 
 def _amounts_on(insured: InsuredPolicy, on: date) -> dict[UUID, Amounts]:
-    enrolled = [key for key, its in insured.enrolled.items() if its.holds(to_day(on))]
+    enrolled = [key for key, enrolled_days in insured.enrolled.items() if enrolled_days.holds(to_day(on))]
     if not enrolled:
         return {}
     rounding = _parameters(insured, on).rounding
@@ -44,9 +47,55 @@ def _amounts_on(insured: InsuredPolicy, on: date) -> dict[UUID, Amounts]:
     found: dict[UUID, list[tuple[object, ...]]] = {}
     for c in price_enrolled(insured.policy, specs, on, rounding).cost.components:
         assert c.enrollment_id is not None
-        kind = (c.amount.contribution_type, c.amount.billed_entity, c.amount.collection_method)
-        found.setdefault(c.enrollment_id, []).append((*kind, c.amount.monthly_minor))
-    return {enrollment_id: tuple(amounts) for enrollment_id, amounts in found.items()}
+        kind = (c.charge.contribution_type, c.charge.billed_entity, c.charge.collection_method)
+        found.setdefault(c.enrollment_id, []).append((*kind, c.charge.monthly_minor))
+    return {enrolled: tuple(amounts) for enrolled, amounts in found.items()}
+
+
+def entries_by_days(insured: InsuredPolicy, first: date, last: date) -> dict[tuple[UUID, date], set[str]]:
+    """Returns the reasons why each entry of some months starts, by enrollment and first day; none if charges don't
+    change.
+    """
+    found: dict[tuple[UUID, date], set[str]] = {}
+    amounts_before: dict[UUID, Amounts] = {}
+    on = first
+    while on <= last:
+        amounts = _amounts_on(insured, on)
+        for enrolled, charged in amounts.items():
+            goes_on = amounts_before.get(enrolled) == charged
+            if not goes_on or on.day == 1:
+                found[enrolled, on] = set() if goes_on else _changes(insured, enrolled, first, on)
+        amounts_before, on = amounts, on + timedelta(days=1)
+    return found
+
+
+def _changes(insured: InsuredPolicy, concerned: UUID, first: date, on: date) -> set[str]:
+    """Returns what differs from the day before."""
+    policy, day = insured.policy, to_day(on)
+    changes = {"RANGE_START"} if on == first else set()
+    for enrolled_days in insured.enrolled.values():
+        changes |= {"ENROLLMENT_STARTED"} if enrolled_days.holds(day) and not enrolled_days.holds(day - 1) else set()
+        changes |= {"ENROLLMENT_ENDED"} if enrolled_days.holds(day - 1) and not enrolled_days.holds(day) else set()
+    now, then = (policy.contract.version_on(each) for each in (day, day - 1))
+    changes |= {"CONTRACT_VERSION"} if now is not then else set()
+    changes |= {"DISCOUNT_STARTED"} if day in {d.days.start for d in _discounts(now)} else set()
+    changes |= {"DISCOUNT_ENDED"} if day in {d.days.end for d in _discounts(then)} else set()
+    changes |= {"REGIME_CHANGED"} if policy.regime_of_day(day) != policy.regime_of_day(day - 1) else set()
+    (member,) = (m for m, x in insured.enrolled if enrollment_id(policy.group_id, m, x) == concerned)
+    covered_before = any(
+        enrolled_days.holds(day - 1) for key, enrolled_days in insured.enrolled.items() if key.member_id == member
+    )
+    if on != first and covered_before and _age(insured, member, on) != _age(insured, member, on - timedelta(days=1)):
+        changes |= {"AGE_CHANGED"}
+    return changes
+
+
+def _discounts(version: ContractVersion | None) -> list[Discount]:
+    return [d for module in version.modules if module.pricing for d in module.pricing.discounts] if version else []
+
+
+def _age(insured: InsuredPolicy, member: UUID, on: date) -> int:
+    return priced_age(insured.types[member], insured.policy.facts[member].born_on, on, _parameters(insured, on))
 
 
 def _parameters(insured: InsuredPolicy, on: date) -> EngineParameters:
@@ -57,7 +106,7 @@ def _parameters(insured: InsuredPolicy, on: date) -> EngineParameters:
 
 
 def _owed(insured: InsuredPolicy, days: list[tuple[date, Amounts]]) -> Counter[tuple[object, ...]]:
-    """One enrollment's month, from its covered days in order."""
+    """Returns what one enrollment owes for a month, from its covered days in order."""
     runs: list[list[tuple[date, Amounts]]] = []
     for day, amounts in days:
         if runs and runs[-1][-1] == (day - timedelta(days=1), amounts):

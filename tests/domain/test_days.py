@@ -1,4 +1,4 @@
-"""Days: the algebra against sets of single days, and the calendar by its known cases."""
+"""Sets of days, compared with sets of single days, and known cases of the calendar."""
 
 from datetime import date, timedelta
 
@@ -30,7 +30,7 @@ DATES = st.dates(date(1890, 1, 1), date(2110, 12, 31))
 
 
 @given(days_sets(), days_sets())
-def test_algebra_is_that_of_sets_of_single_days(a: Days, b: Days) -> None:
+def test_operators_agree_with_sets_of_single_days(a: Days, b: Days) -> None:
     assert single_days(a | b) == single_days(a) | single_days(b)
     assert single_days(a & b) == single_days(a) & single_days(b)
     assert single_days(a - b) == single_days(a) - single_days(b)
@@ -49,7 +49,7 @@ def test_equal_sets_are_equal_values(a: Days, b: Days) -> None:
 
 
 @given(days_sets(), days_sets())
-def test_every_result_is_normalised(a: Days, b: Days) -> None:
+def test_every_result_is_normalized(a: Days, b: Days) -> None:
     for days in (a | b, a & b, a - b, ~a, union([a, b]), intersection([a, b])):
         for earlier, later in zip(days.spans, days.spans[1:], strict=False):
             assert earlier.end < later.start
@@ -57,13 +57,13 @@ def test_every_result_is_normalised(a: Days, b: Days) -> None:
 
 
 @given(st.lists(days_sets(), max_size=4))
-def test_union_and_intersection_of_many_are_those_of_pairs(sets: list[Days]) -> None:
+def test_union_and_intersection_of_many_sets_agree_with_those_of_pairs(sets: list[Days]) -> None:
     assert single_days(union(sets)) == set().union(*map(single_days, sets))
     assert single_days(intersection(sets)) == set(WINDOW).intersection(*map(single_days, sets))
 
 
 @given(days_sets())
-def test_first_last_and_runs_are_those_of_the_days(days: Days) -> None:
+def test_first_last_and_run_agree_with_single_days(days: Days) -> None:
     inside = single_days(days)
     for day in WINDOW:
         run = days.run_holding(day)
@@ -73,7 +73,7 @@ def test_first_last_and_runs_are_those_of_the_days(days: Days) -> None:
         assert days.first == days.hull.start
         assert days.last == (UNBOUNDED_END if days.hull.end == UNBOUNDED_END else days.hull.end - 1)
     else:
-        with pytest.raises(ValueError, match="no days"):
+        with pytest.raises(ValueError, match="an empty set"):
             _ = days.first
 
 
@@ -103,13 +103,13 @@ def test_the_ends_of_the_calendar_are_not_unbounded() -> None:
     assert ALL_DAYS - Days.of(everything) == NO_DAYS  # beyond the calendar there are no days
 
 
-def test_spans_read_as_first_and_last_day() -> None:
+def test_spans_print_their_first_and_last_day() -> None:
     assert str(Span.between(date(2026, 3, 1), date(2026, 5, 19))) == "2026-03-01..2026-05-19"
     assert repr(Days.between(None, date(2026, 5, 19))) == "Days(..2026-05-19)"
     assert repr(NO_DAYS) == "Days()"
 
 
-def test_31_january_and_a_month_is_the_last_day_of_february() -> None:
+def test_a_month_after_31_january_is_the_last_day_of_february() -> None:
     assert add_months(date(2026, 1, 31), 1) == date(2026, 2, 28)
     assert add_months(date(2028, 1, 31), 1) == date(2028, 2, 29)
     assert add_months(date(2026, 11, 30), 15) == date(2028, 2, 29)
@@ -118,13 +118,13 @@ def test_31_january_and_a_month_is_the_last_day_of_february() -> None:
 
 
 @given(DATES, st.integers(0, 600))
-def test_adding_months_lands_in_the_right_month_on_the_nearest_day(day: date, months: int) -> None:
+def test_adding_months_returns_the_nearest_day_of_the_target_month(day: date, months: int) -> None:
     later = add_months(day, months)
     assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == months
     assert later.day == day.day or (later.day < day.day and (later + timedelta(days=1)).day == 1)
 
 
-def test_born_on_29_february_counts_as_1_march_in_common_years() -> None:
+def test_a_birthday_on_29_february_is_1_march_in_common_years() -> None:
     leap_day = date(2004, 2, 29)
     assert birthday_on(leap_day, 18) == date(2022, 3, 1)
     assert birthday_on(leap_day, 20) == date(2024, 2, 29)
@@ -134,15 +134,13 @@ def test_born_on_29_february_counts_as_1_march_in_common_years() -> None:
 
 
 @given(DATES, st.one_of(st.none(), st.integers(0, 120)), st.one_of(st.none(), st.integers(0, 120)), DATES)
-def test_days_aged_are_those_with_that_many_completed_years(
-    born_on: date, least: int | None, most: int | None, on: date
-) -> None:
+def test_days_aged_have_the_completed_years(born_on: date, least: int | None, most: int | None, on: date) -> None:
     years = completed_years(born_on, on)
     in_range = on >= born_on and (least or 0) <= years and (most is None or years < most)
     assert days_aged(born_on, least, most).holds(to_day(on)) == in_range
 
 
-def test_an_age_that_the_calendar_does_not_reach_is_never_reached() -> None:
+def test_an_age_beyond_the_calendar_is_never_reached() -> None:
     assert days_aged(date(9990, 1, 1), 50, None) == NO_DAYS
     assert days_aged(date(9990, 1, 1), None, 50) == Days.of(Span(to_day(date(9990, 1, 1)), UNBOUNDED_END))
 

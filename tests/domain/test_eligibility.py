@@ -1,10 +1,11 @@
-"""Terms, records, checks and the order of payment; and the read model against a plain dictionary."""
+"""Terms, records, checks and the order of payment, and the read model compared with a dictionary."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from domain.eligibility.accumulators import Asked, Usage, accumulators, apply
 from domain.eligibility.checks import (
     CheckReason,
     Question,
+    active_records,
     by_birthdays,
     capable_days,
     check,
@@ -46,14 +48,42 @@ def span(first: str, last: str | None) -> Span:
 
 
 def run(first: str, last: str | None = None, **other: Any) -> CoveredRun:
-    its = CoveredRun(POLICY, GroupKey(an_id("contract"), HERO), 1, HERO, BASE, PRIMARY, span(first, last))
-    return its._replace(**other)
+    covered_run = CoveredRun(POLICY, GroupKey(an_id("contract"), HERO), 1, HERO, BASE, PRIMARY, span(first, last))
+    return covered_run._replace(**other)
 
 
 def offers(*capabilities: str, limits: tuple[Limit, ...] = (), term_start: TermStart | None = None) -> Offers:
     module = a_module("base", capabilities=capabilities, limits=limits, network_tier="T1")
     version = a_version(module, a_module("option"), days=span("2020-01-01", None))
     return Offers(a_contract(version, term_start=term_start), 1)
+
+
+# ------------------------------------------------------------------------------------------------ today
+
+
+@pytest.mark.parametrize(
+    ("instant", "covered"),
+    [
+        ("2026-03-30T09:59", {"Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago"}),
+        ("2026-03-30T10:00", {"Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago"}),
+        ("2026-03-31T09:59", {"Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago"}),
+        ("2026-03-31T10:00", {"Europe/Paris", "Pacific/Pago_Pago"}),
+        ("2026-03-31T21:59", {"Europe/Paris", "Pacific/Pago_Pago"}),
+        ("2026-03-31T22:00", {"Pacific/Pago_Pago"}),
+        ("2026-04-01T10:59", {"Pacific/Pago_Pago"}),
+        ("2026-04-01T11:00", set()),
+    ],
+)
+def test_a_record_that_ends_in_march_is_active_until_midnight_in_its_contracts_time_zone(
+    instant: str, covered: set[str]
+) -> None:
+    now = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    zones = {an_id(zone): zone for zone in ("Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago")}
+    version = a_version(a_module("base"), days=span("2020-01-01", None))
+    offered = {contract_id: Offers(a_contract(version, time_zone=zone), 1) for contract_id, zone in zones.items()}
+    runs = [run("2026-01-01", "2026-03-31", key=GroupKey(contract_id, HERO)) for contract_id in zones]
+    found = active_records(runs, offered.__getitem__, lambda zone: to_day(now.astimezone(ZoneInfo(zone)).date()))
+    assert {zones[record.run.key.contract_id] for record in found} == covered
 
 
 # ------------------------------------------------------------------------------------------------ terms and records
@@ -71,13 +101,13 @@ def test_every_day_lies_in_one_term_of_twelve_months(month: int, day_of_month: i
         assert term_of(TermStart(month, day_of_month), term.end) != term
 
 
-def test_a_term_is_known_by_policy_and_first_day() -> None:
+def test_a_term_id_depends_on_policy_and_first_day() -> None:
     one, other = span("2026-04-01", "2027-03-31"), span("2027-04-01", "2028-03-31")
     assert len({term_id(POLICY, one), term_id(POLICY, other), term_id(SECOND, one)}) == 3
     assert term_id(POLICY, one).version == 5
 
 
-def test_an_open_run_has_a_record_in_every_term_and_never_leaves_it() -> None:
+def test_an_open_run_has_one_record_in_every_term() -> None:
     found = list(
         records_of(run("2025-11-15"), offers("A", term_start=TermStart(4, 1)), span("2025-01-01", "2027-12-31"))
     )
@@ -90,7 +120,7 @@ def test_an_open_run_has_a_record_in_every_term_and_never_leaves_it() -> None:
     assert {record.offer.network_tier for record in found} == {"T1"}
 
 
-def test_a_record_is_cut_where_the_contract_offers_something_else_and_only_there() -> None:
+def test_a_record_is_cut_only_where_the_offer_changes() -> None:
     one, same, another = (a_module("base", capabilities=c) for c in (("A",), ("A",), ("A", "B")))
     contract = a_contract(
         a_version(one, days=span("2026-01-01", "2026-03-31")),
@@ -104,19 +134,19 @@ def test_a_record_is_cut_where_the_contract_offers_something_else_and_only_there
     ]
 
 
-def test_days_on_which_the_contract_offers_nothing_have_no_record() -> None:
+def test_days_without_an_offer_have_no_record() -> None:
     contract = a_contract(
         a_version(a_module("base"), days=span("2026-01-01", "2026-03-31")),
         a_version(a_module("option"), days=span("2026-04-01", "2026-06-30")),
         a_version(a_module("base"), days=span("2026-07-01", None)),
     )
-    its = run("2026-01-01", "2026-12-31")
-    found = list(records_of(its, Offers(contract, 1), span("2026-01-01", "2026-12-31")))
+    covered_run = run("2026-01-01", "2026-12-31")
+    found = list(records_of(covered_run, Offers(contract, 1), span("2026-01-01", "2026-12-31")))
     assert [str(to_date(r.days.start)) for r in found] == ["2026-01-01", "2026-07-01"]
-    assert record_on(its, Offers(contract, 1), day("2026-05-01")) is None
+    assert record_on(covered_run, Offers(contract, 1), day("2026-05-01")) is None
 
 
-def test_periods_that_touch_are_one_run_where_nothing_differs() -> None:
+def test_equal_periods_that_touch_are_one_run() -> None:
     key = GroupKey(an_id("contract"), HERO)
     periods = [
         Period(HERO, PRIMARY, BASE, span("2026-01-01", "2026-03-31")),
@@ -143,7 +173,7 @@ def test_periods_that_touch_are_one_run_where_nothing_differs() -> None:
         ("2026-07-01", CheckReason.COVERAGE_ENDED, None, "2026-06-30"),
     ],
 )
-def test_why_somebody_is_covered_or_not(on: str, reason: CheckReason, first: str | None, last: str | None) -> None:
+def test_check_reasons(on: str, reason: CheckReason, first: str | None, last: str | None) -> None:
     runs = [run("2026-06-01", "2026-06-30"), run("2026-02-01", "2026-03-31")]
     found = check(Question(HERO, day(on)), runs, lambda _: offers("A"))
     assert found.reason == reason
@@ -151,7 +181,7 @@ def test_why_somebody_is_covered_or_not(on: str, reason: CheckReason, first: str
     assert found.last_day == (day(last) if last else None)
 
 
-def test_modules_and_capabilities_are_asked_for_one_after_the_other() -> None:
+def test_modules_are_checked_before_capabilities() -> None:
     def found(module: UUID | None = None, capability: str = "") -> CheckReason:
         return check(
             Question(HERO, day("2026-03-01"), module, capability), [run("2026-01-01")], lambda _: offers("A")
@@ -163,7 +193,7 @@ def test_modules_and_capabilities_are_asked_for_one_after_the_other() -> None:
     assert check(Question(KID, day("2026-03-01")), [], lambda _: offers()).reason == CheckReason.NO_COVERAGE
 
 
-def test_records_that_apply_are_those_with_what_was_asked_for() -> None:
+def test_records_are_those_with_the_requested_module_and_capability() -> None:
     module = a_module("option", capabilities=("B",))
     contract = a_contract(a_version(a_module("base", capabilities=("A",)), module, days=span("2020-01-01", None)))
     runs = [run("2026-01-01"), run("2026-01-01", module_id=OPTION)]
@@ -178,9 +208,10 @@ def test_records_that_apply_are_those_with_what_was_asked_for() -> None:
     assert set(on(capability="C")) == {BASE, OPTION}
 
 
-def test_who_pays_first() -> None:
-    """Where the member is primary, then partner, then others; of several primaries the one with the earlier birthday in
-    the year; then the earlier coverage."""
+def test_order_of_payment() -> None:
+    """Coverage as primary pays first, then as partner, then others. Among several primaries, the earlier birthday in
+    the year decides, then the earlier coverage.
+    """
     as_primary = run("2026-02-01")
     as_partner = run("2020-01-01", group_id=SECOND, membership_type=PARTNER)
     of_hero = run("2025-01-01", group_id=UUID(int=23), membership_type=CHILD)
@@ -200,7 +231,7 @@ def test_who_pays_first() -> None:
     assert primaries_to_compare([r for r in found.records if r.run != of_other]) == set()
 
 
-def test_a_capability_stays_for_as_long_as_some_coverage_has_it() -> None:
+def test_a_capability_lasts_as_long_as_any_coverage_has_it() -> None:
     runs = [run("2026-01-10", "2026-03-31"), run("2026-04-01", "2026-05-31", module_id=OPTION)]
     contract = a_contract(
         a_version(
@@ -222,7 +253,7 @@ DEDUCTIBLE = Limit(LimitKind.DEDUCTIBLE, "", LimitUnit.MONEY, 100, 150)
 VISITS = Limit(LimitKind.BENEFIT, "PHYSIO", LimitUnit.VISITS, None, 5)
 
 
-def test_as_much_is_applied_as_both_limits_leave() -> None:
+def test_the_applied_amount_is_bounded_by_both_limits() -> None:
     limits = {limit.code: limit for limit in (DEDUCTIBLE, VISITS)}
     usage = {"DEDUCTIBLE": Usage(60, 130), "BENEFIT:PHYSIO": Usage(9, 4)}
     asked = [Asked("DEDUCTIBLE", 50), Asked("BENEFIT:PHYSIO", 1)]
@@ -237,7 +268,7 @@ def test_as_much_is_applied_as_both_limits_leave() -> None:
         apply([Asked("OUT_OF_POCKET_MAX", 1)], limits, {}, reject_excess=False)
 
 
-def test_more_may_be_used_than_a_smaller_limit_and_then_nothing_is_left() -> None:
+def test_nothing_is_left_if_usage_exceeds_a_smaller_limit() -> None:
     (found,) = accumulators({"DEDUCTIBLE": DEDUCTIBLE}, {"DEDUCTIBLE": Usage(120, 120)})
     assert (found.individual_remaining, found.family_remaining, found.remaining, found.is_met) == (0, 30, 0, True)
 
@@ -248,9 +279,7 @@ amounts = st.integers(0, 80)
 @given(
     st.lists(st.tuples(st.sampled_from([HERO, KID]), amounts), max_size=12), st.none() | amounts, st.none() | amounts
 )
-def test_what_is_used_never_exceeds_a_limit(
-    asked: list[tuple[UUID, int]], individual: int | None, family: int | None
-) -> None:
+def test_usage_never_exceeds_a_limit(asked: list[tuple[UUID, int]], individual: int | None, family: int | None) -> None:
     limit = Limit(LimitKind.DEDUCTIBLE, "", LimitUnit.MONEY, individual, family)
     used = dict.fromkeys((HERO, KID), 0)
     for who, amount in asked:
@@ -284,7 +313,7 @@ its_runs = st.lists(
 
 
 class ReadModelLikeADictionary(RuleBasedStateMachine):
-    """Policies and usage put in any order, often over what was there."""
+    """Policies and usage are written in any order, and often overwritten."""
 
     def __init__(self) -> None:
         super().__init__()

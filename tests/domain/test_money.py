@@ -1,4 +1,4 @@
-"""Money: rounding and distribution against exact fractions, and the worked figures of the pages."""
+"""Rounding and distribution compared with exact fractions, and the documented examples."""
 
 from fractions import Fraction
 
@@ -14,7 +14,9 @@ ROUNDINGS = st.sampled_from(Rounding)
 
 
 @given(FRACTIONS, ROUNDINGS)
-def test_rounding_goes_to_the_nearest_and_halves_by_strategy(amount: Fraction, rounding: Rounding) -> None:
+def test_rounding_returns_the_nearest_integer_and_rounds_halves_by_strategy(
+    amount: Fraction, rounding: Rounding
+) -> None:
     rounded = round_fraction(amount, rounding)
     distance = abs(amount - rounded)
     assert distance <= Fraction(1, 2)
@@ -27,7 +29,9 @@ def test_rounding_goes_to_the_nearest_and_halves_by_strategy(amount: Fraction, r
     ("numerator", "denominator", "arithmetic", "bankers"),
     [(3, 2, 2, 2), (-3, 2, -2, -2), (1, 2, 1, 0), (-1, 2, -1, 0), (5, 2, 3, 2), (1241, 10, 124, 124), (0, 7, 0, 0)],
 )
-def test_the_pages_examples_round_as_they_say(numerator: int, denominator: int, arithmetic: int, bankers: int) -> None:
+def test_the_documented_examples_round_as_documented(
+    numerator: int, denominator: int, arithmetic: int, bankers: int
+) -> None:
     assert round_ratio(numerator, denominator, Rounding.ARITHMETIC) == arithmetic
     assert round_ratio(numerator, denominator, Rounding.BANKERS) == bankers
 
@@ -42,7 +46,7 @@ DIVISORS = st.integers(1, 60)
 
 
 @given(NUMERATORS, DIVISORS, ROUNDINGS)
-def test_parts_add_up_to_the_rounded_total_and_none_is_a_whole_unit_away(
+def test_parts_add_up_to_the_rounded_total_and_each_is_within_one_unit(
     numerators: list[int], divisor: int, rounding: Rounding
 ) -> None:
     parts = largest_remainder(numerators, divisor, rounding)
@@ -52,7 +56,7 @@ def test_parts_add_up_to_the_rounded_total_and_none_is_a_whole_unit_away(
 
 
 @given(NUMERATORS, DIVISORS, ROUNDINGS)
-def test_missing_units_go_to_the_largest_fractions_ties_to_the_earlier(
+def test_missing_units_go_to_the_largest_fractions_and_ties_to_the_earlier(
     numerators: list[int], divisor: int, rounding: Rounding
 ) -> None:
     parts = largest_remainder(numerators, divisor, rounding)
@@ -65,12 +69,12 @@ def test_missing_units_go_to_the_largest_fractions_ties_to_the_earlier(
                 assert (rest[j], -j) > (rest[i], -i)
 
 
-def test_twelve_days_of_the_worked_example_are_distributed_as_on_the_page() -> None:
+def test_the_documented_example_of_twelve_days_is_distributed_as_documented() -> None:
     shares = [monthly * 12 for monthly in (3102, 3103, 150, 150, 62, 62, 440, 440)]
     assert largest_remainder(shares, 30, Rounding.BANKERS) == [1241, 1241, 60, 60, 25, 25, 176, 176]
 
 
-def test_currencies_know_their_minor_units() -> None:
+def test_currencies_have_their_minor_units() -> None:
     assert (MINOR_DIGITS["EUR"], MINOR_DIGITS["JPY"], MINOR_DIGITS["TND"]) == (2, 0, 3)
     assert not is_currency("XXX")
     assert not is_currency("eur")

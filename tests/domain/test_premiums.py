@@ -1,4 +1,4 @@
-"""The ledger is always right about the past: the five statements of the page, against the day-by-day model."""
+"""The ledger is always correct about the past: invariants of the ledger, checked with the slow model."""
 
 from collections import Counter
 from dataclasses import replace
@@ -10,18 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from domain.catalog.contract import Contract
-from domain.days import Days, Span
-from domain.enrollment.decisions import EnrollmentKey
-from domain.members import Facts
-from domain.membership import MembershipType
-from domain.money import Rounding
-from domain.premiums.affiliation import InsuredPolicy, terms_of
-from domain.premiums.entries import PremiumEntry, premium_entries, premium_stretches, span_of
-from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of, marked, uninvoiced
-from domain.premiums.ledger import LedgerRow, offset, reconciled, reconciled_rows
-from domain.premiums.months import Month, days_of_month, month_of
-from domain.pricing.inquiries import Policy
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     AgeGridPrice,
     AgeGridRow,
     AgeNormalization,
@@ -37,6 +26,18 @@ from domain.pricing.prices import (
     TaxBase,
     VersionPricing,
 )
+from domain.days import Days, Span
+from domain.enrollment.decisions import EnrollmentKey
+from domain.members import Facts
+from domain.membership import MembershipType
+from domain.money import Rounding
+from domain.premiums.affiliation import InsuredPolicy
+from domain.premiums.entries import PremiumEntry, premium_entries, premium_stretches, span_of
+from domain.premiums.invoicing import Debtor, LedgerEntry, debtor_of, marked, uninvoiced
+from domain.premiums.ledger import LedgerRow, reconciled, reconciled_rows
+from domain.premiums.months import Month, days_of_month, month_of
+from domain.premiums.pricing_periods import ContractPricing
+from domain.pricing.inquiries import Policy
 from tests.domain.premium_model import owed_by_days
 from tests.support.builders import a_contract, a_module, a_version
 
@@ -80,7 +81,7 @@ def modules_pricing(draw: st.DrawFn) -> ModulePricing:
 
 @st.composite
 def contracts(draw: st.DrawFn) -> Contract:
-    """Two versions that follow each other somewhere in the range, each with the same two modules at its own prices."""
+    """Draws two consecutive versions with the same two modules and different prices."""
     change = draw(st.dates(date(2026, 1, 2), date(2026, 6, 29)))
     halves = (Span.between(date(2020, 1, 1), change), Span(change.toordinal() + 1, Span.between(change, None).end))
     versions = [
@@ -99,19 +100,19 @@ def _id(row: int, month: Month) -> UUID:
     return UUID(int=row << 32 | month)
 
 
-def _told(entry: PremiumEntry, cancels: int | None) -> tuple[object, ...]:
-    return entry.says, cancels is None
+def _content(entry: PremiumEntry, cancels: int | None) -> tuple[object, ...]:
+    return entry.content, cancels is None
 
 
 class PremiumLedger(RuleBasedStateMachine):
-    """A policy whose contract, enrollments and facts change back and forth, computed and invoiced at any time."""
+    """A policy whose contract, enrollments and facts change repeatedly, computed and invoiced at any time."""
 
     @initialize(contract=contracts(), born=st.dates(date(2010, 1, 1), date(2024, 12, 31)))
     def begin(self, contract: Contract, born: date) -> None:
         self.contract = contract
         self.facts = {PRIMARY: Facts(date(1980, 5, 5)), CHILD: Facts(born)}
         self.enrolled: dict[EnrollmentKey, Days] = {}
-        self.rows: list[LedgerRow] = []
+        self.rows: dict[int, LedgerRow] = {}
         self.ledger: dict[UUID, LedgerEntry] = {}
         self.computed: set[Month] = set()
         self.invoiced: Counter[str] = Counter()
@@ -145,27 +146,27 @@ class PremiumLedger(RuleBasedStateMachine):
         assert len(self.ledger) == before  # (2) computing again without a change writes nothing
 
     def _compute(self, first: Month, last: Month) -> None:
-        """Row by row, as the product does it; entry by entry, the same comes out."""
-        rows = [row for row in self.rows if row.stretch.first <= last and row.stretch.last >= first]
-        terms = terms_of(self.contract, span_of(first, last))
-        added = reconciled_rows(rows, list(premium_stretches(self.insured(), terms)), first, last)
+        """Computes row by row, as the product does, and checks that computing entry by entry gives the same."""
+        rows = {key: row for key, row in self.rows.items() if row.stretch.first <= last and row.stretch.last >= first}
+        pricing = ContractPricing(self.contract, span_of(first, last))
+        added = reconciled_rows(rows, list(premium_stretches(self.insured(), pricing)), first, last)
         by_entry = self._reconciled_by_entry(first, last)
-        for new in added:
-            row = LedgerRow(len(self.rows) + 1, new.stretch, new.version, new.cancels)
-            self.rows.append(row)
-            for month in range(new.stretch.first, new.stretch.last + 1):
-                self._add(row, month)
-        told = [(n.stretch.entry(m), n) for n in added for m in range(n.stretch.first, n.stretch.last + 1)]
-        assert by_entry == Counter((_told(entry, new.cancels), new.version) for entry, new in told)
+        for row in added:
+            key = len(self.rows) + 1
+            self.rows[key] = row
+            for entry in row.entries():
+                self._add(key, row, entry)
+        assert by_entry == Counter(
+            (_content(entry, row.cancels), row.version) for row in added for entry in row.entries()
+        )
         places = [(e.entry.enrollment_id, e.entry.month, e.version) for e in self.ledger.values()]
         assert len(set(places)) == len(places)
 
-    def _add(self, row: LedgerRow, month: Month) -> None:
-        entry = row.stretch.entry(month)
-        nothing = (None,) * len(entry.amounts)
-        entry_id, cancels = _id(row.key, month), None
+    def _add(self, key: int, row: LedgerRow, entry: PremiumEntry) -> None:
+        nothing = (None,) * len(entry.charges)
+        entry_id, cancels = _id(key, entry.month), None
         if row.cancels is not None:
-            cancels, entry = _id(row.cancels, month), offset(entry)
+            cancels = _id(row.cancels, entry.month)
             assert self.ledger[cancels].is_live  # never cancelled twice, and no offset is cancelled
             self.ledger[cancels] = replace(self.ledger[cancels], cancelled_by=entry_id)
         self.ledger[entry_id] = LedgerEntry(entry_id, entry, row.version, cancels, None, nothing)
@@ -176,10 +177,8 @@ class PremiumLedger(RuleBasedStateMachine):
         for each in self.ledger.values():
             key = (each.entry.enrollment_id, each.entry.month)
             versions[key] = max(versions.get(key, 0), each.version)
-        added = reconciled(live, premium_entries(self.insured(), first, last), versions)
-        return Counter(
-            (_told(offset(n.entry) if n.cancels is not None else n.entry, n.cancels), n.version) for n in added
-        )
+        added = reconciled(dict(enumerate(live)), premium_entries(self.insured(), first, last), versions)
+        return Counter((_content(entry, row.cancels), row.version) for row in added for entry in row.entries())
 
     @rule(debtor=st.sampled_from(Debtor), up_to=st.dates(FIRST_ON, LAST_ON), number=st.integers(1, 9))
     def invoice(self, debtor: Debtor, up_to: date, number: int) -> None:
@@ -187,14 +186,14 @@ class PremiumLedger(RuleBasedStateMachine):
         changed, _, amount = marked(uninvoiced(self.ledger.values(), debtor, up_to), debtor, invoice_id)
         self.ledger |= {each.entry_id: each for each in changed}
         self.invoiced[invoice_id] += amount
-        # What is left open of these months has settled: it comes to nothing.
+        # What isn't invoiced of these months adds up to 0.
         due = [each for each in self.ledger.values() if days_of_month(each.entry.month).end <= up_to.toordinal() + 1]
-        left = [e.entry.owed_minor[i] for e in due for i in e.places_of(debtor) if e.invoices[i] is None]
+        left = [e.entry.owed_minor[i] for e in due for i in e.charges_of(debtor) if e.invoices[i] is None]
         assert sum(left) == 0
 
     @invariant()
     def what_was_computed_is_what_is_owed(self) -> None:
-        """(1), and with it (3): however the ledger came about, it says what one computation now would say."""
+        """The ledger adds up to the result of a single computation now, regardless of what happened before."""
         if not getattr(self, "computed", None):
             return
         owed = owed_by_days(self.insured(), FIRST_ON, LAST_ON)
@@ -203,13 +202,13 @@ class PremiumLedger(RuleBasedStateMachine):
         for each in self.ledger.values():
             if each.entry.month in self.computed:
                 sums = net.setdefault((each.entry.enrollment_id, each.entry.month), Counter())
-                for a, minor in zip(each.entry.amounts, each.entry.owed_minor, strict=True):
+                for a, minor in zip(each.entry.charges, each.entry.owed_minor, strict=True):
                     sums[a.contribution_type, a.billed_entity, a.collection_method] += minor
         assert _without_zeros(net) == _without_zeros(expected)
 
     @invariant()
     def what_was_invoiced_stays_invoiced(self) -> None:
-        """(5): every invoice still adds up to what it did."""
+        """The total of every invoice stays the same."""
         now: Counter[str] = Counter()
         for each in getattr(self, "ledger", {}).values():
             for i, invoice_id in enumerate(each.invoices):
@@ -219,11 +218,11 @@ class PremiumLedger(RuleBasedStateMachine):
 
     @invariant()
     def no_debtor_is_forgotten(self) -> None:
-        """What is owed is what stands on invoices and what does not, for every debtor."""
+        """For every debtor, the amount owed is the invoiced plus the uninvoiced amount."""
         for debtor in Debtor:
             total = invoiced = open_ = 0
             for each in getattr(self, "ledger", {}).values():
-                for a, minor, invoice_id in zip(each.entry.amounts, each.entry.owed_minor, each.invoices, strict=True):
+                for a, minor, invoice_id in zip(each.entry.charges, each.entry.owed_minor, each.invoices, strict=True):
                     if debtor_of(a) == debtor:
                         total += minor
                         invoiced += minor if invoice_id else 0
@@ -234,9 +233,12 @@ class PremiumLedger(RuleBasedStateMachine):
 def _without_zeros(
     sums: dict[tuple[UUID, Month], "Counter[tuple[object, ...]]"],
 ) -> dict[tuple[UUID, Month], dict[tuple[object, ...], int]]:
-    """Negative sums stay: a discount is one."""
-    plain = {key: {kind: amount for kind, amount in its.items() if amount} for key, its in sums.items()}
-    return {key: its for key, its in plain.items() if its}
+    """Removes sums of 0. Negative sums stay, because a discount is negative."""
+    plain = {
+        key: {kind: amount for kind, amount in amounts_by_kind.items() if amount}
+        for key, amounts_by_kind in sums.items()
+    }
+    return {key: amounts_by_kind for key, amounts_by_kind in plain.items() if amounts_by_kind}
 
 
 PremiumLedger.TestCase.settings = settings(max_examples=150, stateful_step_count=15, deadline=None)

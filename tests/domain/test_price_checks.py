@@ -1,4 +1,4 @@
-"""What pricing data may not be published (`pricing.md`), and that everything else may."""
+"""Checks of pricing data: what is rejected, and that everything else can be published."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.membership import MembershipType
-from domain.pricing.age_row_checks import table_violations
-from domain.pricing.price_checks import module_pricing_violations, version_pricing_violations
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     AgeGridPrice,
     AgeGridRow,
     CollectionMethod,
@@ -23,9 +20,13 @@ from domain.pricing.prices import (
     SocialFundRate,
     StaticTablePrice,
     StaticTableRow,
+    Tax,
     TaxBase,
     VersionPricing,
 )
+from domain.membership import MembershipType
+from domain.publishing.age_row_checks import table_violations
+from domain.publishing.price_checks import module_pricing_violations, version_pricing_violations
 from tests.support.builders import (
     EVERYONE,
     a_discount,
@@ -47,12 +48,12 @@ TABLE = VersionPricing(
 
 
 def faults(pricing: ModulePricing, version: VersionPricing | None = AGE_GRID) -> list[str]:
-    """The paths of everything that is wrong, below the module's pricing, in order."""
+    """Returns the paths of all violations below the module's pricing, in order."""
     return sorted(v.field.removeprefix("p.") for v in module_pricing_violations(pricing, version, "p"))
 
 
 def grid_faults(*rows: AgeGridRow, alsace_moselle: Sequence[AgeGridRow] = ()) -> list[str]:
-    """The same below the price, for a module with such grids."""
+    """Returns the paths of all violations below the price of a module with such grids."""
     pricing = a_module_pricing(a_grid(*rows, alsace_moselle=alsace_moselle))
     return [field.removeprefix("age_grid.") for field in faults(pricing)]
 
@@ -60,7 +61,7 @@ def grid_faults(*rows: AgeGridRow, alsace_moselle: Sequence[AgeGridRow] = ()) ->
 # ------------------------------------------------------------------------------------------------- what may be
 
 
-def test_the_french_example_of_the_pricing_page_may_be_published() -> None:
+def test_the_french_example_of_the_pricing_page_can_be_published() -> None:
     pricing = a_module_pricing(
         a_grid(a_row(*ADULTS, ages=(18, 59), monthly_minor=6_205)),
         membership_fees=[MembershipFee((), 300)],
@@ -81,12 +82,12 @@ def test_the_french_example_of_the_pricing_page_may_be_published() -> None:
         (None, AGE_GRID),
     ],
 )
-def test_a_price_of_each_scheme_may_be_published(price: ModulePrice | None, version: VersionPricing) -> None:
+def test_a_price_of_each_scheme_can_be_published(price: ModulePrice | None, version: VersionPricing) -> None:
     assert faults(a_module_pricing(price), version) == []
     assert list(version_pricing_violations(version, "p")) == []
 
 
-def test_pricing_may_hold_every_charge_at_its_limits() -> None:
+def test_pricing_can_hold_every_charge_at_its_limits() -> None:
     pricing = a_module_pricing(
         free_children_from_rank=1,
         membership_fees=[MembershipFee((), 0), MembershipFee((CHILD,), 0), MembershipFee(ADULTS, 1)],
@@ -108,11 +109,11 @@ def test_two_taxes_of_one_code_and_two_discounts_of_one_id_all_apply() -> None:
     assert faults(a_module_pricing(taxes=taxes, discounts=discounts)) == []
 
 
-def test_no_price_below_the_first_age_or_above_the_last_is_no_hole() -> None:
+def test_ages_below_the_first_and_above_the_last_row_are_not_a_gap() -> None:
     assert grid_faults(a_row(ages=(18, 40)), a_row(ages=(41, 59))) == []
 
 
-def test_rows_for_different_types_may_share_ages_and_leave_holes_between_each_other() -> None:
+def test_rows_for_different_types_can_share_ages_and_leave_gaps_between_each_other() -> None:
     assert grid_faults(a_row(*ADULTS, ages=(18, None)), a_row(CHILD, ages=(0, 25))) == []
     assert grid_faults(a_row(*ADULTS, ages=(40, None)), a_row(CHILD, ages=(0, 25))) == []
 
@@ -120,7 +121,7 @@ def test_rows_for_different_types_may_share_ages_and_leave_holes_between_each_ot
 # ------------------------------------------------------------------------------------------------- rows by age
 
 
-def test_two_rows_for_one_type_that_share_an_age_are_refused() -> None:
+def test_two_rows_for_one_type_that_share_an_age_are_rejected() -> None:
     assert grid_faults(a_row(ages=(0, 18)), a_row(ages=(18, None))) == ["standard[1]"]
 
 
@@ -132,38 +133,38 @@ def test_the_row_that_begins_later_is_named_in_whichever_order_rows_are_listed()
     assert grid_faults(a_row(ages=(18, None)), a_row(ages=(0, 18))) == ["standard[0]"]
 
 
-def test_a_wide_row_collides_with_every_row_inside_it_and_hides_no_hole() -> None:
+def test_a_wide_row_collides_with_every_row_inside_it_and_hides_no_gap() -> None:
     rows = [a_row(ages=(0, 99)), a_row(ages=(10, 20)), a_row(ages=(30, 40))]
     assert grid_faults(*rows) == ["standard[1]", "standard[2]"]
 
 
-def test_rows_that_collide_for_several_types_are_one_fault_that_names_them() -> None:
+def test_rows_that_collide_for_several_types_are_one_violation_that_names_them() -> None:
     pricing = a_module_pricing(a_grid(a_row(*ADULTS, CHILD, ages=(18, 59)), a_row(*ADULTS, ages=(59, None))))
     (violation,) = module_pricing_violations(pricing, AGE_GRID, "p")
     assert violation.description == "shares age 59 with row 0 for PRIMARY, PARTNER"
 
 
-def test_a_hole_between_ages_that_are_priced_is_refused() -> None:
+def test_a_gap_between_priced_ages_is_rejected() -> None:
     assert grid_faults(a_row(ages=(0, 17)), a_row(ages=(19, None))) == ["standard[1].min_age"]
 
 
-def test_a_hole_for_one_type_only_is_refused() -> None:
+def test_a_gap_for_one_type_only_is_rejected() -> None:
     rows = [a_row(PRIMARY, CHILD, ages=(0, 17)), a_row(PRIMARY, ages=(18, 20)), a_row(PRIMARY, CHILD, ages=(21, 30))]
     (violation,) = module_pricing_violations(a_module_pricing(a_grid(*rows)), AGE_GRID, "p")
     assert violation.field == "p.age_grid.standard[2].min_age"
-    assert violation.description == "leaves a hole: no row covers age 18 for CHILD"
+    assert violation.description == "leaves a gap: no row covers age 18 for CHILD"
 
 
-def test_a_last_age_below_the_first_is_refused_once_a_row_and_nothing_else_is_made_of_it() -> None:
+def test_a_max_age_below_the_min_age_is_reported_once_per_row_and_alone() -> None:
     rows = [a_row(ages=(0, 17)), a_row(ages=(30, 18)), a_row(ages=(31, 20)), a_row(ages=(40, None))]
     assert grid_faults(*rows) == ["standard[1].max_age", "standard[2].max_age"]
 
 
-def test_a_row_that_names_a_type_twice_is_refused() -> None:
+def test_a_row_that_names_a_type_twice_is_rejected() -> None:
     assert grid_faults(a_row(CHILD, CHILD)) == ["standard[0].beneficiary_types"]
 
 
-def test_a_negative_amount_in_a_grid_is_refused() -> None:
+def test_a_negative_amount_in_a_grid_is_rejected() -> None:
     assert grid_faults(a_row(monthly_minor=-1)) == ["standard[0].monthly_minor"]
 
 
@@ -172,7 +173,7 @@ def test_the_alsace_moselle_grid_is_checked_as_the_standard_one_is() -> None:
     assert grid_faults(alsace_moselle=rows) == ["alsace_moselle[0].monthly_minor", "alsace_moselle[1]"]
 
 
-def test_an_alsace_moselle_grid_without_a_standard_one_is_refused() -> None:
+def test_an_alsace_moselle_grid_without_a_standard_one_is_rejected() -> None:
     assert faults(a_module_pricing(AgeGridPrice((), (a_row(),)))) == ["age_grid.standard"]
 
 
@@ -199,7 +200,7 @@ small_rows = st.builds(
 
 
 @given(st.lists(small_rows, max_size=5))
-def test_rows_are_refused_exactly_where_an_age_is_priced_twice_or_left_out_in_between(
+def test_rows_are_rejected_exactly_where_an_age_is_priced_twice_or_left_out_in_between(
     rows: list[StaticTableRow],
 ) -> None:
     ages_of = [range(row.min_age, 15 if row.max_age is None else row.max_age + 1) for row in rows]
@@ -221,31 +222,31 @@ def test_rows_are_refused_exactly_where_an_age_is_priced_twice_or_left_out_in_be
         (FamilyTierPrice(1, 2), TABLE, "family_tier"),
     ],
 )
-def test_a_price_of_another_scheme_than_the_versions_is_refused(
+def test_a_price_of_another_scheme_than_the_versions_is_rejected(
     price: ModulePrice, version: VersionPricing, field: str
 ) -> None:
     assert faults(a_module_pricing(price), version) == [field]
 
 
-def test_a_module_with_pricing_in_a_version_without_is_refused() -> None:
+def test_a_module_with_pricing_in_a_version_without_is_rejected() -> None:
     assert faults(a_module_pricing(), None) == ["p"]
 
 
-def test_a_product_type_without_a_row_is_refused() -> None:
+def test_a_product_type_without_a_row_is_rejected() -> None:
     assert faults(a_module_pricing(StaticTablePrice("LUXURY")), TABLE) == ["static_table.product_type"]
 
 
-def test_free_children_do_not_go_with_family_tiers() -> None:
+def test_free_children_cannot_be_combined_with_family_tiers() -> None:
     pricing = a_module_pricing(FamilyTierPrice(1, 2), free_children_from_rank=3)
     assert faults(pricing, FAMILY_TIER) == ["free_children_from_rank"]
 
 
-def test_free_children_from_a_rank_below_one_are_refused() -> None:
+def test_free_children_from_a_rank_below_one_are_rejected() -> None:
     assert faults(a_module_pricing(free_children_from_rank=0)) == ["free_children_from_rank"]
 
 
 @pytest.mark.parametrize("name", ["single_minor", "family_minor", "couple_minor", "single_with_children_minor"])
-def test_a_negative_tier_is_refused(name: str) -> None:
+def test_a_negative_tier_is_rejected(name: str) -> None:
     price = replace(FamilyTierPrice(1, 2, 3, 4), **{name: -1})
     assert faults(a_module_pricing(price), FAMILY_TIER) == [f"family_tier.{name}"]
 
@@ -253,7 +254,7 @@ def test_a_negative_tier_is_refused(name: str) -> None:
 # ----------------------------------------------------------------------------------------------------- charges
 
 
-def test_two_charges_for_one_type_are_refused() -> None:
+def test_two_charges_for_one_type_are_rejected() -> None:
     pricing = a_module_pricing(
         membership_fees=[MembershipFee(ADULTS, 1), MembershipFee((PARTNER, CHILD), 2)],
         social_fund_rates=[SocialFundRate((CHILD,), 1), SocialFundRate((CHILD,), 2)],
@@ -262,7 +263,7 @@ def test_two_charges_for_one_type_are_refused() -> None:
     assert faults(pricing) == ["membership_fees[1]", "participations[1]", "social_fund_rates[1]"]
 
 
-def test_two_charges_for_everyone_else_are_refused() -> None:
+def test_two_charges_for_everyone_else_are_rejected() -> None:
     pricing = a_module_pricing(
         membership_fees=[MembershipFee((), 1), MembershipFee((), 1)],
         social_fund_rates=[SocialFundRate((), 1), SocialFundRate((), 1)],
@@ -271,7 +272,7 @@ def test_two_charges_for_everyone_else_are_refused() -> None:
     assert faults(pricing) == ["membership_fees[1]", "participations[1]", "social_fund_rates[1]"]
 
 
-def test_a_charge_that_names_a_type_twice_is_refused() -> None:
+def test_a_charge_that_names_a_type_twice_is_rejected() -> None:
     pricing = a_module_pricing(
         membership_fees=[MembershipFee((CHILD, CHILD), 1)],
         social_fund_rates=[SocialFundRate((CHILD, CHILD), 1)],
@@ -283,12 +284,12 @@ def test_a_charge_that_names_a_type_twice_is_refused() -> None:
     assert faults(pricing) == [f"{kind}[0].beneficiary_types" for kind in kinds]
 
 
-def test_a_negative_fee_is_refused() -> None:
+def test_a_negative_fee_is_rejected() -> None:
     assert faults(a_module_pricing(membership_fees=[MembershipFee((), -1)])) == ["membership_fees[0].monthly_minor"]
 
 
 @pytest.mark.parametrize("rate", [-1, 10_001])
-def test_a_rate_outside_zero_to_ten_thousand_is_refused(rate: int) -> None:
+def test_a_rate_outside_zero_to_ten_thousand_is_rejected(rate: int) -> None:
     pricing = a_module_pricing(
         social_fund_rates=[SocialFundRate((), rate)],
         participations=[a_participation(share_bp=rate)],
@@ -304,18 +305,18 @@ def test_a_rate_outside_zero_to_ten_thousand_is_refused(rate: int) -> None:
 
 
 @pytest.mark.parametrize(("share", "cap"), [(5_000, None), (None, 100), (5_000, 100)])
-def test_a_share_or_cap_together_with_a_flat_part_is_refused(share: int | None, cap: int | None) -> None:
+def test_a_share_or_cap_together_with_a_flat_part_is_rejected(share: int | None, cap: int | None) -> None:
     pricing = a_module_pricing(participations=[a_participation(share_bp=share, cap_minor=cap, flat_minor=1)])
     assert faults(pricing) == ["participations[0].company_flat_minor"]
 
 
-def test_a_cap_without_a_share_is_refused() -> None:
+def test_a_cap_without_a_share_is_rejected() -> None:
     assert faults(a_module_pricing(participations=[a_participation(cap_minor=1)])) == [
         "participations[0].company_cap_minor"
     ]
 
 
-def test_a_negative_cap_or_flat_part_is_refused() -> None:
+def test_a_negative_cap_or_flat_part_is_rejected() -> None:
     participations = [a_participation(share_bp=1, cap_minor=-1), a_participation(CHILD, flat_minor=-1)]
     assert faults(a_module_pricing(participations=participations)) == [
         "participations[0].company_cap_minor",
@@ -323,25 +324,69 @@ def test_a_negative_cap_or_flat_part_is_refused() -> None:
     ]
 
 
-def test_a_discount_of_a_percentage_and_a_flat_amount_is_refused() -> None:
+def compounding(count: int, *, types: Sequence[MembershipType] = ()) -> list[Tax]:
+    return [a_tax(rate_bp=10_000, base=TaxBase.NET_AND_EARLIER_TAXES, types=types)] * count
+
+
+@pytest.mark.parametrize(
+    ("price", "version"),
+    [
+        (a_grid(a_row(ages=(0, 59), monthly_minor=100), a_row(ages=(60, None), monthly_minor=10**11)), AGE_GRID),
+        (a_grid(alsace_moselle=[a_row(monthly_minor=10**11)]), AGE_GRID),
+        (StaticTablePrice("CORE"), TABLE),
+        (FamilyTierPrice(1, 1, couple_minor=10**11), FAMILY_TIER),
+        (FamilyTierPrice(1, 1, single_with_children_minor=10**11), FAMILY_TIER),
+    ],
+)
+def test_taxes_on_taxes_that_can_exceed_the_maximum_are_rejected_for_any_row(
+    price: ModulePrice, version: VersionPricing
+) -> None:
+    assert faults(a_module_pricing(price, taxes=compounding(50)), version) == ["taxes"]
+
+
+def test_the_highest_monthly_cost_can_reach_the_maximum_and_not_exceed_it() -> None:
+    """10^11 doubled six times, plus a fee of 56.25 x 10^9 doubled six times, is 10^13."""
+    grid = a_grid(a_row(monthly_minor=10**11))
+    up_to = a_module_pricing(grid, membership_fees=[MembershipFee((), 56_250_000_000)], taxes=compounding(6))
+    assert faults(up_to) == []
+    beyond = a_module_pricing(grid, membership_fees=[MembershipFee((), 56_250_000_001)], taxes=compounding(6))
+    assert faults(beyond) == ["taxes"]
+
+
+def test_the_highest_monthly_cost_includes_fee_and_social_fund_but_no_discount() -> None:
+    grid = a_grid(a_row(monthly_minor=10**11))
+    assert faults(a_module_pricing(grid, taxes=compounding(6))) == []
+    with_fee = a_module_pricing(grid, membership_fees=[MembershipFee((), 10**11)], taxes=compounding(6))
+    with_fund = a_module_pricing(grid, social_fund_rates=[SocialFundRate((), 10_000)], taxes=compounding(6))
+    discounted = a_module_pricing(grid, discounts=[a_discount(percent_bp=10_000)], taxes=compounding(7))
+    assert [faults(pricing) for pricing in (with_fee, with_fund, discounted)] == [["taxes"]] * 3
+
+
+def test_taxes_for_people_without_a_price_row_are_allowed() -> None:
+    grid = a_grid(a_row(*ADULTS, monthly_minor=10**11))
+    assert faults(a_module_pricing(grid, taxes=compounding(50, types=[CHILD]))) == []
+    assert faults(a_module_pricing(grid, taxes=compounding(50, types=[PARTNER]))) == ["taxes"]
+
+
+def test_a_discount_of_a_percentage_and_a_flat_amount_is_rejected() -> None:
     pricing = a_module_pricing(discounts=[a_discount(percent_bp=1, flat_minor=1)])
     assert faults(pricing) == ["discounts[0].flat_minor"]
 
 
-def test_a_discount_of_nothing_is_refused() -> None:
+def test_a_discount_without_an_amount_is_rejected() -> None:
     assert faults(a_module_pricing(discounts=[a_discount()])) == ["discounts[0].amount"]
 
 
-def test_a_negative_discount_is_refused() -> None:
+def test_a_negative_discount_is_rejected() -> None:
     assert faults(a_module_pricing(discounts=[a_discount(flat_minor=-1)])) == ["discounts[0].flat_minor"]
 
 
-def test_a_discount_without_a_first_day_is_refused() -> None:
+def test_a_discount_without_a_first_day_is_rejected() -> None:
     discount = a_discount(flat_minor=1, days=a_span(None, "2026-12-31"))
     assert faults(a_module_pricing(discounts=[discount])) == ["discounts[0].days.first_on"]
 
 
-def test_every_fault_of_a_module_comes_back_at_once() -> None:
+def test_all_violations_of_a_module_are_reported_together() -> None:
     pricing = a_module_pricing(
         a_grid(a_row(ages=(5, 4)), a_row(monthly_minor=-1)),
         free_children_from_rank=0,

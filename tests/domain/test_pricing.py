@@ -1,4 +1,4 @@
-"""Prices against the page read literally, with exact fractions; and what must hold whatever the contract says."""
+"""Prices, compared with the documented computation in exact fractions, and invariants for any contract."""
 
 from datetime import date
 from fractions import Fraction
@@ -9,20 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.catalog.contract import ContractVersion, Module
-from domain.days import Span
-from domain.errors import CannotBePriced, ModuleNotInVersion, PriceMissing
-from domain.members import HealthRegime
-from domain.membership import MembershipType
-from domain.money import Rounding
-from domain.pricing.beneficiaries import QUOTE_AGES, BeneficiarySpec, priced_age
-from domain.pricing.costs import (
-    BilledEntity,
-    Component,
-    ComponentsMalformed,
-    ContributionType,
-    insurance_cost,
-)
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     AgeGridPrice,
     AgeGridRow,
     AgeNormalization,
@@ -41,7 +28,21 @@ from domain.pricing.prices import (
     TaxBase,
     VersionPricing,
 )
+from domain.days import Span
+from domain.errors import AmountTooLarge, CannotBePriced, ModuleNotInVersion, PriceMissing
+from domain.members import HealthRegime
+from domain.membership import MembershipType
+from domain.money import MAX_MINOR, MAX_MONTHLY_MINOR, Rounding
+from domain.pricing.beneficiaries import QUOTE_AGES, BeneficiarySpec, priced_age
+from domain.pricing.costs import (
+    BilledEntity,
+    Component,
+    ComponentsMalformed,
+    ContributionType,
+    insurance_cost,
+)
 from domain.pricing.pricing import PricingBasis, beneficiaries, components
+from domain.publishing.amount_checks import amount_violations
 from tests.support.builders import a_module, a_version
 
 PRIMARY, PARTNER, CHILD, PET = (
@@ -67,7 +68,7 @@ def module_of(price: ModulePrice | None, **charges: object) -> Module:
 
 
 def flat(amount: int) -> AgeGridPrice:
-    """One amount for everyone of any age."""
+    """Returns a grid with one amount for everyone at any age."""
     return AgeGridPrice((AgeGridRow(EVERYONE, 0, None, amount),))
 
 
@@ -102,7 +103,10 @@ def rounded(exact: Fraction, strategy: Rounding) -> int:
     return low + 1 if exact >= 0 else low
 
 
-minor = st.integers(0, 100_000)
+LARGEST = 10**11
+"""The largest amount that a field accepts."""
+
+minor = st.integers(0, 100_000) | st.integers(0, LARGEST) | st.just(LARGEST)
 bp = st.integers(0, 10_000)
 types = st.sampled_from(EVERYONE)
 some_types = st.lists(types, max_size=3, unique=True).map(tuple)
@@ -135,11 +139,18 @@ discounts = st.lists(
     ),
     max_size=3,
 ).map(tuple)
-taxes = st.lists(st.builds(Tax, st.just("T"), bp, st.sampled_from(TaxBase), some_types), max_size=3).map(tuple)
+few_taxes = st.lists(st.builds(Tax, st.just("T"), bp, st.sampled_from(TaxBase), some_types), max_size=3).map(tuple)
+compounding = st.builds(
+    lambda count, rate, kinds: (Tax("T", rate, TaxBase.NET_AND_EARLIER_TAXES, kinds),) * count,
+    st.integers(1, 50),
+    bp | st.just(10_000),
+    some_types,
+)
+taxes = few_taxes | compounding
 
 
 @given(minor, minor, bp, st.none() | participations, discounts, taxes, types, st.booleans(), st.sampled_from(Rounding))
-def test_the_computation_is_that_of_the_page(
+def test_prices_agree_with_the_documented_computation(
     cost: int,
     fee: int,
     fund: int,
@@ -158,18 +169,25 @@ def test_the_computation_is_that_of_the_page(
         discounts=given_discounts,
         taxes=given_taxes,
     )
-    specs = [BeneficiarySpec(kind, 40)] + [BeneficiarySpec(PARTNER, 40)] * partner_too
-    found = [c for c in priced(basis_of(module, rounding), *specs) if c.beneficiary_index == 0]
 
     def share(amount: int, rate: int) -> int:
         return rounded(Fraction(amount * rate, 10_000), rounding)
 
-    def taxed(net: int) -> int:
+    def taxed(net: int, kind: MembershipType = kind, rounding: Rounding = rounding) -> int:
         total = 0
         for tax in given_taxes:
             if not tax.beneficiary_types or kind in tax.beneficiary_types:
-                total += share(net + (total if tax.base == TaxBase.NET_AND_EARLIER_TAXES else 0), tax.rate_bp)
+                base = net + (total if tax.base == TaxBase.NET_AND_EARLIER_TAXES else 0)
+                total += rounded(Fraction(base * tax.rate_bp, 10_000), rounding)
         return total
+
+    untaxed = cost + fee + rounded(Fraction(cost * fund, 10_000), Rounding.ARITHMETIC)
+    highest = max(untaxed + taxed(untaxed, each, Rounding.ARITHMETIC) for each in EVERYONE)
+    assert module.pricing
+    refused = list(amount_violations(module.pricing, VersionPricing(Scheme.AGE_GRID), "pricing"))
+    assert bool(refused) == (highest > MAX_MONTHLY_MINOR)
+    if refused:
+        return
 
     social = share(cost, fund)
     off = 0
@@ -192,11 +210,17 @@ def test_the_computation_is_that_of_the_page(
     if not (partner_too or kind == PARTNER):
         payer = "PRIMARY"
     expected = []
-    for contribution, all_of_it, its in zip(ContributionType, whole, company, strict=True):
-        expected += [(contribution.value, "COMPANY", its), (contribution.value, payer, all_of_it - its)]
+    for contribution, all_of_it, company_part in zip(ContributionType, whole, company, strict=True):
+        expected += [
+            (contribution.value, "COMPANY", company_part),
+            (contribution.value, payer, all_of_it - company_part),
+        ]
     nonzero = [entry for entry in expected if entry[2]]
+    specs = [BeneficiarySpec(kind, 40)] + [BeneficiarySpec(PARTNER, 40)] * partner_too
+    found = [c for c in priced(basis_of(module, rounding), *specs) if c.beneficiary_index == 0]
+    assert all(abs(c.charge.monthly_minor) <= 3 * MAX_MONTHLY_MINOR for c in found)
     assert amounts(found) == (nonzero or [("COST", payer, 0)])
-    assert sum(c.amount.monthly_minor for c in found) == sum(whole)
+    assert sum(c.charge.monthly_minor for c in found) == sum(whole)
 
 
 @given(
@@ -211,7 +235,7 @@ def test_the_computation_is_that_of_the_page(
 def test_the_order_of_beneficiaries_matters_only_among_equals(
     people: list[tuple[MembershipType, int | None, date | None]], free_from: int | None, draw: "object"
 ) -> None:
-    """Ties of rank go by spec order, and so does who holds a tier without a primary; nothing else does."""
+    """Spec order only decides between equal ranks, and who carries the cost of a tier without a primary."""
     module = module_of(
         AgeGridPrice((AgeGridRow(EVERYONE, 0, 17, 1_000), AgeGridRow(EVERYONE, 18, None, 3_000))),
         free_children_from_rank=free_from,
@@ -221,7 +245,7 @@ def test_the_order_of_beneficiaries_matters_only_among_equals(
     draw.shuffle(shuffled)  # type: ignore[attr-defined]
     both = [
         sorted(
-            (specs_of[c.beneficiary_index].age or -1, c.amount.beneficiary_type.value, c.amount.monthly_minor)
+            (specs_of[c.beneficiary_index].age or -1, c.charge.beneficiary_type.value, c.charge.monthly_minor)
             for c in found
         )
         for specs_of, found in (
@@ -237,11 +261,11 @@ def test_the_order_of_beneficiaries_matters_only_among_equals(
 # ------------------------------------------------------------------------------------------------ schemes
 
 
-def test_an_alsatian_is_priced_by_the_grid_of_the_regime_where_the_module_has_one() -> None:
+def test_the_alsace_moselle_grid_applies_to_its_regime_if_the_module_has_one() -> None:
     rows = (AgeGridRow(EVERYONE, 0, None, 500),)
     with_grid, without = module_of(AgeGridPrice(flat(900).standard, rows)), module_of(flat(900))
     alsatian = BeneficiarySpec(PRIMARY, 40, regime=HealthRegime.ALSACE_MOSELLE)
-    assert [priced(basis_of(m), alsatian)[0].amount.monthly_minor for m in (with_grid, without)] == [500, 900]
+    assert [priced(basis_of(m), alsatian)[0].charge.monthly_minor for m in (with_grid, without)] == [500, 900]
 
 
 @pytest.mark.parametrize(
@@ -263,17 +287,17 @@ def test_tiers(family: list[MembershipType], tier: int) -> None:
     module = module_of(FamilyTierPrice(1, 4, 2, 3))
     found = priced(basis_of(module, scheme=Scheme.FAMILY_TIER), *(BeneficiarySpec(kind) for kind in reversed(family)))
     holder = len(family) - 1 if PRIMARY in family else 0
-    assert [c.amount.monthly_minor for c in found] == [tier if i == holder else 0 for i in range(len(family))]
+    assert [c.charge.monthly_minor for c in found] == [tier if i == holder else 0 for i in range(len(family))]
 
 
-def test_a_tier_without_a_price_costs_what_the_family_does() -> None:
+def test_a_tier_without_a_price_has_the_price_of_the_family() -> None:
     module = module_of(FamilyTierPrice(1, 4))
     for family in ([PRIMARY, PARTNER], [PRIMARY, CHILD]):
         found = priced(basis_of(module, scheme=Scheme.FAMILY_TIER), *(BeneficiarySpec(kind) for kind in family))
-        assert found[0].amount.monthly_minor == 4
+        assert found[0].charge.monthly_minor == 4
 
 
-def test_free_children_are_the_youngest_and_those_of_unknown_age_before_all() -> None:
+def test_free_children_are_those_of_unknown_age_and_then_the_youngest() -> None:
     module = module_of(flat(700), free_children_from_rank=3, membership_fees=(MembershipFee((), 5),))
     children = [
         BeneficiarySpec(CHILD),
@@ -283,15 +307,15 @@ def test_free_children_are_the_youngest_and_those_of_unknown_age_before_all() ->
     ]
     found = priced(basis_of(module), *children)
     costs = {
-        c.beneficiary_index: c.amount.monthly_minor
+        c.beneficiary_index: c.charge.monthly_minor
         for c in found
-        if c.amount.contribution_type == ContributionType.COST
+        if c.charge.contribution_type == ContributionType.COST
     }
     assert costs == {1: 700, 2: 700}
-    assert sum(c.amount.contribution_type == ContributionType.MEMBERSHIP_FEE for c in found) == 4
+    assert sum(c.charge.contribution_type == ContributionType.MEMBERSHIP_FEE for c in found) == 4
 
 
-def test_a_free_child_needs_a_row_all_the_same() -> None:
+def test_a_free_child_needs_a_price_row() -> None:
     module = module_of(AgeGridPrice((AgeGridRow(EVERYONE, 18, None, 700),)), free_children_from_rank=1)
     with pytest.raises(PriceMissing) as missing:
         priced(basis_of(module), BeneficiarySpec(CHILD, 5))
@@ -320,9 +344,7 @@ def test_a_free_child_needs_a_row_all_the_same() -> None:
         (AgeStrategy.MOVE_BIRTHDAY_TO_JAN_OF_NEXT_YEAR, date(9999, 3, 1), date(9999, 12, 31), 0),
     ],
 )
-def test_ages_are_completed_from_the_effective_birth_date(
-    strategy: AgeStrategy, born: date, on: date, age: int
-) -> None:
+def test_ages_are_counted_from_the_effective_birth_date(strategy: AgeStrategy, born: date, on: date, age: int) -> None:
     assert priced_age(PRIMARY, born, on, EngineParameters(strategy, age_normalization=AgeNormalization.NONE)) == age
 
 
@@ -344,17 +366,39 @@ def test_a_module_without_prices_cannot_be_priced() -> None:
             priced(basis_of(module), BeneficiarySpec(PRIMARY))
 
 
-def test_a_module_that_the_version_does_not_list_is_named() -> None:
+def test_a_module_that_the_version_does_not_list_is_reported() -> None:
     stranger = module_of(flat(1)).module_id.__class__(int=7)
     with pytest.raises(ModuleNotInVersion):
         priced(basis_of(module_of(flat(1))), BeneficiarySpec(PRIMARY, module_ids=(stranger,)))
 
 
-def test_what_cannot_be_one_cost_is_refused() -> None:
+def test_a_stored_contract_with_an_amount_above_the_maximum_cannot_be_priced() -> None:
+    """The result is an error with a reason for one person, as for a missing price, not a defect."""
+    compounded = (Tax("T", 10_000, TaxBase.NET_AND_EARLIER_TAXES, ()),) * 50
+    module = module_of(flat(1_000), taxes=compounded)
+    with pytest.raises(AmountTooLarge) as too_large:
+        priced(basis_of(module), BeneficiarySpec(PRIMARY, 40))
+    assert too_large.value.facts == {
+        "max_minor": str(MAX_MONTHLY_MINOR),
+        "beneficiary_type": "PRIMARY",
+        "module_id": str(module.module_id),
+        "date": str(ON),
+    }
+
+
+def test_totals_above_the_maximum_are_an_error() -> None:
+    (component,) = priced(basis_of(module_of(flat(LARGEST))), BeneficiarySpec(PRIMARY, 40))
+    half = component._replace(charge=component.charge._replace(monthly_minor=MAX_MINOR // 4))
+    assert insurance_cost([half, half]).totals.overall.taxed_minor == MAX_MINOR // 4 * 2
+    with pytest.raises(AmountTooLarge):
+        insurance_cost([half, half, half])
+
+
+def test_components_that_cannot_be_combined_are_rejected() -> None:
     (component,) = priced(basis_of(module_of(flat(100))), BeneficiarySpec(PRIMARY))
-    amount = component.amount
-    other_currency = component._replace(amount=amount._replace(currency_code="CAD"))
-    no_method = component._replace(amount=amount._replace(billed_entity=BilledEntity.PRIMARY, collection_method=None))
+    amount = component.charge
+    other_currency = component._replace(charge=amount._replace(currency_code="CAD"))
+    no_method = component._replace(charge=amount._replace(billed_entity=BilledEntity.PRIMARY, collection_method=None))
     for wrong in ([], [component, other_currency], [no_method]):
         with pytest.raises(ComponentsMalformed):
             insurance_cost(wrong)

@@ -1,13 +1,13 @@
-"""Mappings of sponsors' words: which entry fits, which ids come of numbers, and what a mapping may not say."""
+"""Mappings for sponsors' files: which entry matches, which ids are derived, and which mappings are rejected."""
 
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from server.enrollment_file.findings import MappingMalformed
-from server.enrollment_file.mapping import mapping_of
-from server.enrollment_file.parsing import parse
+from affilia_cli.enrollment_file.findings import MappingMalformed
+from affilia_cli.enrollment_file.mapping import mapping_of
+from affilia_cli.enrollment_file.parsing import parse
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 
 CONTRACT = "11111111-1111-4111-8111-111111111111"
@@ -19,16 +19,16 @@ def a_mapping(*coverages: dict[str, str], **more: Any) -> dict[str, Any]:
     return {"namespace": "33333333-3333-4333-8333-333333333333", "sponsor": "1", "coverages": entries, **more}
 
 
-def test_the_entry_that_says_more_goes_before_the_others() -> None:
+def test_the_most_specific_entry_wins() -> None:
     mapping = mapping_of(
         a_mapping({"line": "HMO"}, {"line": "HMO", "policy": "P1"}, {"line": "HMO", "plan": "GOLD"}, {"line": "DEN"})
     )
-    told = [
+    coverages = [
         a_coverage(plan="GOLD", begins="20260101"),
         a_coverage(begins="20260101"),
         a_coverage("LTC", begins="20260101"),
     ]
-    file = parse(a_file(a_member(coverages=told), a_member("S2", policy="P2", coverages=told[1:])))
+    file = parse(a_file(a_member(coverages=coverages), a_member("S2", policy="P2", coverages=coverages[1:])))
     found = [[mapping.coverage(each, member, member) for each in member.coverages] for member in file.members]
     assert [[each and each.module_id for each in entries] for entries in found] == [
         [MODULES[2], MODULES[1], None],
@@ -36,7 +36,7 @@ def test_the_entry_that_says_more_goes_before_the_others() -> None:
     ]
 
 
-def test_ids_depend_on_sponsor_namespace_and_every_number_and_on_nothing_else() -> None:
+def test_ids_depend_only_on_sponsor_namespace_and_numbers() -> None:
     mapping = mapping_of(a_mapping({"line": "HMO"}))
     assert mapping.subscriber_id("S1") == mapping_of(a_mapping({"line": "DEN"}, country="FR")).subscriber_id("S1")
     others = [
@@ -56,23 +56,23 @@ def test_ids_depend_on_sponsor_namespace_and_every_number_and_on_nothing_else() 
     ("change", "fault"),
     [
         ({"namespace": "x"}, "namespace: 'x' is not a UUID"),
-        ({"sponsor": ""}, "sponsor: needs a text"),
-        ({"coverages": []}, "coverages: needs at least one item"),
-        ({"coverages": [3]}, "coverages[0]: is no JSON object"),
+        ({"sponsor": ""}, "sponsor: must be a non-empty string"),
+        ({"coverages": []}, "coverages: must have at least one item"),
+        ({"coverages": [3]}, "coverages[0]: must be a JSON object"),
         ({"relations": {"19": "PRIMARY"}}, "relations.19"),
         ({"relations": {"19": "COUSIN"}}, "relations.19"),
-        ({"relations": []}, "relations: is no JSON object"),
-        ({"dependant_number": "MINE"}, "dependant_number: 'MINE'"),
-        ({"dependent_number": "OWN"}, "dependent_number: is unknown"),
+        ({"relations": []}, "relations: must be a JSON object"),
+        ({"dependant_number": "MINE"}, "dependant_number: must be SUBSCRIBER or OWN, got 'MINE'"),
+        ({"dependent_number": "OWN"}, "dependent_number: unknown field"),
     ],
 )
-def test_a_mapping_that_cannot_be_meant_is_refused_with_the_place(change: dict[str, Any], fault: str) -> None:
-    with pytest.raises(MappingMalformed) as refused:
+def test_an_invalid_mapping_is_rejected_with_the_field(change: dict[str, Any], fault: str) -> None:
+    with pytest.raises(MappingMalformed) as rejected:
         mapping_of({**a_mapping({"line": "HMO"}), **change})
-    assert any(each.startswith(fault) for each in refused.value.faults)
+    assert any(each.startswith(fault) for each in rejected.value.faults)
 
 
 @pytest.mark.parametrize("content", [None, [], "text", {}])
-def test_what_is_no_mapping_at_all_is_refused(content: Any) -> None:
+def test_other_json_is_rejected(content: Any) -> None:
     with pytest.raises(MappingMalformed):
         mapping_of(content)

@@ -1,4 +1,4 @@
-"""834 files as values: what real files say, and what is found wrong with those that are not in order."""
+"""Parsing of 834 files: the content of real files, and the findings in invalid ones."""
 
 from datetime import date
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.enrollment_file.file import EnrollmentFile
-from server.enrollment_file.findings import EnrollmentFileError, FileRefused
-from server.enrollment_file.parsing import parse, read_file
+from affilia_cli.enrollment_file.file import EnrollmentFile
+from affilia_cli.enrollment_file.findings import EnrollmentFileError, FileRejected
+from affilia_cli.enrollment_file.parsing import parse, read_file
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "834"
@@ -24,29 +24,29 @@ def codes_of(file: EnrollmentFile, *, errors_only: bool = True) -> list[str]:
     return [finding.code for finding in file.findings if finding.is_error or not errors_only]
 
 
-def refusal_of(content: bytes) -> dict[str, str]:
-    """Codes of the errors that refuse a file, and where each one is."""
-    with pytest.raises(FileRefused) as refused:
+def rejection_of(content: bytes) -> dict[str, str]:
+    """Returns the codes and locations of the errors that reject a file."""
+    with pytest.raises(FileRejected) as rejected:
         parse(content)
-    found = [finding for finding in refused.value.findings if finding.is_error]
+    found = [finding for finding in rejected.value.findings if finding.is_error]
     return {finding.code: f"{finding.segment_number} {finding.element}".strip() for finding in found}
 
 
 @pytest.mark.parametrize("path", all_samples(), ids=lambda path: path.name)
-def test_a_real_file_is_read_without_an_error_unless_it_contradicts_itself(path: Path) -> None:
+def test_a_real_file_has_no_errors_unless_it_contradicts_itself(path: Path) -> None:
     file = read_file(path)
     assert file.members
     assert codes_of(file) == (["SUBSCRIBER_IS_CHILD"] if path.name == CONTRADICTS_ITSELF else [])
 
 
-def test_the_contradiction_names_segment_loop_and_element() -> None:
+def test_a_contradiction_is_reported_with_segment_loop_and_element() -> None:
     file = read_file(SAMPLES / "linuxforhealth" / CONTRADICTS_ITSELF)
     (finding,) = [finding for finding in file.findings if finding.is_error]
     assert (finding.segment_number, finding.loop, finding.element) == (7, "2000", "INS02")
     assert file.findings_of(file.members[0]) == (finding,)
 
 
-def test_everything_that_a_real_file_says_of_somebody_is_read() -> None:
+def test_all_data_of_a_member_is_read() -> None:
     file = read_file(SAMPLES / "linuxforhealth" / "enroll-employee-multiple-products.834")
     (member,) = file.members
     assert (file.envelope.interchange_number, file.envelope.group_number) == ("000010216", "20213")
@@ -64,19 +64,19 @@ def test_everything_that_a_real_file_says_of_somebody_is_read() -> None:
     ]
 
 
-def test_a_segment_of_a_kind_that_is_not_read_anyway_is_told_and_passed_over() -> None:
+def test_an_unexpected_segment_that_is_not_read_is_only_a_warning() -> None:
     file = read_file(SAMPLES / "linuxforhealth" / "enroll-employee-managed-care.834")
     (found,) = [finding for finding in file.findings if finding.code == "SEGMENT_UNEXPECTED"]
     assert (found.segment_number, found.element, found.is_error) == (10, "DTP", False)
 
 
-def test_four_sets_that_say_the_same_of_one_member_are_told_once_each() -> None:
+def test_identical_members_in_several_sets_are_warnings() -> None:
     file = read_file(SAMPLES / "pyx12" / "multiple_st_loops.txt")
     assert [transaction.action for transaction in file.transactions] == ["4"] * 4
     assert codes_of(file, errors_only=False) == ["MEMBER_REPEATED"] * 3
 
 
-def test_the_line_ends_of_a_file_mean_nothing() -> None:
+def test_line_endings_do_not_matter() -> None:
     content = a_file(a_member(coverages=[a_coverage(begins="20260101")]))
     assert parse(content.replace(b"\n", b"\r\n")) == parse(content) == parse(content.replace(b"\n", b""))
 
@@ -105,19 +105,19 @@ def test_the_line_ends_of_a_file_mean_nothing() -> None:
         (b"IEA*1*000000001~\n", b"IEA*1*000000001~\n~INS*Y*18*021~", "TEXT_AFTER_END"),
     ],
 )
-def test_an_envelope_that_cannot_be_believed_refuses_the_file(old: bytes, new: bytes, code: str) -> None:
+def test_an_invalid_envelope_rejects_the_file(old: bytes, new: bytes, code: str) -> None:
     content = a_file(a_member(coverages=[a_coverage(begins="20260101")]))
     assert old in content
-    assert code in refusal_of(content.replace(old, new, 1))
+    assert code in rejection_of(content.replace(old, new, 1))
 
 
-def test_two_interchanges_in_one_file_are_refused() -> None:
-    assert refusal_of(a_file(a_member()) + a_file(a_member(), control=2))["ENVELOPE_BROKEN"].endswith("GS")
+def test_two_interchanges_in_one_file_are_rejected() -> None:
+    assert rejection_of(a_file(a_member()) + a_file(a_member(), control=2))["ENVELOPE_BROKEN"].endswith("GS")
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     content = a_file(a_member(), purpose="22", action="9").replace(b"IEA*1*", b"IEA*7*")
-    assert {"INFORMATION_COPY", "ACTION_UNKNOWN", "ENVELOPE_CONTRADICTORY"} <= set(refusal_of(content))
+    assert {"INFORMATION_COPY", "ACTION_UNKNOWN", "ENVELOPE_CONTRADICTORY"} <= set(rejection_of(content))
 
 
 @pytest.mark.parametrize(
@@ -163,21 +163,19 @@ def test_all_faults_are_told_at_once() -> None:
         ),
     ],
 )
-def test_a_member_that_contradicts_itself_is_found_and_the_others_are_not(
-    member: list[str], code: str, element: str
-) -> None:
+def test_contradictions_are_reported_for_the_member_only(member: list[str], code: str, element: str) -> None:
     file = parse(a_file(member, a_member("S2", name=("ROE", "RICHARD"))))
     bad, good = file.members
     assert (code, element) in [(finding.code, finding.element) for finding in file.findings_of(bad)]
     assert file.findings_of(good) == ()
 
 
-def test_a_member_twice_in_one_set_is_found_at_both_places() -> None:
+def test_a_duplicate_member_is_reported_at_both_segments() -> None:
     file = parse(a_file(a_member("S1"), a_member("S1", maintenance="001")))
     assert codes_of(file) == ["MEMBER_DUPLICATE"] * 2
 
 
-def test_a_missing_segment_is_told_of_the_member_that_lacks_it() -> None:
+def test_a_missing_segment_is_reported_for_its_member() -> None:
     without_name = [segment for segment in a_member("S1") if not segment.startswith("NM1")]
     without_demographics = [segment for segment in without_name if not segment.startswith("DMG")]
     file = parse(a_file(without_demographics, a_member("S2")))
@@ -185,7 +183,7 @@ def test_a_missing_segment_is_told_of_the_member_that_lacks_it() -> None:
     assert file.findings_of(file.members[1]) == ()
 
 
-def test_a_coverage_that_ends_on_the_last_day_of_the_calendar_is_open() -> None:
+def test_a_coverage_until_9999_has_no_end() -> None:
     file = parse(a_file(a_member(coverages=[a_coverage(begins="20260101", ends="99991231")])))
     assert file.members[0].coverages[0].ends_on is None
     assert codes_of(file) == []
@@ -195,19 +193,19 @@ SEEDS = [path.read_bytes() for path in all_samples()]
 
 
 @st.composite
-def mutilated(draw: st.DrawFn) -> bytes:
-    """A real file, with segments dropped, swapped, doubled or cut, and bytes overwritten."""
+def damaged(draw: st.DrawFn) -> bytes:
+    """A real file with segments dropped, swapped, duplicated or cut, and bytes overwritten."""
     content = draw(st.sampled_from(SEEDS))
     segments = content.split(b"~")
     for _ in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from(("drop", "swap", "double", "cut", "bytes")))
+        kind = draw(st.sampled_from(("drop", "swap", "duplicate", "cut", "bytes")))
         i = draw(st.integers(0, len(segments) - 1))
         j = draw(st.integers(0, len(segments) - 1))
         if kind == "drop" and len(segments) > 1:
             del segments[i]
         elif kind == "swap":
             segments[i], segments[j] = segments[j], segments[i]
-        elif kind == "double":
+        elif kind == "duplicate":
             segments.insert(j, segments[i])
         elif kind == "cut":
             segments[i] = segments[i][: draw(st.integers(0, len(segments[i])))]
@@ -218,27 +216,27 @@ def mutilated(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=400, deadline=None)
-@given(mutilated())
-def test_a_mutilated_file_is_read_or_refused_and_nothing_else(content: bytes) -> None:
+@given(damaged())
+def test_a_damaged_file_is_parsed_or_rejected(content: bytes) -> None:
     try:
         file = parse(content)
-    except EnrollmentFileError as refused:
-        assert str(refused)
+    except EnrollmentFileError as rejected:
+        assert str(rejected)
     else:
         assert file.transactions
 
 
 @given(st.data())
-def test_no_segment_can_be_lost_or_doubled_unnoticed(data: st.DataObject) -> None:
+def test_a_lost_or_duplicated_segment_is_detected(data: st.DataObject) -> None:
     segments = data.draw(st.sampled_from(SEEDS)).strip().rstrip(b"~").split(b"~")
     i = data.draw(st.integers(0, len(segments) - 1))
     times = data.draw(st.sampled_from((0, 2)))
-    with pytest.raises(FileRefused):
+    with pytest.raises(FileRejected):
         parse(b"~".join([*segments[:i], *[segments[i]] * times, *segments[i + 1 :]]) + b"~")
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400))
-def test_what_is_no_834_at_all_is_refused(content: bytes) -> None:
-    with pytest.raises(FileRefused):
+def test_other_files_are_rejected(content: bytes) -> None:
+    with pytest.raises(FileRejected):
         parse(content)

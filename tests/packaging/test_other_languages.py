@@ -1,6 +1,6 @@
-"""Stubs for Go and TypeScript, made as clients/ says, and their examples against a running server.
+"""Stubs for Go and TypeScript, generated as clients/ documents, and their examples against a running server.
 
-Made in copies under .build/packaging. Java is documented there and not tried here: Maven fetches too much for a test.
+They are generated in copies under .build/packaging. Java is not tested here, because Maven downloads too much.
 """
 
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from tests.packaging.fetching import CACHE, ROOT, fetch, program, run
+from tests.packaging.environments import CACHE, ROOT, fetch, program, run
 from tests.support.calls import Family
 from tools import protos
 
@@ -17,15 +17,15 @@ BUF = protos.PROGRAMS / "buf"
 
 
 def copy_of(name: str) -> Path:
-    """A copy of a folder of clients/, anew but for what is fetched into it."""
+    """Copies a folder of clients/ again, but keeps the packages that were downloaded into the last copy."""
     destination = CACHE / name
-    made = shutil.ignore_patterns("node_modules", "dist", "gen", "affilia", "target")
-    shutil.copytree(ROOT / "clients" / name, destination, ignore=made, dirs_exist_ok=True)
-    protos.bring_third_party(protos.PROTOS, protos.THIRD_PARTY)
+    generated = shutil.ignore_patterns("node_modules", "dist", "gen", "affilia", "target")
+    shutil.copytree(ROOT / "clients" / name, destination, ignore=generated, dirs_exist_ok=True)
+    protos.copy_third_party(protos.PROTOS, protos.THIRD_PARTY)
     return destination
 
 
-def test_every_file_says_its_package_in_other_languages() -> None:
+def test_every_proto_names_its_go_and_java_packages() -> None:
     described = FileDescriptorSet.FromString((ROOT / "generated/affilia/descriptors.binpb").read_bytes()).file
     ours = [file for file in described if file.package.startswith("affilia.")]
     assert len(ours) == len(list(protos.PROTOS.rglob("*.proto")))
@@ -36,18 +36,18 @@ def test_every_file_says_its_package_in_other_languages() -> None:
         assert file.options.java_multiple_files, file.name
 
 
-def test_go_stubs_compile_and_their_example_is_answered(family: Family, server_address: str) -> None:
+def test_go_stubs_compile_and_their_example_runs(family: Family, server_address: str) -> None:
     go = program("go")
     folder = copy_of("go")
     fetch(go, "mod", "download", cwd=folder)
     run(BUF, "generate", protos.PROTOS, cwd=folder)
     run(go, "vet", "./...", cwd=folder)
-    said = run(go, "run", "./example", server_address, cwd=folder)
-    assert family.contract_id in said or "10 contract(s)" in said
-    assert said.endswith("NotFound/CONTRACT_UNKNOWN\n")
+    output = run(go, "run", "./example", server_address, cwd=folder)
+    assert family.contract_id in output or "10 contract(s)" in output
+    assert output.endswith("NotFound/CONTRACT_UNKNOWN\n")
 
 
-def test_typescript_stubs_compile_and_their_example_is_answered(family: Family, server_address: str) -> None:
+def test_typescript_stubs_compile_and_their_example_runs(family: Family, server_address: str) -> None:
     node, npm = program("node"), program("npm")
     if int(run(node, "--version").lstrip("v").split(".")[0]) < 20:
         pytest.skip("node is older than 20")
@@ -58,6 +58,6 @@ def test_typescript_stubs_compile_and_their_example_is_answered(family: Family, 
         stamp.write_text(lock)
     run(BUF, "generate", ROOT, cwd=folder)
     run(npm, "run", "build", cwd=folder)
-    said = run(node, "dist/example.js", server_address, cwd=folder)
-    assert family.contract_id in said or "10 contract(s)" in said
-    assert said.endswith("NotFound/CONTRACT_UNKNOWN\n")
+    output = run(node, "dist/example.js", server_address, cwd=folder)
+    assert family.contract_id in output or "10 contract(s)" in output
+    assert output.endswith("NotFound/CONTRACT_UNKNOWN\n")

@@ -1,4 +1,4 @@
-"""The server's shell around a servicer of the tests."""
+"""The product's gRPC listener around a servicer of the tests, without a database."""
 
 import asyncio
 import threading
@@ -14,14 +14,18 @@ from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import (
     EnrollmentQueryServiceServicer,
     add_EnrollmentQueryServiceServicer_to_server,
 )
-from server.identity.entrances import Entrance, public_entrance
-from server.identity.policy import ENROLLMENT_QUERY, Permission
-from server.interceptors.limits import Load
+from operations.core import core_on
+from server.identity.access_policy import ENROLLMENT_QUERY, Permission
+from server.identity.listener_access import ListenerAccess, public_access
+from server.interceptors.admission import Admission
+from server.interceptors.slow_readers import MAX_SEND_SECONDS
 from server.listener import Listener
 from server.services import Service
 from server.settings import Settings
-from server.slow_readers import SlowReaders
+from server.tokens import Tokens
+from storage.postgres.database import Database
 from tests.conftest import ServerProcess
+from tests.support.channels import OPTIONS, connected_to
 
 T = TypeVar("T")
 Answer = Callable[[pb.GetEnrollmentGroupRequest], Awaitable[Any]]
@@ -31,7 +35,7 @@ UNARY = f"/{SERVICE}/GetEnrollmentGroup"
 DOWN = "/affilia.test.v1.Probe/Down"
 UP = "/affilia.test.v1.Probe/Up"
 FLOOD = "/affilia.test.v1.Probe/Flood"
-"""Methods that stream to the caller, a little or without end, and one that the caller streams to."""
+"""Methods that stream to the caller, a little or endlessly, and one to which the caller streams."""
 
 PROBE = "affilia.test.v1.Probe"
 OF_PROBE = dict.fromkeys(("Down", "Up", "Flood"), Permission("test"))
@@ -42,7 +46,7 @@ async def nothing(request: pb.GetEnrollmentGroupRequest) -> pb.GetEnrollmentGrou
 
 
 def describe_probe() -> None:
-    """Tells reflection of the methods that no proto has."""
+    """Registers descriptors of the test's methods, which are in no proto, for reflection."""
     file = descriptor_pb2.FileDescriptorProto(name="affilia/test/v1/probe.proto", package="affilia.test.v1")
     file.dependency.append(pb.DESCRIPTOR.name)
     service = file.service.add(name="Probe")
@@ -59,11 +63,13 @@ describe_probe()
 
 
 class Probe(EnrollmentQueryServiceServicer):
-    """Answers every method with what the test says."""
+    """Answers every method with the answer that the test sets."""
 
     def __init__(self) -> None:
         self.answer: Answer = nothing
-        self.slow_readers: SlowReaders | None = None
+        self.flood_bytes = 100_000
+        self.watch_pause: float | None = None
+        self.watch_bytes = 0
 
     async def GetEnrollmentGroup(self, request: Any, context: Any) -> Any:
         return await self.answer(request)
@@ -73,16 +79,16 @@ class Probe(EnrollmentQueryServiceServicer):
         yield await self.answer(request)
 
     async def Flood(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """Sends without end, to readers that are given up after half a second."""
-        self.slow_readers = self.slow_readers or SlowReaders(0.5)
-        reader = self.slow_readers.reader(context)
+        """Sends messages endlessly."""
         while True:
-            with reader.sending():
-                yield bytes(100_000)
+            yield bytes(self.flood_bytes)
 
     async def WatchEnrollments(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """Says one thing, and nothing more."""
-        yield pb.WatchEnrollmentsResponse()
+        """Sends one message, and another one after each pause if `watch_pause` is set."""
+        yield pb.WatchEnrollmentsResponse(resume_token="0")
+        while self.watch_pause is not None:
+            await asyncio.sleep(self.watch_pause)
+            yield pb.WatchEnrollmentsResponse(resume_token="1" + "x" * self.watch_bytes)
         await asyncio.Event().wait()
 
     async def Up(self, requests: AsyncIterator[Any], context: Any) -> Any:
@@ -106,42 +112,60 @@ class Probe(EnrollmentQueryServiceServicer):
 
 
 class Shell:
-    """A listener of the product, on a loop in a thread of its own, without a database behind it."""
+    """A listener of the product, on an event loop in its own thread, without a database."""
 
-    def __init__(self, entrance: Entrance | None = None, **settings: Any) -> None:
-        self.entrance = entrance
+    def __init__(
+        self, access: ListenerAccess | None = None, max_send_seconds: float = MAX_SEND_SECONDS, **settings: Any
+    ) -> None:
+        self.access = access
+        self.max_send_seconds = max_send_seconds
         self.probe = Probe()  # type: ignore[abstract]  # the other methods are not asked
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._running = True
         self.listener = self.run(self._started(Settings(listen="127.0.0.1:0", **{"dev": True, **settings})))
-        self.channel: Any = grpc.insecure_channel(self.listener.address)
+        # Rejected calls are not sent again: tests of rejections see them.
+        self.channel: Any = grpc.insecure_channel(self.listener.address, OPTIONS)
 
     async def _started(self, settings: Settings) -> Listener:
         services = [
             Service(SERVICE, lambda core, tokens: self.probe, Probe.add_to, ENROLLMENT_QUERY),
             Service(PROBE, lambda core, tokens: self.probe, lambda probe, server: None, OF_PROBE),
         ]
-        core_and_tokens: Any = None  # the probe needs neither
-        entrance, load = self.entrance or await public_entrance(settings), Load(settings.most_calls)
-        listener = Listener(services, core_and_tokens, core_and_tokens, settings, entrance, load)
+        core, tokens = core_on(Database("")), Tokens(b"")  # the probe needs neither; the database is never opened
+        access, admission = self.access or await public_access(settings), Admission(settings.max_calls)
+        self._watching = asyncio.create_task(admission.watch())
+        listener = Listener(services, core, tokens, settings, access, admission, max_send_seconds=self.max_send_seconds)
         await listener.start(settings.listen)
-        await listener.tell_health(serving=True)
+        listener.report_health()
         return listener
+
+    async def _stop_watching(self) -> None:
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     def drain(self, seconds: float) -> None:
         self._running = False
         self.run(self.listener.drain(seconds))
 
+    def open_streams(self, method: str) -> int:
+        """Counts the open streams of a method."""
+
+        async def count() -> int:
+            return sum(stream.method == method for stream in self.listener.streams)
+
+        return self.run(count())
+
     def stop(self) -> None:
         self.channel.close()
         if self._running:
             self.drain(0)
+        self.run(self._stop_watching())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -149,7 +173,15 @@ class Shell:
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
-    """On port 0, with `--dev`, and with half a second for calls that bring no deadline."""
+    """A listener with the settings of `--dev`."""
+    running = Shell()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def hasty_shell() -> Iterator[Shell]:
+    """The same, with half a second for calls without a deadline."""
     running = Shell(default_deadline_seconds=0.5)
     yield running
     running.stop()
@@ -158,5 +190,5 @@ def shell() -> Iterator[Shell]:
 @pytest.fixture(scope="session")
 def internal(server: ServerProcess) -> Iterator[grpc.Channel]:
     """The internal listener of the shared server."""
-    with grpc.insecure_channel(server.internal_address) as channel:
+    with connected_to(server.internal_address) as channel:
         yield channel

@@ -1,5 +1,5 @@
-"""Accumulators over the wire: applied once, capped by both limits, reversed exactly, carried over; and never wrong
-however many apply and reverse at once."""
+"""Accumulators over the wire: applied once, capped by both limits, reversed exactly, carried over, and correct
+under concurrent applications and reversals."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +14,7 @@ from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import failure_of, new_id
+from tests.support.channels import connected_to
 from tests.support.insured import DEDUCTIBLE, PHYSIO, Insured
 
 SERVICE = "2026-03-10"
@@ -21,8 +22,8 @@ SERVICE = "2026-03-10"
 
 @pytest.fixture
 def insured(server: ServerProcess, internal: grpc.Channel) -> Iterator[Insured]:
-    """The primary and the child on base: a deductible of 100.00 each and 150.00 together, nine visits each."""
-    with grpc.insecure_channel(server.address) as channel:
+    """The primary and the child on base, with a deductible of 100.00 each and 150.00 together, and nine visits each."""
+    with connected_to(server.address) as channel:
         family = Insured(channel, internal).set_up()
         family.enroll("2026-01-01")
         family.enroll("2026-01-01", child=True)
@@ -30,7 +31,7 @@ def insured(server: ServerProcess, internal: grpc.Channel) -> Iterator[Insured]:
         yield family
 
 
-def test_as_much_is_applied_as_is_left_for_the_member_and_for_the_family(insured: Insured) -> None:
+def test_amounts_are_applied_up_to_the_limits_of_the_member_and_the_family(insured: Insured) -> None:
     child = insured.family.child
     assert insured.apply(SERVICE, deductible=60_00, physio=2)[1] == [(60_00, 0), (2, 0)]
     assert insured.apply(SERVICE, deductible=60_00)[1] == [(40_00, 20_00)]
@@ -48,7 +49,7 @@ def test_as_much_is_applied_as_is_left_for_the_member_and_for_the_family(insured
     assert (visits.individual.limit, visits.individual.remaining, visits.family.HasField("limit")) == (9, 9, False)
 
 
-def test_an_application_is_applied_once_and_answers_the_same(insured: Insured) -> None:
+def test_repeating_an_application_returns_the_first_answer(insured: Insured) -> None:
     request = insured.application(SERVICE, deductible=30_00)
     first = insured.claims.ApplyAccumulators(request)
     insured.apply(SERVICE, deductible=10_00)
@@ -62,7 +63,7 @@ def test_an_application_is_applied_once_and_answers_the_same(insured: Insured) -
     assert (failure.code, failure.reason) == (grpc.StatusCode.ALREADY_EXISTS, "APPLICATION_ID_REUSED")
 
 
-def test_what_cannot_be_applied_applies_nothing(insured: Insured) -> None:
+def test_a_rejected_application_applies_nothing(insured: Insured) -> None:
     apply = insured.claims.ApplyAccumulators
     too_much = insured.application(SERVICE, physio=1, deductible=100_01)
     too_much.excess = internal_pb.EXCESS_HANDLING_REJECT
@@ -85,7 +86,7 @@ def test_what_cannot_be_applied_applies_nothing(insured: Insured) -> None:
     assert not insured.ledger()
 
 
-def test_a_reversal_undoes_exactly_what_was_applied_once(insured: Insured) -> None:
+def test_a_reversal_undoes_exactly_what_was_applied(insured: Insured) -> None:
     first, _ = insured.apply(SERVICE, deductible=70_00, physio=1)
     second, applied = insured.apply(SERVICE, deductible=50_00)
     assert applied == [(30_00, 20_00)]
@@ -112,7 +113,7 @@ def test_a_reversal_undoes_exactly_what_was_applied_once(insured: Insured) -> No
     assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "APPLICATION_UNKNOWN")
 
 
-def test_a_reversal_tells_which_later_excesses_could_be_applied(insured: Insured) -> None:
+def test_a_reversal_reports_which_later_excesses_could_be_applied(insured: Insured) -> None:
     child = insured.family.child
     first, _ = insured.apply(SERVICE, deductible=90_00)
     second, _ = insured.apply(SERVICE, deductible=30_00)  # 10 applied, 20 excess
@@ -129,7 +130,7 @@ def test_a_reversal_tells_which_later_excesses_could_be_applied(insured: Insured
     assert not insured.reverse(fourth).later_excesses
 
 
-def test_usage_carries_over_to_another_module_against_its_limit(insured: Insured) -> None:
+def test_usage_of_one_module_counts_against_the_limit_of_the_next(insured: Insured) -> None:
     insured.apply(SERVICE, deductible=90_00)
     insured.enroll("2026-06-01", module=insured.family.plus)
     assert insured.apply("2026-06-01", deductible=150_00)[1] == [(110_00, 40_00)]  # plus allows 200 in all
@@ -148,7 +149,7 @@ def test_applications_stay_when_coverage_is_withdrawn_and_are_orphaned(insured: 
     assert [e.orphaned for e in insured.ledger()] == [False, True]
     assert insured.used(SERVICE) == (30_00, 30_00)
     insured.reverse(late)
-    assert not insured.ledger(orphaned_only=True)  # it does not stand any more
+    assert not insured.ledger(orphaned_only=True)  # it no longer counts
     assert insured.used(SERVICE) == (10_00, 10_00)
     assert insured.rebuild().differing == 0
     assert insured.used(SERVICE) == (10_00, 10_00)
@@ -188,8 +189,8 @@ def test_coverage_for_claims_comes_with_accumulators(insured: Insured) -> None:
     assert {a.code: a.individual.used for a in answer.accumulators} == {DEDUCTIBLE: 10_00, PHYSIO: 0}
 
 
-def test_many_at_once_never_exceed_a_limit_and_add_up(insured: Insured) -> None:
-    """Forty callers apply, repeat and reverse at once; what is used is the sum of what is live, at every step."""
+def test_concurrent_applications_never_exceed_a_limit_and_add_up(insured: Insured) -> None:
+    """Forty callers apply, repeat and reverse concurrently. At every step, usage is the sum of what isn't reversed."""
     members = [insured.family.primary, insured.family.child]
     insured.check(SERVICE)
 
@@ -220,7 +221,7 @@ def test_many_at_once_never_exceed_a_limit_and_add_up(insured: Insured) -> None:
     assert sum(e.applied for e in ledger if e.application_id in live) == sum(sums.values())
 
 
-def test_amounts_of_nothing_and_of_very_much(insured: Insured) -> None:
+def test_zero_and_very_large_amounts(insured: Insured) -> None:
     assert insured.apply(SERVICE, deductible=0)[1] == [(0, 0)]
     assert insured.apply(SERVICE, deductible=10**12)[1] == [(100_00, 10**12 - 100_00)]
     request = insured.application(SERVICE)

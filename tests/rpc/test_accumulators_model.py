@@ -1,4 +1,4 @@
-"""Accumulators as a state machine over the wire, against a model: lists of what is live, and the page's arithmetic."""
+"""Accumulators over the wire as a state machine, compared with a model that lists what isn't reversed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_pb
 from tests.conftest import ServerProcess
 from tests.support.calls import failure_of
+from tests.support.channels import connected_to
 from tests.support.insured import Insured
 
 LIMITS = {False: (100_00, 150_00), True: (200_00, 300_00)}
-"""By whether somebody is on plus: individual and family."""
+"""The individual and the family limit, by whether somebody is enrolled in plus."""
 ON_BASE, ON_PLUS, LATE = "2026-03-10", "2026-08-10", "2026-11-10"
 
 
@@ -30,7 +31,7 @@ class Made:
 
 
 class Accumulators(RuleBasedStateMachine):
-    """The primary moves to plus in July, and leaves in October, late; the child stays."""
+    """The primary moves to plus in July and leaves retroactively in October; the child stays."""
 
     channels: tuple[grpc.Channel, grpc.Channel]
     applications = Bundle("applications")
@@ -115,10 +116,10 @@ class Accumulators(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("server")
-def test_accumulators_are_what_a_model_says(server: ServerProcess) -> None:
+def test_accumulators_agree_with_a_simple_model(server: ServerProcess) -> None:
     with (
-        grpc.insecure_channel(server.address) as channel,
-        grpc.insecure_channel(server.internal_address) as internal,
+        connected_to(server.address) as channel,
+        connected_to(server.internal_address) as internal,
     ):
         Accumulators.channels = (channel, internal)
         run_state_machine_as_test(

@@ -1,7 +1,7 @@
-"""What always holds of a group, whatever is asked, recorded or amended: a state machine over the wire.
+"""Invariants of a group under random requests, facts and amendments: a state machine over the wire.
 
-`enrollment.md`, "Always true": revisions 1..n without holes, each its predecessor plus its recorded difference (5);
-answers as of the past never change (7); no two modules of a slot on one day (1); replaying changes nothing (2).
+Revisions are numbered without gaps, and each is its predecessor plus the recorded difference. Responses as of the past
+never change. No member is enrolled in two modules of a slot on one day. Replaying a group changes nothing.
 """
 
 import grpc
@@ -32,7 +32,7 @@ def settled(group: Group) -> DaysByEnrollment:
 
 
 class AlwaysTrue(RuleBasedStateMachine):
-    """One family, and everybody who has something to say about it."""
+    """One family, and random calls of everybody who can change it."""
 
     channel: grpc.Channel
 
@@ -125,6 +125,6 @@ class AlwaysTrue(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("steps", [20])
-def test_what_always_holds(server_channel: grpc.Channel, steps: int) -> None:
+def test_invariants_hold_after_random_calls(server_channel: grpc.Channel, steps: int) -> None:
     AlwaysTrue.channel = server_channel
     run_state_machine_as_test(AlwaysTrue, settings=settings(max_examples=12, stateful_step_count=steps, deadline=None))

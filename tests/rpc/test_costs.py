@@ -1,4 +1,4 @@
-"""CostProviderService over the wire: the three forms, batches, errors; and costs in simulations and choices."""
+"""CostProviderService over the wire: three kinds of requests, batches, errors, and costs in simulations and choices."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from affilia.pricing.v1 import cost_provider_service_pb2 as pb
 from affilia.pricing.v1 import insurance_cost_pb2
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceStub
 from affilia.type.v1 import cost_pb2, membership_type_pb2
-from server.sample_files import read_samples
+from affilia_cli.samples.reading import read_samples
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import Family, admin, decoded, failure_of, new_id
 
@@ -23,7 +23,7 @@ EVERYONE = [number for number in membership_type_pb2.MembershipType.values() if 
 
 
 def priced_contract(family: Family) -> contract_pb2.Contract:
-    """Base 100.00, plus 150.00, the option 10.00; children from their rank 2 on free; the company pays half of base."""
+    """Returns a contract: base 100.00, of which the company pays half, plus 150.00, option 10.00, free from child 2."""
     contract = family.contract()
     version = contract.versions[0]
     version.pricing.age_grid.SetInParent()
@@ -37,7 +37,7 @@ def priced_contract(family: Family) -> contract_pb2.Contract:
 
 @pytest.fixture
 def priced(server_channel: grpc.Channel) -> Family:
-    """A family under a contract with prices, the primary on the base module."""
+    """A family under a contract with prices, with the primary on the base module."""
     family = Family(server_channel).set_up()
     family.amend(priced_contract(family))
     family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
@@ -72,7 +72,7 @@ def ask(family: Family, asked: insurance_cost_pb2.CostInquiry) -> insurance_cost
 
 
 def payers(totals: cost_pb2.CostTotals) -> tuple[int, int, int, int]:
-    """Taxed: overall, company, primary, partner."""
+    """Returns the costs with taxes: total, company, primary, partner."""
     return (
         totals.overall.taxed_minor,
         totals.company.taxed_minor,
@@ -95,7 +95,7 @@ def test_a_policy_is_priced_as_enrolled(priced: Family) -> None:
     assert ask(priced, inquiry(policy=by_id)) == cost
 
 
-def test_people_on_a_policy_take_the_modules_of_its_primary(priced: Family) -> None:
+def test_people_on_a_policy_get_the_modules_of_its_primary(priced: Family) -> None:
     partner = insurance_cost_pb2.BeneficiarySpec(beneficiary_type=CHILD, age=7)
     asked = insurance_cost_pb2.PolicyQuote(policy=of_policy(priced), beneficiaries=[spec(priced), partner])
     cost = ask(priced, inquiry(policy_quote=asked))
@@ -111,7 +111,7 @@ def test_people_under_a_contract_may_be_enrolled_nowhere(priced: Family) -> None
     assert [bool(c.enrollment_id) for c in cost.components] == [c.beneficiary_index == 1 for c in cost.components]
 
 
-def test_a_rounding_in_the_request_wins(priced: Family) -> None:
+def test_the_rounding_of_the_request_takes_precedence(priced: Family) -> None:
     contract = priced_contract(priced)
     contract.versions[0].modules[0].pricing.age_grid.standard[0].monthly_minor = 1_005
     contract.versions[0].modules[0].pricing.taxes[0].rate_bp = 0
@@ -126,7 +126,7 @@ def test_a_rounding_in_the_request_wins(priced: Family) -> None:
 # ------------------------------------------------------------------------------------------------ errors
 
 
-def test_what_cannot_be_priced_is_named(priced: Family) -> None:
+def test_what_cannot_be_priced_is_reported(priced: Family) -> None:
     def reason(asked: insurance_cost_pb2.CostInquiry) -> tuple[grpc.StatusCode, str, dict[str, str]]:
         failure = failure_of(costs(priced).GetInsuranceCost, pb.GetInsuranceCostRequest(inquiry=asked))
         return failure.code, failure.reason, failure.facts
@@ -181,7 +181,7 @@ def test_a_policy_in_a_country_without_parameters_needs_its_own(priced: Family) 
     assert payers(ask(abroad, inquiry(contract_quote=quote(abroad, spec(abroad)))).totals)[0] == 11_000
 
 
-def test_a_malformed_inquiry_is_told_with_every_field(priced: Family) -> None:
+def test_a_malformed_inquiry_reports_every_field(priced: Family) -> None:
     twice = [priced.base, priced.base.upper()]
     asked = inquiry(contract_quote=quote(priced, spec(priced, module_ids=[]), spec(priced, module_ids=twice)))
     failure = failure_of(costs(priced).GetInsuranceCost, pb.GetInsuranceCostRequest(inquiry=asked))
@@ -194,7 +194,7 @@ def test_a_malformed_inquiry_is_told_with_every_field(priced: Family) -> None:
 # ------------------------------------------------------------------------------------------------ batches
 
 
-def test_one_bad_item_never_fails_the_rest(priced: Family) -> None:
+def test_an_invalid_item_does_not_fail_the_others(priced: Family) -> None:
     good = inquiry(policy=of_policy(priced))
     bad = [
         insurance_cost_pb2.CostInquiry(on=date("2026-03-01")),
@@ -210,9 +210,9 @@ def test_one_bad_item_never_fails_the_rest(priced: Family) -> None:
     assert all(result.cost == ask(priced, good) for result in results[::2])
     invalid, not_found, precondition = 3, 5, 9
     assert [result.error.code for result in results[1::2]] == [invalid, invalid, precondition, not_found, invalid]
-    told = error_details_pb2.BadRequest()
-    results[3].error.details[1].Unpack(told)
-    assert {violation.field for violation in told.field_violations} == {
+    bad_request = error_details_pb2.BadRequest()
+    results[3].error.details[1].Unpack(bad_request)
+    assert {violation.field for violation in bad_request.field_violations} == {
         "inquiries[3].on",
         "inquiries[3].contract_quote.beneficiaries[0].module_ids[0]",
     }
@@ -241,7 +241,7 @@ def admin_requester() -> Any:
     return admin()
 
 
-def test_a_simulation_tells_the_cost_before_and_after_on_the_first_day_that_changes(priced: Family) -> None:
+def test_a_simulation_returns_the_cost_before_and_after_on_the_first_changed_day(priced: Family) -> None:
     simulated = simulate(priced, priced.enroll(priced.plus, "2026-06-01"))
     assert simulated.cost.on == date("2026-06-01")
     assert payers(simulated.cost.before) == (11_000, 5_500, 5_500, 0)
@@ -266,7 +266,7 @@ def test_without_pricing_data_there_is_no_cost_and_nothing_else_changes(family: 
     assert simulated.periods_after
 
 
-def test_a_cost_that_cannot_be_found_is_told_and_hinders_nothing(priced: Family) -> None:
+def test_a_cost_that_cannot_be_computed_is_reported_and_the_simulation_succeeds(priced: Family) -> None:
     contract = priced_contract(priced)
     contract.versions[0].modules[1].ClearField("pricing")
     priced.amend(contract)
@@ -276,7 +276,7 @@ def test_a_cost_that_cannot_be_found_is_told_and_hinders_nothing(priced: Family)
     assert simulated.periods_after
 
 
-def test_every_choice_tells_what_it_would_cost(priced: Family) -> None:
+def test_every_choice_has_its_cost(priced: Family) -> None:
     request = change_request_service_pb2.ListAvailableChoicesRequest(
         key=priced.key, member_id=priced.primary, on=date("2026-06-01")
     )
@@ -286,7 +286,7 @@ def test_every_choice_tells_what_it_would_cost(priced: Family) -> None:
     assert payers(choices[priced.option].cost.after) == (12_100, 5_500, 6_600, 0)
 
 
-def test_a_child_that_joins_costs_what_the_quote_says(priced: Family) -> None:
+def test_the_cost_of_a_new_child_agrees_with_the_quote(priced: Family) -> None:
     request = change_request_service_pb2.ListAvailableChoicesRequest(
         key=priced.key, member_id=priced.child, membership_type=CHILD, on=date("2026-06-01")
     )
@@ -298,7 +298,7 @@ def test_a_child_that_joins_costs_what_the_quote_says(priced: Family) -> None:
 
 
 def test_the_sample_book_prices(server_channel: grpc.Channel) -> None:
-    """Its contracts, published under ids of their own, price a family of every kind on every module."""
+    """The contracts of the sample book, published with new ids, price families of every kind on every module."""
     from affilia.catalog.v1 import catalog_service_pb2
     from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 

@@ -1,7 +1,8 @@
-"""834 files played against a running server: what each kind of change does, and that nothing is done twice."""
+"""834 files applied to a running server: what each kind of change does, and that nothing is applied twice."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,16 +14,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2, member_service_pb2
+from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2, member_pb2, member_service_pb2
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from affilia.type.v1 import membership_type_pb2
-from server.enrollment_file import EnrollmentFileError, Mapping, Report, import_834, plan_834
-from server.enrollment_file.book import Book
-from server.enrollment_file.findings import BookUnreadable, FileRefused, TooManyTerminations
-from server.enrollment_file.mapping import mapping_of
-from server.enrollment_file.plan import Kind, Plan
-from server.enrollment_file.report import Outcome
-from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples, mutilated
+from affilia_cli.enrollment_file import EnrollmentFileError, Mapping, Report, import_834, plan_834
+from affilia_cli.enrollment_file.findings import FileRejected, ServerStateUnreadable, TooManyTerminations
+from affilia_cli.enrollment_file.mapping import mapping_of
+from affilia_cli.enrollment_file.plan import Kind, Plan
+from affilia_cli.enrollment_file.report import Outcome
+from affilia_cli.enrollment_file.server_state import ServerState
+from affilia_client import Client
+from affilia_client.testing import Affilia
+from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples, damaged
 from tests.scenarios.enrollment_messages import iso, span
 from tests.support.calls import Family, new_id
 from tests.support.enrollment_file import SPONSOR, a_coverage, a_file, a_member
@@ -38,16 +41,16 @@ SAMPLE_LINES = ("HLT", "DEN", "HMO", "PPO", "VIS", "AK")
 
 @dataclass
 class Door:
-    """A contract from 2025 on with HMO and PPO in one slot and DEN beside them, and the file door before it."""
+    """A contract from 2025 on with HMO and PPO in one slot and DEN in none, and the import of files for it."""
 
-    channel: grpc.Channel
+    client: Client
     folder: Path
     sponsor: str = SPONSOR
     more: dict[str, Any] = field(default_factory=dict)
     first_on: str = "2025-01-01"
 
     def __post_init__(self) -> None:
-        self.family = Family(self.channel)
+        self.family = Family(self.client.channel)
         self.contract_id = self.family.contract_id
         self.modules = {line: new_id() for line in SAMPLE_LINES}
         self.namespace = str(uuid4())
@@ -89,10 +92,10 @@ class Door:
     def play(self, content: bytes, *, today: date = TODAY, most: float = 1.0, confirmed: bool = True) -> Report:
         return import_834(
             self.path(content),
-            self.channel,
+            self.client,
             self.mapping,
             confirm=lambda plan: confirmed,
-            most_terminations=most,
+            max_terminations=most,
             today=today,
         )
 
@@ -100,7 +103,7 @@ class Door:
         return [(member.planned, member.outcome) for member in self.play(content, **how).members]
 
     def periods(self) -> dict[str, list[tuple[str, str | None, str | None]]]:
-        """By the name of the member: line, first and last day."""
+        """Returns line, first and last day by the name of the member."""
         request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(contract_id=self.contract_id)
         lines = {module_id: line for line, module_id in self.modules.items()}
         found: dict[str, list[tuple[str, str | None, str | None]]] = {}
@@ -120,14 +123,20 @@ class Door:
         return [group.revision for group in self.family.queries.ListEnrollmentGroups(request).groups]
 
     def requests(self) -> int:
-        """How many change requests the contract's groups ever saw, rejected ones too."""
-        book = Book(self.channel, [self.contract_id])
-        return sum(len(book.decided(*key)) for key in book.groups)
+        """Counts the change requests of all groups of the contract, including rejected ones."""
+        state = ServerState(self.client, [self.contract_id])
+        return sum(len(state.change_requests(*key)) for key in state.groups)
+
+
+@pytest.fixture(scope="session")
+def client(server_address: str) -> Iterator[Client]:
+    with Client(server_address) as client:
+        yield client
 
 
 @pytest.fixture
-def door(server_channel: grpc.Channel, tmp_path: Path) -> Door:
-    return Door(server_channel, tmp_path)
+def door(client: Client, tmp_path: Path) -> Door:
+    return Door(client, tmp_path)
 
 
 ACCEPTED, UNCHANGED, REJECTED = Outcome.ACCEPTED, Outcome.UNCHANGED, Outcome.REJECTED
@@ -140,7 +149,7 @@ def a_child(name: str = "JIM", **more: Any) -> list[str]:
     return a_member(relation="19", name=("DOE", name), born=more.pop("born", "20150601"), **more)
 
 
-def test_somebody_who_is_added_is_enrolled_with_facts(door: Door) -> None:
+def test_an_added_person_is_enrolled_with_facts(door: Door) -> None:
     jane = a_member(
         status="FT",
         dates=[("336", "20200301"), ("356", "20260101")],
@@ -158,7 +167,18 @@ def test_somebody_who_is_added_is_enrolled_with_facts(door: Door) -> None:
     assert employment.status == condition_pb2.EMPLOYMENT_STATUS_ACTIVE
 
 
-def test_the_same_file_again_finds_everything_unchanged_and_writes_nothing(door: Door) -> None:
+def test_a_new_name_keeps_the_identifiers_of_the_member(door: Door) -> None:
+    (line,) = door.play(a_file(JANE)).members
+    number = member_pb2.Identifier(system="payroll", value=new_id())
+    jane = door.member(line.member_id).member
+    jane.identifiers.append(number)
+    door.family.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=jane))
+    door.play(a_file(a_member(name=("ROE", "JANE"), coverages=[a_coverage(begins="20260101")]), control=2))
+    renamed = door.member(line.member_id).member
+    assert (renamed.display_name, list(renamed.identifiers)) == ("JANE ROE", [number])
+
+
+def test_applying_the_same_file_again_writes_nothing(door: Door) -> None:
     content = a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")], place=("CAMP HILL", "PA", "17011")))
     first = door.play(content)
     assert [member.outcome for member in first.members] == [ACCEPTED, WITH_NOTICES]  # The child will be too old.
@@ -170,7 +190,7 @@ def test_the_same_file_again_finds_everything_unchanged_and_writes_nothing(door:
         assert (door.periods(), door.revisions(), door.requests()) == before
 
 
-def test_a_change_of_facts_is_recorded_from_its_day_on_and_nobody_is_asked_for_cover(door: Door) -> None:
+def test_a_change_of_facts_is_recorded_from_its_day_on_without_a_change_request(door: Door) -> None:
     door.play(a_file(a_member(place=("CAMP HILL", "PA", "17011"), coverages=[a_coverage(begins="20260101")])))
     moved = a_member(maintenance="001", dates=[("303", "20260501")], place=("ANYTOWN", "PA", "17110"), born="19800516")
     (line,) = door.play(a_file(moved, control=2)).members
@@ -193,7 +213,7 @@ def test_a_change_of_coverage_switches_within_the_slot(door: Door) -> None:
     assert door.outcomes(a_file(switch, control=2)) == ALL_UNCHANGED
 
 
-def test_a_coverage_that_is_deleted_ends_and_the_others_go_on(door: Door) -> None:
+def test_a_deleted_coverage_ends_and_the_others_continue(door: Door) -> None:
     door.play(a_file(a_member(coverages=[a_coverage(begins="20260101"), a_coverage("DEN", begins="20260101")])))
     less = a_member(maintenance="001", coverages=[a_coverage("DEN", maintenance="002", ends="20260630")])
     assert door.outcomes(a_file(less, control=2)) == [(Kind.CHANGE, ACCEPTED)]
@@ -218,7 +238,7 @@ def test_cover_that_ends_before_or_on_its_first_day_is_cancelled(door: Door, las
     assert door.outcomes(gone) == ALL_UNCHANGED
 
 
-def test_a_subscribers_end_ends_the_dependants_whom_the_file_does_not_name(door: Door) -> None:
+def test_the_end_of_a_subscriber_ends_dependants_that_the_file_does_not_name(door: Door) -> None:
     door.play(a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")])))
     gone = a_file(a_member(maintenance="024", dates=[("357", "20260630")]), control=2)
     report = door.play(gone)
@@ -238,7 +258,7 @@ def test_a_subscribers_end_ends_the_dependants_whom_the_file_does_not_name(door:
         (a_member(maintenance="025"), None),
     ],
 )
-def test_a_reinstatement_takes_cover_up_again_where_it_says_or_without_a_gap(
+def test_a_reinstatement_resumes_cover_on_its_day_or_without_a_gap(
     door: Door, again: list[str], begins: str | None
 ) -> None:
     door.play(a_file(JANE))
@@ -259,7 +279,7 @@ def test_a_reinstatement_of_nothing_is_rejected(door: Door) -> None:
     assert door.revisions() == []
 
 
-def test_a_file_of_everybody_ends_those_whom_it_leaves_out_and_what_it_does_not_tell(door: Door) -> None:
+def test_a_full_file_ends_people_and_coverages_that_it_omits(door: Door) -> None:
     roe = a_member("S2", name=("ROE", "RIC"), coverages=[a_coverage(begins="20260101")])
     door.play(a_file(a_member(coverages=[a_coverage(begins="20260101"), a_coverage("DEN", begins="20260101")]), roe))
     jane = a_member(maintenance="030", coverages=[a_coverage(maintenance="030", begins="20260101")])
@@ -272,13 +292,13 @@ def test_a_file_of_everybody_ends_those_whom_it_leaves_out_and_what_it_does_not_
     assert door.outcomes(audit) == ALL_UNCHANGED
 
 
-def test_an_update_ends_nobody_whom_it_leaves_out(door: Door) -> None:
+def test_an_update_does_not_end_people_that_it_omits(door: Door) -> None:
     door.play(a_file(JANE))
     door.play(a_file(a_member("S2", name=("ROE", "RIC"), coverages=[a_coverage(begins="20260101")]), control=2))
     assert sorted(door.periods()) == ["JANE DOE", "RIC ROE"]
 
 
-def test_a_family_with_a_rejected_member_is_not_taken_for_missing(door: Door) -> None:
+def test_a_family_with_a_rejected_member_does_not_count_as_missing(door: Door) -> None:
     door.play(a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")])))
     wrong = a_member(maintenance="030", coverages=[a_coverage("XX", maintenance="030", begins="20260101")])
     report = door.play(a_file(wrong, action="RX", control=2))
@@ -286,7 +306,7 @@ def test_a_family_with_a_rejected_member_is_not_taken_for_missing(door: Door) ->
     assert sorted(door.periods()) == ["JANE DOE", "JIM DOE"]
 
 
-def test_a_plan_that_ends_too_many_is_refused_until_another_share_is_given(door: Door) -> None:
+def test_a_plan_that_ends_too_many_people_is_refused_unless_the_share_is_raised(door: Door) -> None:
     people = [a_member(f"S{n}", name=("DOE", f"P{n}"), coverages=[a_coverage(begins="20260101")]) for n in range(10)]
     door.play(a_file(*people))
     two_less = [["INS*Y*18*030", *person[1:]] for person in people[:8]]
@@ -299,7 +319,7 @@ def test_a_plan_that_ends_too_many_is_refused_until_another_share_is_given(door:
         return True
 
     with pytest.raises(TooManyTerminations, match="2 of 10"):
-        import_834(door.path(audit), door.channel, door.mapping, confirm=confirm, today=TODAY)
+        import_834(door.path(audit), door.client, door.mapping, confirm=confirm, today=TODAY)
     assert (asked, door.requests()) == ([], 10)
     assert len([kind for kind, _ in door.outcomes(audit, most=0.2) if kind is Kind.TERMINATE]) == 2
 
@@ -312,12 +332,12 @@ def test_without_confirmation_nothing_is_written(door: Door) -> None:
 
 
 def test_planning_writes_nothing(door: Door) -> None:
-    plan = plan_834(door.path(a_file(JANE)), door.channel, door.mapping, today=TODAY)
+    plan = plan_834(door.path(a_file(JANE)), door.client, door.mapping, today=TODAY)
     assert plan.counts()[Kind.ADD] == 1
     assert door.revisions() == []
 
 
-def test_a_member_against_whom_a_rule_stands_does_not_hold_up_the_family(door: Door) -> None:
+def test_a_member_who_breaks_a_rule_does_not_block_the_family(door: Door) -> None:
     grown_up = a_child("OLD", born="19950601", coverages=[a_coverage(begins="20260101")])
     content = a_file(JANE, grown_up, a_child(coverages=[a_coverage(begins="20260101")]))
     report = door.play(content)
@@ -352,17 +372,17 @@ def test_cover_from_before_the_contract_begins_with_the_contract(door: Door) -> 
     assert door.outcomes(content) == ALL_UNCHANGED
 
 
-def test_a_dependant_may_come_alone_once_the_book_has_the_subscriber(door: Door) -> None:
+def test_a_dependant_can_be_sent_alone_if_the_subscriber_is_known(door: Door) -> None:
     alone = a_file(a_child(coverages=[a_coverage(begins="20260201")]), control=2)
     assert [outcome for _, outcome in door.outcomes(alone)] == [REJECTED]
     door.play(a_file(JANE))
     assert [outcome for _, outcome in door.outcomes(alone)] == [WITH_NOTICES]
 
 
-def test_a_dependant_told_without_a_number_is_the_one_told_with_it_later(door: Door) -> None:
+def test_a_dependant_sent_without_a_number_is_recognized_when_sent_with_it(door: Door) -> None:
     (_, first) = door.play(a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")]))).members
-    told = a_file(a_child(person="999", maintenance="001"), control=2)
-    (line,) = door.play(told).members
+    stated = a_file(a_child(person="999", maintenance="001"), control=2)
+    (line,) = door.play(stated).members
     assert (line.member_id, line.outcome) == (first.member_id, UNCHANGED)
 
 
@@ -388,60 +408,71 @@ def test_dependants_may_carry_numbers_of_their_own_where_the_mapping_says_so(doo
     assert [each.outcome for each in door.play(content).members] == [UNCHANGED, WITH_NOTICES]
 
 
-class _CutShort(grpc.UnaryUnaryClientInterceptor):
-    """Gives change requests no time."""
+@contextmanager
+def faults_on_the_way(door: Door, server_address: str) -> Iterator[Affilia]:
+    """Imports files through a link on which calls fail as the test says."""
+    whole = door.client
+    with Affilia(server_address, server_address) as affilia, affilia.client() as client:
+        door.client = client
+        yield affilia
+    door.client = whole
 
-    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        if client_call_details.method.endswith("SubmitChangeRequest"):
-            client_call_details = client_call_details._replace(timeout=0)
-        return continuation(client_call_details, request)
 
-
-def test_a_run_that_was_cut_short_says_so_and_goes_on_where_it_stopped(door: Door) -> None:
-    whole, door.channel = door.channel, grpc.intercept_channel(door.channel, _CutShort())
-    (line,) = door.play(a_file(JANE)).members
+def test_an_interrupted_run_is_reported_and_resumes_where_it_stopped(door: Door, server_address: str) -> None:
+    with faults_on_the_way(door, server_address) as affilia:
+        affilia.fail("submit_change_request", grpc.StatusCode.DEADLINE_EXCEEDED)
+        (line,) = door.play(a_file(JANE)).members
     assert line.outcome is Outcome.FAILED
     assert "DEADLINE_EXCEEDED" in line.reasons[0]
-    door.channel = whole
     assert [outcome for _, outcome in door.outcomes(a_file(JANE))] == [ACCEPTED]
     assert door.requests() == 1
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE])
+def test_retryable_calls_are_retried(door: Door, server_address: str, code: grpc.StatusCode) -> None:
+    with faults_on_the_way(door, server_address) as affilia:
+        for method in ("get_contract", "upsert_member", "record_facts", "submit_change_request"):
+            affilia.fail(method, code, retry_after_seconds=0.05)
+        assert [outcome for _, outcome in door.outcomes(a_file(JANE))] == [ACCEPTED]
+        assert len({str(each.request) for each in affilia.received("submit_change_request")}) == 1
+    assert door.requests() == 1
+
+
 def test_a_file_of_another_sponsor_is_refused(door: Door) -> None:
-    with pytest.raises(FileRefused, match="SPONSOR_OTHER"):
+    with pytest.raises(FileRejected, match="SPONSOR_OTHER"):
         door.play(a_file(JANE, sponsor="555"))
 
 
-def test_a_contract_that_the_server_does_not_know_is_told_before_anything_is_written(door: Door) -> None:
+def test_an_unknown_contract_is_reported_before_anything_is_written(door: Door) -> None:
     door.contract_id = new_id()
-    with pytest.raises(BookUnreadable, match="NOT_FOUND"):
+    with pytest.raises(ServerStateUnreadable, match="NOT_FOUND"):
         door.play(a_file(JANE))
 
 
-def test_the_report_reads_as_text_and_as_json(door: Door) -> None:
+def test_the_report_is_printed_as_text_or_json(door: Door) -> None:
     report = door.play(a_file(a_member(name=("[bold]DOE", "JANE"), coverages=[a_coverage(begins="20260101")])))
     assert "JANE [bold]DOE" in report.to_text()
     assert "1 accepted" in report.to_text()
-    told = json.loads(report.to_json())
-    assert (told["applied"], told["counts"]["ACCEPTED"]) == (True, 1)
-    assert told["members"][0]["outcome"] == "ACCEPTED"
+    document = json.loads(report.to_json())
+    assert (document["applied"], document["counts"]["ACCEPTED"]) == (True, 1)
+    assert document["members"][0]["outcome"] == "ACCEPTED"
 
 
 @pytest.fixture
-def sample_door(server_channel: grpc.Channel, tmp_path: Path) -> Callable[[Path], Door]:
+def sample_door(client: Client, tmp_path: Path) -> Callable[[Path], Door]:
     def make(path: Path) -> Door:
         sponsor = path.read_text().partition("N1*P5*")[2].partition("~")[0].split("*")[2]
         own = {"dependant_number": "OWN"} if "family" in path.name else {}
-        return Door(server_channel, tmp_path, sponsor, own, first_on="1990-01-01")
+        return Door(client, tmp_path, sponsor, own, first_on="1990-01-01")
 
     return make
 
 
-EXPECTED = {  # On a book where nobody is enrolled.
+EXPECTED = {  # On a server where nobody is enrolled.
     "add-dependent.834": [REJECTED],  # The subscriber is not known.
     "cancel-dependent.834": [REJECTED],
     CONTRADICTS_ITSELF: [REJECTED],
-    "reinstate-employee.834": [REJECTED],  # Nothing is told, and nothing known, to be reinstated on.
+    "reinstate-employee.834": [REJECTED],  # Neither the file nor the server has a coverage to reinstate.
     "reinstate-member-eligiblity-ins.834": [REJECTED],
     "834_deident_family.txt": [ACCEPTED, WITH_NOTICES, WITH_NOTICES],
     "834_deident_term.txt": [WITH_NOTICES, WITH_NOTICES],  # Stored; there was no cover to end.
@@ -450,7 +481,7 @@ EXPECTED = {  # On a book where nobody is enrolled.
 
 
 @pytest.mark.parametrize("path", all_samples(), ids=lambda path: path.name)
-def test_every_real_file_is_played_twice_and_the_second_time_changes_nothing(
+def test_playing_a_real_file_twice_changes_nothing_the_second_time(
     path: Path, sample_door: Callable[[Path], Door]
 ) -> None:
     door = sample_door(path)
@@ -462,7 +493,7 @@ def test_every_real_file_is_played_twice_and_the_second_time_changes_nothing(
     assert (door.periods(), door.requests()) == before
 
 
-def test_real_files_play_a_story_of_one_family(sample_door: Callable[[Path], Door]) -> None:
+def test_real_files_apply_the_story_of_one_family(sample_door: Callable[[Path], Door]) -> None:
     folder = SAMPLES / "linuxforhealth"
     door = sample_door(folder / "add-dependent.834")
 
@@ -478,7 +509,7 @@ def test_real_files_play_a_story_of_one_family(sample_door: Callable[[Path], Doo
 
 @st.composite
 def some_file(draw: st.DrawFn, control: int) -> bytes:
-    """A family of up to four, each told something that may or may not make sense by now."""
+    """Returns a file about a family of up to four, with changes that may not fit the current state."""
     days = st.sampled_from(("20251201", "20260101", "20260301", "20260630", "20260701", "20261001"))
     kinds = st.sampled_from(("021", "001", "024", "025", "030"))
     action = draw(st.sampled_from(("2", "2", "4")))
@@ -490,10 +521,10 @@ def some_file(draw: st.DrawFn, control: int) -> bytes:
             for line in lines
         ]
         dates = draw(st.dictionaries(st.sampled_from(("303", "356", "357")), days, max_size=2))
-        told: dict[str, Any] = {"maintenance": draw(kinds), "dates": list(dates.items()), "coverages": coverages}
-        told["status"] = draw(st.sampled_from(("", "FT", "TE", "L1")))
-        told["place"] = draw(st.sampled_from(((), ("CAMP HILL", "PA", "17011"), ("ANYTOWN", "PA", "17110"))))
-        members.append(a_child(f"C{i}", **told) if i else a_member(**told))
+        stated: dict[str, Any] = {"maintenance": draw(kinds), "dates": list(dates.items()), "coverages": coverages}
+        stated["status"] = draw(st.sampled_from(("", "FT", "TE", "L1")))
+        stated["place"] = draw(st.sampled_from(((), ("CAMP HILL", "PA", "17011"), ("ANYTOWN", "PA", "17110"))))
+        members.append(a_child(f"C{i}", **stated) if i else a_member(**stated))
     return a_file(*members, action=action, control=control)
 
 
@@ -505,9 +536,9 @@ def some_file(draw: st.DrawFn, control: int) -> bytes:
 )
 @given(data=st.data())
 def test_any_file_after_any_other_changes_nothing_the_second_time(
-    data: st.DataObject, server_channel: grpc.Channel, tmp_path: Path
+    data: st.DataObject, client: Client, tmp_path: Path
 ) -> None:
-    door = Door(server_channel, tmp_path)
+    door = Door(client, tmp_path)
     door.play(a_file(JANE, a_child("C1", coverages=[a_coverage(begins="20260101")])))
     for control in range(2, 5):
         content = data.draw(some_file(control))
@@ -520,16 +551,16 @@ def test_any_file_after_any_other_changes_nothing_the_second_time(
 
 
 @pytest.fixture(scope="module")
-def untouched(server_channel: grpc.Channel, tmp_path_factory: pytest.TempPathFactory) -> Door:
-    """With one family on it, for files that must not touch it."""
-    door = Door(server_channel, tmp_path_factory.mktemp("mutilated"), "999888777", first_on="1990-01-01")
+def untouched(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Door:
+    """A contract with one family, for files that must not change it."""
+    door = Door(client, tmp_path_factory.mktemp("damaged"), "999888777", first_on="1990-01-01")
     door.play((SAMPLES / "linuxforhealth" / "enroll-employee-multiple-products.834").read_bytes())
     return door
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(mutilated())
-def test_a_mutilated_file_never_raises_anything_else_and_is_never_written(untouched: Door, content: bytes) -> None:
+@given(damaged())
+def test_a_damaged_file_only_raises_the_documented_error_and_writes_nothing(untouched: Door, content: bytes) -> None:
     before = (untouched.periods(), untouched.requests())
     try:
         untouched.play(content)

@@ -1,13 +1,22 @@
-"""Reading enrollments: as of now, of a revision, of an instant; what differs; page by page."""
+"""Reading enrollments: as of now, a revision or an instant; differences; page by page."""
 
 import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import grpc
+import psycopg
 from google.protobuf import timestamp_pb2
 
+from affilia.catalog.v1.catalog_service_pb2 import GetContractRequest
+from affilia.catalog.v1.member_service_pb2 import GetMemberRequest
 from affilia.enrollment.v1 import enrollment_group_pb2, enrollment_query_service_pb2
+from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import span
-from tests.support.calls import Family, failure_of, new_id
+from tests.support.calls import Family, admin, failure_of, new_id
+from tests.support.channels import connected_to
+from tests.support.shifted_clock import make_shiftable, present, set_ahead
 
 
 def test_a_group_is_the_same_by_id_and_by_contract_and_primary(family: Family) -> None:
@@ -38,6 +47,43 @@ def test_an_instant_that_has_only_just_passed_is_final(family: Family) -> None:
         assert family.group(instant=instant) == seen
 
 
+def test_a_clock_that_is_set_back_changes_no_answer_as_of_an_instant(own_database_url: str, tmp_path: Path) -> None:
+    """Reads a group, a list of groups, a contract and a member as of an instant that the clock has shown before."""
+    with psycopg.connect(own_database_url, autocommit=True) as connection:
+        make_shiftable(connection)
+        server = ServerProcess(tmp_path, "--database-url", own_database_url)
+        with connected_to(server.address) as channel:
+            family = Family(channel).set_up()
+            another = Family(channel, family.contract_id, family.base, family.plus, family.option)
+            family.submit(family.enroll(family.base, "2026-01-01"))
+            instant = timestamp_pb2.Timestamp()
+            instant.FromDatetime(present(connection) - timedelta(milliseconds=1))
+
+            def seen() -> list[Any]:
+                listed = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(
+                    contract_id=family.contract_id, instant=instant
+                )
+                return [
+                    family.group(instant=instant),
+                    family.queries.ListEnrollmentGroups(listed),
+                    family.catalog.GetContract(GetContractRequest(contract_id=family.contract_id, as_of=instant)),
+                    family.members.GetMember(GetMemberRequest(member_id=family.primary, as_of=instant)),
+                ]
+
+            before = seen()
+            set_ahead(connection, timedelta(minutes=-10))
+            family.submit(family.enroll(family.plus, "2027-01-01"))
+            family.born(family.primary, "1981-06-01")
+            family.amend(family.contract())
+            another.store(another.primary)
+            another.born(another.primary, "1980-06-01")
+            another.submit(another.enroll(another.base, "2026-01-01"), requester=admin())
+            assert seen() == before
+            assert another.group().recorded_at.ToNanoseconds() > instant.ToNanoseconds()
+            assert another.group(instant=another.group().recorded_at) == another.group()
+        server.stop()
+
+
 def test_an_unknown_group_or_revision_is_not_found(family: Family) -> None:
     unknown = enrollment_query_service_pb2.GetEnrollmentGroupRequest(group_id=new_id())
     failure = failure_of(family.queries.GetEnrollmentGroup, unknown)
@@ -48,7 +94,7 @@ def test_an_unknown_group_or_revision_is_not_found(family: Family) -> None:
     assert (failure.reason, failure.facts["revision"]) == ("REVISION_UNKNOWN", "2")
 
 
-def test_only_periods_that_touch_a_span_are_given_whole(family: Family) -> None:
+def test_only_periods_that_overlap_a_span_are_returned_uncut(family: Family) -> None:
     family.submit(family.enroll(family.base, "2026-01-01"), family.enroll(family.plus, "2026-07-01"))
     group = family.group(touching=span("2026-06-30", "2026-06-30"))
     assert [(p.module_id, p.days) for p in group.periods] == [(family.base, span("2026-01-01", "2026-06-30"))]
@@ -71,12 +117,12 @@ def test_revisions_are_listed_with_causes_and_what_they_mean(family: Family) -> 
     assert revision.event == enrollment_group_pb2.POLICY_EVENT_TERMINATED
 
 
-def test_differences_say_what_became_of_each_enrollment(family: Family) -> None:
+def test_differences_report_what_changed_for_each_enrollment(family: Family) -> None:
     group_id = family.submit(family.enroll(family.base, "2026-01-01")).group.group_id
     family.submit(family.enroll(family.plus, "2026-07-01"))
     family.submit(family.enroll(family.base, "2026-07-01"))
 
-    def told(first: int, last: int) -> dict[str, list[str]]:
+    def kinds_between(first: int, last: int) -> dict[str, list[str]]:
         request = enrollment_query_service_pb2.DiffRevisionsRequest(
             group_id=group_id, from_revision=first, to_revision=last
         )
@@ -85,10 +131,10 @@ def test_differences_say_what_became_of_each_enrollment(family: Family) -> None:
             for d in family.queries.DiffRevisions(request).differences
         }
 
-    assert told(0, 1) == {family.base: ["STARTED"]}
-    assert told(1, 2) == {family.base: ["TERMINATED"], family.plus: ["STARTED"]}
-    assert told(2, 3) == {family.base: ["EXTENDED", "REINSTATED"], family.plus: ["CANCELLED"]}
-    assert told(1, 3) == {}
+    assert kinds_between(0, 1) == {family.base: ["STARTED"]}
+    assert kinds_between(1, 2) == {family.base: ["TERMINATED"], family.plus: ["STARTED"]}
+    assert kinds_between(2, 3) == {family.base: ["EXTENDED", "REINSTATED"], family.plus: ["CANCELLED"]}
+    assert kinds_between(1, 3) == {}
     backwards = enrollment_query_service_pb2.DiffRevisionsRequest(group_id=group_id, from_revision=2, to_revision=1)
     assert set(failure_of(family.queries.DiffRevisions, backwards).violations) == {"from_revision"}
 

@@ -1,10 +1,9 @@
-"""Erasing a member: what was known of them is gone, and what others' histories rest on stays as it was."""
+"""Erasing a member: their facts are gone, and what the histories of others depend on stays."""
 
 import os
 from typing import Any
 
 import grpc
-import psycopg
 import pytest
 
 from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
@@ -12,10 +11,12 @@ from affilia.enrollment.v1 import change_request_service_pb2, enrollment_group_p
 from affilia.pricing.v1 import cost_provider_service_pb2, insurance_cost_pb2
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceStub
 from affilia.type.v1 import membership_type_pb2
-from storage.embedded import EmbeddedPostgres
+from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import ADULT_RULE, Failure, Family, admin, failure_of, new_id
+from tests.support.channels import connected_to
+from tests.support.searching import tables_with
 
 NAME = "Melusine Unverwechselbar"
 NOTE = "moved to her aunt Hildegard"
@@ -35,7 +36,7 @@ def failed(family: Family, member_id: str) -> Failure:
 
 @pytest.fixture
 def parted(family: Family) -> Family:
-    """The child was covered in the spring of 2026, with a name and a note; the primary is covered on."""
+    """A family whose child was covered in the spring of 2026, with a name and a note; the primary is still covered."""
     member = member_pb2.Member(member_id=family.child, kind=member_pb2.MEMBER_KIND_PERSON, display_name=NAME)
     family.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member))
     spring = family.enroll(family.base, "2026-03-01", "2026-05-31", child=True)
@@ -44,7 +45,7 @@ def parted(family: Family) -> Family:
     return family
 
 
-def test_who_is_covered_today_or_later_is_not_erased(parted: Family) -> None:
+def test_a_member_who_is_covered_today_or_later_is_not_erased(parted: Family) -> None:
     assert failed(parted, parted.primary).reason == "MEMBER_STILL_COVERED"
     assert failed(parted, new_id()).reason == "MEMBER_UNKNOWN"
     parted.submit(parted.enroll(parted.base, "2027-01-01", child=True))
@@ -53,7 +54,7 @@ def test_who_is_covered_today_or_later_is_not_erased(parted: Family) -> None:
     assert shown.member.display_name == NAME
 
 
-def test_what_was_known_is_gone_as_of_any_time_and_periods_stay(parted: Family) -> None:
+def test_facts_of_an_erased_member_are_gone_as_of_any_instant_and_periods_stay(parted: Family) -> None:
     before = parted.members.GetMember(member_service_pb2.GetMemberRequest(member_id=parted.child)).member.recorded_at
     group, request_id = parted.group(), new_id()
     answer = erase(parted, parted.child, request_id=request_id)
@@ -91,7 +92,7 @@ def test_the_past_of_the_group_is_closed_and_its_future_open(parted: Family) -> 
     assert (refused.reason, refused.facts["member_id"]) == ("MEMBER_ERASED", parted.child)
 
 
-def test_nothing_is_decided_recorded_or_priced_for_somebody_who_was_erased(parted: Family) -> None:
+def test_no_change_fact_or_price_is_accepted_for_an_erased_member(parted: Family) -> None:
     erase(parted, parted.child)
     member = member_pb2.Member(member_id=parted.child, kind=member_pb2.MEMBER_KIND_PERSON, display_name="again")
     upsert = member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member)
@@ -118,7 +119,7 @@ def test_nothing_is_decided_recorded_or_priced_for_somebody_who_was_erased(parte
         assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "MEMBER_ERASED")
 
 
-def test_no_revision_and_no_event_comes_of_it(parted: Family) -> None:
+def test_an_erasure_makes_no_revision_and_no_event(parted: Family) -> None:
     listed = enrollment_query_service_pb2.ListRevisionsRequest(group_id=parted.group().group_id)
     before = parted.queries.ListRevisions(listed)
     erase(parted, parted.child)
@@ -126,35 +127,21 @@ def test_no_revision_and_no_event_comes_of_it(parted: Family) -> None:
 
 
 @pytest.mark.skipif("AFFILIA_TEST_DATABASE_URL" in os.environ, reason="looks into an embedded database of its own")
-def test_no_table_holds_a_name_a_note_or_a_birthday_any_more(tmp_path: Any) -> None:
+def test_no_table_holds_an_erased_name_note_or_birthday(tmp_path: Any) -> None:
     server = ServerProcess(tmp_path)
     embedded = EmbeddedPostgres.start(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         family = Family(channel).set_up()
         member = member_pb2.Member(member_id=family.child, kind=member_pb2.MEMBER_KIND_PERSON, display_name=NAME)
         family.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member))
         spring = family.enroll(family.base, "2026-03-01", "2026-05-31", child=True)
         spring.note = NOTE
         family.submit(family.enroll(family.base, "2026-01-01"), spring)
-        assert found(embedded.url, NAME, NOTE, BORN) == {NAME, NOTE, BORN}
+        assert set(tables_with(embedded.url, NAME, NOTE, BORN)) == {NAME, NOTE, BORN}
         erase(family, family.child)
-        assert found(embedded.url, NAME, NOTE, BORN) == set()
+        assert tables_with(embedded.url, NAME, NOTE, BORN) == {}
     server.stop()
     embedded.stop()
-
-
-def found(url: str, *texts: str) -> set[str]:
-    """Which of some texts stand anywhere in the database."""
-    there = set()
-    with psycopg.connect(url) as connection:
-        tables = connection.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 2200"
-        ).fetchall()
-        for (table,) in tables:
-            for text in texts:
-                row = connection.execute(f'SELECT 1 FROM "{table}" t WHERE t::text LIKE %s LIMIT 1', [f"%{text}%"])
-                there |= {text} if row.fetchone() else set()
-    return there
 
 
 # ------------------------------------------------------------------------------------- what a second reader broke
@@ -170,7 +157,7 @@ def of_child(family: Family, group: enrollment_group_pb2.EnrollmentGroup) -> lis
     return [period for period in group.periods if period.member_id == family.child]
 
 
-def test_whoever_grew_out_of_a_rule_is_not_covered_again_without_the_facts(family: Family) -> None:
+def test_erasing_a_birthday_does_not_restore_coverage_that_an_age_rule_ended(family: Family) -> None:
     contract = family.contract()
     rule = contract.versions[0].rules.add(code="NOT_GROWN")
     rule.applies_to.append(membership_type_pb2.MEMBERSHIP_TYPE_CHILD)
@@ -190,7 +177,7 @@ def test_whoever_grew_out_of_a_rule_is_not_covered_again_without_the_facts(famil
         assert of_child(family, after) == before
 
 
-def test_nobody_is_covered_under_a_primary_who_was_erased(family: Family) -> None:
+def test_nobody_can_be_enrolled_under_an_erased_primary(family: Family) -> None:
     contract = family.contract()
     family.submit(
         family.enroll(family.base, "2026-01-01", "2026-05-31"),
@@ -208,7 +195,7 @@ def test_nobody_is_covered_under_a_primary_who_was_erased(family: Family) -> Non
     assert family.group().periods == before
 
 
-def test_a_request_that_was_rejected_keeps_no_note_either(family: Family) -> None:
+def test_rejected_requests_lose_their_notes(family: Family) -> None:
     change = family.enroll(family.option, "2026-03-01", child=True)
     change.note = NOTE
     family.submit(family.enroll(family.base, "2026-01-01", "2026-05-31"))
@@ -216,11 +203,11 @@ def test_a_request_that_was_rejected_keeps_no_note_either(family: Family) -> Non
     assert asked.violations
     erase(family, family.child)
     got = change_request_service_pb2.GetChangeRequestRequest(change_request_id=asked.change_request_id)
-    told = family.requests.GetChangeRequest(got).change_request
-    assert (told.changes[0].note, told.requester.reason) == ("", "")
+    stored = family.requests.GetChangeRequest(got).change_request
+    assert (stored.changes[0].note, stored.requester.reason) == ("", "")
 
 
-def test_the_reasons_given_for_an_erased_primarys_group_are_gone(family: Family) -> None:
+def test_reasons_of_requests_for_the_group_of_an_erased_primary_are_gone(family: Family) -> None:
     family.submit(family.enroll(family.base, "2026-01-01", "2026-05-31"), requester=admin("hers alone"))
     only_child = family.submit(
         family.enroll(family.base, "2026-02-01", "2026-05-31", child=True), requester=admin("hers alone, too")
@@ -230,7 +217,7 @@ def test_the_reasons_given_for_an_erased_primarys_group_are_gone(family: Family)
     assert family.requests.GetChangeRequest(got).change_request.requester.reason == ""
 
 
-def test_nothing_is_to_be_chosen_for_somebody_who_was_erased(parted: Family) -> None:
+def test_there_are_no_choices_for_an_erased_member(parted: Family) -> None:
     erase(parted, parted.child)
     asked = change_request_service_pb2.ListAvailableChoicesRequest(
         key=parted.key, member_id=parted.child, on=date("2027-01-01")

@@ -1,8 +1,8 @@
-"""Explanations: why not, what it rests on, what if, and what the facts no longer support."""
+"""Explanations: violations with their facts, simulations, choices, and decisions that the facts no longer support."""
 
 from google.protobuf.message import Message
 
-from affilia.catalog.v1 import condition_pb2, contract_pb2, member_pb2, member_service_pb2
+from affilia.catalog.v1 import condition_pb2, contract_pb2, member_pb2, member_service_pb2, pricing_pb2
 from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2, enrollment_query_service_pb2
 from affilia.type.v1 import membership_type_pb2
 from tests.scenarios.enrollment_messages import date, span
@@ -13,7 +13,7 @@ BRACKET = "SALARY_BRACKET"
 
 
 def bracketed(family: Family) -> contract_pb2.Contract:
-    """PLUS asks for a salary of the primary, the option for being on PLUS."""
+    """PLUS requires a salary of the primary; the option requires PLUS."""
     contract = family.contract()
     plus, option = contract.versions[0].modules[1], contract.versions[0].modules[2]
     salary = condition_pb2.SalaryCondition(subject=condition_pb2.SUBJECT_PRIMARY, min_minor=4_000_000)
@@ -38,7 +38,7 @@ def earn(family: Family, *salaries: tuple[str, str | None, int]) -> None:
 
 
 def recomputes(family: Family) -> list[change_request_pb2.Recompute]:
-    """All recomputes of the family, once none waits any more."""
+    """Returns all recomputes of the family, once none is waiting."""
     request = change_request_service_pb2.ListRecomputesRequest(group_id=family.group().group_id)
     while True:
         page = family.requests.ListRecomputes(request)
@@ -46,7 +46,7 @@ def recomputes(family: Family) -> list[change_request_pb2.Recompute]:
             return list(page.recomputes)
 
 
-def test_a_rule_names_what_it_rests_on_and_the_missing_facts(family: Family) -> None:
+def test_a_violation_names_its_facts_and_the_missing_ones(family: Family) -> None:
     family.amend(bracketed(family))
     answer = family.submit(family.enroll(family.plus, "2026-03-01"), family.enroll(family.option, "2026-03-01"))
     needs, bracket = answer.change_request.violations
@@ -59,7 +59,7 @@ def test_a_rule_names_what_it_rests_on_and_the_missing_facts(family: Family) -> 
     assert "salary unknown" in bracket.message
 
 
-def test_a_recompute_names_every_decision_that_the_facts_no_longer_support(family: Family) -> None:
+def test_a_recompute_reports_every_decision_that_the_facts_no_longer_support(family: Family) -> None:
     family.amend(bracketed(family))
     earn(family, ("2020-01-01", None, 5_000_000))
     submitted = family.submit(family.enroll(family.plus, "2026-03-01"), family.enroll(family.option, "2026-03-01"))
@@ -76,7 +76,7 @@ def test_a_recompute_names_every_decision_that_the_facts_no_longer_support(famil
     assert (reason.rule_code, [c.rule_code for c in reason.chain]) == (NEEDS_PLUS, [BRACKET])
 
 
-def test_a_dry_run_tells_what_would_change_and_stores_nothing(family: Family) -> None:
+def test_a_dry_run_reports_what_would_change_and_stores_nothing(family: Family) -> None:
     family.submit(family.enroll(family.option, "2026-03-01"))
     request = change_request_service_pb2.RequestRecomputeRequest(
         request_id=new_id(), group_id=family.group().group_id, dry_run=True
@@ -116,7 +116,7 @@ def choose(family: Family, **more: object) -> dict[str, change_request_pb2.Choic
     return {choice.module_id: choice for choice in family.requests.ListAvailableChoices(request).choices}
 
 
-def test_choices_tell_what_is_allowed_why_not_and_when(family: Family) -> None:
+def test_choices_report_what_is_allowed_and_why_or_from_when_not(family: Family) -> None:
     family.submit(family.enroll(family.base, "2026-01-01", child=True))
     found = choose(family)
     assert list(found) == [family.base, family.plus, family.option]
@@ -131,7 +131,7 @@ def test_choices_tell_what_is_allowed_why_not_and_when(family: Family) -> None:
     assert choose(family, on=date("2024-12-31")) == {}
 
 
-def test_choices_of_somebody_new_take_the_type_that_is_given(family: Family) -> None:
+def test_choices_of_a_new_member_use_the_given_membership_type(family: Family) -> None:
     only_partners = family.contract()
     only_partners.versions[0].modules[1].membership_types.append(membership_type_pb2.MEMBERSHIP_TYPE_PARTNER)
     family.amend(only_partners)
@@ -154,3 +154,45 @@ def test_differences_carry_cause_and_reason(family: Family) -> None:
     assert hired.cause.change_request_id == first.change_request.change_request_id
     assert hired.requester_reason == "called us"
     assert (left.revision, left.reason_code) == (2, "")
+
+
+def test_the_cost_of_a_choice_agrees_with_its_simulation(family: Family) -> None:
+    contract = bracketed(family)
+    del contract.versions[0].modules[1].rules[:]
+    contract.versions[0].pricing.age_grid.SetInParent()
+    for n, module in enumerate(contract.versions[0].modules):
+        grid = pricing_pb2.AgeGridRow(
+            beneficiary_types=[membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY], min_age=0, monthly_minor=1_000 << n
+        )
+        module.pricing.age_grid.standard.append(grid)
+    family.amend(contract)
+    # The option requires PLUS; from June on the primary is on BASE, and an earlier request still asks for the option.
+    enrolls = [(family.plus, "2026-02-01"), (family.option, "2026-02-01"), (family.base, "2026-06-01")]
+    family.submit(*(family.enroll(module, first) for module, first in enrolls), requester=admin())
+    paid = {}
+    for on in ("2026-03-01", "2026-07-01"):
+        listed = family.requests.ListAvailableChoices(
+            change_request_service_pb2.ListAvailableChoicesRequest(
+                key=family.key, member_id=family.primary, on=date(on)
+            )
+        )
+        for choice in listed.choices:
+            would = family.requests.SimulateChangeRequest(
+                change_request_service_pb2.SimulateChangeRequestRequest(
+                    requester=admin(),
+                    group=family.key,
+                    changes=[family.enroll(choice.module_id, on)],
+                    cost_on=date(on),
+                )
+            )
+            assert choice.cost == would.cost
+            paid[on, choice.module_id] = choice.cost.after.overall.untaxed_minor
+    base, plus, option = (1_000 << n for n in range(3))
+    assert paid == {
+        ("2026-03-01", family.base): base,
+        ("2026-03-01", family.plus): plus + option,
+        ("2026-03-01", family.option): plus + option,
+        ("2026-07-01", family.base): base,
+        ("2026-07-01", family.plus): plus + option,
+        ("2026-07-01", family.option): base,
+    }

@@ -1,8 +1,7 @@
-"""Whatever is sent, and however callers behave: a status that tells them something, and a server that goes on."""
+"""Random requests and misbehaving callers get a meaningful status, and the server keeps serving."""
 
 import gzip
 import random
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +15,9 @@ from google.protobuf.message import Message
 
 from server.services import INTERNAL, PUBLIC
 from tests.conftest import ServerProcess
-from tests.support.calls import Family, decoded, new_id
-from tests.support.identities import FLAGS, VARIABLES, as_, channel_of
+from tests.support.calls import Family, new_id
+from tests.support.channels import connected_to
+from tests.support.identities import FLAGS, VARIABLES, as_, channel_of, everything
 
 METHODS: list[MethodDescriptor] = [
     method
@@ -33,7 +33,7 @@ LONG_NUMBERS = [*NUMBERS, 2**63 - 1, -(2**63)]
 
 
 def random_message(message: Message, draw: random.Random, depth: int = 0) -> Message:
-    """Fills some fields with something that their type allows, often extreme, sometimes sensible."""
+    """Fills some fields with values that their type allows, often extreme, sometimes realistic."""
     for field in message.DESCRIPTOR.fields:
         if draw.random() < (0.25 if depth < 5 else 0.7):
             continue
@@ -67,19 +67,19 @@ def random_value(field: Any, draw: random.Random) -> Any:
 
 @pytest.fixture(scope="module")
 def channels(server: ServerProcess) -> Iterator[dict[bool, grpc.Channel]]:
-    """By whether they are internal."""
-    with grpc.insecure_channel(server.address) as public, grpc.insecure_channel(server.internal_address) as internal:
+    """The channels, by whether they are internal."""
+    with connected_to(server.address) as public, connected_to(server.internal_address) as internal:
         yield {False: public, True: internal}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
-def test_nothing_that_is_sent_is_a_defect(channels: dict[bool, grpc.Channel], method: MethodDescriptor) -> None:
+def test_no_request_causes_a_defect(channels: dict[bool, grpc.Channel], method: MethodDescriptor) -> None:
     service = method.containing_service.full_name
     channel = channels[service in {each.name for each in INTERNAL}]
     send = channel.unary_stream if method.server_streaming else channel.unary_unary
     call: Any = send(f"/{service}/{method.name}")
     draw = random.Random(method.full_name)
-    # Without fields every message is a good one, and does all the work that it asks for.
+    # Without fields, every message is valid, and the call does all the work that it requests.
     for n in range(TRIES if method.input_type.fields else 3):
         message = random_message(message_factory.GetMessageClass(method.input_type)(), draw)
         data = bytearray(message.SerializeToString())
@@ -87,7 +87,7 @@ def test_nothing_that_is_sent_is_a_defect(channels: dict[bool, grpc.Channel], me
             for _ in range(draw.randint(1, 4)):
                 data[draw.randrange(len(data))] = draw.randrange(256)
         try:
-            answer = call(bytes(data), timeout=10)
+            answer = call(bytes(data), timeout=10)  # some calls wait for their deadline
             if method.server_streaming:
                 next(answer)
                 answer.cancel()
@@ -96,7 +96,7 @@ def test_nothing_that_is_sent_is_a_defect(channels: dict[bool, grpc.Channel], me
             assert code not in DEFECTS, f"try {n}: {code} {error.details()} for {message}"
 
 
-def test_a_message_that_grows_beyond_the_limit_when_it_is_unpacked_is_refused(family: Family) -> None:
+def test_a_message_that_exceeds_the_limit_when_decompressed_is_rejected(family: Family) -> None:
     change = family.leave("2026-01-01")
     change.note = "x" * 20_000_000
     request = family.request(change)
@@ -107,19 +107,7 @@ def test_a_message_that_grows_beyond_the_limit_when_it_is_unpacked_is_refused(fa
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def asked_until_answered(family: Family, **how: Any) -> Any:
-    """The group; where the server says that it has too much to do, asked again after a while, as it says."""
-    until = time.monotonic() + 20
-    while True:
-        try:
-            return family.group(**how)
-        except grpc.RpcError as error:
-            if decoded(error).reason != "OVERLOADED" or time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-
-
-def test_cancelled_calls_leave_nothing_behind(family: Family) -> None:
+def test_cancelled_calls_release_their_resources(family: Family) -> None:
     group = family.submit(family.enroll(family.base, "2026-01-01")).group
 
     def cancelled(n: int) -> None:
@@ -127,24 +115,25 @@ def test_cancelled_calls_leave_nothing_behind(family: Family) -> None:
             family.request(family.enroll(family.plus if n % 2 else family.base, "2026-02-01"))
         )
         if n % 3:
-            asked_until_answered(family)
+            family.group()
         future.cancel()
 
     with ThreadPoolExecutor(32) as threads:
         list(threads.map(cancelled, range(600)))
-    assert asked_until_answered(family, revision=1) == group
+    assert family.group(revision=1) == group
     with ThreadPoolExecutor(32) as threads:
-        answers = list(threads.map(lambda _: asked_until_answered(family), range(64)))
+        answers = list(threads.map(lambda _: family.group(), range(64)))
     assert len(answers) == 64
 
 
-def test_without_dev_nobody_sets_today(tmp_path: Path) -> None:
+def test_only_a_development_server_accepts_another_today(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, *FLAGS, "--database-url", "embedded", environment=VARIABLES)
-    with grpc.insecure_channel(server.address) as channel:
-        family = Family(channel_of(channel, as_("admin", "ada"))).set_up()
+    with connected_to(server.address) as channel:
+        office = Family(channel_of(channel, as_("admin", "ada"))).set_up()
+        family = Family(channel_of(channel, everything()), **office.ids())
         contract = family.contract()
         contract.versions[0].max_backdating_days = 0
-        family.amend(contract)
+        office.amend(contract)
         request = family.request(family.enroll(family.base, "2025-01-02"))
         answer = family.requests.SubmitChangeRequest(request, metadata=(("x-affilia-today", "2025-01-02"),))
         assert [v.code for v in answer.change_request.violations] == [3]

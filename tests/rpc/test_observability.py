@@ -1,8 +1,8 @@
-"""What a server tells of itself: metrics, traces, slow calls, and a health that is true."""
+"""Metrics, traces, slow calls, and health."""
 
+import asyncio
 import re
 import socket
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,9 @@ from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQu
 from tests.conftest import ServerProcess
 from tests.rpc.conftest import UNARY, Shell
 from tests.support.calls import Family, new_id
+from tests.support.channels import connected_to
 from tests.support.identities import FLAGS, VARIABLES, as_
+from tests.support.waiting import wait_until
 
 QUERY = "affilia.enrollment.v1.EnrollmentQueryService"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -28,7 +30,7 @@ Status = health_pb2.HealthCheckResponse
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Takes spans, as an OpenTelemetry collector does."""
+    """Receives spans like an OpenTelemetry collector."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -57,7 +59,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, str, Collector]]:
-    """A server, where its metrics are, and where its spans go."""
+    """A server, the URL of its metrics, and the collector of its spans."""
     collector, port = Collector(), free_port()
     flags = ["--metrics-listen", f"127.0.0.1:{port}", "--trace-endpoint", f"http://127.0.0.1:{collector.port}"]
     server = ServerProcess(tmp_path_factory.mktemp("watched"), *flags)
@@ -66,14 +68,14 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerPr
     collector.stop()
 
 
-def told(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 (our own)
+def metrics_text(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310 (our own)
         text: str = response.read().decode()
         return text
 
 
 def value(text: str, name: str, **labels: str) -> float:
-    """Of one sample; 0 where there is none."""
+    """Returns the value of a sample; 0 if there is none."""
     wanted = set(labels.items())
     for line in text.splitlines():
         match = re.fullmatch(rf"{name}(?:{{(.*)}})? (\S+)", line)
@@ -82,9 +84,9 @@ def value(text: str, name: str, **labels: str) -> float:
     return 0.0
 
 
-def test_calls_are_counted_by_method_and_status_streams_too(watched: tuple[ServerProcess, str, Collector]) -> None:
+def test_calls_and_streams_are_counted_by_method_and_status(watched: tuple[ServerProcess, str, Collector]) -> None:
     server, url, _ = watched
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         family = Family(channel).set_up()
         family.submit(family.enroll(family.base, "2026-01-01"))
         family.group()
@@ -96,14 +98,11 @@ def test_calls_are_counted_by_method_and_status_streams_too(watched: tuple[Serve
         beginning: dict[str, Any] = {"from": pb.FEED_START_BEGINNING}
         watch = stub.WatchEnrollments(pb.WatchEnrollmentsRequest(**beginning))
         next(watch)
-        open_now = value(told(url), "affilia_calls_open", method=f"/{QUERY}/WatchEnrollments")
+        open_now = value(metrics_text(url), "affilia_calls_open", method=f"/{QUERY}/WatchEnrollments")
         watch.cancel()
-        text, until = "", time.monotonic() + 10
-        while time.monotonic() < until:
-            text = told(url)
-            if value(text, "affilia_calls_total", method=f"/{QUERY}/WatchEnrollments", code="CANCELLED"):
-                break
-            time.sleep(0.05)
+        labels = {"method": f"/{QUERY}/WatchEnrollments", "code": "CANCELLED"}
+        wait_until(lambda: value(metrics_text(url), "affilia_calls_total", **labels), "the cancelled stream is counted")
+        text = metrics_text(url)
     assert open_now == 1
     group = f"/{QUERY}/GetEnrollmentGroup"
     assert value(text, "affilia_calls_total", method=group, code="OK") == 1
@@ -120,17 +119,15 @@ def test_calls_are_counted_by_method_and_status_streams_too(watched: tuple[Serve
 
 def test_a_call_is_a_span_of_the_callers_trace_with_its_status(watched: tuple[ServerProcess, str, Collector]) -> None:
     server, _, collector = watched
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         stub: Any = EnrollmentQueryServiceStub(channel)
         with pytest.raises(grpc.RpcError):
             request = pb.GetEnrollmentGroupRequest(group_id=new_id())
             stub.GetEnrollmentGroup(request, metadata=(("traceparent", PARENT), ("x-request-id", "traced-1")))
-    until = time.monotonic() + 15
-    ours: list[Span] = []
-    while not ours and time.monotonic() < until:
-        ours = [span for span in list(collector.spans) if span.trace_id.hex() == PARENT.split("-")[1]]
-        time.sleep(0.1)
-    (span,) = ours
+    (span,) = wait_until(
+        lambda: [span for span in list(collector.spans) if span.trace_id.hex() == PARENT.split("-")[1]],
+        "the span is exported",
+    )
     said = {item.key: item.value.string_value or item.value.int_value for item in span.attributes}
     assert span.name == f"{QUERY}/GetEnrollmentGroup"
     assert span.parent_span_id.hex() == PARENT.split("-")[2]
@@ -139,39 +136,36 @@ def test_a_call_is_a_span_of_the_callers_trace_with_its_status(watched: tuple[Se
     assert span.status.code == 0  # an answer, not a failure of the server
 
 
-def test_a_call_that_takes_long_is_told_as_slow(capsys: pytest.CaptureFixture[str]) -> None:
-    shell = Shell(slow_call_seconds=0.05)
+@pytest.mark.parametrize(("threshold_seconds", "slow_calls"), [(0.05, 1), (3600, 0)])
+def test_calls_that_take_longer_than_the_threshold_are_logged_as_slow(
+    capsys: pytest.CaptureFixture[str], threshold_seconds: float, slow_calls: int
+) -> None:
+    shell = Shell(slow_call_seconds=threshold_seconds)
+
+    async def answer(request: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return pb.GetEnrollmentGroupResponse()
+
+    shell.probe.answer = answer
     try:
-        for seconds in (0.0, 0.1):
-
-            async def answer(request: Any, seconds: float = seconds) -> Any:
-                import asyncio
-
-                await asyncio.sleep(seconds)
-                return pb.GetEnrollmentGroupResponse()
-
-            shell.probe.answer = answer
-            shell.channel.unary_unary(UNARY)(pb.GetEnrollmentGroupRequest(group_id=new_id()).SerializeToString())
+        shell.channel.unary_unary(UNARY)(pb.GetEnrollmentGroupRequest(group_id=new_id()).SerializeToString())
     finally:
         shell.stop()
     captured = capsys.readouterr()
-    assert (captured.out + captured.err).count("slow_call") == 1
+    assert (captured.out + captured.err).count("slow_call") == slow_calls
 
 
-def test_eligibility_is_not_serving_while_its_projection_does_not_go_on(tmp_path: Path) -> None:
+def test_eligibility_is_not_serving_while_its_projection_is_stuck(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--enrollment-source", f"127.0.0.1:{free_port()}")
     try:
-        with grpc.insecure_channel(server.address) as channel:
+        with connected_to(server.address) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
 
             def status(service: str) -> Any:
                 return health.Check(health_pb2.HealthCheckRequest(service=service)).status
 
-            until = time.monotonic() + 15
             name = "affilia.eligibility.v1.EligibilityCheckService"
-            while status(name) == Status.SERVING and time.monotonic() < until:
-                time.sleep(0.1)
-            assert status(name) == Status.NOT_SERVING
+            wait_until(lambda: status(name) == Status.NOT_SERVING, "eligibility reports that it is not serving")
             assert status("") == Status.SERVING
             assert status(QUERY) == Status.SERVING
     finally:
@@ -184,23 +178,23 @@ def test_detailed_health_reflection_and_channelz_are_settings(tmp_path: Path, de
     server = ServerProcess(tmp_path, *FLAGS, "--database-url", "embedded", *flags, environment=VARIABLES)
     service = as_("service", "x", "enrollment.read")
     try:
-        with grpc.insecure_channel(server.address) as plain:
+        with connected_to(server.address) as plain:
             channel: Any = plain
             health: Any = health_pb2_grpc.HealthStub(channel)
             assert health.Check(health_pb2.HealthCheckRequest()).status == Status.SERVING
             named = health_pb2.HealthCheckRequest(service=QUERY)
             assert answers(lambda: health.Check(named).status == Status.SERVING) is detailed
             servers = channel.unary_unary("/grpc.channelz.v1.Channelz/GetServers")
-            assert answers(lambda: servers(b"", metadata=as_("admin", "ada"), timeout=10)) is detailed
-            assert answers(lambda: servers(b"", metadata=service, timeout=10)) is False
+            assert answers(lambda: servers(b"", metadata=as_("admin", "ada"), timeout=60)) is detailed
+            assert answers(lambda: servers(b"", metadata=service, timeout=60)) is False
             reflect = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
-            assert answers(lambda: list(reflect(iter([b"\x3a\x00"]), metadata=service, timeout=10))) is detailed
+            assert answers(lambda: list(reflect(iter([b"\x3a\x00"]), metadata=service, timeout=60))) is detailed
     finally:
         server.stop()
 
 
 def answers(ask: Callable[[], Any]) -> bool:
-    """Whether a call says something, and not that it is none."""
+    """Returns whether a call succeeds with a true answer."""
     try:
         return bool(ask())
     except grpc.RpcError:

@@ -1,9 +1,10 @@
-"""Premium runs over the wire: everything computed once, whoever dies; bad policies passed over; contracts followed."""
+"""Premium runs over the wire: every policy is computed once, even after crashes, and bad policies are skipped."""
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ import pytest
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceStub
 from affilia.pricing.v1 import insurance_cost_pb2
+from server.workers import premium_worker
+from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.rpc.test_costs import priced_contract
 from tests.rpc.test_premiums import entries
 from tests.scenarios.ledger_messages import months
-from tests.support.calls import Family, admin, failure_of, new_id
+from tests.support.calls import Family, admin, decoded, failure_of, new_id
+from tests.support.channels import connected_to
 from tests.support.portfolio import clone_policies
+from tests.support.waiting import wait_until
 
 RUNNING, STOPPED, DONE = (pb.PremiumRunState.Value(f"PREMIUM_RUN_STATE_{s}") for s in ("RUNNING", "STOPPED", "DONE"))
 
@@ -29,7 +34,7 @@ def premiums(channel: grpc.Channel) -> Any:
 
 
 def insured(channel: grpc.Channel) -> Family:
-    """The primary on the base module from January 2026 on."""
+    """Returns a family with the primary on the base module from January 2026 on."""
     family = Family(channel).set_up()
     family.amend(priced_contract(family))
     family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
@@ -46,8 +51,8 @@ def a_run(family: Family, **more: Any) -> pb.RunPremiumsRequest:
 
 
 def ended(channel: grpc.Channel, request: pb.RunPremiumsRequest) -> Any:
-    """The last message of a run."""
-    return list(premiums(channel).RunPremiums(request, timeout=120))[-1]
+    """Returns the last message of a run."""
+    return list(premiums(channel).RunPremiums(request, timeout=300))[-1]
 
 
 def by_policy(channel: grpc.Channel, family: Family, what: str = "POLICY") -> dict[str, int]:
@@ -57,13 +62,6 @@ def by_policy(channel: grpc.Channel, family: Family, what: str = "POLICY") -> di
         contract_ids=[family.contract_id],
     )
     return {s.values[0]: s.amount_minor for s in premiums(channel).AggregatePremiums(asked).sums}
-
-
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_a_run_computes_what_computing_one_by_one_does(server_channel: grpc.Channel) -> None:
@@ -84,7 +82,7 @@ def test_a_run_computes_what_computing_one_by_one_does(server_channel: grpc.Chan
     assert got == last.run
 
 
-def test_what_is_asked_wrongly_is_told(server_channel: grpc.Channel) -> None:
+def test_invalid_run_requests_are_rejected_with_their_reason(server_channel: grpc.Channel) -> None:
     family = insured(server_channel)
     request = a_run(family)
     ended(server_channel, request)
@@ -102,7 +100,7 @@ def test_what_is_asked_wrongly_is_told(server_channel: grpc.Channel) -> None:
         assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "PREMIUM_RUN_UNKNOWN")
 
 
-def test_a_policy_that_cannot_be_priced_is_passed_over(server_channel: grpc.Channel) -> None:
+def test_a_policy_that_cannot_be_priced_is_skipped(server_channel: grpc.Channel) -> None:
     family = insured(server_channel)
     for born in ("1970-01-01", "2000-01-01", "2001-01-01"):
         another = Family(server_channel, family.contract_id, family.base)
@@ -111,19 +109,19 @@ def test_a_policy_that_cannot_be_priced_is_passed_over(server_channel: grpc.Chan
         another.submit(another.enroll(another.base, "2026-01-01"), requester=admin())
     contract = priced_contract(family)
     for row in contract.versions[0].modules[0].pricing.age_grid.standard:
-        row.min_age = 30  # nobody younger has a price any more
+        row.min_age = 30  # nobody younger has a price now
     family.amend(contract)
-    last = list(premiums(server_channel).RunPremiums(a_run(family), timeout=60))
-    told = [failure for message in last for failure in message.failures]
+    last = list(premiums(server_channel).RunPremiums(a_run(family), timeout=300))
+    reported = [failure for message in last for failure in message.failures]
     final = last[-1].run
     assert (final.state, final.policies, final.done) == (DONE, 4, 4)
-    assert final.failed == len(told) == 2
-    assert {failure.reason for failure in told} == {"PRICE_MISSING"}
-    assert told[0].metadata["module_id"] == family.base
+    assert final.failed == len(reported) == 2
+    assert {failure.reason for failure in reported} == {"PRICE_MISSING"}
+    assert reported[0].metadata["module_id"] == family.base
     listed = premiums(server_channel).ListPremiumFailures(pb.ListPremiumFailuresRequest(run_id=final.run_id))
-    assert sorted(f.group_id for f in listed.failures) == sorted(f.group_id for f in told)
+    assert sorted(f.group_id for f in listed.failures) == sorted(f.group_id for f in reported)
     computed = set(by_policy(server_channel, family))
-    assert computed.isdisjoint(f.group_id for f in told)
+    assert computed.isdisjoint(f.group_id for f in reported)
     assert len(computed) == 4 - final.failed
 
 
@@ -137,20 +135,20 @@ def portfolio(tmp_path: Path, own_database_url: str) -> Iterator[tuple[ServerPro
 def test_two_servers_killed_and_resumed_compute_every_policy_once(
     portfolio: tuple[ServerProcess, str], tmp_path: Path
 ) -> None:
-    """A run over 3 000 policies: the server that was asked dies in its midst, another one and a third finish it."""
+    """The server that runs 3 000 policies is killed in the middle; two others finish the run."""
     first, url = portfolio
-    with grpc.insecure_channel(first.address) as channel:
+    with connected_to(first.address) as channel:
         family = insured(channel)
         clone_policies(url, group_of(family), 2_999)
         request = a_run(family)
-        stream = premiums(channel).RunPremiums(request, timeout=120)
+        stream = premiums(channel).RunPremiums(request, timeout=300)
         next(message for message in stream if message.run.done > 200)
         first.kill()
         with pytest.raises(grpc.RpcError):
             list(stream)
     servers = [ServerProcess(tmp_path / name, "--database-url", url) for name in ("second", "third")]
     try:
-        with grpc.insecure_channel(servers[0].address) as channel:
+        with connected_to(servers[0].address) as channel:
             run = ended(channel, request).run
             assert (run.state, run.policies, run.done, run.failed) == (DONE, 3_000, 3_000, 0)
             sums = by_policy(channel, family)
@@ -163,13 +161,26 @@ def test_two_servers_killed_and_resumed_compute_every_policy_once(
             server.stop()
 
 
-def test_a_stopped_run_goes_on_where_it_was(portfolio: tuple[ServerProcess, str]) -> None:
+def test_a_worker_with_nothing_left_to_compute_ends_without_an_error(own_database_url: str) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", premium_worker.__name__],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, premium_worker.DATABASE: own_database_url},
+        text=True,
+    )
+    with worker:  # leaving it closes the pipe, at whose other end the worker waits for its server to end
+        assert worker.stderr is not None
+        assert (worker.stderr.read(), worker.wait(timeout=60)) == ("", 0)
+
+
+def test_a_stopped_run_resumes_where_it_stopped(portfolio: tuple[ServerProcess, str]) -> None:
     server, url = portfolio
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         family = insured(channel)
         clone_policies(url, group_of(family), 3_999)
         request = a_run(family)
-        stream = premiums(channel).RunPremiums(request, timeout=120)
+        stream = premiums(channel).RunPremiums(request, timeout=300)
         next(message for message in stream if message.run.done)
         premiums(channel).StopPremiumRun(pb.StopPremiumRunRequest(run_id=request.request_id))
         last = list(stream)[-1].run
@@ -179,35 +190,46 @@ def test_a_stopped_run_goes_on_where_it_was(portfolio: tuple[ServerProcess, str]
         def now() -> Any:
             return premiums(channel).GetPremiumRun(pb.GetPremiumRunRequest(run_id=request.request_id)).run
 
-        time.sleep(1.0)  # parts that were under way are finished
+        wait_until(lambda: not parts_under_way(url), "the parts that were under way are finished")
         stopped = now()
-        time.sleep(1.0)
-        assert now().done == stopped.done < 4_000
+        assert last.done <= stopped.done < 4_000
+        another = ended(channel, a_run(family, months=months("2027-01", "2027-01"))).run
+        assert (another.state, now().done) == (DONE, stopped.done)  # other runs go on, the stopped one doesn't
         run = ended(channel, request).run
         assert (run.state, run.done, run.entries) == (DONE, 4_000, 12 * 4_000)
 
 
-def test_premiums_follow_enrollment_when_asked_to(server_channel: grpc.Channel) -> None:
-    family = insured(server_channel)
-    stub = premiums(server_channel)
-    ended(server_channel, a_run(family))
+def parts_under_way(url: str) -> int:
+    """Counts the parts that a worker has locked."""
+    with psycopg.connect(url) as connection:
+        left = "SELECT run_key, part FROM premium_run_part WHERE NOT done"
+        free = connection.execute(f"{left} FOR NO KEY UPDATE SKIP LOCKED").rowcount
+        return connection.execute(left).rowcount - free
 
-    def following(on: bool) -> bool:
-        asked = pb.SetPremiumFollowingRequest(contract_id=family.contract_id, following=on)
+
+def test_premiums_follow_enrollment_if_switched_on(server_channel: grpc.Channel) -> None:
+    family, other = insured(server_channel), insured(server_channel)
+    stub = premiums(server_channel)
+    for each in (family, other):
+        ended(server_channel, a_run(each))
+
+    def following(on: bool, each: Family = family) -> bool:
+        asked = pb.SetPremiumFollowingRequest(contract_id=each.contract_id, following=on)
         return bool(stub.SetPremiumFollowing(asked).was_following)
 
-    assert [following(True), following(True)] == [False, True]
+    assert [following(True), following(True), following(True, other)] == [False, True, False]
     family.submit(family.leave("2026-11-01"), requester=admin())
-    until(lambda: len(entries(family)) == 14)
+    wait_until(lambda: len(entries(family)) == 14, "the premiums follow the first change")
     assert sorted(e.num_days for e in entries(family))[:2] == [-31, -30]
     assert following(False)
     family.submit(family.leave("2026-10-01"), requester=admin())
-    time.sleep(1.0)
+    other.submit(other.leave("2026-10-01"), requester=admin())
+    wait_until(lambda: len(entries(other)) == 15, "the premiums of a later change of another contract follow")
     assert len(entries(family)) == 14
     assert not following(False)
 
 
-def test_what_cannot_be_followed_is_listed_until_it_can(server_channel: grpc.Channel) -> None:
+def test_a_change_that_premiums_cannot_follow_is_listed_until_they_can(server_channel: grpc.Channel) -> None:
     family = insured(server_channel)
     stub = premiums(server_channel)
     ended(server_channel, a_run(family))
@@ -223,16 +245,16 @@ def test_what_cannot_be_followed_is_listed_until_it_can(server_channel: grpc.Cha
         listed = stub.ListPremiumFailures(pb.ListPremiumFailuresRequest(contract_id=family.contract_id))
         return list(listed.failures)
 
-    until(lambda: len(failures()) == 1)
+    wait_until(lambda: len(failures()) == 1, "the failure is listed")
     assert failures()[0].reason == "PRICE_MISSING"
     assert len(entries(family)) == 12
     family.amend(good)
     family.submit(family.leave("2026-10-01"), requester=admin())
-    until(lambda: not failures())
+    wait_until(lambda: not failures(), "the failure is no longer listed")
     assert len(entries(family)) == 15
 
 
-def test_entries_explain_themselves(server_channel: grpc.Channel) -> None:
+def test_entries_have_explanations(server_channel: grpc.Channel) -> None:
     family = insured(server_channel)
     ended(server_channel, a_run(family))
     first, second, *_ = entries(family)
@@ -254,16 +276,16 @@ def _name(step: Any) -> str:
 
 
 def test_a_cluster_finishes_a_run_although_a_worker_dies(own_database_url: str, tmp_path: Path) -> None:
-    """Dask: two workers do the parts; one is killed in the midst, and the policies are computed once all the same."""
+    """One of two Dask workers is killed in the middle; every policy is still computed once."""
     distributed: Any = pytest.importorskip("distributed")
 
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         address = str(cluster.scheduler_address).replace("tcp://", "dask://")
         server = ServerProcess(tmp_path, "--database-url", own_database_url, "--premium-engine", address)
-        with grpc.insecure_channel(server.address) as channel:
+        with connected_to(server.address) as channel:
             family = insured(channel)
             clone_policies(own_database_url, group_of(family), 3_999)
-            stream = premiums(channel).RunPremiums(a_run(family), timeout=120)
+            stream = premiums(channel).RunPremiums(a_run(family), timeout=300)
             next(message for message in stream if message.run.done)
             os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
             run = list(stream)[-1].run
@@ -272,10 +294,10 @@ def test_a_cluster_finishes_a_run_although_a_worker_dies(own_database_url: str, 
         server.stop()
 
 
-def test_a_preview_takes_a_recompute_that_waits_for_done(portfolio: tuple[ServerProcess, str]) -> None:
-    """As computing does: what is previewed is what would be added."""
+def test_a_preview_takes_a_waiting_recompute_into_account(portfolio: tuple[ServerProcess, str]) -> None:
+    """A preview returns what computing would add."""
     server, url = portfolio
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         family = insured(channel)
         family.submit(family.enroll(family.option, "2026-01-01"), requester=admin())
         months_asked: dict[str, Any] = {
@@ -283,10 +305,33 @@ def test_a_preview_takes_a_recompute_that_waits_for_done(portfolio: tuple[Server
             "months": months("2026-01", "2026-03"),
         }
         with psycopg.connect(url) as connection:
-            connection.execute("SELECT FROM enrollment_group FOR NO KEY UPDATE")  # nobody can do the recompute
+            connection.execute("SELECT FROM enrollment_group FOR NO KEY UPDATE")  # no worker can run the recompute
             family.born(family.primary, "2015-01-01")  # too young for the option
             preview = premiums(channel).PreviewPremiums(pb.PreviewPremiumsRequest(**months_asked))
             connection.rollback()
         assert {e.module_id for e in preview.entries} == {family.base}
         computed = premiums(channel).ComputePremiums(pb.ComputePremiumsRequest(request_id=new_id(), **months_asked))
         assert computed.entries == len(preview.additions) == 3
+
+
+def test_the_progress_of_a_run_ends_with_a_status_when_the_server_drains(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, "--drain-seconds", "300")
+    with (
+        connected_to(server.address) as channel,
+        psycopg.connect(EmbeddedPostgres(tmp_path).url) as holding_up,
+    ):
+        request = a_run(insured(channel))
+        holding_up.execute("SELECT * FROM enrollment_group FOR UPDATE")  # otherwise the run would end before the drain
+        progress = premiums(channel).RunPremiums(request, timeout=300)
+        assert next(progress).run.state == RUNNING
+        server.process.terminate()
+        with pytest.raises(grpc.RpcError) as raised:
+            list(progress)
+        holding_up.rollback()
+    failure = decoded(raised.value)
+    assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    assert server.process.wait(60) == 0  # of 300
+    again = ServerProcess(tmp_path)
+    with connected_to(again.address) as channel:
+        assert ended(channel, request).run.state == DONE  # a repeated request resumes the same run
+    again.stop()

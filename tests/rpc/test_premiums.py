@@ -1,4 +1,4 @@
-"""PremiumComputationService over the wire: safe to repeat, all or nothing, paged, invoiced once; two at once agree."""
+"""PremiumComputationService over the wire: idempotent, atomic, paged, invoiced once, and safe to run concurrently."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,7 +22,7 @@ COMPANY, PRIMARY = premium_entry_pb2.DEBTOR_COMPANY, premium_entry_pb2.DEBTOR_PR
 
 @pytest.fixture
 def insured(server_channel: grpc.Channel) -> Family:
-    """The primary on the base module from 10 January 2026 on: 110.00 a month with tax, half of it the company's."""
+    """The primary is on base from 10 January 2026 on, for 110.00 a month with tax, half of it paid by the company."""
     family = Family(server_channel).set_up()
     family.amend(priced_contract(family))
     family.submit(family.enroll(family.base, "2026-01-10"), requester=admin())
@@ -69,7 +69,7 @@ def owed(found: list[premium_entry_pb2.PremiumEntry]) -> int:
     return sum(component.owed_minor for entry in found for component in entry.components)
 
 
-def test_months_are_owed_by_the_days_that_are_covered(insured: Family) -> None:
+def test_months_are_charged_for_the_covered_days(insured: Family) -> None:
     assert compute(insured) == (0, 3)
     january, february, march = entries(insured)
     assert [(e.num_days, e.divisor, e.prorata_hundredths) for e in (january, february, march)] == [
@@ -81,7 +81,7 @@ def test_months_are_owed_by_the_days_that_are_covered(insured: Family) -> None:
     assert [(d.debtor, d.total_minor) for d in february.debtors] == [(COMPANY, 5_500), (PRIMARY, 5_500)]
 
 
-def test_computing_again_adds_nothing_and_a_repeated_request_answers_the_same(insured: Family) -> None:
+def test_computing_again_adds_nothing_and_a_repeated_request_returns_the_first_answer(insured: Family) -> None:
     first = request(insured)
     answer = premiums(insured).ComputePremiums(first)
     assert (answer.offsets, answer.entries) == (0, 3)
@@ -93,7 +93,7 @@ def test_computing_again_adds_nothing_and_a_repeated_request_answers_the_same(in
     assert failure_of(premiums(insured).ComputePremiums, first).reason == "REQUEST_ID_REUSED"
 
 
-def test_the_past_is_put_right_and_what_was_invoiced_stays(insured: Family) -> None:
+def test_past_months_are_corrected_by_offsets_and_invoiced_entries_stay(insured: Family) -> None:
     compute(insured)
     invoiced = uninvoiced(insured, PRIMARY, "2026-02-28")
     assert mark(insured, PRIMARY, "I1", *invoiced).amount_minor == 4_033 + 5_500
@@ -109,7 +109,7 @@ def test_the_past_is_put_right_and_what_was_invoiced_stays(insured: Family) -> N
     assert sum(d.total_minor for e in next_invoice for d in e.debtors if d.debtor == PRIMARY) == -5_500 + 1_833
 
 
-def test_a_preview_says_what_computing_adds_and_stores_nothing(insured: Family) -> None:
+def test_a_preview_returns_what_computing_would_add_and_stores_nothing(insured: Family) -> None:
     compute(insured)
     insured.submit(insured.leave("2026-03-01"), requester=admin())
     asked = pb.PreviewPremiumsRequest(policy=policy(insured), months=months("2026-01", "2026-03"))
@@ -120,7 +120,7 @@ def test_a_preview_says_what_computing_adds_and_stores_nothing(insured: Family) 
     assert len(entries(insured)) == 3
 
 
-def test_what_cannot_be_priced_stores_nothing(insured: Family) -> None:
+def test_a_policy_that_cannot_be_priced_stores_nothing(insured: Family) -> None:
     contract = priced_contract(insured)
     contract.versions[0].modules[0].ClearField("pricing")
     insured.amend(contract)
@@ -129,13 +129,13 @@ def test_what_cannot_be_priced_stores_nothing(insured: Family) -> None:
     assert not entries(insured)
 
 
-def test_parameters_of_the_request_win(insured: Family) -> None:
+def test_parameters_of_the_request_take_precedence(insured: Family) -> None:
     whole = pricing_pb2.EngineParameters(prorata=pricing_pb2.PRORATA_STRATEGY_WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY)
     premiums(insured).ComputePremiums(request(insured, parameters=whole))
     assert [owed([e]) for e in entries(insured)] == [0, 11_000, 11_000]
 
 
-def test_an_invoice_is_put_on_all_or_none(insured: Family) -> None:
+def test_an_invoice_is_assigned_to_all_entries_or_none(insured: Family) -> None:
     compute(insured)
     january, february, march = entries(insured)
     mark(insured, PRIMARY, "I1", january)
@@ -198,7 +198,7 @@ def test_sums_are_net_of_cancellations(insured: Family) -> None:
     ]
 
 
-def test_two_computations_at_once_serialise_and_neither_writes_twice(insured: Family) -> None:
+def test_concurrent_computations_are_serialized_and_add_entries_once(insured: Family) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: compute(insured), range(8)))
     assert sorted(answers) == [(0, 0)] * 7 + [(0, 3)]
@@ -225,7 +225,7 @@ def leaves(family: Family, member_id: str, first: str) -> None:
     family.submit(change_request_pb2.ScopedChange(leave=leave), requester=admin(), accept_consequences=True)
 
 
-def test_an_erasure_first_puts_right_what_was_computed_also_ahead(insured: Family) -> None:
+def test_an_erasure_first_corrects_computed_premiums_including_future_months(insured: Family) -> None:
     insured.submit(insured.enroll(insured.base, "2026-01-10", child=True), requester=admin())
     compute(insured, "2026-01", "2027-03")
     leaves(insured, insured.child, "2026-02-01")
@@ -242,7 +242,7 @@ def test_an_erasure_first_puts_right_what_was_computed_also_ahead(insured: Famil
     assert compute(insured, "2027-04", "2027-05")[1] > 0
 
 
-def test_an_erasure_gives_back_what_nobody_owes_any_more(insured: Family) -> None:
+def test_an_erasure_refunds_premiums_that_are_no_longer_owed(insured: Family) -> None:
     compute(insured, "2026-01", "2026-10")
     leaves(insured, insured.primary, "2026-01-10")
     erase(insured, insured.primary)
@@ -250,7 +250,7 @@ def test_an_erasure_gives_back_what_nobody_owes_any_more(insured: Family) -> Non
     assert uninvoiced(insured, COMPANY) == []
 
 
-def test_only_months_of_the_erased_are_refused_if_never_computed(insured: Family) -> None:
+def test_only_uncomputed_months_of_erased_members_are_rejected(insured: Family) -> None:
     insured.submit(insured.enroll(insured.base, "2026-02-01", "2026-03-31", child=True), requester=admin())
     erase(insured, insured.child)
     assert entries(insured) == []  # nothing is billed that nobody has asked to bill

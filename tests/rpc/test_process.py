@@ -1,34 +1,44 @@
-"""The process: killed at any moment nothing acknowledged is lost, told to stop it finishes, and health is true."""
+"""The server process: kills lose nothing that was acknowledged, SIGTERM lets calls finish, and health is correct."""
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2, enrollment_query_service_pb2
-from tests.conftest import ServerProcess
+from storage.postgres import postmaster
+from tests.conftest import ROOT, ServerProcess
 from tests.support.calls import Family, decoded, new_id
+from tests.support.certificates import Authority
+from tests.support.channels import connected_to
+from tests.support.identities import FLAGS, VARIABLES
+from tests.support.waiting import wait_until
 
 SUBMITS = 1000
 KILL_AFTER = 400
 
 
-def test_kill_9_amid_a_thousand_submits_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_sigkill_during_a_thousand_submits_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         families = [Family(channel).set_up() for _ in range(8)]
         acknowledged, sent = submit_until_killed(families, server)
     assert KILL_AFTER <= len(acknowledged) < SUBMITS
 
     server = ServerProcess(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         for family in families:
             again = Family(channel, **family.ids())
             stored = {r.request_id: r for r in all_requests(again)}
@@ -46,7 +56,7 @@ def test_kill_9_amid_a_thousand_submits_loses_and_doubles_nothing(tmp_path: Path
 def submit_until_killed(
     families: list[Family], server: ServerProcess
 ) -> tuple[dict[str, bool], list[change_request_service_pb2.SubmitChangeRequestRequest]]:
-    """Submits from one thread a family; the server is killed amid it. Which were answered, and all that were sent."""
+    """Submits from one thread per family until the server is killed. Returns the answered and all sent requests."""
     acknowledged: dict[str, bool] = {}
     sent: list[change_request_service_pb2.SubmitChangeRequestRequest] = []
     killed = threading.Event()
@@ -59,7 +69,7 @@ def submit_until_killed(
             request = family.request(family.enroll(module, f"{2026 + n % 7}-{n % 12 + 1:02}-01"))
             sent.append(request)
             try:
-                family.requests.SubmitChangeRequest(request, timeout=10)
+                family.requests.SubmitChangeRequest(request, timeout=60)
             except grpc.RpcError:
                 return
             acknowledged[request.request_id] = True
@@ -69,7 +79,7 @@ def submit_until_killed(
     threads = [threading.Thread(target=work, args=[family]) for family in families]
     for thread in threads:
         thread.start()
-    assert killed.wait(120), "too little traffic to say anything"
+    assert killed.wait(300), "too little traffic to say anything"
     server.kill()
     for thread in threads:
         thread.join()
@@ -82,7 +92,7 @@ def all_requests(family: Family) -> list[change_request_pb2.ChangeRequest]:
 
 
 def history_is_whole(family: Family, stored: dict[str, change_request_pb2.ChangeRequest]) -> None:
-    """Revisions 1..n without holes, each with its request, its periods and its difference."""
+    """Asserts that revisions 1..n have no gaps, and each has its request, periods and differences."""
     group = family.group()
     listed = family.queries.ListRevisions(
         enrollment_query_service_pb2.ListRevisionsRequest(group_id=group.group_id, page_size=1000)
@@ -100,51 +110,51 @@ def history_is_whole(family: Family, stored: dict[str, change_request_pb2.Change
 
 def test_sigterm_ends_the_process_when_its_calls_are_done(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         Family(channel).set_up()
     assert server.stop() == 0
 
 
 def test_data_survive_a_restart(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         family = Family(channel).set_up()
         group = family.submit(family.enroll(family.base, "2026-01-01")).group
     server.stop()
     server = ServerProcess(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         assert Family(channel, **family.ids()).group() == group
     server.stop()
 
 
-def test_a_database_that_dies_is_told_and_comes_back_by_itself(tmp_path: Path) -> None:
+def test_calls_fail_as_unavailable_while_the_database_restarts(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         family = Family(channel).set_up()
         group = family.submit(family.enroll(family.base, "2026-01-01")).group
-        postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
-        os.kill(postmaster, signal.SIGKILL)
+        postmaster.send(tmp_path / "postgres", signal.SIGKILL)
         seen: set[grpc.StatusCode] = set()
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+
+        def is_back() -> bool:
             try:
                 assert family.group() == group
-                if seen:
-                    break
             except grpc.RpcError as error:
                 seen.add(error.code())
-            time.sleep(0.02)
+                return False
+            return bool(seen)
+
+        wait_until(is_back, "the database is lost and comes back")
         assert seen == {grpc.StatusCode.UNAVAILABLE}
         family.submit(family.leave("2027-01-01"))
     server.stop()
 
 
-def test_health_is_told_for_the_server_and_each_service(server: ServerProcess) -> None:
+def test_health_is_reported_for_the_server_and_each_service(server: ServerProcess) -> None:
     for address, names in (
         (server.address, ["", "affilia.enrollment.v1.EnrollmentQueryService", "affilia.catalog.v1.CatalogService"]),
         (server.internal_address, [""]),
     ):
-        with grpc.insecure_channel(address) as channel:
+        with connected_to(address) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             for name in names:
                 answer = health.Check(health_pb2.HealthCheckRequest(service=name))
@@ -153,7 +163,7 @@ def test_health_is_told_for_the_server_and_each_service(server: ServerProcess) -
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 def test_reflection_lists_every_service_in_both_versions(server: ServerProcess, version: str) -> None:
-    with grpc.insecure_channel(server.address) as channel:
+    with connected_to(server.address) as channel:
         call = channel.stream_stream(
             f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
             request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -171,39 +181,144 @@ def test_reflection_lists_every_service_in_both_versions(server: ServerProcess, 
 
 
 def test_public_services_are_not_on_the_internal_listener(server: ServerProcess) -> None:
-    with grpc.insecure_channel(server.internal_address) as channel:
+    with connected_to(server.internal_address) as channel:
         call: Any = channel.unary_unary("/affilia.catalog.v1.CatalogService/ListContracts")
         with pytest.raises(grpc.RpcError) as raised:
             call(b"")
     assert decoded(raised.value).code == grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_a_taken_port_is_an_error_in_one_sentence(server: ServerProcess, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(server: ServerProcess, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="Cannot listen on"):
         ServerProcess(tmp_path, "--listen", server.address)
 
 
-def test_a_database_that_is_not_there_is_an_error_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="cannot serve: The database is away"):
-        ServerProcess(tmp_path, "--database-url", f"postgresql:///postgres?host={tmp_path}")
+def test_a_missing_database_is_reported_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as refused:
+        ServerProcess(tmp_path, "--database-url", f"postgresql:///affilia?host={tmp_path}")
+    assert str(refused.value).splitlines()[1:] == [
+        f"affilia cannot serve: AFFILIA_DATABASE_URL: Can't connect to database affilia at socket {tmp_path}:5432:"
+        " the connection was refused because nothing listens there; start PostgreSQL or correct the host and port."
+    ]
 
 
-def test_an_address_that_others_can_reach_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("AFFILIA_DATABASE_URL", "postgresql://affilia:s3cr3t pw@127.0.0.1:1/x"),
+        ("AFFILIA_DATABASE_URL", "postgresql://affilia:s3cr3t%zz@127.0.0.1:1/x"),
+        ("AFFILIA_DATABASE_URL", "mysql://root:s3cr3t@127.0.0.1/x"),
+        ("AFFILIA_DATABASE_URL", "postgresql://affilia:s3cr3t@127.0.0.1:1/x"),
+        ("AFFILIA_MIGRATION_URL", "postgresql://owner:s3cr3t pw@127.0.0.1:1/x"),
+    ],
+)
+def test_an_unusable_database_url_is_reported_without_quoting_it(
+    tmp_path: Path, postgres_url: str, variable: str, url: str
+) -> None:
+    urls = {"AFFILIA_DATABASE_URL": postgres_url, variable: url}
+    started = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "server",
+            "serve",
+            "--dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--internal-listen",
+            "127.0.0.1:0",
+        ],
+        cwd=ROOT,
+        env={**os.environ, **urls, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert started.returncode == 1
+    assert started.stderr.startswith(f"affilia cannot serve: {variable}: ")
+    assert len(started.stderr.splitlines()) == 1
+    assert "s3cr3t" not in started.stdout + started.stderr
+
+
+def test_a_development_server_refuses_to_listen_on_a_reachable_address(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="loopback"):
         ServerProcess(tmp_path, "--listen", "0.0.0.0:0")
 
 
-def test_nothing_that_was_sent_reaches_the_log(server: ServerProcess, server_channel: grpc.Channel) -> None:
+def test_request_contents_are_not_logged(server: ServerProcess, server_channel: grpc.Channel) -> None:
     family = Family(server_channel).set_up()
     change = family.enroll(family.base, "2026-01-01")
     change.note = "Melusine Unverwechselbar"
     family.submit(change)
     change.note = "Melusine\0Unverwechselbar"
+    call_id = new_id()
     with pytest.raises(grpc.RpcError):
-        family.submit(change, request_id=new_id())
-    until = time.monotonic() + 10
-    while "SubmitChangeRequest" not in (log := server.log.read_text()) and time.monotonic() < until:
-        time.sleep(0.05)  # the line is written when the call has ended, which its caller hears a little earlier
-    assert "SubmitChangeRequest" in log
+        family.requests.SubmitChangeRequest(family.request(change), metadata=(("x-request-id", call_id),))
+    # The line of a call is written when the call has ended, a little later than its caller gets the status.
+    wait_until(lambda: call_id in server.log.read_text(), "the last call is logged")
+    log = server.log.read_text()
     assert "Melusine" not in log
     assert family.primary not in log
+
+
+def test_every_log_line_is_json_even_if_a_listener_receives_garbage(tmp_path: Path) -> None:
+    """The C core of gRPC would write its own lines, with text that callers choose."""
+    certificate, key = Authority(tmp_path / "authority").sign("affilia")
+    tls = ("--tls-certificate", str(certificate), "--tls-key", str(key), *FLAGS, "--database-url", "embedded")
+    flags = ("--log-format", "json", "--log-level", "debug")
+    server = ServerProcess(tmp_path / "data", *tls, *flags, environment=VARIABLES)
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+    goaway = b"\0\0\x20\7\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\1" + b"Melusine\nUnverwechselbar!"
+    wrong_timeout = b"\0\0\x1b\1\5\0\0\0\1" + b"\x83\x86\x84" + b"\0\x0cgrpc-timeout\x09Melusine!"
+    for address in (server.address, server.internal_address):
+        host, port = address.rsplit(":", 1)
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01" + b"x" * 500, preface + goaway + wrong_timeout):
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(garbage)
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(60)
+                with suppress(ConnectionError):
+                    while connection.recv(65536):
+                        pass
+    with grpc.secure_channel(
+        f"localhost:{server.address.rsplit(':', 1)[1]}",
+        grpc.ssl_channel_credentials((tmp_path / "authority" / "authority.pem").read_bytes()),
+    ) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        assert stub.Check(health_pb2.HealthCheckRequest(), timeout=60).status == health_pb2.HealthCheckResponse.SERVING
+    server.stop(60)
+    lines = server.log.read_text().splitlines()
+    assert lines
+    for line in lines:
+        assert isinstance(json.loads(line), dict)
+        assert "Melusine" not in line
+
+
+def test_grpc_finds_its_environment_when_it_is_imported() -> None:
+    """The C core reads the environment only then. With fork handlers, a server that started other programs could
+    hear nothing for a minute, or fail the connections of that moment."""
+    watched = """
+import os, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "grpc":
+            print(os.environ.get("GRPC_ENABLE_FORK_SUPPORT"), os.environ.get("GRPC_VERBOSITY"))
+sys.meta_path.insert(0, Finder())
+import server.__main__, affilia_cli.app
+"""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
+    printed = subprocess.run(
+        [sys.executable, "-c", watched], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+    )
+    assert printed.stdout == "0 NONE\n", printed.stderr
+
+
+def test_a_database_of_a_newer_release_is_refused_in_one_sentence(own_database_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(own_database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE schema_compatibility SET serves_since = '9999'")
+    with pytest.raises(RuntimeError) as refused:
+        ServerProcess(tmp_path, "--database-url", own_database_url)
+    assert "affilia cannot serve: The database has schema 9999" in str(refused.value)
+    assert "Traceback" not in str(refused.value)

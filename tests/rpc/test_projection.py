@@ -1,6 +1,5 @@
-"""The projection of coverage: the same after any history, kill or rebuild; on every server; from another server too."""
+"""The projection of coverage: the same after any history, kill or rebuild, on every server, and from another server."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,14 +14,16 @@ import pytest
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
-from tests.support.calls import failure_of
+from tests.support.calls import decoded, failure_of
+from tests.support.channels import connected_to
 from tests.support.insured import Insured
+from tests.support.waiting import wait_until
 
 ON = "2026-06-15"
 
 
 class Servers:
-    """Servers on one database, and insured families seen through any of them."""
+    """Servers on one database, and families seen through any of them."""
 
     def __init__(self, folder: Path, url: str, stack: ExitStack) -> None:
         self._folder = folder
@@ -37,7 +38,7 @@ class Servers:
         return server
 
     def insured(self, server: ServerProcess, **ids: str) -> Insured:
-        channels = [grpc.insecure_channel(a) for a in (server.address, server.internal_address)]
+        channels = [connected_to(a) for a in (server.address, server.internal_address)]
         for channel in channels:
             self._stack.enter_context(channel)
         return Insured(channels[0], channels[1], **ids)
@@ -54,7 +55,7 @@ def servers(tmp_path: Path, own_database_url: str) -> Iterator[Servers]:
 
 
 def history(insured: Insured, seed: int, steps: int) -> None:
-    """Enrolls and leaves at random; what is rejected changes nothing."""
+    """Submits random enrolls and leaves; rejected ones change nothing."""
     random, family = Random(seed), insured.family
     for _ in range(steps):
         first, last = sorted(f"2026-{random.randrange(1, 13):02}-{random.randrange(1, 29):02}" for _ in range(2))
@@ -67,7 +68,7 @@ def history(insured: Insured, seed: int, steps: int) -> None:
 
 
 def everything(insured: Insured) -> list[Any]:
-    """All records of a policy."""
+    """Returns all records of a policy."""
     request = pb.ListCoverageRequest(group_id=insured.group_id, consistency_token=insured.token, page_size=1000)
     request.days.first_on.CopyFrom(date("2025-01-01"))
     request.days.last_on.CopyFrom(date("2028-12-31"))
@@ -75,7 +76,7 @@ def everything(insured: Insured) -> list[Any]:
 
 
 def from_enrollment(insured: Insured) -> list[tuple[str, str, int]]:
-    """On which modules everybody is in the middle of the year, as enrollment says."""
+    """Returns the modules that everybody is on in the middle of the year, according to enrollment."""
     group, on = insured.family.group(), date(ON)
     day = (on.year, on.month, on.day)
 
@@ -88,12 +89,12 @@ def from_enrollment(insured: Insured) -> list[tuple[str, str, int]]:
 
 
 def checked(insured: Insured) -> list[tuple[str, str, int]]:
-    """The same, as checks say."""
+    """Returns the same according to eligibility checks."""
     members = (insured.family.primary, insured.family.child)
     return sorted((r.member_id, r.module_id, r.revision) for m in members for r in insured.records(ON, m))
 
 
-def test_after_random_histories_the_projection_is_what_a_fresh_one_would_be(servers: Servers) -> None:
+def test_after_random_histories_the_projection_equals_a_rebuilt_one(servers: Servers) -> None:
     server = servers.start()
     families = [servers.insured(server).set_up() for _ in range(6)]
     with ThreadPoolExecutor(6) as threads:
@@ -109,7 +110,7 @@ def test_after_random_histories_the_projection_is_what_a_fresh_one_would_be(serv
         assert checked(insured) == from_enrollment(insured)
 
 
-def test_a_rebuild_under_load_disturbs_no_check_and_finds_nothing(servers: Servers) -> None:
+def test_a_rebuild_under_load_disturbs_no_check_and_finds_no_difference(servers: Servers) -> None:
     server = servers.start()
     insured, other = servers.insured(server).set_up(), servers.insured(server).set_up()
     insured.enroll("2026-01-01")
@@ -123,7 +124,7 @@ def test_a_rebuild_under_load_disturbs_no_check_and_finds_nothing(servers: Serve
     assert checked(other) == from_enrollment(other)
 
 
-def test_rebuilds_at_once_serve_the_newest_whole(servers: Servers) -> None:
+def test_concurrent_rebuilds_end_with_one_complete_projection(servers: Servers) -> None:
     insured = servers.insured(servers.start()).set_up()
     insured.enroll("2026-01-01")
     with ThreadPoolExecutor(8) as threads:
@@ -135,7 +136,7 @@ def test_rebuilds_at_once_serve_the_newest_whole(servers: Servers) -> None:
             assert len(everything(insured)) > 0
 
 
-def test_a_rebuild_mends_what_was_damaged_and_says_how_much(servers: Servers, own_database_url: str) -> None:
+def test_a_rebuild_repairs_damage_and_counts_the_differences(servers: Servers, own_database_url: str) -> None:
     insured = servers.insured(servers.start()).set_up()
     insured.enroll("2026-01-01")
     insured.enroll("2026-02-01", child=True)
@@ -144,19 +145,19 @@ def test_a_rebuild_mends_what_was_damaged_and_says_how_much(servers: Servers, ow
     with psycopg.connect(own_database_url, autocommit=True) as connection:
         connection.execute("DELETE FROM coverage_run WHERE member_id = %s", [insured.family.child])
         connection.execute("UPDATE coverage_run SET membership_type = 'PARTNER'")
-    assert insured.rebuild().differing == 3  # one is missing, one stands there wrongly, and rightly nowhere
+    assert insured.rebuild().differing == 3  # one is missing; one has the wrong type, which counts twice
     assert insured.rebuild().differing == 0
     assert insured.reason(ON, insured.family.child) == "COVERED"
 
 
-def test_killed_in_the_midst_it_goes_on_from_its_checkpoint(servers: Servers) -> None:
+def test_after_a_kill_the_projection_resumes_from_its_checkpoint(servers: Servers) -> None:
     server = servers.start()
     insured = servers.insured(server).set_up()
     ids = insured.family.ids()
     for seed in range(3):
         with ThreadPoolExecutor(1) as threads:
             doing = threads.submit(history, insured, seed, 500)
-            time.sleep(1.0)
+            wait_for_revisions(insured, 10)
             server.kill()
             with pytest.raises(grpc.RpcError):
                 doing.result()
@@ -167,8 +168,22 @@ def test_killed_in_the_midst_it_goes_on_from_its_checkpoint(servers: Servers) ->
     assert insured.rebuild().differing == 0
 
 
-def test_a_token_is_good_on_every_server(servers: Servers) -> None:
-    """Written on one, read on the other: enrollment, contracts and usage."""
+def revision(insured: Insured) -> int:
+    """Returns the revision of the policy; 0 before its first."""
+    try:
+        return insured.family.group().revision
+    except grpc.RpcError as error:
+        assert decoded(error).code == grpc.StatusCode.NOT_FOUND
+        return 0
+
+
+def wait_for_revisions(insured: Insured, count: int) -> None:
+    before = revision(insured)
+    wait_until(lambda: revision(insured) >= before + count, "the policy has new revisions")
+
+
+def test_a_consistency_token_is_valid_on_every_server(servers: Servers) -> None:
+    """Enrollment, contracts and usage are written on one server and read on the other."""
     one = servers.insured(servers.start()).set_up()
     two = servers.insured(servers.start(), **one.family.ids())
     for month in range(1, 12):
@@ -181,8 +196,10 @@ def test_a_token_is_good_on_every_server(servers: Servers) -> None:
         assert two.used(f"2026-{month:02}-05") == (100 * month, 100 * month)
 
 
-def test_a_model_that_cannot_be_believed_never_answers(servers: Servers, own_database_url: str) -> None:
-    """While the reader of the feed is cut off, checks are answered by the database, and see what memory does not."""
+def test_checks_are_not_answered_from_memory_after_the_feed_reader_is_cut_off(
+    servers: Servers, own_database_url: str
+) -> None:
+    """While the reader of the feed is cut off, checks use the database, which is newer than memory."""
     insured = servers.insured(servers.start()).set_up()
     insured.enroll("2026-01-01")
     assert insured.reason(ON) == "COVERED"
@@ -196,33 +213,24 @@ def test_a_model_that_cannot_be_believed_never_answers(servers: Servers, own_dat
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'affilia-feed' AND datname = current_database()"
             )
-            end = time.monotonic() + 10
-            told = ""
-            while told != "DEFECT":
-                assert time.monotonic() < end
-                insured.token = ""
-                check = pb.EligibilityCheck(member_id=insured.family.primary, date=date(ON))
+            insured.token = ""
+
+            def asks_the_database() -> bool:
                 try:
-                    insured.checks.CheckEligibility(pb.CheckEligibilityRequest(check=check))
-                except grpc.RpcError:
-                    told = failure_of(insured.checks.CheckEligibility, pb.CheckEligibilityRequest(check=check)).reason
-                time.sleep(0.01)
+                    insured.check(ON)
+                except grpc.RpcError as error:
+                    return decoded(error).reason == "DEFECT"
+                return False
+
+            wait_until(asks_the_database, "checks are no longer answered from memory")
         finally:
             connection.execute("ALTER TABLE coverage_run RENAME COLUMN gone TO days")
-    end = time.monotonic() + 20
-    while True:
-        try:
-            assert insured.reason(ON) == "COVERED"
-            break
-        except grpc.RpcError:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+    failing = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE)
+    assert wait_until(lambda: insured.reason(ON), "checks are answered again", retried=failing) == "COVERED"
 
 
-def test_enrollment_is_read_from_another_server_by_the_same_code(
-    servers: Servers, own_database_url: str, postgres_url: str
-) -> None:
-    """Eligibility on a database of its own: it knows policies by the other server's feed only."""
+def test_enrollment_can_be_read_from_another_server(servers: Servers, own_database_url: str, postgres_url: str) -> None:
+    """Eligibility runs on its own database and knows policies only from the feed of the other server."""
     from tests.conftest import a_database
 
     enrollment = servers.start()
@@ -247,33 +255,28 @@ def test_enrollment_is_read_from_another_server_by_the_same_code(
             except grpc.RpcError as error:
                 return str(error)
 
-        until(lambda: reason_there(ON) == "COVERED")
+        wait_until(lambda: reason_there(ON) == "COVERED", "the enrollment is read from the other server")
         insured.submit(insured.family.leave("2026-03-01"))
-        until(lambda: reason_there(ON) == "COVERAGE_ENDED")
+        wait_until(lambda: reason_there(ON) == "COVERAGE_ENDED", "the end of coverage is read from the other server")
         rebuilt = its.rebuild()
         assert (rebuilt.policies, rebuilt.differing) == (1, 0)
         far.kill()
         insured.enroll("2026-05-01")
         again = servers.start("--enrollment-source", enrollment.address, url=url)
         its = servers.insured(again, **insured.family.ids())
-        until(lambda: reason_there(ON) == "COVERED")
+        wait_until(lambda: reason_there(ON) == "COVERED", "the new enrollment is read after a restart")
         again.stop()
 
 
-def until(holds: Any, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def test_checks_wait_within_the_deadline_for_what_never_comes(servers: Servers, own_database_url: str) -> None:
-    """A token of a write that is not projected: DEADLINE_EXCEEDED, and no stale answer."""
+def test_a_check_with_a_token_that_is_never_reached_ends_at_its_deadline(
+    servers: Servers, own_database_url: str
+) -> None:
+    """The write of the token isn't projected: the check ends with DEADLINE_EXCEEDED, not with a stale answer."""
     insured = servers.insured(servers.start()).set_up()
     insured.enroll("2026-01-01")
     assert insured.reason(ON) == "COVERED"
     with psycopg.connect(own_database_url) as connection:
-        connection.execute("LOCK TABLE feed_head IN ACCESS EXCLUSIVE MODE")  # nothing is sequenced any more
+        connection.execute("SELECT FROM feed_head FOR UPDATE")  # nothing more is sequenced
         insured.enroll("2026-02-01", child=True)
         check = pb.EligibilityCheck(member_id=insured.family.child, date=date(ON))
         request = pb.CheckEligibilityRequest(check=check, consistency_token=insured.token)
@@ -284,8 +287,8 @@ def test_checks_wait_within_the_deadline_for_what_never_comes(servers: Servers, 
     assert insured.reason(ON, insured.family.child) == "COVERED"
 
 
-def test_claims_are_answered_while_nothing_is_projected(servers: Servers, own_database_url: str) -> None:
-    """Applying goes by the database's projection: one that is stuck is told, nothing is judged by it."""
+def test_accumulators_are_not_applied_while_the_projection_is_stuck(servers: Servers, own_database_url: str) -> None:
+    """Applying uses the projection in the database, and fails with PROJECTION_BEHIND if that is stuck."""
     insured = servers.insured(servers.start()).set_up()
     insured.enroll("2026-01-01")
     request = insured.application(ON, deductible=1)

@@ -1,21 +1,28 @@
-"""The sample book: its files are well formed, say what their sources say, and a server takes them whole."""
+"""The sample book is well formed, matches its published sources, and loads completely."""
 
 import asyncio
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import grpc
 import pytest
 
 from affilia.catalog.v1 import condition_pb2, contract_pb2
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_service
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_cli.samples.loading import Summary, load_folder, purpose_of
+from affilia_cli.samples.location import sample_book_folder
+from affilia_cli.samples.reading import SampleContract, SampleFamily, SampleFilesMalformed, read_samples
+from affilia_cli.samples.welcome import FRENCH_CONTRACT, FRENCH_OPTION, FRENCH_PRIMARY, commands_to_try
+from affilia_client import AsyncClient
 from domain.identity import derived_id
-from server.sample_book import Summary, load_sample_book
-from server.sample_files import SampleContract, SampleFamily, SampleFilesMalformed, read_samples
+from tests.conftest import ROOT
+from tests.support.channels import connected_to
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 BOOK = {sample.folder.name: sample for sample in read_samples(SAMPLES)}
@@ -40,7 +47,7 @@ CANADIAN_PRICES = {
 
 
 def modules_by_name(sample: SampleContract) -> dict[str, contract_pb2.Module]:
-    """Of the contract's first version."""
+    """Returns the modules of the contract's first version, by name."""
     return {module.display_name: module for module in sample.contract.versions[0].modules}
 
 
@@ -69,7 +76,7 @@ def test_the_book_has_a_few_hundred_families() -> None:
 
 
 @EVERY_SAMPLE
-def test_ids_are_derived_from_the_folder_as_the_readme_says(sample: SampleContract) -> None:
+def test_ids_are_derived_from_the_folder_as_documented(sample: SampleContract) -> None:
     folder = sample.folder.name
     assert sample.contract.contract_id == str(derived_id("samples", folder))
     for name, module in modules_by_name(sample).items():
@@ -90,7 +97,7 @@ def test_every_rule_resolves(sample: SampleContract) -> None:
 
 
 @EVERY_SAMPLE
-def test_a_limit_stands_on_modules_of_one_slot_only(sample: SampleContract) -> None:
+def test_a_limit_is_used_by_modules_of_one_slot_only(sample: SampleContract) -> None:
     slots: dict[tuple[int, str], str] = {}
     for version in sample.contract.versions:
         for module in version.modules:
@@ -100,7 +107,7 @@ def test_a_limit_stands_on_modules_of_one_slot_only(sample: SampleContract) -> N
 
 
 @EVERY_SAMPLE
-def test_every_module_has_a_price_of_its_version_s_scheme(sample: SampleContract) -> None:
+def test_every_module_has_a_price_in_the_pricing_scheme_of_its_version(sample: SampleContract) -> None:
     for version in sample.contract.versions:
         products = {row.product_type for row in version.pricing.static_table.rows}
         for module in version.modules:
@@ -109,7 +116,7 @@ def test_every_module_has_a_price_of_its_version_s_scheme(sample: SampleContract
 
 
 @EVERY_SAMPLE
-def test_every_family_asks_for_modules_that_are_offered_to_its_members(sample: SampleContract) -> None:
+def test_every_family_requests_modules_that_its_members_may_have(sample: SampleContract) -> None:
     offered = {module.module_id: module.membership_types for module in sample.contract.versions[0].modules}
     for family in sample.families:
         for enroll in (change.enroll for member in family.members for change in member.enrolls):
@@ -134,7 +141,7 @@ def test_canada_has_the_published_prices() -> None:
     assert {name: (tier.single_minor, tier.family_minor) for name, tier in tiers.items()} == CANADIAN_PRICES
 
 
-def test_only_ontario_has_taxes_and_the_second_is_on_the_first() -> None:
+def test_only_ontario_has_taxes_and_the_second_is_applied_to_the_first() -> None:
     for name, module in modules_by_name(BOOK["canada-family-tiers"]).items():
         taxes = [(tax.rate_bp, tax.base) for tax in module.pricing.taxes]
         assert taxes == ([(200, 1), (800, 2)] if name.endswith("ON") else [])
@@ -142,23 +149,23 @@ def test_only_ontario_has_taxes_and_the_second_is_on_the_first() -> None:
 
 HEADER = "family,role,name,born_on,country,postal_code,employer,status,modules,enrolled_from,enrolled_to"
 MALFORMED_ROWS = [
-    ("F,PRIMARY,,,,,,,Dental,2025-01-01,", "name: is empty"),
+    ("F,PRIMARY,,,,,,,Dental,2025-01-01,", "name: must not be empty"),
     ("F,BOSS,P,,,,,,Dental,2025-01-01,", "role: 'BOSS' is not one of PRIMARY"),
     ("F,PRIMARY,P,2025-02-30,,,,,Dental,2025-01-01,", "born_on: day is out of range for month"),
-    ("F,PRIMARY,P,,,28001,,,Dental,2025-01-01,", "country: is needed beside postal_code"),
+    ("F,PRIMARY,P,,,28001,,,Dental,2025-01-01,", "country: is required if postal_code is set"),
     ("F,PRIMARY,P,,Spain,,,,Dental,2025-01-01,", "country: 'Spain' is not a country"),
-    ("F,PRIMARY,P,,,,ACME,,Dental,2025-01-01,", "status: is needed beside employer"),
-    ("F,PRIMARY,P,,,,,,Dentist,2025-01-01,", "modules: there is no 'Dentist'"),
-    ("F,PRIMARY,P,,,,,,Dental,,", "enrolled_from: is needed beside modules"),
-    ("F,PRIMARY,P,,,,,,Dental,2025-01-01,2024-12-31", "enrolled_to: is before enrolled_from"),
-    ("F,PRIMARY,P,,,,,,Dental,2025-01-01", "more or fewer cells than the header has columns"),
-    ("F,CHILD,C,,,,,,Dental,2025-01-01,", "family 'F' has 0 PRIMARY rows, not one"),
-    ("F,PRIMARY,P,,,,,,,,", "family 'F' asks for no module"),
+    ("F,PRIMARY,P,,,,ACME,,Dental,2025-01-01,", "status: is required if employer is set"),
+    ("F,PRIMARY,P,,,,,,Dentist,2025-01-01,", "modules: the contract has no module 'Dentist'"),
+    ("F,PRIMARY,P,,,,,,Dental,,", "enrolled_from: is required if modules is set"),
+    ("F,PRIMARY,P,,,,,,Dental,2025-01-01,2024-12-31", "enrolled_to: must not be before enrolled_from"),
+    ("F,PRIMARY,P,,,,,,Dental,2025-01-01", "the row must have as many cells as the header has columns"),
+    ("F,CHILD,C,,,,,,Dental,2025-01-01,", "family 'F' must have exactly one PRIMARY row, got 0"),
+    ("F,PRIMARY,P,,,,,,,,", "family 'F' has no modules"),
 ]
 
 
 def spanish_copy(folder: Path, families: str) -> Path:
-    """The Spanish contract under new ids, with other families."""
+    """Writes a copy of the Spanish contract with new ids and the given families."""
     folder.mkdir(exist_ok=True)
     contract = BOOK["spain-illustrative"].contract
     text = (SAMPLES / "spain-illustrative" / "contract.json").read_text(encoding="utf-8")
@@ -170,14 +177,14 @@ def spanish_copy(folder: Path, families: str) -> Path:
 
 
 @pytest.mark.parametrize(("row", "fault"), MALFORMED_ROWS)
-def test_a_malformed_row_is_told_with_file_and_line(row: str, fault: str, tmp_path: Path) -> None:
+def test_a_malformed_row_is_reported_with_file_and_line(row: str, fault: str, tmp_path: Path) -> None:
     folder = spanish_copy(tmp_path, f"{HEADER}\n{row}\n")
     with pytest.raises(SampleFilesMalformed) as malformed:
         read_samples(folder)
     assert any(each.startswith(f"{folder / 'families.csv'}:2: {fault}") for each in malformed.value.faults)
 
 
-def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_in_all_files_are_reported_together(tmp_path: Path) -> None:
     spanish_copy(tmp_path / "one", "\n".join([HEADER, *(row for row, _ in MALFORMED_ROWS[:3])]))
     spanish_copy(tmp_path / "two", "family,role,name,modules,hat\n")
     shutil.copytree(SAMPLES / "france-branch-agreement", tmp_path / "three")
@@ -187,24 +194,28 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     line = next(n for n, each in enumerate(text.splitlines(), 1) if "SERVICE_TYPE_OPTIONAL" in each)
     with pytest.raises(SampleFilesMalformed) as malformed:
         read_samples(tmp_path)
-    told = str(malformed.value)
-    assert [f"{tmp_path / 'one' / 'families.csv'}:{n}: " in told for n in (2, 3, 4)] == [True] * 3
-    assert f"{tmp_path / 'two' / 'families.csv'}:1: there is no column 'enrolled_from'" in told
-    assert f"{contract}:{line}: Invalid enum value SERVICE_TYPE_OPTIONAL" in told
+    report = str(malformed.value)
+    assert [f"{tmp_path / 'one' / 'families.csv'}:{n}: " in report for n in (2, 3, 4)] == [True] * 3
+    assert f"{tmp_path / 'two' / 'families.csv'}:1: column 'enrolled_from' is missing" in report
+    assert f"{contract}:{line}: Invalid enum value SERVICE_TYPE_OPTIONAL" in report
     assert len(malformed.value.faults) == 6
 
 
-def test_a_folder_without_samples_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SampleFilesMalformed, match=r"no contract\.json here"):
+def test_a_folder_without_samples_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(SampleFilesMalformed, match=r"no contract\.json in this folder"):
         read_samples(tmp_path)
 
 
 def load(server_address: str, folder: Path) -> Summary:
-    return asyncio.run(load_sample_book(server_address, folder, show_progress=False))
+    async def loaded() -> Summary:
+        async with AsyncClient(server_address) as client:
+            return await load_folder(client, folder, purpose_of(folder), show_progress=False)
+
+    return asyncio.run(loaded())
 
 
 def revisions(server_address: str, families: tuple[SampleFamily, ...]) -> list[int]:
-    with grpc.insecure_channel(server_address) as channel:
+    with connected_to(server_address) as channel:
         stub = EnrollmentQueryServiceStub(channel)
         requests = [query_service.GetEnrollmentGroupRequest(key=family.key) for family in families]
         return [stub.GetEnrollmentGroup(request).group.revision for request in requests]
@@ -212,7 +223,7 @@ def revisions(server_address: str, families: tuple[SampleFamily, ...]) -> list[i
 
 def test_a_server_approves_the_whole_book_and_loading_it_again_changes_nothing(server_address: str) -> None:
     first = load(server_address, SAMPLES)
-    assert first.troubles == []
+    assert first.problems == []
     assert (first.contracts, first.families, first.members, first.approved) == (4, 340, 954, 340)
     french = BOOK["france-branch-agreement"].families
     assert revisions(server_address, french) == [1] * len(french)
@@ -220,7 +231,7 @@ def test_a_server_approves_the_whole_book_and_loading_it_again_changes_nothing(s
     assert revisions(server_address, french) == [1] * len(french)
 
 
-def test_a_rejected_family_is_named_and_stops_nobody_else(server_address: str, tmp_path: Path) -> None:
+def test_a_rejected_family_is_reported_and_the_others_are_loaded(server_address: str, tmp_path: Path) -> None:
     rows = [
         "OLD,PRIMARY,Parent,1960-01-01,ES,28001,,,Salud Esencial,2025-01-01,",
         "OLD,CHILD,Grown child,1990-01-01,ES,28001,,,Salud Esencial,2025-01-01,",
@@ -228,13 +239,35 @@ def test_a_rejected_family_is_named_and_stops_nobody_else(server_address: str, t
     ]
     summary = load(server_address, spanish_copy(tmp_path, "\n".join([HEADER, *rows])))
     assert (summary.approved, summary.rejected, summary.failed) == (1, 1, 0)
-    assert summary.troubles[0].startswith("OLD rejected: RULE_NOT_SATISFIED CHILD_AGE Grown child: ")
+    assert summary.problems[0].startswith("OLD rejected: RULE_NOT_SATISFIED CHILD_AGE Grown child: ")
 
 
-def test_an_interrupted_load_goes_on_where_it_stopped(server_address: str, tmp_path: Path) -> None:
+def test_an_interrupted_load_resumes_when_repeated(server_address: str, tmp_path: Path) -> None:
     rows = [f"F{n},PRIMARY,Parent,1980-01-01,ES,28001,,,Salud Esencial,2025-01-01," for n in range(5)]
     folder = spanish_copy(tmp_path, "\n".join([HEADER, *rows[:2]]))
     assert load(server_address, folder).approved == 2
     (folder / "families.csv").write_text("\n".join([HEADER, *rows]), encoding="utf-8")
     assert load(server_address, folder).approved == 5
     assert revisions(server_address, read_samples(folder)[0].families) == [1] * 5
+
+
+def test_the_command_line_finds_the_sample_book_of_the_repository() -> None:
+    assert sample_book_folder() == SAMPLES.resolve()
+
+
+def test_the_command_line_loads_the_sample_book_without_a_folder(server_address: str) -> None:
+    command = [sys.executable, "-m", "server", "--address", server_address, "--json", "sample", "load"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["contracts"], summary["approved"], summary["problems"]) == (4, 340, [])
+
+
+def test_the_commands_to_try_use_the_sample_book() -> None:
+    sample = BOOK["france-branch-agreement"]
+    (family,) = [each for each in sample.families if each.key.primary_id == FRENCH_PRIMARY]
+    assert family.key.contract_id == FRENCH_CONTRACT
+    enrolled = {change.enroll.module_id for member in family.members for change in member.enrolls}
+    assert FRENCH_OPTION in enrolled
+    commands = [line for line in commands_to_try("127.0.0.1:6000").splitlines() if "--address 127.0.0.1:6000" in line]
+    assert [f"{FRENCH_CONTRACT}/{FRENCH_PRIMARY}" in command for command in commands] == [True] * 3

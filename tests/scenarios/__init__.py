@@ -1,1 +1,1 @@
-"""Scenarios: worked cases played against a running server over gRPC."""
+"""Scenarios: the documented cases, played against a running server over gRPC."""

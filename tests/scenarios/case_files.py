@@ -1,4 +1,4 @@
-"""The worked cases as files: where they are, and in which format each one is."""
+"""The files of the documented cases: their location and format."""
 
 import json
 import os
@@ -7,11 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+WIRE_ONLY = "premiums-over-the-wire"
 OWN_CASES = Path(__file__).parent.parent / "cases"
 
 
 class CaseFormat(StrEnum):
-    """ENROLLMENT: `enrollment/FORMAT.md`. LEDGER: pricing and premiums, `FORMAT-premiums.md`."""
+    """The format of a case. ENROLLMENT is described in `enrollment/FORMAT.md`, LEDGER (pricing and premiums) in
+    `FORMAT-premiums.md`.
+    """
 
     ENROLLMENT = "ENROLLMENT"
     LEDGER = "LEDGER"
@@ -22,12 +25,13 @@ class CaseFile:
     """One case. `name` is its path below the folder of cases."""
 
     name: str
+    path: Path
     format: CaseFormat
     content: Any
 
 
 def has_calls(case: CaseFile) -> bool:
-    """Whether calls can make what a case says: enrollments outside their contract's life are refused."""
+    """Returns whether the case can be created through calls: enrollments outside their contract are rejected."""
     if case.format == CaseFormat.ENROLLMENT:
         return True
     contract, enrollments = case.content["contract"], list(case.content["enrollments"])
@@ -37,13 +41,22 @@ def has_calls(case: CaseFile) -> bool:
     return all(e["start"] >= begins and (ends is None or (e["end"] or "9999") <= ends) for e in enrollments)
 
 
+def plays_in_process(case: CaseFile) -> bool:
+    """Returns whether the premium engine can play the case alone.
+
+    It can't if the contract removes enrollments, which only the enrollment engine does. Such cases have their own
+    folder.
+    """
+    return case.format == CaseFormat.LEDGER and WIRE_ONLY not in case.path.parts
+
+
 def cases_folder() -> Path:
-    """The folder that AFFILIA_CASES names, or the project's own."""
+    """Returns the folder set in AFFILIA_CASES, or else the project's own."""
     return Path(os.environ.get("AFFILIA_CASES") or OWN_CASES)
 
 
 def case_files(folder: Path) -> list[CaseFile]:
-    """Every case below a folder, in order of name. Raises ValueError for a file in no known format."""
+    """Returns every case below a folder, in order of name. Raises ValueError for a file in an unknown format."""
     return [_read(path, folder) for path in sorted(folder.rglob("*.json"))]
 
 
@@ -55,6 +68,7 @@ def _read(path: Path, folder: Path) -> CaseFile:
     in_ledger_format = any("op" in step for step in steps)
     return CaseFile(
         str(path.relative_to(folder)),
+        path.resolve(),
         CaseFormat.LEDGER if in_ledger_format else CaseFormat.ENROLLMENT,
         content,
     )

@@ -1,4 +1,4 @@
-"""Enrollment cases in the words of the wire: contracts, facts and changes of a case as messages."""
+"""Converts the contracts, facts and changes of enrollment cases to messages."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.type.v1 import date_span_pb2, membership_type_pb2
 
 Ids = dict[str, str]
-"""From the short names of a case to UUIDs that sort in the same order."""
+"""Maps the short names of a case to UUIDs that sort in the same order."""
 
 
 def iso(day: date_pb2.Date) -> str:
@@ -30,7 +30,7 @@ def days_of(item: dict[str, Any]) -> date_span_pb2.DateSpan:
 
 
 def ends(days: date_span_pb2.DateSpan) -> list[str | None]:
-    """First and last day, as cases write them."""
+    """Returns a first and last day as cases write them."""
     return [
         iso(days.first_on) if days.HasField("first_on") else None,
         iso(days.last_on) if days.HasField("last_on") else None,

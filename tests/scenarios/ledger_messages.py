@@ -1,4 +1,4 @@
-"""Pricing and premium cases in the words of the wire: contracts with prices, and people to be priced."""
+"""Converts the contracts, prices and people of pricing and premium cases to messages."""
 
 from typing import Any
 
@@ -46,8 +46,13 @@ def _scheme(case: dict[str, Any]) -> pricing_pb2.VersionPricing:
     return pricing_pb2.VersionPricing(static_table=pricing_pb2.StaticTableScheme(rows=rows))
 
 
+def given_parameters(step: dict[str, Any], case: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the engine parameters of a request: those of the step, even if null or empty, or else the case's."""
+    return step["parameters"] if "parameters" in step else case.get("parameters")
+
+
 def parameters(case: dict[str, Any] | None) -> pricing_pb2.EngineParameters | None:
-    """None where nothing is given; "normalization": null is given, and means none."""
+    """Returns None if nothing is set. A "normalization" of null is set, and means none."""
     if case is None:
         return None
     return pricing_pb2.EngineParameters(
@@ -115,7 +120,7 @@ def module_pricing(case: dict[str, Any], scheme: str) -> pricing_pb2.ModulePrici
             grids = case["grids"]
             pricing.age_grid.CopyFrom(
                 pricing_pb2.AgeGridPrice(
-                    standard=_rows(grids["STANDARD"]), alsace_moselle=_rows(grids.get("ALSACE_MOSELLE", ()))
+                    standard=_rows(grids.get("STANDARD", ())), alsace_moselle=_rows(grids.get("ALSACE_MOSELLE", ()))
                 )
             )
         case "STATIC_TABLE":
@@ -161,7 +166,7 @@ def spec(case: dict[str, Any], modules: Ids) -> insurance_cost_pb2.BeneficiarySp
 
 
 def months(first: str, last: str) -> year_month_pb2.MonthSpan:
-    """From texts such as 2026-03."""
+    """Returns a month from a text such as 2026-03."""
     (first_year, first_month), (last_year, last_month) = (map(int, text.split("-")) for text in (first, last))
     return year_month_pb2.MonthSpan(
         first=year_month_pb2.YearMonth(year=first_year, month=first_month),

@@ -1,5 +1,7 @@
-"""Plays premium cases against the domain alone, with a ledger in memory: every step of a case, also those whose
-enrollments no sequence of calls can produce."""
+"""Plays premium cases against the domain alone, with a ledger in memory.
+
+It can play every step of a case, including those with enrollments that no sequence of calls can create.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -7,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.catalog.prices import EngineParameters
 from domain.days import Days, Span
 from domain.enrollment.decisions import EnrollmentKey
 from domain.errors import AlreadyInvoiced, CannotBePriced
@@ -20,7 +23,6 @@ from domain.premiums.ledger import ratio_hundredths, reconciled
 from domain.premiums.months import Month, days_of_month, first_day, month_of
 from domain.pricing.costs import ContributionType
 from domain.pricing.inquiries import Policy
-from domain.pricing.prices import EngineParameters
 from server.mapping.contract import contract_from_proto
 from server.mapping.pricing import engine_parameters_from_proto
 from tests.scenarios import ledger_messages
@@ -61,13 +63,13 @@ class PremiumsInProcess:
         }
 
     def play(self) -> list[Mismatch]:
-        """Plays all steps that are known; an empty list: everything came out as it should."""
+        """Plays all known steps, and returns all differences."""
         for number, (step, expected) in enumerate(zip(self.case["steps"], self.case["expected"], strict=True)):
             if step["op"] in PLAYED:
                 self._compare(number, expected, getattr(self, f"_play_{step['op']}")(step))
         return self.mismatches
 
-    # -------------------------------------------------------------------------------------------- what changes
+    # -------------------------------------------------------------------------------------------- changes
 
     def _play_set_enrollments(self, step: Any) -> Answer:
         self._enrollments = step["enrollments"]
@@ -87,12 +89,11 @@ class PremiumsInProcess:
         self._facts[primary] = replace(self._facts[primary], health_regimes=_regimes(step["regimes"]))
         return {}
 
-    # -------------------------------------------------------------------------------------------- what is asked
+    # -------------------------------------------------------------------------------------------- requests
 
     def _play_compute(self, step: Any) -> Answer:
         first, last = (month_of(date.fromisoformat(f"{step[name]}-01")) for name in ("from", "to"))
-        given = step.get("parameters") or self.case.get("parameters")
-        parameters = ledger_messages.parameters(given)
+        parameters = ledger_messages.parameters(ledger_messages.given_parameters(step, self.case))
         try:
             fresh = premium_entries(
                 self._insured(engine_parameters_from_proto(parameters) if parameters else None), first, last
@@ -104,14 +105,15 @@ class PremiumsInProcess:
         for each in self.ledger.values():
             key = (each.entry.enrollment_id, each.entry.month)
             versions[key] = max(versions.get(key, 0), each.version)
-        added = reconciled([each.entry for each in live], fresh, versions)
+        added = reconciled(dict(enumerate(each.entry for each in live)), fresh, versions)
         for new in added:
+            [entry] = new.entries()
             key_of = UUID(int=len(self.ledger) + 1)
             cancels = live[new.cancels].entry_id if new.cancels is not None else None
             if cancels is not None:
                 self.ledger[cancels] = replace(self.ledger[cancels], cancelled_by=key_of)
-            nothing = (None,) * len(new.entry.amounts)
-            self.ledger[key_of] = LedgerEntry(key_of, new.entry, new.version, cancels, None, nothing)
+            nothing = (None,) * len(entry.charges)
+            self.ledger[key_of] = LedgerEntry(key_of, entry, new.version, cancels, None, nothing)
         offsets = sum(new.cancels is not None for new in added)
         return {
             "inserted": {"offsets": offsets, "fresh": len(added) - offsets},
@@ -124,7 +126,7 @@ class PremiumsInProcess:
     def _play_list_uninvoiced(self, step: Any) -> Answer:
         debtor = Debtor(step["debtor"])
         listed = uninvoiced(self.ledger.values(), debtor, date.fromisoformat(step["up_to"]))
-        entries = [{**self._told(each), "for_debtor": self._for_debtor(each, debtor)} for each in listed]
+        entries = [{**self._reported(each), "for_debtor": self._for_debtor(each, debtor)} for each in listed]
         return {
             "entries": sorted(entries, key=lambda e: (e["enrollment"], e["month"], e["version"])),
             "total": sum(each["for_debtor"]["total"] for each in entries),
@@ -137,10 +139,10 @@ class PremiumsInProcess:
             entries = uninvoiced(self.ledger.values(), debtor, up_to)
         elif which == "all":
             due = [e for e in self.ledger.values() if days_of_month(e.entry.month).end <= up_to.toordinal() + 1]
-            entries = [each for each in due if each.places_of(debtor)]
+            entries = [each for each in due if each.charges_of(debtor)]
         else:
             wanted = {tuple(each) for each in which}
-            entries = [each for each in self.ledger.values() if self._place(each) in wanted]
+            entries = [each for each in self.ledger.values() if self._identity(each) in wanted]
             if len(entries) < len(wanted):
                 return {"error": {"code": "NOT_FOUND"}}
         try:
@@ -154,7 +156,7 @@ class PremiumsInProcess:
             "uninvoiced_net": self._per_debtor()["uninvoiced_net"],
         }
 
-    # -------------------------------------------------------------------------------------------- in a case's words
+    # -------------------------------------------------------------------------------------------- results
 
     def _insured(self, parameters: EngineParameters | None) -> InsuredPolicy:
         contract = contract_from_proto(ledger_messages.contract(self._contract, str(GROUP), self._modules))
@@ -169,10 +171,10 @@ class PremiumsInProcess:
             types[key.member_id] = MembershipType(e["beneficiary_type"])
         return InsuredPolicy(policy, enrolled, types, parameters)
 
-    def _place(self, each: LedgerEntry) -> tuple[str, str, int]:
+    def _identity(self, each: LedgerEntry) -> tuple[str, str, int]:
         return self._names[each.entry.enrollment_id], _month(each.entry.month), each.version
 
-    def _told(self, each: LedgerEntry) -> Answer:
+    def _reported(self, each: LedgerEntry) -> Answer:
         entry = each.entry
         whole = days_of_month(entry.month)
         hundredths = ratio_hundredths(entry, whole.end - whole.start)
@@ -197,13 +199,13 @@ class PremiumsInProcess:
                     owed,
                     invoice,
                 ]
-                for a, owed, invoice in zip(entry.amounts, entry.owed_minor, each.invoices, strict=True)
+                for a, owed, invoice in zip(entry.charges, entry.owed_minor, each.invoices, strict=True)
             ],
         }
 
     def _for_debtor(self, each: LedgerEntry, debtor: Debtor) -> Answer:
-        places = each.places_of(debtor)
-        owed, amounts = each.entry.owed_minor, each.entry.amounts
+        places = each.charges_of(debtor)
+        owed, amounts = each.entry.owed_minor, each.entry.charges
         by_type: Counter[str] = Counter()
         for i in places:
             by_type[amounts[i].contribution_type.value] += owed[i]
@@ -219,14 +221,14 @@ class PremiumsInProcess:
         }
 
     def _live(self) -> list[Answer]:
-        told = [self._told(e) for e in self.ledger.values() if e.is_live]
-        return sorted(told, key=lambda e: (e["enrollment"], e["period_start"]))
+        reported = [self._reported(e) for e in self.ledger.values() if e.is_live]
+        return sorted(reported, key=lambda e: (e["enrollment"], e["period_start"]))
 
     def _net(self) -> list[list[Any]]:
         sums: Counter[tuple[Any, ...]] = Counter()
         for each in self.ledger.values():
             name = self._names[each.entry.enrollment_id]
-            for a, owed in zip(each.entry.amounts, each.entry.owed_minor, strict=True):
+            for a, owed in zip(each.entry.charges, each.entry.owed_minor, strict=True):
                 method = a.collection_method.value if a.collection_method else None
                 key = (name, _month(each.entry.month), name.split("/")[1], a.contribution_type.value)
                 sums[*key, a.billed_entity.value, method] += owed
@@ -236,7 +238,7 @@ class PremiumsInProcess:
         billed: Counter[str] = Counter({debtor.value: 0 for debtor in Debtor})
         open_: Counter[str] = Counter(billed)
         for each in self.ledger.values():
-            for a, owed, invoice in zip(each.entry.amounts, each.entry.owed_minor, each.invoices, strict=True):
+            for a, owed, invoice in zip(each.entry.charges, each.entry.owed_minor, each.invoices, strict=True):
                 billed[debtor_of(a).value] += owed
                 open_[debtor_of(a).value] += owed if invoice is None else 0
         return {"billed_net": dict(billed), "uninvoiced_net": dict(open_)}

@@ -1,19 +1,19 @@
-"""The worked cases: what must come out of contracts, facts and requests, played over the wire.
+"""The documented cases, with the expected results of contracts, facts and requests, played over gRPC.
 
-`make cases` runs this file alone; AFFILIA_CASES names another folder.
+`make cases` runs only this file. Set AFFILIA_CASES to use another folder.
 """
 
 import grpc
 import pytest
 
-from tests.scenarios.case_files import CaseFile, CaseFormat, case_files, cases_folder, has_calls
+from tests.scenarios.case_files import CaseFile, CaseFormat, case_files, cases_folder, has_calls, plays_in_process
 from tests.scenarios.enrollment_player import EnrollmentPlayer
 from tests.scenarios.ledger_player import LedgerPlayer
 from tests.scenarios.premiums_in_process import PremiumsInProcess
 
 CASES = case_files(cases_folder())
 WITH_CALLS = [case for case in CASES if has_calls(case)]
-LEDGER = [case for case in CASES if case.format == CaseFormat.LEDGER]
+IN_PROCESS = [case for case in CASES if plays_in_process(case)]
 
 
 @pytest.mark.parametrize("case", WITH_CALLS, ids=lambda case: case.name)
@@ -27,8 +27,8 @@ def test_there_are_cases() -> None:
     assert CASES, f"no cases in {cases_folder()}"
 
 
-@pytest.mark.parametrize("case", LEDGER, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", IN_PROCESS, ids=lambda case: case.name)
 def test_the_premium_engine_comes_out_as_worked(case: CaseFile) -> None:
-    """Against the domain alone: computing, reconciling, invoicing."""
+    """Plays premium cases against the domain alone: computing, reconciling, invoicing."""
     mismatches = PremiumsInProcess(case.content).play()
     assert not mismatches, "\n".join([case.content.get("title", case.name), *map(str, mismatches)])

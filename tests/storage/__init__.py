@@ -1,1 +1,1 @@
-"""Tests."""
+"""Tests of storage, on a real PostgreSQL."""

@@ -1,4 +1,4 @@
-"""A connection to a real PostgreSQL with the schema, for tests of storage."""
+"""A connection to a real PostgreSQL with the schema."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection]:
-    """A connection whose transaction is rolled back in the end."""
+    """Yields a connection whose transaction is rolled back after the test."""
     with psycopg.connect(database_url) as connection:
         yield connection
         connection.rollback()

@@ -1,13 +1,17 @@
-"""The sequencer: what it orders is complete, dense and final, where a plain reader of keys loses events."""
+"""The sequencer: the feed is complete, without gaps, and never reordered."""
 
 import asyncio
 import random
 from uuid import UUID, uuid4
 
+import psycopg
+import pytest
+
 from domain.enrollment.decisions import GroupKey
 from storage import feed
-from storage.database import Database
 from storage.outbox import pending_seconds, sequence, trim
+from storage.postgres.database import Database
+from storage.postgres.privileges import grant
 from tests.support.builders import a_contract
 from tests.support.feed_writers import Writer
 
@@ -23,7 +27,7 @@ async def _write_all(database: Database, seed: int, changes: int = CHANGES) -> N
 
 
 async def _read_by_key(database: Database, found: list[int], done: asyncio.Event) -> None:
-    """The reader that everybody writes first: whatever is greater than the last key seen."""
+    """The naive reader, which queries keys greater than the last one that it has seen."""
     last = 0
     while True:
         finished = done.is_set()
@@ -56,8 +60,8 @@ async def _read_feed(database: Database, found: list[feed.FeedEntry], done: asyn
         await asyncio.sleep(0.002)
 
 
-def test_a_reader_of_keys_loses_events_and_the_feed_does_not(own_database_url: str) -> None:
-    """Both beside the same writers. Three sequencers run at once, as on three servers."""
+def test_a_reader_of_keys_misses_events_and_a_reader_of_the_feed_does_not(own_database_url: str) -> None:
+    """Both read while the same writers write. Three sequencers run concurrently, as on three servers."""
 
     async def both() -> tuple[list[int], list[feed.FeedEntry], list[tuple[int, UUID, int]]]:
         database = Database(own_database_url, 24)
@@ -83,7 +87,7 @@ def test_a_reader_of_keys_loses_events_and_the_feed_does_not(own_database_url: s
 
     by_key, by_feed, committed = asyncio.run(both())
     assert len(committed) == WRITERS * CHANGES
-    assert len(set(by_key)) < len(committed)  # lost for ever: the reader has passed them
+    assert len(set(by_key)) < len(committed)  # missed, because the reader was already past them
     assert [entry.head.position for entry in by_feed] == list(range(1, len(committed) + 1))
     assert {entry.head.event_id for entry in by_feed} == {event_id for _, event_id, _ in committed}
     for group in {group for _, _, group in committed}:
@@ -92,7 +96,17 @@ def test_a_reader_of_keys_loses_events_and_the_feed_does_not(own_database_url: s
         assert delivered == written
 
 
-def test_trimming_forgets_what_is_old_and_remembers_where_it_stopped(own_database_url: str) -> None:
+def _pass_time(url: str, *, minutes: int = 0, days: int = 0) -> None:
+    """Simulates that the feed was trimmed every minute, the last time a minute ago."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE feed_head SET trim_horizon = trim_horizon + make_interval(days => %s, mins => 10 * %s),"
+            " horizon_moved_at = horizon_moved_at - interval '1 minute'",
+            [days, max(0, minutes - 1)],
+        )
+
+
+def test_trimming_removes_old_entries_and_stores_the_last_removed_position(own_database_url: str) -> None:
     async def story() -> None:
         database = Database(own_database_url, 20)
         await database.open()
@@ -100,13 +114,14 @@ def test_trimming_forgets_what_is_old_and_remembers_where_it_stopped(own_databas
         await database.write(lambda tx: sequence(tx, 1000))
         async with database.reading() as connection:
             entries = await feed.entries_after(connection, 0, 100)
-        assert await database.write(lambda tx: trim(tx, 1.0, 1000)) == 0
-        assert await database.write(lambda tx: trim(tx, 0.0, 10)) == 10
+        assert (await database.write(lambda tx: trim(tx, 1.0, 1000))).entries == 0
+        _pass_time(own_database_url, days=1)
+        assert (await database.write(lambda tx: trim(tx, 0.0, 10))).entries == 10
         async with database.reading() as connection:
             head = await feed.read_feed_head(connection)
             assert (head.trimmed_position, head.trimmed_event_id) == (10, entries[9].head.event_id)
             assert (await feed.entries_after(connection, 10, 1))[0].head == entries[10].head
-        assert await database.write(lambda tx: trim(tx, 0.0, 1000)) == len(entries) - 10
+        assert (await database.write(lambda tx: trim(tx, 0.0, 1000))).entries == len(entries) - 10
         async with database.reading() as connection:
             head = await feed.read_feed_head(connection)
         assert (head.position, head.event_id) == (len(entries), entries[-1].head.event_id)
@@ -115,6 +130,97 @@ def test_trimming_forgets_what_is_old_and_remembers_where_it_stopped(own_databas
         async with database.reading() as connection:
             after = await feed.entries_after(connection, len(entries), 100)
         assert [entry.head.position for entry in after] == list(range(len(entries) + 1, len(entries) + WRITERS + 1))
+        await database.close()
+
+    asyncio.run(story())
+
+
+def _age_entries(url: str, *days: int) -> None:
+    """Makes the first entries of the feed as old as given, in equal shares."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT position FROM feed_head").fetchone()
+        assert row
+        share = row[0] // len(days)
+        for n, age in enumerate(days):
+            connection.execute(
+                "UPDATE feed_entry SET appended_at = clock_timestamp() - make_interval(days => %s)"
+                " WHERE position > %s AND position <= %s",
+                [age, n * share, (n + 1) * share],
+            )
+
+
+def test_trimming_keeps_its_pace_when_the_clock_jumps_ahead_and_reports_the_lag(own_database_url: str) -> None:
+    """After a jump of 40 days, all entries seem older than 30 days."""
+
+    async def story() -> None:
+        database = Database(own_database_url, 20)
+        await database.open()
+        await _write_all(database, 7, changes=2)
+        await database.write(lambda tx: sequence(tx, 1000))
+        _age_entries(own_database_url, 70, 60, 50, 41)
+        for _ in range(9):
+            await database.write(lambda tx: trim(tx, 30.0, 1000))
+        trimmed = await database.write(lambda tx: trim(tx, 30.0, 1000))
+        async with database.reading() as connection:
+            head = await feed.read_feed_head(connection)
+        assert head.trimmed_position == WRITERS * 2 // 4
+        assert 29 <= trimmed.held_back.days <= 30
+        _pass_time(own_database_url, minutes=10)
+        assert (await database.write(lambda tx: trim(tx, 30.0, 1000))).entries == 0
+        # After the clock was corrected, nothing is older than 80 days.
+        trimmed = await database.write(lambda tx: trim(tx, 80.0, 1000))
+        assert (trimmed.entries, trimmed.held_back.days) == (0, 0)
+        await database.close()
+
+    asyncio.run(story())
+
+
+def test_the_application_role_can_change_the_feed_only_by_functions(own_database_url: str) -> None:
+    with psycopg.connect(own_database_url, autocommit=True) as owner:
+        role = f"affilia_test_{uuid4().hex[:12]}"
+        owner.execute(f"CREATE ROLE {role} LOGIN")
+        try:
+            grant(owner, role)
+            owner.execute(f"SET ROLE {role}")
+            for statement in (
+                "UPDATE feed_head SET position = position + 1",
+                "SELECT FROM feed_head FOR UPDATE",
+                "INSERT INTO feed_entry VALUES (1, 1, clock_timestamp())",
+                "DELETE FROM feed_entry",
+                "DELETE FROM feed_pending",
+                "UPDATE clock_guard SET reached = 'infinity'",
+                "UPDATE schema_compatibility SET serves_since = '0'",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    owner.execute(statement)
+            assert owner.execute("SELECT sequence_feed(10)").fetchone() == (0,)
+            assert owner.execute("SELECT reach_instant(clock_timestamp() + interval '1 day')").fetchone() == (False,)
+        finally:
+            owner.execute("RESET ROLE")
+            owner.execute(f"DROP OWNED BY {role}")
+            owner.execute(f"DROP ROLE {role}")
+
+
+def test_a_pending_row_without_a_new_event_does_not_block_the_feed(own_database_url: str) -> None:
+    """The application's role can insert such rows: without an event, or of one that already has a position."""
+
+    async def story() -> None:
+        database = Database(own_database_url, 20)
+        await database.open()
+        await _write_all(database, 8, changes=1)
+        await database.write(lambda tx: sequence(tx, 3))
+        async with database.reading() as connection:
+            await connection.execute(
+                "INSERT INTO feed_pending SELECT event_key, recorded_at FROM feed_entry JOIN event USING (event_key)"
+                " UNION ALL SELECT -7, clock_timestamp()"
+            )
+        while await database.write(lambda tx: sequence(tx, 5)):
+            pass
+        async with database.reading() as connection:
+            entries = await feed.entries_after(connection, 0, 100)
+            assert await pending_seconds(connection) is None
+        assert [entry.head.position for entry in entries] == list(range(1, WRITERS + 1))
+        assert len({entry.head.event_id for entry in entries}) == WRITERS
         await database.close()
 
     asyncio.run(story())

@@ -1,22 +1,29 @@
-"""The schema: what the migrations make is what the tables say, and the database itself refuses broken histories."""
+"""The schema: migrations create the declared tables, and constraints reject invalid histories."""
 
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from storage import migrations
-from storage.tables import metadata
+from storage.postgres import migrations
+from storage.postgres.tables import metadata
+
+EDITED = Path(__file__).parent / "edited_migrations"
+"""Earlier versions of migrations that were edited after databases had been created with them."""
 
 MEMBER, MODULE, OTHER_MODULE, SLOT = (UUID(int=n) for n in range(1, 5))
 
 
-def test_migrations_make_what_the_tables_say(database_url: str) -> None:
+def test_the_migrations_create_the_tables_as_declared(database_url: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(database_url), poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
@@ -32,8 +39,78 @@ def test_migrating_again_does_nothing(database_url: str) -> None:
     assert migrations.migrate(database_url) is False
 
 
+def _fingerprint(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Returns the columns, indexes, constraints, functions and privileges of the schema."""
+    queries = {
+        "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default"
+        " FROM information_schema.columns WHERE table_schema = 'public'",
+        "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "constraints": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace",
+        "functions": "SELECT proname, pg_get_functiondef(oid), proacl::text FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'"
+        " AND oid NOT IN (SELECT objid FROM pg_depend WHERE deptype = 'e')",
+    }
+    with psycopg.connect(url) as connection:
+        return {name: sorted(connection.execute(query).fetchall()) for name, query in queries.items()}
+
+
+@pytest.mark.parametrize("text", ["first", "second"])
+def test_databases_migrated_by_an_earlier_version_of_0005_get_the_same_schema(
+    postgres_url: str, own_database_url: str, text: str
+) -> None:
+    name = f"affilia_test_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = psycopg.conninfo.make_conninfo(postgres_url, dbname=name)
+    try:
+        migrate_to(url, "0004")
+        with psycopg.connect(url) as connection:
+            connection.execute((EDITED / f"0005_{text}.sql").read_text())
+            connection.execute("UPDATE alembic_version SET version_num = '0005'")
+        assert migrations.migrate(url) is True
+        assert _fingerprint(url) == _fingerprint(own_database_url)
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def migrate_to(url: str, revision: str) -> None:
+    """Migrates to an older schema, without the rows that the newest schema adds."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations.MIGRATIONS))
+    config.attributes["url"] = url
+    command.upgrade(config, revision)
+
+
+def _pretend_newer(url: str, serves_since: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE schema_compatibility SET serves_since = %s", [serves_since])
+
+
+def test_a_newer_incompatible_schema_is_rejected_and_not_changed(own_database_url: str) -> None:
+    _pretend_newer(own_database_url, "9999")
+    before = _fingerprint(own_database_url)
+    with pytest.raises(migrations.SchemaTooNew, match="schema 9999"):
+        migrations.migrate(own_database_url)
+    assert _fingerprint(own_database_url) == before
+
+
+def test_a_newer_compatible_schema_is_served(own_database_url: str) -> None:
+    _pretend_newer(own_database_url, migrations.HEAD)
+    assert migrations.migrate(own_database_url) is False
+
+
+def test_a_migration_records_which_servers_can_serve_it(own_database_url: str) -> None:
+    with psycopg.connect(own_database_url) as connection:
+        row = connection.execute("SELECT serves_since FROM schema_compatibility").fetchone()
+    assert row == (migrations.SERVES_SINCE,)
+    assert int(migrations.SERVES_SINCE) <= int(migrations.HEAD)
+
+
 def a_revision(connection: psycopg.Connection) -> int:
-    """A group with one revision, made without the application."""
+    """Inserts a group with one revision, and returns the key of the revision."""
     row = connection.execute(
         "INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)"
         " VALUES (%s, %s, %s, now()) RETURNING group_key",
@@ -80,14 +157,14 @@ def test_two_modules_of_one_slot_cannot_share_a_day(connection: psycopg.Connecti
         add_period(connection, revision, "[2026-01-31,2026-03-01)", module=OTHER_MODULE)
 
 
-def test_one_module_cannot_share_a_day_by_pretending_another_slot(connection: psycopg.Connection) -> None:
+def test_periods_of_one_module_cannot_share_a_day_even_with_different_slots(connection: psycopg.Connection) -> None:
     revision = a_revision(connection)
     add_period(connection, revision, "[2026-01-01,2026-02-01)")
     with pytest.raises(psycopg.errors.ExclusionViolation):
         add_period(connection, revision, "[2026-01-31,2026-03-01)", slot=OTHER_MODULE)
 
 
-def test_periods_that_touch_or_stand_in_other_revisions_are_fine(connection: psycopg.Connection) -> None:
+def test_adjacent_periods_and_periods_of_other_revisions_are_allowed(connection: psycopg.Connection) -> None:
     first, second = a_revision(connection), a_revision(connection)
     add_period(connection, first, "[2026-01-01,2026-02-01)")
     add_period(connection, first, "[2026-02-01,)", module=OTHER_MODULE)
@@ -103,7 +180,7 @@ def test_a_revision_has_exactly_one_cause(connection: psycopg.Connection) -> Non
         )
 
 
-def test_a_group_has_each_revision_once(connection: psycopg.Connection) -> None:
+def test_the_revisions_of_a_group_are_unique(connection: psycopg.Connection) -> None:
     key = a_revision(connection)
     with pytest.raises(psycopg.errors.UniqueViolation):
         connection.execute(

@@ -1,6 +1,6 @@
-"""Contracts in few words, for tests of the domain: what a test does not name takes a value that is in order.
+"""Builds contracts for tests of the domain. What a test does not give has a valid default.
 
-Days are ISO texts, first and last, both inclusive; None: open.
+Days are ISO dates: the first and the last day, both inclusive; None is unbounded.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,7 @@ from domain.catalog.contract import (
     ServiceType,
     TermStart,
 )
-from domain.days import Span
-from domain.members import Facts, Member, MemberKind
-from domain.membership import MembershipType
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     AgeGridPrice,
     AgeGridRow,
     CollectionMethod,
@@ -35,6 +32,9 @@ from domain.pricing.prices import (
     TaxBase,
     VersionPricing,
 )
+from domain.days import Span
+from domain.members import Facts, Member, MemberKind
+from domain.membership import MembershipType
 from domain.rules.conditions import Age, Condition, Rule, Subject
 
 EVERYONE = tuple(MembershipType)
@@ -43,7 +43,7 @@ _NAMES = UUID("0b7f3f0e-5a55-4c0e-9f0a-6f3f4f1d2a10")
 
 
 def an_id(name: str) -> UUID:
-    """The same id for the same name, so that tests can speak of "base" and "option"."""
+    """Returns the same id for the same name, so that tests can refer to "base" and "option"."""
     return uuid5(_NAMES, name)
 
 
@@ -87,7 +87,7 @@ def a_module(
     network_tier: str = "",
     pricing: ModulePricing | None = None,
 ) -> Module:
-    """A module whose id is `an_id(name)`: the same name in two versions is the same module."""
+    """Returns a module with the id `an_id(name)`: the same name in two versions is the same module."""
     return Module(
         an_id(name),
         name,
@@ -111,7 +111,7 @@ def a_version(
     pricing: VersionPricing | None = None,
     engine_parameters: EngineParameters | None = None,
 ) -> ContractVersion:
-    """A version from 2026 on, with one module if none is named."""
+    """Returns a version from 2026 on, with one module by default."""
     return ContractVersion(
         days or a_span(),
         max_backdating_days,
@@ -131,7 +131,7 @@ def a_contract(
     sponsor_id: str = "ACME",
     term_start: TermStart | None = None,
 ) -> Contract:
-    """A contract with one version if none is named; `slots` as the server fills it in, from the versions."""
+    """Returns a contract, with one version by default."""
     versions = versions or (a_version(),)
     return Contract(
         an_id(name),
@@ -142,7 +142,6 @@ def a_contract(
         sponsor_id,
         term_start or TermStart(),
         versions,
-        slots={module.module_id: module.slot for version in versions for module in version.modules},
     )
 
 
@@ -151,7 +150,7 @@ def a_member(name: str = "member", *, kind: MemberKind = MemberKind.PERSON, fact
 
 
 def a_row(*types: MembershipType, ages: tuple[int, int | None] = (0, None), monthly_minor: int = 6_205) -> AgeGridRow:
-    """A row of a grid, for everyone if nobody is named; the last age inclusive."""
+    """Returns a row of a grid, for every membership type by default. The last age is inclusive."""
     return AgeGridRow(types or EVERYONE, *ages, monthly_minor)
 
 
@@ -199,7 +198,7 @@ def a_discount(
     types: Sequence[MembershipType] = (),
     days: Span | None = None,
 ) -> Discount:
-    """A discount exactly as told: percent, flat, both, or neither."""
+    """Returns a discount with a percentage, a flat amount, both, or neither."""
     return Discount(discount_id, percent_bp, flat_minor, tuple(types), days or a_span())
 
 

@@ -1,7 +1,7 @@
-"""A few calls in few words, for tests over the wire: an employer, a family, and what they ask for."""
+"""Short forms of common calls for tests over the wire: a contract, a family, and their change requests."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import grpc
@@ -22,6 +22,8 @@ from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQu
 from affilia.type.v1 import date_span_pb2, membership_type_pb2
 from tests.scenarios.enrollment_messages import date, span
 
+M = TypeVar("M", bound=Message)
+
 ADULT_RULE = condition_pb2.Rule(
     code="ADULT",
     condition=condition_pb2.Condition(age=condition_pb2.AgeCondition(subject=condition_pb2.SUBJECT_SELF, min_years=18)),
@@ -34,7 +36,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a call failed, decoded."""
+    """The decoded status of a failed call."""
 
     code: grpc.StatusCode
     reason: str
@@ -43,7 +45,7 @@ class Failure:
 
 
 def failure_of(call: Any, request: Message, metadata: tuple[tuple[str, str], ...] = ()) -> Failure:
-    """Makes a call that must fail, and tells how it did."""
+    """Makes a call that must fail, and returns its failure."""
     try:
         call(request, metadata=metadata)
     except grpc.RpcError as error:
@@ -52,7 +54,7 @@ def failure_of(call: Any, request: Message, metadata: tuple[tuple[str, str], ...
 
 
 def decoded(error: Any) -> Failure:
-    """The status and details of a failed call."""
+    """Returns the status and details of a failed call."""
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for name, value in error.trailing_metadata() or ():
         if name == "grpc-status-details-bin":
@@ -63,9 +65,17 @@ def decoded(error: Any) -> Failure:
     return Failure(error.code(), info.reason, dict(info.metadata), violations)
 
 
+def without_token(answer: M) -> M:
+    """Returns an answer without its consistency token, which also reflects what was recorded since the first answer."""
+    without = type(answer)()
+    without.CopyFrom(answer)
+    without.ClearField("consistency_token")
+    return without
+
+
 @dataclass
 class Family:
-    """A contract with two modules of one slot, an option beside them, and a family under it."""
+    """A contract with two modules of one slot and an option, and a family under it."""
 
     channel: grpc.Channel
     contract_id: str = field(default_factory=new_id)
@@ -74,6 +84,8 @@ class Family:
     option: str = field(default_factory=new_id)
     primary: str = field(default_factory=new_id)
     child: str = field(default_factory=new_id)
+    requester: Any = None
+    """The requester of changes; None for the primary. A message, typed as Any because `ids` are passed by name."""
 
     def __post_init__(self) -> None:
         self.catalog = CatalogServiceStub(self.channel)
@@ -83,7 +95,7 @@ class Family:
         self.key = enrollment_group_pb2.GroupKey(contract_id=self.contract_id, primary_id=self.primary)
 
     def ids(self) -> dict[str, str]:
-        """What makes the same family on another channel."""
+        """Returns the arguments that make the same family on another channel."""
         names = ("contract_id", "base", "plus", "option", "primary", "child")
         return {name: getattr(self, name) for name in names}
 
@@ -108,9 +120,9 @@ class Family:
             ],
         )
 
-    def set_up(self) -> "Family":
+    def set_up(self, contract: contract_pb2.Contract | None = None) -> "Family":
         """Publishes the contract and stores the members, the primary born in 1980, the child in 2015."""
-        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=self.contract())
+        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=contract or self.contract())
         self.catalog.PublishContract(request)
         for member_id, born_on in ((self.primary, "1980-06-01"), (self.child, "2015-06-01")):
             self.store(member_id)
@@ -123,7 +135,7 @@ class Family:
         self.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member))
 
     def amend(self, contract: contract_pb2.Contract) -> contract_pb2.Contract:
-        """Replaces all versions of the contract by those of another state of it."""
+        """Replaces all versions of the contract by those of another contract message."""
         current = self.catalog.GetContract(catalog_service_pb2.GetContractRequest(contract_id=self.contract_id))
         request = catalog_service_pb2.AmendContractRequest(
             request_id=new_id(),
@@ -157,17 +169,18 @@ class Family:
             leave=change_request_pb2.Leave(member_id=self.primary, module_id=module_id, days=span(first, last))
         )
 
+    def primary_as_requester(self) -> change_request_pb2.Requester:
+        return change_request_pb2.Requester(role=change_request_pb2.REQUESTER_ROLE_MEMBER, requester_id=self.primary)
+
     def request(
         self, *changes: change_request_pb2.ScopedChange, **more: Any
     ) -> change_request_service_pb2.SubmitChangeRequestRequest:
-        """A member's request, with a request id of its own."""
+        """Returns a change request of the requester, with a new request id."""
         content: dict[str, Any] = {
             "request_id": new_id(),
             "group": self.key,
             "changes": changes,
-            "requester": change_request_pb2.Requester(
-                role=change_request_pb2.REQUESTER_ROLE_MEMBER, requester_id=self.primary
-            ),
+            "requester": self.requester or self.primary_as_requester(),
             **more,
         }
         return change_request_service_pb2.SubmitChangeRequestRequest(**content)
@@ -182,10 +195,8 @@ class Family:
         return self.queries.GetEnrollmentGroup(request).group
 
 
-def admin(reason: str = "a test") -> change_request_pb2.Requester:
-    return change_request_pb2.Requester(
-        role=change_request_pb2.REQUESTER_ROLE_ADMIN, requester_id="back-office", reason=reason
-    )
+def admin(reason: str = "a test", name: str = "back-office") -> change_request_pb2.Requester:
+    return change_request_pb2.Requester(role=change_request_pb2.REQUESTER_ROLE_ADMIN, requester_id=name, reason=reason)
 
 
 def days(first: str | None, last: str | None = None) -> date_span_pb2.DateSpan:

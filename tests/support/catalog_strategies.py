@@ -1,4 +1,4 @@
-"""Contracts and members as Hypothesis draws them: anything that the protos can say, publishable or not."""
+"""Hypothesis strategies for contracts and members: everything that the protos can express, publishable or not."""
 
 from datetime import date
 from typing import Any
@@ -16,22 +16,7 @@ from domain.catalog.contract import (
     ServiceType,
     TermStart,
 )
-from domain.days import Span
-from domain.members import (
-    Address,
-    Attribute,
-    Employment,
-    EmploymentStatus,
-    Facts,
-    HealthRegime,
-    HealthRegimeSpan,
-    Member,
-    MemberKind,
-    Salary,
-)
-from domain.membership import MembershipType
-from domain.money import Rounding
-from domain.pricing.prices import (
+from domain.catalog.prices import (
     AgeGridPrice,
     AgeGridRow,
     AgeNormalization,
@@ -52,6 +37,22 @@ from domain.pricing.prices import (
     TaxBase,
     VersionPricing,
 )
+from domain.days import Span
+from domain.members import (
+    Address,
+    Attribute,
+    Employment,
+    EmploymentStatus,
+    Facts,
+    HealthRegime,
+    HealthRegimeSpan,
+    Identifier,
+    Member,
+    MemberKind,
+    Salary,
+)
+from domain.membership import MembershipType
+from domain.money import Rounding
 from domain.rules.conditions import (
     Age,
     AllOf,
@@ -70,7 +71,7 @@ from domain.rules.conditions import (
 
 
 def few(items: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """A tuple of at most three."""
+    """Returns tuples of at most three."""
     return st.lists(items, max_size=3).map(tuple)
 
 
@@ -178,7 +179,7 @@ versions = st.builds(
 )
 term_starts = st.builds(TermStart, st.integers(1, 12), st.integers(1, 31))
 contracts = st.builds(
-    Contract, st.uuids(), texts, names, names, texts, texts, term_starts, few(versions), slots=st.just({})
+    Contract, st.uuids(), texts, names, names, texts, texts, term_starts, few(versions), unlisted=st.just({})
 )
 
 addresses = st.builds(Address, spans, names, texts)
@@ -189,4 +190,5 @@ attributes = st.builds(Attribute, spans, names, texts)
 all_facts = st.builds(
     Facts, maybe(st.dates()), few(addresses), few(employments), few(health_regime_spans), few(attributes)
 )
-members = st.builds(Member, st.uuids(), st.sampled_from(MemberKind), texts, all_facts)
+identifiers = st.builds(Identifier, texts, texts)
+members = st.builds(Member, st.uuids(), st.sampled_from(MemberKind), texts, all_facts, few(identifiers))

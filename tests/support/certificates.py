@@ -1,4 +1,4 @@
-"""An authority, and certificates that it signs."""
+"""A certificate authority for tests."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ class Authority:
         self.path.write_bytes(self.pem)
 
     def sign(self, name: str, file: str = "") -> tuple[Path, Path]:
-        """Certificate and key of a name, which also stands for this machine."""
+        """Returns certificate and key of a name. The certificate is also valid for this machine."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(name), x509.DNSName("localhost")])
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -1,4 +1,4 @@
-"""834 files in few words: what a test does not say takes a value that is in order, and all counts are right."""
+"""Builds 834 files. What a test does not give has a valid default, and all counts are right."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ def a_member(
     place: Sequence[str] = (),
     coverages: Iterable[Sequence[str]] = (),
 ) -> list[str]:
-    """The segments of an INS loop. `dates` are (qualifier, day); `place` city, state, postal code."""
+    """Returns the segments of an INS loop. `dates` are (qualifier, day); `place` is city, state, postal code."""
     yes_no = "Y" if (relation == "18" if subscriber is None else subscriber) else "N"
     segments = [f"INS*{yes_no}*{relation}*{maintenance}*{reason}*A***{status}".rstrip("*"), f"REF*0F*{number}"]
     segments += [f"REF*1L*{policy}"] if policy else []
@@ -41,7 +41,7 @@ def a_coverage(
     begins: str = "",
     ends: str = "",
 ) -> list[str]:
-    """The segments of an HD loop."""
+    """Returns the segments of an HD loop."""
     segments = [f"HD*{maintenance}**{line}*{plan}*{level}".rstrip("*")]
     segments += [f"DTP*348*D8*{begins}"] if begins else []
     return segments + ([f"DTP*349*D8*{ends}"] if ends else [])
@@ -55,7 +55,7 @@ def a_file(
     sponsor: str = SPONSOR,
     effective: str = "",
 ) -> bytes:
-    """An interchange with one transaction set."""
+    """Returns an interchange with one transaction set."""
     header = [
         "ST*834*0001*005010X220A1",
         f"BGN*{purpose}*REFERENCE*20260101*1200****{action}",

@@ -1,4 +1,4 @@
-"""Writers of real revisions straight into the database, each transaction as long as it likes: for the feed's tests."""
+"""Writers of real revisions, directly into the database, in transactions of random length, for tests of the feed."""
 
 import asyncio
 import random
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
+from domain.actors import BEFORE_ACTORS
 from domain.catalog.contract import Contract
 from domain.days import Days, Span
 from domain.enrollment.decisions import Enroll, EnrollmentKey, GroupKey, Requester, RequesterRole, ScopedChange
@@ -16,7 +17,7 @@ from domain.enrollment.verdicts import Verdict
 from domain.identity import group_id
 from domain.membership import MembershipType
 from storage import enrollment
-from storage.database import Connection, Database
+from storage.postgres.database import Connection, Database
 
 PRIMARY = MembershipType.PRIMARY
 TODAY = date(2026, 6, 1).toordinal()
@@ -24,7 +25,7 @@ TODAY = date(2026, 6, 1).toordinal()
 
 @dataclass
 class Writer:
-    """One after the other, revisions (and now and then a rejected request) of groups that others write to as well."""
+    """Writes revisions, and sometimes a rejected request, of groups that other writers change too."""
 
     groups: list[GroupKey]
     contract: Contract
@@ -61,7 +62,7 @@ class Writer:
 
 
 def _until(n: int) -> Span:
-    """Another last day for every revision."""
+    """Returns a different last day for every revision."""
     return Span.between(date(2026, 1, 1), date(2026, 1 + n % 12, 28))
 
 
@@ -83,4 +84,5 @@ def _request(key: GroupKey, revision: int, recorded_at: datetime, approved: bool
         revision=revision,
         made_revision=approved,
         recorded_at=recorded_at,
+        actor=BEFORE_ACTORS,
     )

@@ -1,4 +1,4 @@
-"""Reading the feed in tests: streams with an end, and what they gave."""
+"""Reads the feed in tests, up to a given event."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,14 +26,14 @@ RECOMPUTE_FAILED = enrollment_event_pb2.ENROLLMENT_EVENT_TYPE_RECOMPUTE_FAILED
 
 
 def watch_request(start: Any, wanted: Filter | None = None) -> enrollment_query_service_pb2.WatchEnrollmentsRequest:
-    """From a token, or from a place without one."""
+    """Returns a request that starts at a resume token or at a named position."""
     how: dict[str, Any] = {"resume_token": start} if isinstance(start, str) else {"from": start}
     return enrollment_query_service_pb2.WatchEnrollmentsRequest(filter=wanted, **how)
 
 
 @contextmanager
-def watching(channel: grpc.Channel, start: Any, wanted: Filter | None = None, seconds: float = 30) -> Iterator[Any]:
-    """An open stream that has given its first message; it is given again as the stream's first."""
+def watching(channel: grpc.Channel, start: Any, wanted: Filter | None = None, seconds: float = 120) -> Iterator[Any]:
+    """Opens a stream, and cancels it at the end."""
     call: Any = EnrollmentQueryServiceStub(channel).WatchEnrollments(watch_request(start, wanted), timeout=seconds)
     try:
         yield call
@@ -42,7 +42,7 @@ def watching(channel: grpc.Channel, start: Any, wanted: Filter | None = None, se
 
 
 def next_events(call: Any, count: int) -> list[Event]:
-    """The next so many events, or more if the message that completes them holds more."""
+    """Returns the next `count` events, or more if the last message has more."""
     events: list[Event] = []
     while len(events) < count:
         events += next(call).events
@@ -50,14 +50,14 @@ def next_events(call: Any, count: int) -> list[Event]:
 
 
 def everything(channel: grpc.Channel, start: Any, until: str, wanted: Filter | None = None) -> list[Message]:
-    """All messages up to the one that holds an event."""
+    """Returns all messages up to the one with an event."""
     messages = []
     with watching(channel, start, wanted) as call:
         for message in call:
             messages.append(message)
             if any(event.event_id == until for event in message.events):
                 return messages
-    raise AssertionError("the stream ended by itself")
+    raise AssertionError("the stream ended on its own")
 
 
 def events_in(messages: list[Message]) -> list[Event]:

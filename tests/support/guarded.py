@@ -1,4 +1,4 @@
-"""A server that asks for tokens, as it would be deployed: on a database of its own, under a role that owns nothing."""
+"""A server that requires tokens, as deployed: on its own database, with a role that owns no tables."""
 
 import os
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import psycopg
 
-from storage.embedded import EmbeddedPostgres
-from storage.migrations import make_application_role, migrate
+from storage.postgres.embedded import EmbeddedPostgres
+from storage.postgres.migrations import make_application_role, migrate
 from tests.conftest import ServerProcess, a_database
 from tests.support.identities import FLAGS, VARIABLES
 
 
 @contextmanager
 def guarded_server(folder: Path) -> Iterator[tuple[ServerProcess, str]]:
-    """The server, and how its database's owner connects."""
+    """Yields the server and the connection string of the owner of its database."""
     if url := os.environ.get("AFFILIA_TEST_DATABASE_URL"):
         with a_database(url) as own:
             flags = (*FLAGS, "--database-url", application_url(own), "--migration-url", own)
@@ -31,7 +31,7 @@ def guarded_server(folder: Path) -> Iterator[tuple[ServerProcess, str]]:
 
 
 def application_url(owner_url: str) -> str:
-    """The same database, as the role of the application."""
+    """Returns the connection string of the same database for the application's role."""
     role = "affilia_test_application"
     make_application_role(owner_url, role)
     with psycopg.connect(owner_url, autocommit=True) as connection:

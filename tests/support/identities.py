@@ -1,13 +1,14 @@
-"""Servers that ask for tokens, and tokens for them."""
+"""Settings of servers that require tokens, and tokens for them."""
 
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import grpc
+import jwt
 
-from server.identity.bearer import Claims
-from server.identity.minting import mint
-from server.identity.scopes import SCOPES
+from operations.scopes import SCOPES
+from server.identity.bearer_tokens import Claims
+from server.identity.development_tokens import mint
 
 SECRET = "a secret of the tests, long enough"
 ISSUER = "tests"
@@ -28,28 +29,31 @@ def token(
     role: str,
     subject: str,
     *scopes: str,
-    minutes: float = 5,
+    minutes: float = 240,
     issuer: str = ISSUER,
     audience: str = "affilia",
     secret: str = SECRET,
+    **more_claims: Any,
 ) -> str:
-    """A token of somebody, that a server with those settings believes; or not, where something is changed."""
+    """Returns a token that a server with these settings accepts, unless an argument is changed."""
     claims = Claims("HS256", issuer, audience, 0)
-    return mint(secret, claims, role, subject, scopes, timedelta(minutes=minutes))
+    minted = mint(secret, claims, role, subject, scopes, timedelta(minutes=minutes))
+    payload = jwt.decode(minted, options={"verify_signature": False})
+    return jwt.encode({**payload, **more_claims}, secret, algorithm="HS256")
 
 
 def bearing(bearer: str) -> Metadata:
-    """Metadata of a call that brings a token."""
+    """Returns the metadata of a call with a token."""
     return (("authorization", f"Bearer {bearer}"),)
 
 
 def as_(role: str, subject: str, *scopes: str, **changed: Any) -> Metadata:
-    """Metadata of a call by somebody."""
+    """Returns the metadata of a call with a token for a role, subject and scopes."""
     return bearing(token(role, subject, *scopes, **changed))
 
 
 def everything() -> Metadata:
-    """A service that may whatever a service can."""
+    """Returns the metadata of a service with all scopes."""
     return as_("service", "everything", *SCOPES)
 
 
@@ -80,5 +84,5 @@ class _Bearing(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercept
 
 
 def channel_of(channel: grpc.Channel, metadata: Metadata) -> Any:
-    """A channel on which every call is somebody's."""
+    """Returns a channel whose calls all carry the metadata."""
     return grpc.intercept_channel(channel, _Bearing(metadata))

@@ -1,4 +1,4 @@
-"""A family with benefits: what eligibility is asked about, in few words."""
+"""A family with benefits, and short forms of calls to eligibility."""
 
 from typing import Any
 
@@ -18,10 +18,11 @@ DEDUCTIBLE, PHYSIO = "DEDUCTIBLE", "BENEFIT:PHYSIO"
 
 
 class Insured:
-    """A family under a contract with limits, and eligibility's two services. `token`: of the last write."""
+    """A family under a contract with limits, and both services of eligibility. `token` is that of the last write."""
 
     def __init__(self, channel: grpc.Channel, internal: grpc.Channel, **ids: str) -> None:
         self.family = Family(channel, **ids)
+        self.internal = internal
         self.checks: Any = EligibilityCheckServiceStub(channel)
         self.claims: Any = EligibilityInternalServiceStub(internal)
         self.token = ""
@@ -34,7 +35,7 @@ class Insured:
     def contract(
         self, individual: int | None = 100_00, family: int | None = 150_00, physio: int = 9
     ) -> contract_pb2.Contract:
-        """Base and plus share a slot, a deductible and visits; plus has a larger one and a capability more."""
+        """Returns a contract: base and plus share slot, deductible and visits; plus has more deductible and OPTICAL."""
         contract = self.family.contract()
         base, plus, option = contract.versions[0].modules
         for module, more in ((base, 1), (plus, 2)):
@@ -58,7 +59,7 @@ class Insured:
         return contract
 
     def submit(self, *changes: change_request_pb2.ScopedChange) -> None:
-        self.token = self.family.submit(*changes, requester=admin()).consistency_token
+        self.token = self.family.submit(*changes, requester=self.family.requester or admin()).consistency_token
 
     def enroll(self, first: str, last: str | None = None, *, child: bool = False, module: str | None = None) -> None:
         self.submit(self.family.enroll(module or self.family.base, first, last, child=child))
@@ -72,7 +73,7 @@ class Insured:
     def check(self, on: str, member: str | None = None, **asked: str) -> pb.CheckEligibilityResponse:
         check = pb.EligibilityCheck(member_id=member or self.family.primary, date=date(on), **asked)
         request = pb.CheckEligibilityRequest(check=check, consistency_token=self.token)
-        answer: pb.CheckEligibilityResponse = self.checks.CheckEligibility(request, timeout=10)
+        answer: pb.CheckEligibilityResponse = self.checks.CheckEligibility(request, timeout=60)
         return answer
 
     def reason(self, on: str, member: str | None = None, **asked: str) -> str:
@@ -84,7 +85,7 @@ class Insured:
     # -------------------------------------------------------------------------------------------- used
 
     def application(self, on: str, member: str | None = None, **amounts: int) -> internal_pb.ApplyAccumulatorsRequest:
-        """Amounts by `deductible` and `physio`."""
+        """Returns a request to apply amounts, given as `deductible` and `physio`."""
         codes = {"deductible": DEDUCTIBLE, "physio": PHYSIO}
         return internal_pb.ApplyAccumulatorsRequest(
             application_id=new_id(),
@@ -96,7 +97,7 @@ class Insured:
         )
 
     def apply(self, on: str, member: str | None = None, **amounts: int) -> tuple[str, list[tuple[int, int]]]:
-        """The application's id; applied and excess of each amount."""
+        """Returns the id of the application, and what was applied and in excess of each amount."""
         request = self.application(on, member, **amounts)
         answer = self.claims.ApplyAccumulators(request)
         self.token = answer.consistency_token
@@ -109,11 +110,11 @@ class Insured:
         return answer
 
     def used(self, on: str, member: str | None = None, code: str = DEDUCTIBLE) -> tuple[int, int]:
-        """By the member and by the family."""
+        """Returns what the member and the family have used."""
         request = pb.GetAccumulatorsRequest(
             member_id=member or self.family.primary, date=date(on), consistency_token=self.token
         )
-        found = self.checks.GetAccumulators(request, timeout=10).accumulators
+        found = self.checks.GetAccumulators(request, timeout=60).accumulators
         return next((a.individual.used, a.family.used) for a in found if a.code == code)
 
     def ledger(self, **which: Any) -> list[accumulator_pb2.AccumulatorApplication]:

@@ -1,17 +1,17 @@
-"""A real Kafka broker for tests, of Maven's artifacts and the Java at hand; KAFKA_BOOTSTRAP names another one."""
+"""A real Kafka broker for tests, from Maven artifacts and the installed Java. KAFKA_BOOTSTRAP can name another one."""
 
 import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.waiting import wait_until
+
 KAFKA = "3.9.1"
 JARS = Path(__file__).parent.parent.parent / ".build" / "kafka" / KAFKA
-START_SECONDS = 60
 
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -38,7 +38,7 @@ group.initial.rebalance.delay.ms=0
 
 
 def kafka_possible() -> str | None:
-    """None, or why there can be no broker here, as a sentence."""
+    """Returns None, or a sentence that says why no broker can run here."""
     if os.environ.get("KAFKA_BOOTSTRAP"):
         return None
     missing = [program for program in ("java", "mvn") if shutil.which(program) is None]
@@ -47,7 +47,7 @@ def kafka_possible() -> str | None:
 
 @contextmanager
 def a_broker(folder: Path) -> Iterator[str]:
-    """A broker that answers, and where; its data stands in `folder`."""
+    """Yields the address of a running broker with its data in `folder`."""
     if bootstrap := os.environ.get("KAFKA_BOOTSTRAP"):
         yield bootstrap
         return
@@ -96,15 +96,15 @@ def _free_port() -> int:
 
 
 def _wait_for(running: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
-    """Until the broker tells its metadata."""
+    """Waits until the broker answers with its metadata."""
     from confluent_kafka.admin import AdminClient
 
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and running.poll() is None:
+    def answers() -> bool:
+        assert running.poll() is None, f"the broker did not start:\n{(folder / 'broker.log').read_text()[-2000:]}"
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"})
-                if admin.list_topics(timeout=START_SECONDS).brokers:
-                    return
-        time.sleep(0.1)
-    raise RuntimeError(f"the broker did not start:\n{(folder / 'broker.log').read_text()[-2000:]}")
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return False
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"})
+        return bool(admin.list_topics(timeout=60).brokers)
+
+    wait_until(answers, "the broker answers")

@@ -1,4 +1,4 @@
-"""A portfolio of many policies, each like one that came about over the wire, written into the database at once."""
+"""Copies a policy that was made over the wire into many, directly in the database."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,9 +72,9 @@ def _template(connection: "psycopg.Connection[Any]", group: str) -> _Template:
 def clone_policies(
     url: str, group: str, count: int, born: Callable[[Random, date], date] = lambda _, on: on, seed: int = 1
 ) -> list[str]:
-    """Writes so many more policies like a group, with members of their own; answers with their group ids.
+    """Writes copies of a policy with new members, and returns their group ids.
 
-    `born` says the birth date of each new member, given the one of the template.
+    `born` returns the birth date of each new member, given that of the copied one.
     """
     random = Random(seed)
     with psycopg.connect(url) as connection:

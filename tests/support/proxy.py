@@ -1,4 +1,4 @@
-"""A way to the database over TCP that can turn into a black hole: connections stay open, and nothing passes."""
+"""A TCP proxy to the database that can stop forwarding while its connections stay open."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class BlackHole:
-    """Forwards from a port of its own to a unix socket, or to host and port, unless it swallows."""
+    """Forwards connections to its port to a unix socket, or to a host and port, until `swallow` is called."""
 
     def __init__(self, socket: Path | None = None, host: str = "", port: int = 0) -> None:
         self._to = (socket, host, port)
@@ -16,7 +16,7 @@ class BlackHole:
         self._passes = asyncio.Event()
         self._passes.set()
         self.connections = 0
-        self.port: int = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self.port: int = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(60)
 
     async def _listen(self) -> int:
         server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
@@ -52,5 +52,13 @@ class BlackHole:
         self._loop.call_soon_threadsafe(self._passes.set)
 
     def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._end_connections(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end_connections(self) -> None:
+        pumps = asyncio.all_tasks() - {asyncio.current_task()}
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)

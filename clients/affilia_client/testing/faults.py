@@ -1,4 +1,4 @@
-"""What is to go wrong with the next calls, and what calls came."""
+"""Planned faults of the next calls, and a record of the calls received."""
 
 import threading
 from collections import defaultdict, deque
@@ -16,14 +16,14 @@ from affilia_client.methods import SERVICES
 
 METHODS = {method.path: method for methods in SERVICES.values() for method in methods}
 PATHS = {name: path for path, method in METHODS.items() for name in (path, method.name, method.python_name)}
-# A name that stands in two services would be ambiguous; none does.
+# No two services have a method of the same name.
 
 EVERY_METHOD = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one call: it waits, and then fails with a status, loses its connection, or goes through."""
+    """What happens to one call: a delay, then a lost connection, an error status, or nothing else."""
 
     delay_seconds: float = 0.0
     drops: bool = False
@@ -31,19 +31,19 @@ class Fault:
 
     @property
     def code(self) -> grpc.StatusCode:
-        """The status to fail with."""
+        """The gRPC code of the status."""
         number = self.status.code if self.status else 0
         return next(code for code in grpc.StatusCode if code.value[0] == number)
 
     @property
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
-        """The details of the status, as they travel."""
+        """The trailing metadata that carries the details of the status."""
         return ((STATUS_DETAILS, self.status.SerializeToString()),) if self.status else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One attempt of a call, as it arrived, whatever became of it."""
+    """One attempt of a call as it arrived, whether it succeeded or not."""
 
     method: str
     request: Message
@@ -51,11 +51,14 @@ class Received:
 
 
 class Faults:
-    """Methods are named as in Python or as in the protos; an empty name means all. For all threads."""
+    """Plans faults and records calls. Thread-safe.
+
+    Name methods as in Python (`get_member`) or as in the protos (`GetMember`). An empty name means every method.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._coming: dict[str, deque[Fault]] = defaultdict(deque)
+        self._planned: dict[str, deque[Fault]] = defaultdict(deque)
         self._received: list[Received] = []
 
     def fail(
@@ -65,11 +68,11 @@ class Faults:
         reason: str = "",
         *,
         times: int = 1,
-        message: str = "a fault that a test asked for",
+        message: str = "a fault planned by a test",
         facts: Mapping[str, str] | None = None,
         retry_after_seconds: float = 0.0,
     ) -> None:
-        """The next calls fail so, before they reach the server."""
+        """Makes the next calls fail with this error, without passing them to the server."""
         details: list[Message] = []
         if reason:
             details.append(error_details_pb2.ErrorInfo(reason=reason, domain="affilia", metadata=facts))
@@ -82,47 +85,49 @@ class Faults:
         self._add(method, times, Fault(status=status))
 
     def delay(self, method: str, seconds: float, *, times: int = 1) -> None:
-        """The next calls wait before they go on to the server."""
+        """Delays the next calls before passing them to the server."""
         self._add(method, times, Fault(delay_seconds=seconds))
 
     def drop(self, method: str, *, times: int = 1) -> None:
-        """The connection ends when the next calls come, under all that goes over it."""
+        """Cuts the connection when the next calls arrive, which also ends all other calls on it."""
         self._add(method, times, Fault(drops=True))
 
     def received(self, method: str = EVERY_METHOD) -> list[Received]:
-        """The attempts that arrived, in their order."""
+        """Returns the attempts that arrived, in order."""
         path = _path(method)
         with self._lock:
             return [each for each in self._received if path in (EVERY_METHOD, each.method)]
 
     def clear(self) -> None:
-        """Nothing goes wrong any more, and nothing has come."""
+        """Forgets all planned faults and all recorded calls."""
         with self._lock:
-            self._coming.clear()
+            self._planned.clear()
             self._received.clear()
 
-    def arrived(self, path: str, request: bytes, metadata: Mapping[str, str]) -> Fault | None:
-        """Takes note of a call, and says what is to go wrong with it."""
+    def record(self, path: str, request: bytes, metadata: Mapping[str, str]) -> Fault | None:
+        """Records a call and returns the fault planned for it, if any."""
         known = METHODS.get(path)
         with self._lock:
             if known:
                 self._received.append(Received(path, known.request.FromString(request), metadata))
             for name in (path, EVERY_METHOD):
-                if self._coming[name]:
-                    return self._coming[name].popleft()
+                if self._planned[name]:
+                    return self._planned[name].popleft()
         return None
 
     def _add(self, method: str, times: int, fault: Fault) -> None:
         path = _path(method)
         with self._lock:
-            self._coming[path].extend([fault] * times)
+            self._planned[path].extend([fault] * times)
 
 
 def _path(method: str) -> str:
     if method == EVERY_METHOD:
         return method
     if method not in PATHS:
-        raise ValueError(f"there is no method {method!r}; it is called as in Python, such as get_member")
+        raise ValueError(
+            f"there is no method {method!r}; name it as in Python, such as get_member, or as in the protos"
+        )
     return PATHS[method]
 
 

@@ -1,7 +1,8 @@
-"""A server of one's own for a while: a process on an embedded database, on free ports, with --dev.
+"""A private Affilia server for tests: a process with --dev, an embedded database and free ports.
 
-It is found as the module `server` or as the program `affilia`, whichever this environment has; AFFILIA_TEST_SERVER
-names one that runs already, as `host:port` or `host:port,host:port` with the internal listener.
+The server is the package `affilia-server` of this environment or of a source checkout, or else the program `affilia` on
+the path. Set AFFILIA_TEST_SERVER to use a running server instead: `host:port`, or `host:port,host:port` with the
+internal listener.
 """
 
 import importlib.util
@@ -19,15 +20,20 @@ from typing import NamedTuple
 READY = re.compile(r"affilia is ready: (\S+) \(public\), (\S+) \(internal\)")
 STOP_SECONDS = 30
 READY_SECONDS = 120
+LOAD_SECONDS = 600
 FLAGS = ("serve", "--dev", "--no-sample-book", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
 
 
 class ServerNotFound(Exception):
-    """There is no server to start, or it did not start."""
+    """No server is installed, or it failed to start."""
+
+
+class LoadFailed(Exception):
+    """A folder of contracts could not be loaded completely. The text is the output of `affilia sample load`."""
 
 
 class Addresses(NamedTuple):
-    """Where a server listens."""
+    """The addresses that a server listens on."""
 
     public: str
     internal: str
@@ -35,7 +41,7 @@ class Addresses(NamedTuple):
 
 @contextmanager
 def own_server(data_dir: Path) -> Iterator[Addresses]:
-    """Starts a server with its data in a folder, and stops it. Raises ServerNotFound."""
+    """Starts a server that stores its data in a folder, and stops it at the end. Raises ServerNotFound."""
     if running := os.environ.get("AFFILIA_TEST_SERVER"):
         public, _, internal = running.partition(",")
         yield Addresses(public, internal or public)
@@ -63,30 +69,55 @@ def own_server(data_dir: Path) -> Iterator[Addresses]:
             process.stdout.close()
 
 
+def load_folder(address: str, folder: Path) -> None:
+    """Loads contracts and families with `affilia sample load`. Raises LoadFailed, ServerNotFound."""
+    done = subprocess.run(
+        [*_program(), "--address", address, "sample", "load", str(folder)],
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LOAD_SECONDS,
+    )
+    if done.returncode:
+        raise LoadFailed(f"{folder}: {(done.stderr or done.stdout).strip()}")
+
+
 def _environment() -> dict[str, str]:
-    """Ours, but for what would lead a server to somebody's real database or listeners."""
+    """Returns this process's environment without AFFILIA_ variables, which could name a real database or server."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AFFILIA_")}
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _program() -> list[str]:
-    # Other packages are called `server`, too: ours is one that can be run, over the stubs.
-    spec = importlib.util.find_spec("server")
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    if any(Path(place, "listener.py").exists() and Path(place, "__main__.py").exists() for place in places):
+    """Returns the command that runs the program `affilia`. Raises ServerNotFound."""
+    if importlib.util.find_spec("affilia_server"):
+        return [sys.executable, "-m", "affilia_server"]
+    if _in_source_checkout():
         return [sys.executable, "-m", "server"]
     if program := shutil.which("affilia"):
         return [program]
-    raise ServerNotFound("there is no Affilia server here to start; AFFILIA_TEST_SERVER may name one that runs")
+    raise ServerNotFound(
+        "No Affilia server is installed here. Run pip install 'affilia-server[embedded]', or set AFFILIA_TEST_SERVER to"
+        " the address of a running server."
+    )
+
+
+def _in_source_checkout() -> bool:
+    """Returns whether the package `server` on the path is ours, because other projects have one of that name too."""
+    spec = importlib.util.find_spec("server")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return any(Path(folder, "listener.py").exists() and Path(folder, "__main__.py").exists() for folder in folders)
 
 
 def _ready(process: subprocess.Popen[str], log: Path) -> Addresses:
-    late = threading.Timer(READY_SECONDS, process.kill)
-    late.start()
+    """Waits until the server is ready and returns its addresses. Raises ServerNotFound with the end of its log."""
+    timeout = threading.Timer(READY_SECONDS, process.kill)
+    timeout.start()
     try:
         for line in process.stdout or ():
             if found := READY.match(line):
                 return Addresses(found[1], found[2])
     finally:
-        late.cancel()
-    raise ServerNotFound(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        timeout.cancel()
+    raise ServerNotFound(f"The server did not start. End of its log:\n{log.read_text(errors='replace')[-2000:]}")

@@ -1,14 +1,14 @@
-"""AGE_GRID (BE, FR): by beneficiary type and age, from the module's grids."""
+"""AGE_GRID (BE, FR): the cost depends on beneficiary type and age, and is found in the module's grids."""
 
 from domain.catalog.contract import Module
+from domain.catalog.prices import AgeGridPrice, VersionPricing
 from domain.members import HealthRegime
 from domain.pricing.beneficiaries import Beneficiary
-from domain.pricing.prices import AgeGridPrice, VersionPricing
 from domain.pricing.schemes.rows import PriceRow, row_for_age
 
 
 def row(module: Module, pricing: VersionPricing, person: Beneficiary, is_free: bool) -> PriceRow | None:
-    """Free children need a matching row all the same."""
+    """Returns the matching row. A free child needs one, too."""
     price = module.pricing.price if module.pricing else None
     if not isinstance(price, AgeGridPrice):
         return None

@@ -1,12 +1,12 @@
-"""FAMILY_TIER (CA): by the make-up of the family on the module; one person costs it all."""
+"""FAMILY_TIER (CA): the cost depends on which family members are on the module; one person carries all of it."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 
 from domain.catalog.contract import Module
+from domain.catalog.prices import FamilyTierPrice, VersionPricing
 from domain.membership import MembershipType
 from domain.pricing.beneficiaries import Beneficiary
-from domain.pricing.prices import FamilyTierPrice, VersionPricing
 from domain.pricing.schemes.rows import PriceRow
 
 
@@ -17,20 +17,20 @@ class Tier(StrEnum):
     FAMILY = "family"
 
 
-Place = tuple[Tier, bool]
-"""The tier, and whether somebody else costs it."""
+Situation = tuple[Tier, bool]
+"""The tier, and whether another person carries its cost."""
 
 
-def places(module: Module, people: Sequence[Beneficiary]) -> list[Place]:
-    """The primary, or else the first in spec order, costs the tier's price, everyone else 0."""
+def situations(module: Module, people: Sequence[Beneficiary]) -> list[Situation]:
+    """Returns the tier for everyone. The primary, or else the first in spec order, carries its cost."""
     holder = next((p for p in people if p.beneficiary_type is MembershipType.PRIMARY), people[0])
     tier = _tier(people)
     return [(tier, person is not holder) for person in people]
 
 
-def row(module: Module, pricing: VersionPricing, person: Beneficiary, place: Place) -> PriceRow | None:
-    """Where a tier has no price, the family's serves."""
-    tier, is_free = place
+def row(module: Module, pricing: VersionPricing, person: Beneficiary, situation: Situation) -> PriceRow | None:
+    """Returns the price of the tier, or that of FAMILY if the tier has none."""
+    tier, is_free = situation
     price = module.pricing.price if module.pricing else None
     if not isinstance(price, FamilyTierPrice):
         return None
@@ -46,7 +46,7 @@ def row(module: Module, pricing: VersionPricing, person: Beneficiary, place: Pla
 
 
 def _tier(people: Sequence[Beneficiary]) -> Tier:
-    """Pets are not counted."""
+    """Returns the tier of a family, not counting pets."""
     adults = sum(person.is_adult for person in people)
     children = sum(person.beneficiary_type is MembershipType.CHILD for person in people)
     if adults + children <= 1:

@@ -1,13 +1,13 @@
-"""STATIC_TABLE (ES): by product type and age, from the version's table."""
+"""STATIC_TABLE (ES): the cost depends on product type and age, and is found in the version's table."""
 
 from domain.catalog.contract import Module
+from domain.catalog.prices import StaticTablePrice, VersionPricing
 from domain.pricing.beneficiaries import Beneficiary
-from domain.pricing.prices import StaticTablePrice, VersionPricing
 from domain.pricing.schemes.rows import PriceRow, row_for_age
 
 
 def row(module: Module, pricing: VersionPricing, person: Beneficiary, is_free: bool) -> PriceRow | None:
-    """Free children need a matching row all the same."""
+    """Returns the matching row. A free child needs one, too."""
     price = module.pricing.price if module.pricing else None
     if not isinstance(price, StaticTablePrice):
         return None

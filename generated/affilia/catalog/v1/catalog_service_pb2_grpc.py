@@ -6,8 +6,8 @@ from affilia.catalog.v1 import catalog_service_pb2 as affilia_dot_catalog_dot_v1
 
 
 class CatalogServiceStub(object):
-    """Contracts with their versions and modules. The built-in source of contracts; a deployment may put its own behind
-    the same domain interface.
+    """Stores contracts with their versions and modules. This is the built-in source of contracts; a deployment can replace
+    it by another implementation of the same domain interface.
     """
 
     def __init__(self, channel):
@@ -49,63 +49,65 @@ class CatalogServiceStub(object):
 
 
 class CatalogServiceServicer(object):
-    """Contracts with their versions and modules. The built-in source of contracts; a deployment may put its own behind
-    the same domain interface.
+    """Stores contracts with their versions and modules. This is the built-in source of contracts; a deployment can replace
+    it by another implementation of the same domain interface.
     """
 
     def PublishContract(self, request, context):
         """Stores a new contract with its versions.
-        Errors: INVALID_ARGUMENT with every field violation (malformed fields first, then everything that the contract
-        says wrongly: overlapping rows, unknown modules, a negation over an enrollment and so on);
-        ALREADY_EXISTS/CONTRACT_EXISTS, ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN.
-        Safe to repeat with the same request_id.
+        Errors: INVALID_ARGUMENT with every field violation (malformed fields first, then inconsistencies in the contract,
+        such as overlapping price rows, unknown modules, or a negation over an enrollment); ALREADY_EXISTS/CONTRACT_EXISTS,
+        ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddContractVersion(self, request, context):
-        """Adds a version after the last one. A last version that is open ends on the day before.
+        """Adds a version after the last one. If the last version is open-ended, it ends on the day before the new one starts.
         Every group of the contract is recomputed.
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/VERSION_OVERLAPS,
-        ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN; ABORTED/ETAG_MISMATCH.
-        Safe to repeat with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED, ALREADY_EXISTS/MODULE_TAKEN; FAILED_PRECONDITION/SLOT_CHANGED;
+        ABORTED/ETAG_MISMATCH.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AmendContract(self, request, context):
-        """Replaces all versions of a contract by a whole new list, in one transaction. What was recorded before stays
-        readable as of then. Every group of the contract is recomputed.
+        """Replaces all versions of a contract with a new list, in one transaction. Earlier states of the contract can still
+        be read as of their instants. Every group of the contract is recomputed.
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN; ABORTED/ETAG_MISMATCH;
-        FAILED_PRECONDITION/SLOT_CHANGED where a module would change its slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
+        FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
         ALREADY_EXISTS/MODULE_TAKEN.
-        Safe to repeat with the same request_id.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetContract(self, request, context):
-        """Returns a contract, as it is now or as it was recorded at an instant.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN (also when it did not exist at that instant).
+        """Returns a contract in its current state, or as it was recorded at an instant.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN (including a contract that didn't exist at that instant); INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListContracts(self, request, context):
-        """Lists contracts as they are now, in order of contract_id.
+        """Lists contracts in their current state, in order of contract_id.
+        Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModules(self, request, context):
-        """Resolves module ids, as views of enrollments carry them, to names, service types and everything else, in the
-        order asked for.
-        Errors: NOT_FOUND/MODULE_UNKNOWN.
+        """Returns the modules with the given ids, in the order of the request: their names, service types, prices and
+        contracts.
+        Errors: NOT_FOUND/MODULE_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,8 +154,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService(object):
-    """Contracts with their versions and modules. The built-in source of contracts; a deployment may put its own behind
-    the same domain interface.
+    """Stores contracts with their versions and modules. This is the built-in source of contracts; a deployment can replace
+    it by another implementation of the same domain interface.
     """
 
     @staticmethod

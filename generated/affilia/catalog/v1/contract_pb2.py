@@ -14,6 +14,7 @@ _sym_db = _symbol_database.Default()
 
 from affilia.catalog.v1 import condition_pb2 as affilia_dot_catalog_dot_v1_dot_condition__pb2
 from affilia.catalog.v1 import pricing_pb2 as affilia_dot_catalog_dot_v1_dot_pricing__pb2
+from affilia.type.v1 import actor_pb2 as affilia_dot_type_dot_v1_dot_actor__pb2
 from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__span__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
 from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_membership__type__pb2
@@ -22,7 +23,7 @@ from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!affilia/catalog/v1/contract.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\"affilia/catalog/v1/condition.proto\x1a affilia/catalog/v1/pricing.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x03\n\x08\x43ontract\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12(\n\x0c\x63ountry_code\x18\x03 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{2}\x12)\n\rcurrency_code\x18\x04 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{3}\x12\x1d\n\ttime_zone\x18\x05 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1a\n\nsponsor_id\x18\x06 \x01(\tB\x06\x8a\xe7\x18\x02 d\x12\x31\n\nterm_start\x18\x07 \x01(\x0b\x32\x1d.affilia.catalog.v1.TermStart\x12\x41\n\x08versions\x18\x08 \x03(\x0b\x32#.affilia.catalog.v1.ContractVersionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0brecorded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\";\n\tTermStart\x12\x17\n\x05month\x18\x01 \x01(\x05\x42\x08\x8a\xe7\x18\x04\x08\x01\x10\x0c\x12\x15\n\x03\x64\x61y\x18\x02 \x01(\x05\x42\x08\x8a\xe7\x18\x04\x08\x01\x10\x1f\"\xc7\x02\n\x0f\x43ontractVersion\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\'\n\x13max_backdating_days\x18\x02 \x01(\x05\x42\n\x8a\xe7\x18\x06\x08\x00\x10\x94\x9d\x02\x12\x30\n\x05rules\x18\x03 \x03(\x0b\x32\x18.affilia.catalog.v1.RuleB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12\x34\n\x07modules\x18\x04 \x03(\x0b\x32\x1a.affilia.catalog.v1.ModuleB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12\x33\n\x07pricing\x18\x05 \x01(\x0b\x32\".affilia.catalog.v1.VersionPricing\x12?\n\x11\x65ngine_parameters\x18\x06 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\"\x91\x04\n\x06Module\x12\x1f\n\tmodule_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x30\n\x04slot\x18\x03 \x01(\tB\"\x8a\xe7\x18\x1e <*\x1a[a-zA-Z0-9][a-zA-Z0-9_.-]*\x12;\n\x0cservice_type\x18\x04 \x01(\x0e\x32\x1f.affilia.catalog.v1.ServiceTypeB\x04\xe2\x41\x01\x02\x12\x39\n\x10membership_types\x18\x05 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12)\n\x11\x63ommitment_months\x18\x06 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x01\x10\xb0\tH\x00\x88\x01\x01\x12\x30\n\x05rules\x18\x07 \x03(\x0b\x32\x18.affilia.catalog.v1.RuleB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12-\n\x0c\x63\x61pabilities\x18\x08 \x03(\tB\x17\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x32\n\x06limits\x18\t \x03(\x0b\x32\x19.affilia.catalog.v1.LimitB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12\x1c\n\x0cnetwork_tier\x18\n \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x32\n\x07pricing\x18\x0b \x01(\x0b\x32!.affilia.catalog.v1.ModulePricingB\x14\n\x12_commitment_months\"\x99\x02\n\x05Limit\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.affilia.catalog.v1.LimitKindB\x04\xe2\x41\x01\x02\x12(\n\x07\x62\x65nefit\x18\x02 \x01(\tB\x17\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x31\n\x04unit\x18\x03 \x01(\x0e\x32\x1d.affilia.catalog.v1.LimitUnitB\x04\xe2\x41\x01\x02\x12-\n\x11individual_amount\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x00\x88\x01\x01\x12)\n\rfamily_amount\x18\x05 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x01\x88\x01\x01\x42\x14\n\x12_individual_amountB\x10\n\x0e_family_amount*v\n\x0bServiceType\x12\x1c\n\x18SERVICE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11SERVICE_TYPE_BASE\x10\x01\x12\x17\n\x13SERVICE_TYPE_OPTION\x10\x02\x12\x19\n\x15SERVICE_TYPE_EXTENDED\x10\x03*|\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15LIMIT_KIND_DEDUCTIBLE\x10\x01\x12 \n\x1cLIMIT_KIND_OUT_OF_POCKET_MAX\x10\x02\x12\x16\n\x12LIMIT_KIND_BENEFIT\x10\x03*T\n\tLimitUnit\x12\x1a\n\x16LIMIT_UNIT_UNSPECIFIED\x10\x00\x12\x14\n\x10LIMIT_UNIT_MONEY\x10\x01\x12\x15\n\x11LIMIT_UNIT_VISITS\x10\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!affilia/catalog/v1/contract.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\"affilia/catalog/v1/condition.proto\x1a affilia/catalog/v1/pricing.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x03\n\x08\x43ontract\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12(\n\x0c\x63ountry_code\x18\x03 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{2}\x12)\n\rcurrency_code\x18\x04 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{3}\x12\x1d\n\ttime_zone\x18\x05 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x1a\n\nsponsor_id\x18\x06 \x01(\tB\x06\x8a\xe7\x18\x02 d\x12\x31\n\nterm_start\x18\x07 \x01(\x0b\x32\x1d.affilia.catalog.v1.TermStart\x12\x41\n\x08versions\x18\x08 \x03(\x0b\x32#.affilia.catalog.v1.ContractVersionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0brecorded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12+\n\x05\x61\x63tor\x18\x0b \x01(\x0b\x32\x16.affilia.type.v1.ActorB\x04\xe2\x41\x01\x03\";\n\tTermStart\x12\x17\n\x05month\x18\x01 \x01(\x05\x42\x08\x8a\xe7\x18\x04\x08\x01\x10\x0c\x12\x15\n\x03\x64\x61y\x18\x02 \x01(\x05\x42\x08\x8a\xe7\x18\x04\x08\x01\x10\x1f\"\xc7\x02\n\x0f\x43ontractVersion\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\'\n\x13max_backdating_days\x18\x02 \x01(\x05\x42\n\x8a\xe7\x18\x06\x08\x00\x10\x94\x9d\x02\x12\x30\n\x05rules\x18\x03 \x03(\x0b\x32\x18.affilia.catalog.v1.RuleB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12\x34\n\x07modules\x18\x04 \x03(\x0b\x32\x1a.affilia.catalog.v1.ModuleB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12\x33\n\x07pricing\x18\x05 \x01(\x0b\x32\".affilia.catalog.v1.VersionPricing\x12?\n\x11\x65ngine_parameters\x18\x06 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\"\x91\x04\n\x06Module\x12\x1f\n\tmodule_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x30\n\x04slot\x18\x03 \x01(\tB\"\x8a\xe7\x18\x1e <*\x1a[a-zA-Z0-9][a-zA-Z0-9_.-]*\x12;\n\x0cservice_type\x18\x04 \x01(\x0e\x32\x1f.affilia.catalog.v1.ServiceTypeB\x04\xe2\x41\x01\x02\x12\x39\n\x10membership_types\x18\x05 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12)\n\x11\x63ommitment_months\x18\x06 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x01\x10\xb0\tH\x00\x88\x01\x01\x12\x30\n\x05rules\x18\x07 \x03(\x0b\x32\x18.affilia.catalog.v1.RuleB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12-\n\x0c\x63\x61pabilities\x18\x08 \x03(\tB\x17\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x32\n\x06limits\x18\t \x03(\x0b\x32\x19.affilia.catalog.v1.LimitB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x12\x1c\n\x0cnetwork_tier\x18\n \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x32\n\x07pricing\x18\x0b \x01(\x0b\x32!.affilia.catalog.v1.ModulePricingB\x14\n\x12_commitment_months\"\x99\x02\n\x05Limit\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.affilia.catalog.v1.LimitKindB\x04\xe2\x41\x01\x02\x12(\n\x07\x62\x65nefit\x18\x02 \x01(\tB\x17\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x31\n\x04unit\x18\x03 \x01(\x0e\x32\x1d.affilia.catalog.v1.LimitUnitB\x04\xe2\x41\x01\x02\x12-\n\x11individual_amount\x18\x04 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x00\x88\x01\x01\x12)\n\rfamily_amount\x18\x05 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xd0\xdb\xc3\xf4\x02H\x01\x88\x01\x01\x42\x14\n\x12_individual_amountB\x10\n\x0e_family_amount*v\n\x0bServiceType\x12\x1c\n\x18SERVICE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11SERVICE_TYPE_BASE\x10\x01\x12\x17\n\x13SERVICE_TYPE_OPTION\x10\x02\x12\x19\n\x15SERVICE_TYPE_EXTENDED\x10\x03*|\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15LIMIT_KIND_DEDUCTIBLE\x10\x01\x12 \n\x1cLIMIT_KIND_OUT_OF_POCKET_MAX\x10\x02\x12\x16\n\x12LIMIT_KIND_BENEFIT\x10\x03*T\n\tLimitUnit\x12\x1a\n\x16LIMIT_UNIT_UNSPECIFIED\x10\x00\x12\x14\n\x10LIMIT_UNIT_MONEY\x10\x01\x12\x15\n\x11LIMIT_UNIT_VISITS\x10\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +47,8 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_CONTRACT'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
   _globals['_CONTRACT'].fields_by_name['recorded_at']._options = None
   _globals['_CONTRACT'].fields_by_name['recorded_at']._serialized_options = b'\342A\001\003'
+  _globals['_CONTRACT'].fields_by_name['actor']._options = None
+  _globals['_CONTRACT'].fields_by_name['actor']._serialized_options = b'\342A\001\003'
   _globals['_TERMSTART'].fields_by_name['month']._options = None
   _globals['_TERMSTART'].fields_by_name['month']._serialized_options = b'\212\347\030\004\010\001\020\014'
   _globals['_TERMSTART'].fields_by_name['day']._options = None
@@ -84,20 +87,20 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LIMIT'].fields_by_name['individual_amount']._serialized_options = b'\212\347\030\t\010\000\020\200\320\333\303\364\002'
   _globals['_LIMIT'].fields_by_name['family_amount']._options = None
   _globals['_LIMIT'].fields_by_name['family_amount']._serialized_options = b'\212\347\030\t\010\000\020\200\320\333\303\364\002'
-  _globals['_SERVICETYPE']._serialized_start=1938
-  _globals['_SERVICETYPE']._serialized_end=2056
-  _globals['_LIMITKIND']._serialized_start=2058
-  _globals['_LIMITKIND']._serialized_end=2182
-  _globals['_LIMITUNIT']._serialized_start=2184
-  _globals['_LIMITUNIT']._serialized_end=2268
-  _globals['_CONTRACT']._serialized_start=325
-  _globals['_CONTRACT']._serialized_end=729
-  _globals['_TERMSTART']._serialized_start=731
-  _globals['_TERMSTART']._serialized_end=790
-  _globals['_CONTRACTVERSION']._serialized_start=793
-  _globals['_CONTRACTVERSION']._serialized_end=1120
-  _globals['_MODULE']._serialized_start=1123
-  _globals['_MODULE']._serialized_end=1652
-  _globals['_LIMIT']._serialized_start=1655
-  _globals['_LIMIT']._serialized_end=1936
+  _globals['_SERVICETYPE']._serialized_start=2012
+  _globals['_SERVICETYPE']._serialized_end=2130
+  _globals['_LIMITKIND']._serialized_start=2132
+  _globals['_LIMITKIND']._serialized_end=2256
+  _globals['_LIMITUNIT']._serialized_start=2258
+  _globals['_LIMITUNIT']._serialized_end=2342
+  _globals['_CONTRACT']._serialized_start=354
+  _globals['_CONTRACT']._serialized_end=803
+  _globals['_TERMSTART']._serialized_start=805
+  _globals['_TERMSTART']._serialized_end=864
+  _globals['_CONTRACTVERSION']._serialized_start=867
+  _globals['_CONTRACTVERSION']._serialized_end=1194
+  _globals['_MODULE']._serialized_start=1197
+  _globals['_MODULE']._serialized_end=1726
+  _globals['_LIMIT']._serialized_start=1729
+  _globals['_LIMIT']._serialized_end=2010
 # @@protoc_insertion_point(module_scope)

@@ -13,14 +13,16 @@ _sym_db = _symbol_database.Default()
 
 
 from affilia.catalog.v1 import member_pb2 as affilia_dot_catalog_dot_v1_dot_member__pb2
+from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__span__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
+from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_membership__type__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'affilia/catalog/v1/member_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"W\n\x12\x45raseMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"m\n\x13\x45raseMemberResponse\x12$\n\terased_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rgroups_closed\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"i\n\x13UpsertMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06member\x18\x02 \x01(\x0b\x32\x1a.affilia.catalog.v1.MemberB\x04\xe2\x41\x01\x02\"]\n\x14UpsertMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xf1\x02\n\x12RecordFactsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12*\n\x05\x62irth\x18\x03 \x01(\x0b\x32\x19.affilia.catalog.v1.BirthH\x00\x12\x32\n\taddresses\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.AddressesH\x00\x12\x36\n\x0b\x65mployments\x18\x05 \x01(\x0b\x32\x1f.affilia.catalog.v1.EmploymentsH\x00\x12;\n\x0ehealth_regimes\x18\x06 \x01(\x0b\x32!.affilia.catalog.v1.HealthRegimesH\x00\x12\x34\n\nattributes\x18\x07 \x01(\x0b\x32\x1e.affilia.catalog.v1.AttributesH\x00\x42\r\n\x05\x66\x61\x63ts\x12\x04\x90\xe7\x18\x01\"{\n\x13RecordFactsResponse\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10groups_concerned\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\x82\x01\n\x10GetMemberRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"o\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"s\n\x12ListMembersRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"[\n\x13ListMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf6\x03\n\rMemberService\x12\x61\n\x0cUpsertMember\x12\'.affilia.catalog.v1.UpsertMemberRequest\x1a(.affilia.catalog.v1.UpsertMemberResponse\x12^\n\x0bRecordFacts\x12&.affilia.catalog.v1.RecordFactsRequest\x1a\'.affilia.catalog.v1.RecordFactsResponse\x12]\n\tGetMember\x12$.affilia.catalog.v1.GetMemberRequest\x1a%.affilia.catalog.v1.GetMemberResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListMembers\x12&.affilia.catalog.v1.ListMembersRequest\x1a\'.affilia.catalog.v1.ListMembersResponse\"\x03\x90\x02\x01\x12^\n\x0b\x45raseMember\x12&.affilia.catalog.v1.EraseMemberRequest\x1a\'.affilia.catalog.v1.EraseMemberResponseBG\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'affilia/catalog/v1/member_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x83\x01\n\x12\x45raseMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x19\n\x0ckeep_periods\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_keep_periods\"m\n\x13\x45raseMemberResponse\x12$\n\terased_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rgroups_closed\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\x7f\n\x13UpsertMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06member\x18\x02 \x01(\x0b\x32\x1a.affilia.catalog.v1.MemberB\x04\xe2\x41\x01\x02\x12\x14\n\x04\x65tag\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 d\"]\n\x14UpsertMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xd1\x03\n\x12RecordFactsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12*\n\x05\x62irth\x18\x03 \x01(\x0b\x32\x19.affilia.catalog.v1.BirthH\x00\x12\x32\n\taddresses\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.AddressesH\x00\x12\x36\n\x0b\x65mployments\x18\x05 \x01(\x0b\x32\x1f.affilia.catalog.v1.EmploymentsH\x00\x12;\n\x0ehealth_regimes\x18\x06 \x01(\x0b\x32!.affilia.catalog.v1.HealthRegimesH\x00\x12\x34\n\nattributes\x18\x07 \x01(\x0b\x32\x1e.affilia.catalog.v1.AttributesH\x00\x12\x14\n\x04\x65tag\x18\x08 \x01(\tB\x06\x8a\xe7\x18\x02 d\x12\r\n\x05spans\x18\t \x01(\x08\x12\x39\n\x07\x63leared\x18\n \x03(\x0b\x32\x1f.affilia.catalog.v1.ClearedDaysB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x42\r\n\x05\x66\x61\x63ts\x12\x04\x90\xe7\x18\x01\"R\n\x0b\x43learedDays\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x14\n\x04name\x18\x02 \x01(\tB\x06\x8a\xe7\x18\x02 d\"\x89\x01\n\x13RecordFactsResponse\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10groups_concerned\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"e\n\x16\x42\x61tchGetMembersRequest\x12\'\n\nmember_ids\x18\x01 \x03(\tB\x13\xe2\x41\x01\x02\x8a\xe7\x18\x03\x18\xe8\x07\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\x87\x01\n\x17\x42\x61tchGetMembersResponse\x12\x34\n\x07members\x18\x01 \x03(\x0b\x32#.affilia.catalog.v1.MemberWithFacts\x12\x1a\n\x12unknown_member_ids\x18\x02 \x03(\t\x12\x1a\n\x12omitted_member_ids\x18\x03 \x03(\t\"m\n\x0fMemberWithFacts\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"\x8c\x02\n\x14SearchMembersRequest\x12\x16\n\x05query\x18\x01 \x01(\tB\x07\x8a\xe7\x18\x03 \xc8\x01\x12\"\n\x07\x62orn_on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x38\n\nidentifier\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.IdentifierFilter\x12\x1d\n\x0b\x63ontract_id\x18\x04 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xc8\x01\x38\x01\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xa8\x46\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"E\n\x10IdentifierFilter\x12\x16\n\x06system\x18\x01 \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"r\n\x15SearchMembersResponse\x12+\n\x04hits\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.MemberHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\"\xa4\x01\n\tMemberHit\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\"\n\x07\x62orn_on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12/\n\x06groups\x18\x03 \x03(\x0b\x32\x1f.affilia.catalog.v1.MemberGroup\x12\x16\n\x0egroups_omitted\x18\x04 \x01(\x05\"\xb1\x01\n\x0bMemberGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x15\n\rcontract_name\x18\x03 \x01(\t\x12\x12\n\nprimary_id\x18\x04 \x01(\t\x12\x38\n\x0fmembership_type\x18\x05 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x16\n\x0e\x65nrolled_today\x18\x06 \x01(\x08\"\x82\x01\n\x10GetMemberRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"o\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"u\n\x12ListMembersRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"[\n\x13ListMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe1\x05\n\rMemberService\x12\x66\n\x0cUpsertMember\x12\'.affilia.catalog.v1.UpsertMemberRequest\x1a(.affilia.catalog.v1.UpsertMemberResponse\"\x03\x90\x02\x02\x12\x63\n\x0bRecordFacts\x12&.affilia.catalog.v1.RecordFactsRequest\x1a\'.affilia.catalog.v1.RecordFactsResponse\"\x03\x90\x02\x02\x12]\n\tGetMember\x12$.affilia.catalog.v1.GetMemberRequest\x1a%.affilia.catalog.v1.GetMemberResponse\"\x03\x90\x02\x01\x12o\n\x0f\x42\x61tchGetMembers\x12*.affilia.catalog.v1.BatchGetMembersRequest\x1a+.affilia.catalog.v1.BatchGetMembersResponse\"\x03\x90\x02\x01\x12i\n\rSearchMembers\x12(.affilia.catalog.v1.SearchMembersRequest\x1a).affilia.catalog.v1.SearchMembersResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListMembers\x12&.affilia.catalog.v1.ListMembersRequest\x1a\'.affilia.catalog.v1.ListMembersResponse\"\x03\x90\x02\x01\x12\x63\n\x0b\x45raseMember\x12&.affilia.catalog.v1.EraseMemberRequest\x1a\'.affilia.catalog.v1.EraseMemberResponse\"\x03\x90\x02\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,46 +38,102 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_UPSERTMEMBERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_UPSERTMEMBERREQUEST'].fields_by_name['member']._options = None
   _globals['_UPSERTMEMBERREQUEST'].fields_by_name['member']._serialized_options = b'\342A\001\002'
+  _globals['_UPSERTMEMBERREQUEST'].fields_by_name['etag']._options = None
+  _globals['_UPSERTMEMBERREQUEST'].fields_by_name['etag']._serialized_options = b'\212\347\030\002 d'
   _globals['_RECORDFACTSREQUEST'].oneofs_by_name['facts']._options = None
   _globals['_RECORDFACTSREQUEST'].oneofs_by_name['facts']._serialized_options = b'\220\347\030\001'
   _globals['_RECORDFACTSREQUEST'].fields_by_name['request_id']._options = None
   _globals['_RECORDFACTSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_RECORDFACTSREQUEST'].fields_by_name['member_id']._options = None
   _globals['_RECORDFACTSREQUEST'].fields_by_name['member_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_RECORDFACTSREQUEST'].fields_by_name['etag']._options = None
+  _globals['_RECORDFACTSREQUEST'].fields_by_name['etag']._serialized_options = b'\212\347\030\002 d'
+  _globals['_RECORDFACTSREQUEST'].fields_by_name['cleared']._options = None
+  _globals['_RECORDFACTSREQUEST'].fields_by_name['cleared']._serialized_options = b'\212\347\030\003\030\310\001'
+  _globals['_CLEAREDDAYS'].fields_by_name['days']._options = None
+  _globals['_CLEAREDDAYS'].fields_by_name['days']._serialized_options = b'\342A\001\002'
+  _globals['_CLEAREDDAYS'].fields_by_name['name']._options = None
+  _globals['_CLEAREDDAYS'].fields_by_name['name']._serialized_options = b'\212\347\030\002 d'
+  _globals['_BATCHGETMEMBERSREQUEST'].fields_by_name['member_ids']._options = None
+  _globals['_BATCHGETMEMBERSREQUEST'].fields_by_name['member_ids']._serialized_options = b'\342A\001\002\212\347\030\003\030\350\007\342\214\317\327\010\002\010\001'
+  _globals['_BATCHGETMEMBERSREQUEST'].fields_by_name['consistency_token']._options = None
+  _globals['_BATCHGETMEMBERSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['query']._options = None
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['query']._serialized_options = b'\212\347\030\003 \310\001'
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['contract_id']._options = None
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['page_size']._options = None
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\310\0018\001'
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['page_token']._options = None
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \250F'
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['consistency_token']._options = None
+  _globals['_SEARCHMEMBERSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_IDENTIFIERFILTER'].fields_by_name['system']._options = None
+  _globals['_IDENTIFIERFILTER'].fields_by_name['system']._serialized_options = b'\212\347\030\002 <'
+  _globals['_IDENTIFIERFILTER'].fields_by_name['value']._options = None
+  _globals['_IDENTIFIERFILTER'].fields_by_name['value']._serialized_options = b'\342A\001\002\212\347\030\002 d'
   _globals['_GETMEMBERREQUEST'].fields_by_name['member_id']._options = None
   _globals['_GETMEMBERREQUEST'].fields_by_name['member_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_GETMEMBERREQUEST'].fields_by_name['consistency_token']._options = None
   _globals['_GETMEMBERREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['consistency_token']._options = None
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_MEMBERSERVICE'].methods_by_name['UpsertMember']._options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['UpsertMember']._serialized_options = b'\220\002\002'
+  _globals['_MEMBERSERVICE'].methods_by_name['RecordFacts']._options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['RecordFacts']._serialized_options = b'\220\002\002'
   _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._options = None
   _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._serialized_options = b'\220\002\001'
+  _globals['_MEMBERSERVICE'].methods_by_name['BatchGetMembers']._options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['BatchGetMembers']._serialized_options = b'\220\002\001'
+  _globals['_MEMBERSERVICE'].methods_by_name['SearchMembers']._options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['SearchMembers']._serialized_options = b'\220\002\001'
   _globals['_MEMBERSERVICE'].methods_by_name['ListMembers']._options = None
   _globals['_MEMBERSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\220\002\001'
-  _globals['_ERASEMEMBERREQUEST']._serialized_start=245
-  _globals['_ERASEMEMBERREQUEST']._serialized_end=332
-  _globals['_ERASEMEMBERRESPONSE']._serialized_start=334
-  _globals['_ERASEMEMBERRESPONSE']._serialized_end=443
-  _globals['_UPSERTMEMBERREQUEST']._serialized_start=445
-  _globals['_UPSERTMEMBERREQUEST']._serialized_end=550
-  _globals['_UPSERTMEMBERRESPONSE']._serialized_start=552
-  _globals['_UPSERTMEMBERRESPONSE']._serialized_end=645
-  _globals['_RECORDFACTSREQUEST']._serialized_start=648
-  _globals['_RECORDFACTSREQUEST']._serialized_end=1017
-  _globals['_RECORDFACTSRESPONSE']._serialized_start=1019
-  _globals['_RECORDFACTSRESPONSE']._serialized_end=1142
-  _globals['_GETMEMBERREQUEST']._serialized_start=1145
-  _globals['_GETMEMBERREQUEST']._serialized_end=1275
-  _globals['_GETMEMBERRESPONSE']._serialized_start=1277
-  _globals['_GETMEMBERRESPONSE']._serialized_end=1388
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=1390
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1505
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1507
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1598
-  _globals['_MEMBERSERVICE']._serialized_start=1601
-  _globals['_MEMBERSERVICE']._serialized_end=2103
+  _globals['_MEMBERSERVICE'].methods_by_name['EraseMember']._options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['EraseMember']._serialized_options = b'\220\002\002'
+  _globals['_ERASEMEMBERREQUEST']._serialized_start=318
+  _globals['_ERASEMEMBERREQUEST']._serialized_end=449
+  _globals['_ERASEMEMBERRESPONSE']._serialized_start=451
+  _globals['_ERASEMEMBERRESPONSE']._serialized_end=560
+  _globals['_UPSERTMEMBERREQUEST']._serialized_start=562
+  _globals['_UPSERTMEMBERREQUEST']._serialized_end=689
+  _globals['_UPSERTMEMBERRESPONSE']._serialized_start=691
+  _globals['_UPSERTMEMBERRESPONSE']._serialized_end=784
+  _globals['_RECORDFACTSREQUEST']._serialized_start=787
+  _globals['_RECORDFACTSREQUEST']._serialized_end=1252
+  _globals['_CLEAREDDAYS']._serialized_start=1254
+  _globals['_CLEAREDDAYS']._serialized_end=1336
+  _globals['_RECORDFACTSRESPONSE']._serialized_start=1339
+  _globals['_RECORDFACTSRESPONSE']._serialized_end=1476
+  _globals['_BATCHGETMEMBERSREQUEST']._serialized_start=1478
+  _globals['_BATCHGETMEMBERSREQUEST']._serialized_end=1579
+  _globals['_BATCHGETMEMBERSRESPONSE']._serialized_start=1582
+  _globals['_BATCHGETMEMBERSRESPONSE']._serialized_end=1717
+  _globals['_MEMBERWITHFACTS']._serialized_start=1719
+  _globals['_MEMBERWITHFACTS']._serialized_end=1828
+  _globals['_SEARCHMEMBERSREQUEST']._serialized_start=1831
+  _globals['_SEARCHMEMBERSREQUEST']._serialized_end=2099
+  _globals['_IDENTIFIERFILTER']._serialized_start=2101
+  _globals['_IDENTIFIERFILTER']._serialized_end=2170
+  _globals['_SEARCHMEMBERSRESPONSE']._serialized_start=2172
+  _globals['_SEARCHMEMBERSRESPONSE']._serialized_end=2286
+  _globals['_MEMBERHIT']._serialized_start=2289
+  _globals['_MEMBERHIT']._serialized_end=2453
+  _globals['_MEMBERGROUP']._serialized_start=2456
+  _globals['_MEMBERGROUP']._serialized_end=2633
+  _globals['_GETMEMBERREQUEST']._serialized_start=2636
+  _globals['_GETMEMBERREQUEST']._serialized_end=2766
+  _globals['_GETMEMBERRESPONSE']._serialized_start=2768
+  _globals['_GETMEMBERRESPONSE']._serialized_end=2879
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=2881
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=2998
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=3000
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=3091
+  _globals['_MEMBERSERVICE']._serialized_start=3094
+  _globals['_MEMBERSERVICE']._serialized_end=3831
 # @@protoc_insertion_point(module_scope)

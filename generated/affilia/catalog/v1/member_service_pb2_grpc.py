@@ -6,8 +6,8 @@ from affilia.catalog.v1 import member_service_pb2 as affilia_dot_catalog_dot_v1_
 
 
 class MemberServiceStub(object):
-    """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same domain
-    interface.
+    """Stores members and their facts. This is the built-in source of facts; a deployment can replace it by another
+    implementation of the same domain interface.
     """
 
     def __init__(self, channel):
@@ -31,6 +31,16 @@ class MemberServiceStub(object):
                 request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.GetMemberRequest.SerializeToString,
                 response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.GetMemberResponse.FromString,
                 )
+        self.BatchGetMembers = channel.unary_unary(
+                '/affilia.catalog.v1.MemberService/BatchGetMembers',
+                request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersRequest.SerializeToString,
+                response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersResponse.FromString,
+                )
+        self.SearchMembers = channel.unary_unary(
+                '/affilia.catalog.v1.MemberService/SearchMembers',
+                request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+                response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
+                )
         self.ListMembers = channel.unary_unary(
                 '/affilia.catalog.v1.MemberService/ListMembers',
                 request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersRequest.SerializeToString,
@@ -44,31 +54,54 @@ class MemberServiceStub(object):
 
 
 class MemberServiceServicer(object):
-    """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same domain
-    interface.
+    """Stores members and their facts. This is the built-in source of facts; a deployment can replace it by another
+    implementation of the same domain interface.
     """
 
     def UpsertMember(self, request, context):
-        """Stores a member, or changes what is stored.
-        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
+        """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
+        Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordFacts(self, request, context):
-        """Replaces the whole timeline of one kind of fact of one member; an empty one clears it. What was recorded before
-        stays readable as of then. Every group that the member belongs to is recomputed.
-        Errors: INVALID_ARGUMENT (also where two spans share a day); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; FAILED_PRECONDITION/MEMBER_ERASED. Safe to repeat with the same request_id.
+        """Replaces the facts of one kind about one member: all of them (an empty list deletes them) or, if `spans` is set,
+        only those on the given days. Earlier states can still be read as of their instants. Every group to which the
+        member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
+        Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMember(self, request, context):
-        """Returns a member with all facts, as known now or as known at an instant.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN (also when nothing was known at that instant).
+        """Returns a member with all facts, in the current state or as recorded at an instant.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN (including a member that didn't exist at that instant); INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetMembers(self, request, context):
+        """Returns up to 1000 members with all facts, in the order of the request.
+        Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchMembers(self, request, context):
+        """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
+        then those whose whole name is the query, then all others. Each of these three parts is in order of name,
+        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
+        when more than 5000 members match by identifiers or group ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,19 +109,27 @@ class MemberServiceServicer(object):
 
     def ListMembers(self, request, context):
         """Lists members without their facts, in order of member_id.
+        Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseMember(self, request, context):
-        """Erases what is known of a member: name, date of birth, addresses, employments, regimes and custom facts, in every
-        state that was ever recorded, and the notes of change requests that name them. Ids, enrollment periods, premiums and
-        applications stay, since others' histories and accounts rest on them. What their groups were before today is closed:
-        it can be read, and no longer changed. Premiums that were ever computed for them are brought up to date first. Cannot be undone. For admins.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), or why premiums that
-        were computed cannot be brought up to date (PRICE_MISSING and others);
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat; a member who is erased already stays so.
+        """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
+        employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
+        member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
+        be undone. Admins only.
+        Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
+        periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
+        reveals a birthday.
+        The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
+        computed for the member are updated first. When the call returns, no server reports the erased data any longer,
+        whether from the database or from memory.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
+        reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT.
+        Safe to retry: erasing an erased member again keeps the first erasure day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +153,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.GetMemberRequest.FromString,
                     response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.GetMemberResponse.SerializeToString,
             ),
+            'BatchGetMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetMembers,
+                    request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersRequest.FromString,
+                    response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersResponse.SerializeToString,
+            ),
+            'SearchMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMembers,
+                    request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersRequest.FromString,
+                    response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersResponse.SerializeToString,
+            ),
             'ListMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMembers,
                     request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ListMembersRequest.FromString,
@@ -130,8 +181,8 @@ def add_MemberServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MemberService(object):
-    """Members and what is true of them. The built-in source of facts; a deployment may put its own behind the same domain
-    interface.
+    """Stores members and their facts. This is the built-in source of facts; a deployment can replace it by another
+    implementation of the same domain interface.
     """
 
     @staticmethod
@@ -182,6 +233,40 @@ class MemberService(object):
         return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/GetMember',
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.GetMemberRequest.SerializeToString,
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.GetMemberResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BatchGetMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/BatchGetMembers',
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersRequest.SerializeToString,
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SearchMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/SearchMembers',
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -13,6 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 from affilia.catalog.v1 import contract_pb2 as affilia_dot_catalog_dot_v1_dot_contract__pb2
+from affilia.type.v1 import actor_pb2 as affilia_dot_type_dot_v1_dot_actor__pb2
 from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__span__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
@@ -20,7 +21,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(affilia/eligibility/v1/accumulator.proto\x12\x16\x61\x66\x66ilia.eligibility.v1\x1a!affilia/catalog/v1/contract.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x9a\x02\n\x0b\x41\x63\x63umulator\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0f\n\x07term_id\x18\x03 \x01(\t\x12\'\n\x04term\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12+\n\x04unit\x18\x06 \x01(\x0e\x32\x1d.affilia.catalog.v1.LimitUnit\x12\x33\n\nindividual\x18\x07 \x01(\x0b\x32\x1f.affilia.eligibility.v1.Counter\x12/\n\x06\x66\x61mily\x18\x08 \x01(\x0b\x32\x1f.affilia.eligibility.v1.Counter\x12\x0b\n\x03met\x18\t \x01(\x08\"[\n\x07\x43ounter\x12\x12\n\x05limit\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\x16\n\tremaining\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06_limitB\x0c\n\n_remaining\"M\n\x11\x41\x63\x63umulatorAmount\x12\x19\n\x04\x63ode\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03 \xc8\x01\x12\x1d\n\x06\x61mount\x18\x02 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xa0\x94\xa5\x8d\x1d\"\x87\x01\n\rAppliedAmount\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x61sked\x18\x02 \x01(\x03\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x03\x12\x0e\n\x06\x65xcess\x18\x04 \x01(\x03\x12\x38\n\x0b\x61\x63\x63umulator\x18\x05 \x01(\x0b\x32#.affilia.eligibility.v1.Accumulator\"\xe8\x02\n\x16\x41\x63\x63umulatorApplication\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\'\n\x0cservice_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12%\n\nterm_start\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12\r\n\x05\x61sked\x18\x07 \x01(\x03\x12\x0f\n\x07\x61pplied\x18\x08 \x01(\x03\x12\x17\n\x0findividual_used\x18\t \x01(\x03\x12\x13\n\x0b\x66\x61mily_used\x18\n \x01(\x03\x12\x10\n\x08reversal\x18\x0b \x01(\x08\x12\x10\n\x08reversed\x18\x0c \x01(\x08\x12\x10\n\x08orphaned\x18\r \x01(\x08\x12/\n\x0brecorded_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x0bLaterExcess\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0e\n\x06\x65xcess\x18\x04 \x01(\x03\x12\x13\n\x0b\x63ould_apply\x18\x05 \x01(\x03\x42S\n\x1a\x63om.affilia.eligibility.v1P\x01Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(affilia/eligibility/v1/accumulator.proto\x12\x16\x61\x66\x66ilia.eligibility.v1\x1a!affilia/catalog/v1/contract.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x9a\x02\n\x0b\x41\x63\x63umulator\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0f\n\x07term_id\x18\x03 \x01(\t\x12\'\n\x04term\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12+\n\x04unit\x18\x06 \x01(\x0e\x32\x1d.affilia.catalog.v1.LimitUnit\x12\x33\n\nindividual\x18\x07 \x01(\x0b\x32\x1f.affilia.eligibility.v1.Counter\x12/\n\x06\x66\x61mily\x18\x08 \x01(\x0b\x32\x1f.affilia.eligibility.v1.Counter\x12\x0b\n\x03met\x18\t \x01(\x08\"[\n\x07\x43ounter\x12\x12\n\x05limit\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\x16\n\tremaining\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06_limitB\x0c\n\n_remaining\"M\n\x11\x41\x63\x63umulatorAmount\x12\x19\n\x04\x63ode\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03 \xc8\x01\x12\x1d\n\x06\x61mount\x18\x02 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xa0\x94\xa5\x8d\x1d\"\x87\x01\n\rAppliedAmount\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x61sked\x18\x02 \x01(\x03\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x03\x12\x0e\n\x06\x65xcess\x18\x04 \x01(\x03\x12\x38\n\x0b\x61\x63\x63umulator\x18\x05 \x01(\x0b\x32#.affilia.eligibility.v1.Accumulator\"\x8f\x03\n\x16\x41\x63\x63umulatorApplication\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\'\n\x0cservice_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12%\n\nterm_start\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12\r\n\x05\x61sked\x18\x07 \x01(\x03\x12\x0f\n\x07\x61pplied\x18\x08 \x01(\x03\x12\x17\n\x0findividual_used\x18\t \x01(\x03\x12\x13\n\x0b\x66\x61mily_used\x18\n \x01(\x03\x12\x10\n\x08reversal\x18\x0b \x01(\x08\x12\x10\n\x08reversed\x18\x0c \x01(\x08\x12\x10\n\x08orphaned\x18\r \x01(\x08\x12/\n\x0brecorded_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x61\x63tor\x18\x0f \x01(\x0b\x32\x16.affilia.type.v1.Actor\"k\n\x0bLaterExcess\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0e\n\x06\x65xcess\x18\x04 \x01(\x03\x12\x13\n\x0b\x63ould_apply\x18\x05 \x01(\x03\x42S\n\x1a\x63om.affilia.eligibility.v1P\x01Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,16 +33,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ACCUMULATORAMOUNT'].fields_by_name['code']._serialized_options = b'\342A\001\002\212\347\030\003 \310\001'
   _globals['_ACCUMULATORAMOUNT'].fields_by_name['amount']._options = None
   _globals['_ACCUMULATORAMOUNT'].fields_by_name['amount']._serialized_options = b'\212\347\030\t\010\000\020\200\240\224\245\215\035'
-  _globals['_ACCUMULATOR']._serialized_start=257
-  _globals['_ACCUMULATOR']._serialized_end=539
-  _globals['_COUNTER']._serialized_start=541
-  _globals['_COUNTER']._serialized_end=632
-  _globals['_ACCUMULATORAMOUNT']._serialized_start=634
-  _globals['_ACCUMULATORAMOUNT']._serialized_end=711
-  _globals['_APPLIEDAMOUNT']._serialized_start=714
-  _globals['_APPLIEDAMOUNT']._serialized_end=849
-  _globals['_ACCUMULATORAPPLICATION']._serialized_start=852
-  _globals['_ACCUMULATORAPPLICATION']._serialized_end=1212
-  _globals['_LATEREXCESS']._serialized_start=1214
-  _globals['_LATEREXCESS']._serialized_end=1321
+  _globals['_ACCUMULATOR']._serialized_start=286
+  _globals['_ACCUMULATOR']._serialized_end=568
+  _globals['_COUNTER']._serialized_start=570
+  _globals['_COUNTER']._serialized_end=661
+  _globals['_ACCUMULATORAMOUNT']._serialized_start=663
+  _globals['_ACCUMULATORAMOUNT']._serialized_end=740
+  _globals['_APPLIEDAMOUNT']._serialized_start=743
+  _globals['_APPLIEDAMOUNT']._serialized_end=878
+  _globals['_ACCUMULATORAPPLICATION']._serialized_start=881
+  _globals['_ACCUMULATORAPPLICATION']._serialized_end=1280
+  _globals['_LATEREXCESS']._serialized_start=1282
+  _globals['_LATEREXCESS']._serialized_end=1389
 # @@protoc_insertion_point(module_scope)

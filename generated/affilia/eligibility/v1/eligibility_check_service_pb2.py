@@ -14,6 +14,7 @@ _sym_db = _symbol_database.Default()
 
 from affilia.eligibility.v1 import accumulator_pb2 as affilia_dot_eligibility_dot_v1_dot_accumulator__pb2
 from affilia.eligibility.v1 import coverage_pb2 as affilia_dot_eligibility_dot_v1_dot_coverage__pb2
+from affilia.history.v1 import explanation_pb2 as affilia_dot_history_dot_v1_dot_explanation__pb2
 from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__span__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
@@ -22,7 +23,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6affilia/eligibility/v1/eligibility_check_service.proto\x12\x16\x61\x66\x66ilia.eligibility.v1\x1a(affilia/eligibility/v1/accumulator.proto\x1a%affilia/eligibility/v1/coverage.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\"\x93\x01\n\x10\x45ligibilityCheck\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x1b\n\tmodule_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1a\n\ncapability\x18\x04 \x01(\tB\x06\x8a\xe7\x18\x02 d\"|\n\x17\x43heckEligibilityRequest\x12=\n\x05\x63heck\x18\x01 \x01(\x0b\x32(.affilia.eligibility.v1.EligibilityCheckB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\xbc\x02\n\x18\x43heckEligibilityResponse\x12\x0f\n\x07\x63overed\x18\x01 \x01(\x08\x12\x39\n\x06reason\x18\x02 \x01(\x0e\x32).affilia.eligibility.v1.EligibilityReason\x12\x37\n\x07records\x18\x03 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x39\n\x0c\x61\x63\x63umulators\x18\x04 \x03(\x0b\x32#.affilia.eligibility.v1.Accumulator\x12$\n\tfirst_day\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08last_day\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rfeed_position\x18\x07 \x01(\x03\"\x8b\x01\n\x1c\x42\x61tchCheckEligibilityRequest\x12G\n\x06\x63hecks\x18\x01 \x03(\x0b\x32(.affilia.eligibility.v1.EligibilityCheckB\r\xe2\x41\x01\x02\x8a\xe7\x18\x05\x18\xe8\x07\x30\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"t\n\x1d\x42\x61tchCheckEligibilityResponse\x12<\n\x08outcomes\x18\x01 \x03(\x0b\x32*.affilia.eligibility.v1.EligibilityOutcome\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"\x88\x01\n\x12\x45ligibilityOutcome\x12\x42\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x30.affilia.eligibility.v1.CheckEligibilityResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\xa4\x01\n\x16\x43heckCapabilityRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\ncapability\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12%\n\x04\x64\x61te\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"j\n\x17\x43heckCapabilityResponse\x12\x0f\n\x07\x63\x61pable\x18\x01 \x01(\x08\x12\'\n\x04\x64\x61ys\x18\x02 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x15\n\rfeed_position\x18\x03 \x01(\x03\"\x85\x01\n\x17ListCapabilitiesRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"G\n\x18ListCapabilitiesResponse\x12\x14\n\x0c\x63\x61pabilities\x18\x01 \x03(\t\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"W\n\x12GetCoverageRequest\x12\x1d\n\x07locator\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"M\n\x13GetCoverageResponse\x12\x36\n\x06record\x18\x01 \x01(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\"\x80\x01\n\x18GetActiveCoverageRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"k\n\x19GetActiveCoverageResponse\x12\x37\n\x07records\x18\x01 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"\xc4\x01\n\x19ListMemberCoverageRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\'\n\x04\x64\x61ys\x18\x02 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"n\n\x1aListMemberCoverageResponse\x12\x37\n\x07records\x18\x01 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfb\x01\n\x13ListCoverageRequest\x12\x1d\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1a\n\x08group_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\tmodule_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04\x64\x61ys\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"h\n\x14ListCoverageResponse\x12\x37\n\x07records\x18\x01 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x16GetAccumulatorsRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"k\n\x17GetAccumulatorsResponse\x12\x39\n\x0c\x61\x63\x63umulators\x18\x01 \x03(\x0b\x32#.affilia.eligibility.v1.Accumulator\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"\x98\x01\n\x17ListAccumulatorsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"q\n\x18ListAccumulatorsResponse\x12<\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32*.affilia.eligibility.v1.AccumulatorBalance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x01\n\x12\x41\x63\x63umulatorBalance\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0f\n\x07term_id\x18\x02 \x01(\t\x12%\n\nterm_start\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x0c\n\x04used\x18\x06 \x01(\x03*\xa5\x02\n\x11\x45ligibilityReason\x12\"\n\x1e\x45LIGIBILITY_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45LIGIBILITY_REASON_COVERED\x10\x01\x12\"\n\x1e\x45LIGIBILITY_REASON_NO_COVERAGE\x10\x02\x12&\n\"ELIGIBILITY_REASON_NOT_YET_COVERED\x10\x03\x12%\n!ELIGIBILITY_REASON_COVERAGE_ENDED\x10\x04\x12)\n%ELIGIBILITY_REASON_MODULE_NOT_COVERED\x10\x05\x12.\n*ELIGIBILITY_REASON_CAPABILITY_NOT_INCLUDED\x10\x06\x32\xea\t\n\x17\x45ligibilityCheckService\x12z\n\x10\x43heckEligibility\x12/.affilia.eligibility.v1.CheckEligibilityRequest\x1a\x30.affilia.eligibility.v1.CheckEligibilityResponse\"\x03\x90\x02\x01\x12\x89\x01\n\x15\x42\x61tchCheckEligibility\x12\x34.affilia.eligibility.v1.BatchCheckEligibilityRequest\x1a\x35.affilia.eligibility.v1.BatchCheckEligibilityResponse\"\x03\x90\x02\x01\x12w\n\x0f\x43heckCapability\x12..affilia.eligibility.v1.CheckCapabilityRequest\x1a/.affilia.eligibility.v1.CheckCapabilityResponse\"\x03\x90\x02\x01\x12z\n\x10ListCapabilities\x12/.affilia.eligibility.v1.ListCapabilitiesRequest\x1a\x30.affilia.eligibility.v1.ListCapabilitiesResponse\"\x03\x90\x02\x01\x12k\n\x0bGetCoverage\x12*.affilia.eligibility.v1.GetCoverageRequest\x1a+.affilia.eligibility.v1.GetCoverageResponse\"\x03\x90\x02\x01\x12}\n\x11GetActiveCoverage\x12\x30.affilia.eligibility.v1.GetActiveCoverageRequest\x1a\x31.affilia.eligibility.v1.GetActiveCoverageResponse\"\x03\x90\x02\x01\x12\x80\x01\n\x12ListMemberCoverage\x12\x31.affilia.eligibility.v1.ListMemberCoverageRequest\x1a\x32.affilia.eligibility.v1.ListMemberCoverageResponse\"\x03\x90\x02\x01\x12n\n\x0cListCoverage\x12+.affilia.eligibility.v1.ListCoverageRequest\x1a,.affilia.eligibility.v1.ListCoverageResponse\"\x03\x90\x02\x01\x12w\n\x0fGetAccumulators\x12..affilia.eligibility.v1.GetAccumulatorsRequest\x1a/.affilia.eligibility.v1.GetAccumulatorsResponse\"\x03\x90\x02\x01\x12z\n\x10ListAccumulators\x12/.affilia.eligibility.v1.ListAccumulatorsRequest\x1a\x30.affilia.eligibility.v1.ListAccumulatorsResponse\"\x03\x90\x02\x01\x42S\n\x1a\x63om.affilia.eligibility.v1P\x01Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6affilia/eligibility/v1/eligibility_check_service.proto\x12\x16\x61\x66\x66ilia.eligibility.v1\x1a(affilia/eligibility/v1/accumulator.proto\x1a%affilia/eligibility/v1/coverage.proto\x1a$affilia/history/v1/explanation.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x17google/rpc/status.proto\x1a\x16google/type/date.proto\"\x93\x01\n\x10\x45ligibilityCheck\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x1b\n\tmodule_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1a\n\ncapability\x18\x04 \x01(\tB\x06\x8a\xe7\x18\x02 d\"\x8d\x01\n\x17\x43heckEligibilityRequest\x12=\n\x05\x63heck\x18\x01 \x01(\x0b\x32(.affilia.eligibility.v1.EligibilityCheckB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\"\xa1\x03\n\x18\x43heckEligibilityResponse\x12\x0f\n\x07\x63overed\x18\x01 \x01(\x08\x12\x39\n\x06reason\x18\x02 \x01(\x0e\x32).affilia.eligibility.v1.EligibilityReason\x12\x37\n\x07records\x18\x03 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x39\n\x0c\x61\x63\x63umulators\x18\x04 \x03(\x0b\x32#.affilia.eligibility.v1.Accumulator\x12$\n\tfirst_day\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08last_day\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rfeed_position\x18\x07 \x01(\x03\x12\x41\n\x10missing_coverage\x18\x08 \x03(\x0b\x32\'.affilia.eligibility.v1.MissingCoverage\x12 \n\x18missing_coverage_omitted\x18\t \x01(\x05\"\xa2\x01\n\x0fMissingCoverage\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x11\n\tmodule_id\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x05\x12\x34\n\x0c\x66\x61iled_rules\x18\x05 \x03(\x0b\x32\x1e.affilia.history.v1.FailedRule\x12\x0f\n\x07summary\x18\x06 \x01(\t\"\x8b\x01\n\x1c\x42\x61tchCheckEligibilityRequest\x12G\n\x06\x63hecks\x18\x01 \x03(\x0b\x32(.affilia.eligibility.v1.EligibilityCheckB\r\xe2\x41\x01\x02\x8a\xe7\x18\x05\x18\xe8\x07\x30\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"t\n\x1d\x42\x61tchCheckEligibilityResponse\x12<\n\x08outcomes\x18\x01 \x03(\x0b\x32*.affilia.eligibility.v1.EligibilityOutcome\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"\x88\x01\n\x12\x45ligibilityOutcome\x12\x42\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x30.affilia.eligibility.v1.CheckEligibilityResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\xa4\x01\n\x16\x43heckCapabilityRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\ncapability\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12%\n\x04\x64\x61te\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"j\n\x17\x43heckCapabilityResponse\x12\x0f\n\x07\x63\x61pable\x18\x01 \x01(\x08\x12\'\n\x04\x64\x61ys\x18\x02 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x15\n\rfeed_position\x18\x03 \x01(\x03\"\x85\x01\n\x17ListCapabilitiesRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"G\n\x18ListCapabilitiesResponse\x12\x14\n\x0c\x63\x61pabilities\x18\x01 \x03(\t\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"W\n\x12GetCoverageRequest\x12\x1d\n\x07locator\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"M\n\x13GetCoverageResponse\x12\x36\n\x06record\x18\x01 \x01(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\"\x80\x01\n\x18GetActiveCoverageRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"k\n\x19GetActiveCoverageResponse\x12\x37\n\x07records\x18\x01 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"\xc6\x01\n\x19ListMemberCoverageRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\'\n\x04\x64\x61ys\x18\x02 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"n\n\x1aListMemberCoverageResponse\x12\x37\n\x07records\x18\x01 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfd\x01\n\x13ListCoverageRequest\x12\x1d\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1a\n\x08group_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\tmodule_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04\x64\x61ys\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"h\n\x14ListCoverageResponse\x12\x37\n\x07records\x18\x01 \x03(\x0b\x32&.affilia.eligibility.v1.CoverageRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x16GetAccumulatorsRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"k\n\x17GetAccumulatorsResponse\x12\x39\n\x0c\x61\x63\x63umulators\x18\x01 \x03(\x0b\x32#.affilia.eligibility.v1.Accumulator\x12\x15\n\rfeed_position\x18\x02 \x01(\x03\"\x9a\x01\n\x17ListAccumulatorsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"q\n\x18ListAccumulatorsResponse\x12<\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32*.affilia.eligibility.v1.AccumulatorBalance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x01\n\x12\x41\x63\x63umulatorBalance\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0f\n\x07term_id\x18\x02 \x01(\t\x12%\n\nterm_start\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x0c\n\x04used\x18\x06 \x01(\x03*\xa5\x02\n\x11\x45ligibilityReason\x12\"\n\x1e\x45LIGIBILITY_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45LIGIBILITY_REASON_COVERED\x10\x01\x12\"\n\x1e\x45LIGIBILITY_REASON_NO_COVERAGE\x10\x02\x12&\n\"ELIGIBILITY_REASON_NOT_YET_COVERED\x10\x03\x12%\n!ELIGIBILITY_REASON_COVERAGE_ENDED\x10\x04\x12)\n%ELIGIBILITY_REASON_MODULE_NOT_COVERED\x10\x05\x12.\n*ELIGIBILITY_REASON_CAPABILITY_NOT_INCLUDED\x10\x06\x32\xea\t\n\x17\x45ligibilityCheckService\x12z\n\x10\x43heckEligibility\x12/.affilia.eligibility.v1.CheckEligibilityRequest\x1a\x30.affilia.eligibility.v1.CheckEligibilityResponse\"\x03\x90\x02\x01\x12\x89\x01\n\x15\x42\x61tchCheckEligibility\x12\x34.affilia.eligibility.v1.BatchCheckEligibilityRequest\x1a\x35.affilia.eligibility.v1.BatchCheckEligibilityResponse\"\x03\x90\x02\x01\x12w\n\x0f\x43heckCapability\x12..affilia.eligibility.v1.CheckCapabilityRequest\x1a/.affilia.eligibility.v1.CheckCapabilityResponse\"\x03\x90\x02\x01\x12z\n\x10ListCapabilities\x12/.affilia.eligibility.v1.ListCapabilitiesRequest\x1a\x30.affilia.eligibility.v1.ListCapabilitiesResponse\"\x03\x90\x02\x01\x12k\n\x0bGetCoverage\x12*.affilia.eligibility.v1.GetCoverageRequest\x1a+.affilia.eligibility.v1.GetCoverageResponse\"\x03\x90\x02\x01\x12}\n\x11GetActiveCoverage\x12\x30.affilia.eligibility.v1.GetActiveCoverageRequest\x1a\x31.affilia.eligibility.v1.GetActiveCoverageResponse\"\x03\x90\x02\x01\x12\x80\x01\n\x12ListMemberCoverage\x12\x31.affilia.eligibility.v1.ListMemberCoverageRequest\x1a\x32.affilia.eligibility.v1.ListMemberCoverageResponse\"\x03\x90\x02\x01\x12n\n\x0cListCoverage\x12+.affilia.eligibility.v1.ListCoverageRequest\x1a,.affilia.eligibility.v1.ListCoverageResponse\"\x03\x90\x02\x01\x12w\n\x0fGetAccumulators\x12..affilia.eligibility.v1.GetAccumulatorsRequest\x1a/.affilia.eligibility.v1.GetAccumulatorsResponse\"\x03\x90\x02\x01\x12z\n\x10ListAccumulators\x12/.affilia.eligibility.v1.ListAccumulatorsRequest\x1a\x30.affilia.eligibility.v1.ListAccumulatorsResponse\"\x03\x90\x02\x01\x42S\n\x1a\x63om.affilia.eligibility.v1P\x01Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,7 +72,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['member_id']._options = None
   _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['member_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTMEMBERCOVERAGEREQUEST'].fields_by_name['consistency_token']._options = None
@@ -85,7 +86,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTCOVERAGEREQUEST'].fields_by_name['days']._options = None
   _globals['_LISTCOVERAGEREQUEST'].fields_by_name['days']._serialized_options = b'\342A\001\002'
   _globals['_LISTCOVERAGEREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTCOVERAGEREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTCOVERAGEREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTCOVERAGEREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTCOVERAGEREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTCOVERAGEREQUEST'].fields_by_name['consistency_token']._options = None
@@ -99,7 +100,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['group_id']._options = None
   _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['group_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTACCUMULATORSREQUEST'].fields_by_name['consistency_token']._options = None
@@ -124,54 +125,56 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ELIGIBILITYCHECKSERVICE'].methods_by_name['GetAccumulators']._serialized_options = b'\220\002\001'
   _globals['_ELIGIBILITYCHECKSERVICE'].methods_by_name['ListAccumulators']._options = None
   _globals['_ELIGIBILITYCHECKSERVICE'].methods_by_name['ListAccumulators']._serialized_options = b'\220\002\001'
-  _globals['_ELIGIBILITYREASON']._serialized_start=3553
-  _globals['_ELIGIBILITYREASON']._serialized_end=3846
-  _globals['_ELIGIBILITYCHECK']._serialized_start=338
-  _globals['_ELIGIBILITYCHECK']._serialized_end=485
-  _globals['_CHECKELIGIBILITYREQUEST']._serialized_start=487
-  _globals['_CHECKELIGIBILITYREQUEST']._serialized_end=611
-  _globals['_CHECKELIGIBILITYRESPONSE']._serialized_start=614
-  _globals['_CHECKELIGIBILITYRESPONSE']._serialized_end=930
-  _globals['_BATCHCHECKELIGIBILITYREQUEST']._serialized_start=933
-  _globals['_BATCHCHECKELIGIBILITYREQUEST']._serialized_end=1072
-  _globals['_BATCHCHECKELIGIBILITYRESPONSE']._serialized_start=1074
-  _globals['_BATCHCHECKELIGIBILITYRESPONSE']._serialized_end=1190
-  _globals['_ELIGIBILITYOUTCOME']._serialized_start=1193
-  _globals['_ELIGIBILITYOUTCOME']._serialized_end=1329
-  _globals['_CHECKCAPABILITYREQUEST']._serialized_start=1332
-  _globals['_CHECKCAPABILITYREQUEST']._serialized_end=1496
-  _globals['_CHECKCAPABILITYRESPONSE']._serialized_start=1498
-  _globals['_CHECKCAPABILITYRESPONSE']._serialized_end=1604
-  _globals['_LISTCAPABILITIESREQUEST']._serialized_start=1607
-  _globals['_LISTCAPABILITIESREQUEST']._serialized_end=1740
-  _globals['_LISTCAPABILITIESRESPONSE']._serialized_start=1742
-  _globals['_LISTCAPABILITIESRESPONSE']._serialized_end=1813
-  _globals['_GETCOVERAGEREQUEST']._serialized_start=1815
-  _globals['_GETCOVERAGEREQUEST']._serialized_end=1902
-  _globals['_GETCOVERAGERESPONSE']._serialized_start=1904
-  _globals['_GETCOVERAGERESPONSE']._serialized_end=1981
-  _globals['_GETACTIVECOVERAGEREQUEST']._serialized_start=1984
-  _globals['_GETACTIVECOVERAGEREQUEST']._serialized_end=2112
-  _globals['_GETACTIVECOVERAGERESPONSE']._serialized_start=2114
-  _globals['_GETACTIVECOVERAGERESPONSE']._serialized_end=2221
-  _globals['_LISTMEMBERCOVERAGEREQUEST']._serialized_start=2224
-  _globals['_LISTMEMBERCOVERAGEREQUEST']._serialized_end=2420
-  _globals['_LISTMEMBERCOVERAGERESPONSE']._serialized_start=2422
-  _globals['_LISTMEMBERCOVERAGERESPONSE']._serialized_end=2532
-  _globals['_LISTCOVERAGEREQUEST']._serialized_start=2535
-  _globals['_LISTCOVERAGEREQUEST']._serialized_end=2786
-  _globals['_LISTCOVERAGERESPONSE']._serialized_start=2788
-  _globals['_LISTCOVERAGERESPONSE']._serialized_end=2892
-  _globals['_GETACCUMULATORSREQUEST']._serialized_start=2895
-  _globals['_GETACCUMULATORSREQUEST']._serialized_end=3027
-  _globals['_GETACCUMULATORSRESPONSE']._serialized_start=3029
-  _globals['_GETACCUMULATORSRESPONSE']._serialized_end=3136
-  _globals['_LISTACCUMULATORSREQUEST']._serialized_start=3139
-  _globals['_LISTACCUMULATORSREQUEST']._serialized_end=3291
-  _globals['_LISTACCUMULATORSRESPONSE']._serialized_start=3293
-  _globals['_LISTACCUMULATORSRESPONSE']._serialized_end=3406
-  _globals['_ACCUMULATORBALANCE']._serialized_start=3409
-  _globals['_ACCUMULATORBALANCE']._serialized_end=3550
-  _globals['_ELIGIBILITYCHECKSERVICE']._serialized_start=3849
-  _globals['_ELIGIBILITYCHECKSERVICE']._serialized_end=5107
+  _globals['_ELIGIBILITYREASON']._serialized_start=3881
+  _globals['_ELIGIBILITYREASON']._serialized_end=4174
+  _globals['_ELIGIBILITYCHECK']._serialized_start=376
+  _globals['_ELIGIBILITYCHECK']._serialized_end=523
+  _globals['_CHECKELIGIBILITYREQUEST']._serialized_start=526
+  _globals['_CHECKELIGIBILITYREQUEST']._serialized_end=667
+  _globals['_CHECKELIGIBILITYRESPONSE']._serialized_start=670
+  _globals['_CHECKELIGIBILITYRESPONSE']._serialized_end=1087
+  _globals['_MISSINGCOVERAGE']._serialized_start=1090
+  _globals['_MISSINGCOVERAGE']._serialized_end=1252
+  _globals['_BATCHCHECKELIGIBILITYREQUEST']._serialized_start=1255
+  _globals['_BATCHCHECKELIGIBILITYREQUEST']._serialized_end=1394
+  _globals['_BATCHCHECKELIGIBILITYRESPONSE']._serialized_start=1396
+  _globals['_BATCHCHECKELIGIBILITYRESPONSE']._serialized_end=1512
+  _globals['_ELIGIBILITYOUTCOME']._serialized_start=1515
+  _globals['_ELIGIBILITYOUTCOME']._serialized_end=1651
+  _globals['_CHECKCAPABILITYREQUEST']._serialized_start=1654
+  _globals['_CHECKCAPABILITYREQUEST']._serialized_end=1818
+  _globals['_CHECKCAPABILITYRESPONSE']._serialized_start=1820
+  _globals['_CHECKCAPABILITYRESPONSE']._serialized_end=1926
+  _globals['_LISTCAPABILITIESREQUEST']._serialized_start=1929
+  _globals['_LISTCAPABILITIESREQUEST']._serialized_end=2062
+  _globals['_LISTCAPABILITIESRESPONSE']._serialized_start=2064
+  _globals['_LISTCAPABILITIESRESPONSE']._serialized_end=2135
+  _globals['_GETCOVERAGEREQUEST']._serialized_start=2137
+  _globals['_GETCOVERAGEREQUEST']._serialized_end=2224
+  _globals['_GETCOVERAGERESPONSE']._serialized_start=2226
+  _globals['_GETCOVERAGERESPONSE']._serialized_end=2303
+  _globals['_GETACTIVECOVERAGEREQUEST']._serialized_start=2306
+  _globals['_GETACTIVECOVERAGEREQUEST']._serialized_end=2434
+  _globals['_GETACTIVECOVERAGERESPONSE']._serialized_start=2436
+  _globals['_GETACTIVECOVERAGERESPONSE']._serialized_end=2543
+  _globals['_LISTMEMBERCOVERAGEREQUEST']._serialized_start=2546
+  _globals['_LISTMEMBERCOVERAGEREQUEST']._serialized_end=2744
+  _globals['_LISTMEMBERCOVERAGERESPONSE']._serialized_start=2746
+  _globals['_LISTMEMBERCOVERAGERESPONSE']._serialized_end=2856
+  _globals['_LISTCOVERAGEREQUEST']._serialized_start=2859
+  _globals['_LISTCOVERAGEREQUEST']._serialized_end=3112
+  _globals['_LISTCOVERAGERESPONSE']._serialized_start=3114
+  _globals['_LISTCOVERAGERESPONSE']._serialized_end=3218
+  _globals['_GETACCUMULATORSREQUEST']._serialized_start=3221
+  _globals['_GETACCUMULATORSREQUEST']._serialized_end=3353
+  _globals['_GETACCUMULATORSRESPONSE']._serialized_start=3355
+  _globals['_GETACCUMULATORSRESPONSE']._serialized_end=3462
+  _globals['_LISTACCUMULATORSREQUEST']._serialized_start=3465
+  _globals['_LISTACCUMULATORSREQUEST']._serialized_end=3619
+  _globals['_LISTACCUMULATORSRESPONSE']._serialized_start=3621
+  _globals['_LISTACCUMULATORSRESPONSE']._serialized_end=3734
+  _globals['_ACCUMULATORBALANCE']._serialized_start=3737
+  _globals['_ACCUMULATORBALANCE']._serialized_end=3878
+  _globals['_ELIGIBILITYCHECKSERVICE']._serialized_start=4177
+  _globals['_ELIGIBILITYCHECKSERVICE']._serialized_end=5435
 # @@protoc_insertion_point(module_scope)

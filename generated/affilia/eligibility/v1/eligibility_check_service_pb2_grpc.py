@@ -6,9 +6,9 @@ from affilia.eligibility.v1 import eligibility_check_service_pb2 as affilia_dot_
 
 
 class EligibilityCheckServiceStub(object):
-    """Answers whether members are covered, and how much of their limits is used. It knows enrollment by the change feed:
-    an answer reflects what the feed has told it, within milliseconds of the change; whoever gives the consistency_token of a
-    write gets an answer that reflects that write.
+    """Reports whether members are covered, and how much of their limits is used. The service follows enrollment through the
+    change feed, usually within milliseconds of a change. Pass the consistency_token of a write to make sure that a
+    response reflects it.
     """
 
     def __init__(self, channel):
@@ -70,22 +70,23 @@ class EligibilityCheckServiceStub(object):
 
 
 class EligibilityCheckServiceServicer(object):
-    """Answers whether members are covered, and how much of their limits is used. It knows enrollment by the change feed:
-    an answer reflects what the feed has told it, within milliseconds of the change; whoever gives the consistency_token of a
-    write gets an answer that reflects that write.
+    """Reports whether members are covered, and how much of their limits is used. The service follows enrollment through the
+    change feed, usually within milliseconds of a change. Pass the consistency_token of a write to make sure that a
+    response reflects it.
     """
 
     def CheckEligibility(self, request, context):
-        """Judges whether a member is covered on a day. Somebody whom nobody knows is not covered.
-        Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED where the token's write is not reflected in time;
-        INVALID_ARGUMENT.
+        """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+        Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in time;
+        INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchCheckEligibility(self, request, context):
-        """Judges up to 1000 checks; the answers are in their order, and one that is malformed fails alone.
+        """Performs up to 1000 checks and returns their results in the same order. A check that is malformed or has an unknown
+        capability fails on its own.
         Errors: as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -93,8 +94,7 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CheckCapability(self, request, context):
-        """Says yes or no: whether any coverage of a member has a capability on a day, and for which days around it the answer
-        stays yes.
+        """Reports whether any coverage of a member includes a capability on a day, and on which days around it that stays so.
         Errors: as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -102,7 +102,7 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListCapabilities(self, request, context):
-        """Lists the capabilities that a member has on a day, by any coverage.
+        """Lists the capabilities of all coverage of a member on a day, in alphabetical order.
         Errors: as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -110,15 +110,15 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCoverage(self, request, context):
-        """Reads a record by its locator. Records of terms that begin more than a year from now are found from then on.
-        Errors: NOT_FOUND/COVERAGE_UNKNOWN; as CheckEligibility.
+        """Returns a coverage record by its locator. Records of terms that start more than a year from now are not found yet.
+        Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetActiveCoverage(self, request, context):
-        """Lists a member's records of a day, in order of payment.
+        """Lists a member's coverage records on a day, in order of payment.
         Errors: as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -126,7 +126,7 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMemberCoverage(self, request, context):
-        """Lists a member's records with a day within a span, in order of first day.
+        """Lists a member's coverage records that have a day within a span, in order of first day.
         Errors: as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -134,7 +134,8 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListCoverage(self, request, context):
-        """Lists the records of many members with a day within a span, in order of policy and member. For admins.
+        """Lists the coverage records of many members that have a day within a span, in order of policy, member and first day.
+        For admins.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -142,8 +143,8 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAccumulators(self, request, context):
-        """Tells a member's accumulators of the terms that a day lies in: the limits in force on that day, under every policy
-        that covers the member then.
+        """Returns a member's accumulators for the limits in force on a day, under every policy that covers the member on that
+        day. In order of policy and code.
         Errors: as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -151,7 +152,8 @@ class EligibilityCheckServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAccumulators(self, request, context):
-        """Lists what was ever used under a policy: by term, code and member, the family among them.
+        """Lists everything ever used under a policy, in order of term, code and member, with the family's total before its
+        members'.
         Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -219,9 +221,9 @@ def add_EligibilityCheckServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EligibilityCheckService(object):
-    """Answers whether members are covered, and how much of their limits is used. It knows enrollment by the change feed:
-    an answer reflects what the feed has told it, within milliseconds of the change; whoever gives the consistency_token of a
-    write gets an answer that reflects that write.
+    """Reports whether members are covered, and how much of their limits is used. The service follows enrollment through the
+    change feed, usually within milliseconds of a change. Pass the consistency_token of a write to make sure that a
+    response reflects it.
     """
 
     @staticmethod

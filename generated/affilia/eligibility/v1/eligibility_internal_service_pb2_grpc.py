@@ -6,7 +6,7 @@ from affilia.eligibility.v1 import eligibility_internal_service_pb2 as affilia_d
 
 
 class EligibilityInternalServiceStub(object):
-    """For claims and care, on the internal listener: coverage with what it needs to adjudicate, and usage of limits.
+    """Coverage and limits for claims and care systems, on the internal listener only.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class EligibilityInternalServiceStub(object):
 
 
 class EligibilityInternalServiceServicer(object):
-    """For claims and care, on the internal listener: coverage with what it needs to adjudicate, and usage of limits.
+    """Coverage and limits for claims and care systems, on the internal listener only.
     """
 
     def GetMemberCoverage(self, request, context):
-        """Tells a member's records of a day, in order of payment, and the accumulators that go with them.
+        """Returns a member's coverage records on a day, in order of payment, with their accumulators.
         Errors: as EligibilityCheckService.CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -55,26 +55,28 @@ class EligibilityInternalServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ApplyAccumulators(self, request, context):
-        """Applies amounts to a member's accumulators, as much of each as is left, all or nothing; what is not applied is the
-        excess. The same application again answers the same and is applied once.
+        """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess. After
+        an error, nothing is applied. Repeating an application returns the same response and applies nothing more.
         Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat.
+        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
+        Safe to repeat with the same application_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReverseAccumulators(self, request, context):
-        """Undoes exactly what an application has applied, once however often it is called; and tells of which later applications
-        more could be applied now.
-        Errors: NOT_FOUND/APPLICATION_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        """Reverses exactly what an application applied, and returns the later applications with an excess that could be
+        applied now. Repeating a reversal returns the same response and reverses nothing more.
+        Errors: NOT_FOUND/APPLICATION_UNKNOWN; INVALID_ARGUMENT.
+        Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAccumulatorApplications(self, request, context):
-        """Lists the ledger of applications, of a policy or a member, in the order in which they were made.
+        """Lists the ledger of applications of a policy or a member, in the order in which they were recorded.
         Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -82,8 +84,8 @@ class EligibilityInternalServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RebuildProjection(self, request, context):
-        """Builds the projection of coverage anew beside the one that is served, then puts it in its place. Checks go on. What is
-        used of limits is not touched. For admins.
+        """Rebuilds the coverage projection beside the current one, then switches to it. Checks are answered throughout. The
+        usage of limits doesn't change. Admins only.
         Errors: UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -126,7 +128,7 @@ def add_EligibilityInternalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EligibilityInternalService(object):
-    """For claims and care, on the internal listener: coverage with what it needs to adjudicate, and usage of limits.
+    """Coverage and limits for claims and care systems, on the internal listener only.
     """
 
     @staticmethod

@@ -19,10 +19,11 @@ from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb
 from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_membership__type__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2affilia/enrollment/v1/change_request_service.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1a\x61\x66\x66ilia/type/v1/cost.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x16google/type/date.proto\"\x81\x03\n\x1aSubmitChangeRequestRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x39\n\trequester\x18\x02 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x04 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12&\n\x11\x65xpected_revision\x18\x05 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x06 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x07 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*B\x14\n\x12_expected_revision\"\xad\x01\n\x1bSubmitChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x35\n\x05group\x18\x02 \x01(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xeb\x02\n\x1cSimulateChangeRequestRequest\x12\x39\n\trequester\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x03 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x04 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x05 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x07\x63ost_on\x18\x07 \x01(\x0b\x32\x11.google.type.Date\"\xb9\x03\n\x1dSimulateChangeRequestResponse\x12/\n\x07verdict\x18\x01 \x01(\x0e\x32\x1e.affilia.enrollment.v1.Verdict\x12\x34\n\nviolations\x18\x02 \x03(\x0b\x32 .affilia.enrollment.v1.Violation\x12.\n\x07notices\x18\x03 \x03(\x0b\x32\x1d.affilia.enrollment.v1.Notice\x12\x38\n\x0c\x63onsequences\x18\x04 \x03(\x0b\x32\".affilia.enrollment.v1.Consequence\x12?\n\x0eperiods_before\x18\x05 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\x12>\n\rperiods_after\x18\x06 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\x12)\n\x04\x63ost\x18\x07 \x01(\x0b\x32\x1b.affilia.type.v1.CostChange\x12\x1b\n\x13\x63ost_missing_reason\x18\x08 \x01(\t\"\x9e\x02\n\x1bListAvailableChoicesRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12.\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyH\x00\x12\x1f\n\tmember_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x38\n\x0fmembership_type\x18\x04 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12#\n\x02on\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05group\x12\x04\x90\xe7\x18\x01\"N\n\x1cListAvailableChoicesResponse\x12.\n\x07\x63hoices\x18\x01 \x03(\x0b\x32\x1d.affilia.enrollment.v1.Choice\"f\n\x17GetChangeRequestRequest\x12\'\n\x11\x63hange_request_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"X\n\x18GetChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\"\x9a\x01\n\x19ListChangeRequestsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"t\n\x1aListChangeRequestsResponse\x12=\n\x0f\x63hange_requests\x18\x01 \x03(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x17RequestRecomputeRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\x08group_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x42\x0e\n\x06target\x12\x04\x90\xe7\x18\x01\"\xff\x01\n\x18RequestRecomputeResponse\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x16\n\x0egroups_waiting\x18\x03 \x01(\x05\x12@\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\x12\x39\n\runmet_enrolls\x18\x05 \x03(\x0b\x32\".affilia.enrollment.v1.UnmetEnroll\"\xfb\x01\n\x15ListRecomputesRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x06 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.affilia.enrollment.v1.RecomputeState\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\x0e\n\x06target\x12\x04\x90\xe7\x18\x01\"\x94\x01\n\x16ListRecomputesResponse\x12\x34\n\nrecomputes\x18\x01 \x03(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x05\x32\x88\x07\n\x14\x43hangeRequestService\x12|\n\x13SubmitChangeRequest\x12\x31.affilia.enrollment.v1.SubmitChangeRequestRequest\x1a\x32.affilia.enrollment.v1.SubmitChangeRequestResponse\x12\x87\x01\n\x15SimulateChangeRequest\x12\x33.affilia.enrollment.v1.SimulateChangeRequestRequest\x1a\x34.affilia.enrollment.v1.SimulateChangeRequestResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x14ListAvailableChoices\x12\x32.affilia.enrollment.v1.ListAvailableChoicesRequest\x1a\x33.affilia.enrollment.v1.ListAvailableChoicesResponse\"\x03\x90\x02\x01\x12x\n\x10GetChangeRequest\x12..affilia.enrollment.v1.GetChangeRequestRequest\x1a/.affilia.enrollment.v1.GetChangeRequestResponse\"\x03\x90\x02\x01\x12~\n\x12ListChangeRequests\x12\x30.affilia.enrollment.v1.ListChangeRequestsRequest\x1a\x31.affilia.enrollment.v1.ListChangeRequestsResponse\"\x03\x90\x02\x01\x12s\n\x10RequestRecompute\x12..affilia.enrollment.v1.RequestRecomputeRequest\x1a/.affilia.enrollment.v1.RequestRecomputeResponse\x12r\n\x0eListRecomputes\x12,.affilia.enrollment.v1.ListRecomputesRequest\x1a-.affilia.enrollment.v1.ListRecomputesResponse\"\x03\x90\x02\x01\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2affilia/enrollment/v1/change_request_service.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1a\x61\x66\x66ilia/type/v1/cost.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x81\x03\n\x1aSubmitChangeRequestRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x39\n\trequester\x18\x02 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x04 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12&\n\x11\x65xpected_revision\x18\x05 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x06 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x07 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*B\x14\n\x12_expected_revision\"\xad\x01\n\x1bSubmitChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x35\n\x05group\x18\x02 \x01(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xeb\x02\n\x1cSimulateChangeRequestRequest\x12\x39\n\trequester\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.RequesterB\x04\xe2\x41\x01\x02\x12\x34\n\x05group\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyB\x04\xe2\x41\x01\x02\x12@\n\x07\x63hanges\x18\x03 \x03(\x0b\x32#.affilia.enrollment.v1.ScopedChangeB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x1b\n\x13\x61\x63\x63\x65pt_consequences\x18\x04 \x01(\x08\x12\x33\n\x10overridden_rules\x18\x05 \x03(\tB\x19\x8a\xe7\x18\x15\x18\x64 <*\x0f[A-Z][A-Z0-9_]*\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x07\x63ost_on\x18\x07 \x01(\x0b\x32\x11.google.type.Date\"\xec\x03\n\x1dSimulateChangeRequestResponse\x12/\n\x07verdict\x18\x01 \x01(\x0e\x32\x1e.affilia.enrollment.v1.Verdict\x12\x34\n\nviolations\x18\x02 \x03(\x0b\x32 .affilia.enrollment.v1.Violation\x12.\n\x07notices\x18\x03 \x03(\x0b\x32\x1d.affilia.enrollment.v1.Notice\x12\x38\n\x0c\x63onsequences\x18\x04 \x03(\x0b\x32\".affilia.enrollment.v1.Consequence\x12?\n\x0eperiods_before\x18\x05 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\x12>\n\rperiods_after\x18\x06 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\x12)\n\x04\x63ost\x18\x07 \x01(\x0b\x32\x1b.affilia.type.v1.CostChange\x12\x1b\n\x13\x63ost_missing_reason\x18\x08 \x01(\t\x12\x15\n\runknown_rules\x18\t \x03(\t\x12\x1a\n\x12violations_omitted\x18\n \x01(\x05\"\x9e\x02\n\x1bListAvailableChoicesRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12.\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyH\x00\x12\x1f\n\tmember_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x38\n\x0fmembership_type\x18\x04 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12#\n\x02on\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05group\x12\x04\x90\xe7\x18\x01\"N\n\x1cListAvailableChoicesResponse\x12.\n\x07\x63hoices\x18\x01 \x03(\x0b\x32\x1d.affilia.enrollment.v1.Choice\"f\n\x17GetChangeRequestRequest\x12\'\n\x11\x63hange_request_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"X\n\x18GetChangeRequestResponse\x12<\n\x0e\x63hange_request\x18\x01 \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\"\xd0\x02\n\x19ListChangeRequestsRequest\x12\x1a\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12/\n\x07verdict\x18\x05 \x01(\x0e\x32\x1e.affilia.enrollment.v1.Verdict\x12\x31\n\rrecorded_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0frecorded_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x0b\x63ontract_id\x18\x08 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"t\n\x1aListChangeRequestsResponse\x12=\n\x0f\x63hange_requests\x18\x01 \x03(\x0b\x32$.affilia.enrollment.v1.ChangeRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9b\x01\n\x17RequestRecomputeRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\x08group_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x42\x0e\n\x06target\x12\x04\x90\xe7\x18\x01\"\x9e\x02\n\x18RequestRecomputeResponse\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x16\n\x0egroups_waiting\x18\x03 \x01(\x05\x12@\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\x12\x39\n\runmet_enrolls\x18\x05 \x03(\x0b\x32\".affilia.enrollment.v1.UnmetEnroll\x12\x1d\n\x15unmet_enrolls_omitted\x18\x06 \x01(\x05\"]\n\x13GetRecomputeRequest\x12\"\n\x0crecompute_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"K\n\x14GetRecomputeResponse\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\"\xe1\x02\n\x15ListRecomputesRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x06 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.affilia.enrollment.v1.RecomputeState\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\x32\n\x0erequested_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10requested_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06target\"\x94\x01\n\x16ListRecomputesResponse\x12\x34\n\nrecomputes\x18\x01 \x03(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x05\x32\x81\x08\n\x14\x43hangeRequestService\x12\x81\x01\n\x13SubmitChangeRequest\x12\x31.affilia.enrollment.v1.SubmitChangeRequestRequest\x1a\x32.affilia.enrollment.v1.SubmitChangeRequestResponse\"\x03\x90\x02\x02\x12\x87\x01\n\x15SimulateChangeRequest\x12\x33.affilia.enrollment.v1.SimulateChangeRequestRequest\x1a\x34.affilia.enrollment.v1.SimulateChangeRequestResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x14ListAvailableChoices\x12\x32.affilia.enrollment.v1.ListAvailableChoicesRequest\x1a\x33.affilia.enrollment.v1.ListAvailableChoicesResponse\"\x03\x90\x02\x01\x12x\n\x10GetChangeRequest\x12..affilia.enrollment.v1.GetChangeRequestRequest\x1a/.affilia.enrollment.v1.GetChangeRequestResponse\"\x03\x90\x02\x01\x12~\n\x12ListChangeRequests\x12\x30.affilia.enrollment.v1.ListChangeRequestsRequest\x1a\x31.affilia.enrollment.v1.ListChangeRequestsResponse\"\x03\x90\x02\x01\x12x\n\x10RequestRecompute\x12..affilia.enrollment.v1.RequestRecomputeRequest\x1a/.affilia.enrollment.v1.RequestRecomputeResponse\"\x03\x90\x02\x02\x12l\n\x0cGetRecompute\x12*.affilia.enrollment.v1.GetRecomputeRequest\x1a+.affilia.enrollment.v1.GetRecomputeResponse\"\x03\x90\x02\x01\x12r\n\x0eListRecomputes\x12,.affilia.enrollment.v1.ListRecomputesRequest\x1a-.affilia.enrollment.v1.ListRecomputesResponse\"\x03\x90\x02\x01\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,13 +68,15 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GETCHANGEREQUESTREQUEST'].fields_by_name['consistency_token']._options = None
   _globals['_GETCHANGEREQUESTREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['group_id']._options = None
-  _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['group_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['group_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['consistency_token']._options = None
   _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['contract_id']._options = None
+  _globals['_LISTCHANGEREQUESTSREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_REQUESTRECOMPUTEREQUEST'].oneofs_by_name['target']._options = None
   _globals['_REQUESTRECOMPUTEREQUEST'].oneofs_by_name['target']._serialized_options = b'\220\347\030\001'
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['request_id']._options = None
@@ -82,18 +85,22 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['group_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['contract_id']._options = None
   _globals['_REQUESTRECOMPUTEREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
-  _globals['_LISTRECOMPUTESREQUEST'].oneofs_by_name['target']._options = None
-  _globals['_LISTRECOMPUTESREQUEST'].oneofs_by_name['target']._serialized_options = b'\220\347\030\001'
+  _globals['_GETRECOMPUTEREQUEST'].fields_by_name['recompute_id']._options = None
+  _globals['_GETRECOMPUTEREQUEST'].fields_by_name['recompute_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_GETRECOMPUTEREQUEST'].fields_by_name['consistency_token']._options = None
+  _globals['_GETRECOMPUTEREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['group_id']._options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['group_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['contract_id']._options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['consistency_token']._options = None
   _globals['_LISTRECOMPUTESREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['SubmitChangeRequest']._options = None
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['SubmitChangeRequest']._serialized_options = b'\220\002\002'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['SimulateChangeRequest']._options = None
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['SimulateChangeRequest']._serialized_options = b'\220\002\001'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListAvailableChoices']._options = None
@@ -102,36 +109,44 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['GetChangeRequest']._serialized_options = b'\220\002\001'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListChangeRequests']._options = None
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListChangeRequests']._serialized_options = b'\220\002\001'
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['RequestRecompute']._options = None
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['RequestRecompute']._serialized_options = b'\220\002\002'
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['GetRecompute']._options = None
+  _globals['_CHANGEREQUESTSERVICE'].methods_by_name['GetRecompute']._serialized_options = b'\220\002\001'
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListRecomputes']._options = None
   _globals['_CHANGEREQUESTSERVICE'].methods_by_name['ListRecomputes']._serialized_options = b'\220\002\001'
-  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_start=351
-  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_end=736
-  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_start=739
-  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_end=912
-  _globals['_SIMULATECHANGEREQUESTREQUEST']._serialized_start=915
-  _globals['_SIMULATECHANGEREQUESTREQUEST']._serialized_end=1278
-  _globals['_SIMULATECHANGEREQUESTRESPONSE']._serialized_start=1281
-  _globals['_SIMULATECHANGEREQUESTRESPONSE']._serialized_end=1722
-  _globals['_LISTAVAILABLECHOICESREQUEST']._serialized_start=1725
-  _globals['_LISTAVAILABLECHOICESREQUEST']._serialized_end=2011
-  _globals['_LISTAVAILABLECHOICESRESPONSE']._serialized_start=2013
-  _globals['_LISTAVAILABLECHOICESRESPONSE']._serialized_end=2091
-  _globals['_GETCHANGEREQUESTREQUEST']._serialized_start=2093
-  _globals['_GETCHANGEREQUESTREQUEST']._serialized_end=2195
-  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_start=2197
-  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_end=2285
-  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_start=2288
-  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_end=2442
-  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_start=2444
-  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_end=2560
-  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_start=2563
-  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_end=2718
-  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_start=2721
-  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_end=2976
-  _globals['_LISTRECOMPUTESREQUEST']._serialized_start=2979
-  _globals['_LISTRECOMPUTESREQUEST']._serialized_end=3230
-  _globals['_LISTRECOMPUTESRESPONSE']._serialized_start=3233
-  _globals['_LISTRECOMPUTESRESPONSE']._serialized_end=3381
-  _globals['_CHANGEREQUESTSERVICE']._serialized_start=3384
-  _globals['_CHANGEREQUESTSERVICE']._serialized_end=4288
+  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_start=384
+  _globals['_SUBMITCHANGEREQUESTREQUEST']._serialized_end=769
+  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_start=772
+  _globals['_SUBMITCHANGEREQUESTRESPONSE']._serialized_end=945
+  _globals['_SIMULATECHANGEREQUESTREQUEST']._serialized_start=948
+  _globals['_SIMULATECHANGEREQUESTREQUEST']._serialized_end=1311
+  _globals['_SIMULATECHANGEREQUESTRESPONSE']._serialized_start=1314
+  _globals['_SIMULATECHANGEREQUESTRESPONSE']._serialized_end=1806
+  _globals['_LISTAVAILABLECHOICESREQUEST']._serialized_start=1809
+  _globals['_LISTAVAILABLECHOICESREQUEST']._serialized_end=2095
+  _globals['_LISTAVAILABLECHOICESRESPONSE']._serialized_start=2097
+  _globals['_LISTAVAILABLECHOICESRESPONSE']._serialized_end=2175
+  _globals['_GETCHANGEREQUESTREQUEST']._serialized_start=2177
+  _globals['_GETCHANGEREQUESTREQUEST']._serialized_end=2279
+  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_start=2281
+  _globals['_GETCHANGEREQUESTRESPONSE']._serialized_end=2369
+  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_start=2372
+  _globals['_LISTCHANGEREQUESTSREQUEST']._serialized_end=2708
+  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_start=2710
+  _globals['_LISTCHANGEREQUESTSRESPONSE']._serialized_end=2826
+  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_start=2829
+  _globals['_REQUESTRECOMPUTEREQUEST']._serialized_end=2984
+  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_start=2987
+  _globals['_REQUESTRECOMPUTERESPONSE']._serialized_end=3273
+  _globals['_GETRECOMPUTEREQUEST']._serialized_start=3275
+  _globals['_GETRECOMPUTEREQUEST']._serialized_end=3368
+  _globals['_GETRECOMPUTERESPONSE']._serialized_start=3370
+  _globals['_GETRECOMPUTERESPONSE']._serialized_end=3445
+  _globals['_LISTRECOMPUTESREQUEST']._serialized_start=3448
+  _globals['_LISTRECOMPUTESREQUEST']._serialized_end=3801
+  _globals['_LISTRECOMPUTESRESPONSE']._serialized_start=3804
+  _globals['_LISTRECOMPUTESRESPONSE']._serialized_end=3952
+  _globals['_CHANGEREQUESTSERVICE']._serialized_start=3955
+  _globals['_CHANGEREQUESTSERVICE']._serialized_end=4980
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,7 @@ from affilia.enrollment.v1 import change_request_service_pb2 as affilia_dot_enro
 
 
 class ChangeRequestServiceStub(object):
-    """Takes what members and admins ask for, and keeps it for ever.
+    """Accepts change requests from members and admins and records them permanently.
     """
 
     def __init__(self, channel):
@@ -45,6 +45,11 @@ class ChangeRequestServiceStub(object):
                 request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.RequestRecomputeRequest.SerializeToString,
                 response_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.RequestRecomputeResponse.FromString,
                 )
+        self.GetRecompute = channel.unary_unary(
+                '/affilia.enrollment.v1.ChangeRequestService/GetRecompute',
+                request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetRecomputeRequest.SerializeToString,
+                response_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetRecomputeResponse.FromString,
+                )
         self.ListRecomputes = channel.unary_unary(
                 '/affilia.enrollment.v1.ChangeRequestService/ListRecomputes',
                 request_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListRecomputesRequest.SerializeToString,
@@ -53,34 +58,35 @@ class ChangeRequestServiceStub(object):
 
 
 class ChangeRequestServiceServicer(object):
-    """Takes what members and admins ask for, and keeps it for ever.
+    """Accepts change requests from members and admins and records them permanently.
     """
 
     def SubmitChangeRequest(self, request, context):
-        """Judges a request and, if nothing speaks against it, carries it out. A rejection is an answer, not an error: it is
-        stored with every violation.
-        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/REVISION_MISMATCH. Nothing is stored then.
-        Safe to repeat with the same request_id.
+        """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
+        request is stored with its violations.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an error,
+        nothing is stored.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SimulateChangeRequest(self, request, context):
-        """Tells what would become of a request, without storing anything: the same judgement as SubmitChangeRequest.
-        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN,
-        NOT_FOUND/MODULE_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED.
+        """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
+        Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
+        FAILED_PRECONDITION/MEMBER_ERASED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAvailableChoices(self, request, context):
-        """Lists every module of the version in force on a day, in the contract's order (200 at the most, so in one page):
-        whether the member is on it, could be, and if not why not. Empty outside the contract's life. Backdating, commitment
-        and consequences play no part. The group need not exist yet.
+        """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
+        enrolled in it, whether they could be, and if not, why. Returns all modules (at most 200) in one page. Empty
+        outside the contract's days. Backdating limits, commitments and consequences are not considered. The group need not
+        exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
         FAILED_PRECONDITION/MEMBER_ERASED.
         """
@@ -89,35 +95,44 @@ class ChangeRequestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetChangeRequest(self, request, context):
-        """Returns a stored request.
-        Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN.
+        """Returns a stored change request with its verdict.
+        Errors: NOT_FOUND/CHANGE_REQUEST_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListChangeRequests(self, request, context):
-        """Lists the requests of a group, approved and rejected ones, in the order in which they were judged.
-        Errors: NOT_FOUND/GROUP_UNKNOWN.
+        """Lists approved and rejected change requests: those of one group in the order in which they were judged, or those of
+        all groups, newest first.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestRecompute(self, request, context):
-        """Asks that a group, or every group of a contract, be computed anew from its decisions. Answers at once;
-        ListRecomputes tells what became of it. As a dry run (of a group) it tells what would change, and stores nothing.
-        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED.
-        Safe to repeat with the same request_id.
+        """Enqueues a recompute of a group, or of every group of a contract. Returns immediately; ListRecomputes reports the
+        outcome. A dry run (of one group) reports what would change and stores nothing.
+        Errors: NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Safe to retry with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRecompute(self, request, context):
+        """Returns a recompute.
+        Errors: NOT_FOUND/RECOMPUTE_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecomputes(self, request, context):
-        """Lists the recomputes of a group, or of a contract's groups, in the order in which they were asked for, and counts
-        those that wait or failed.
-        Errors: NOT_FOUND/GROUP_UNKNOWN.
+        """Lists the recomputes of a group, of a contract's groups, or of all groups, in the order in which they were
+        requested, and counts the waiting and the failed ones.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +171,11 @@ def add_ChangeRequestServiceServicer_to_server(servicer, server):
                     request_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.RequestRecomputeRequest.FromString,
                     response_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.RequestRecomputeResponse.SerializeToString,
             ),
+            'GetRecompute': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecompute,
+                    request_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetRecomputeRequest.FromString,
+                    response_serializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetRecomputeResponse.SerializeToString,
+            ),
             'ListRecomputes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRecomputes,
                     request_deserializer=affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.ListRecomputesRequest.FromString,
@@ -169,7 +189,7 @@ def add_ChangeRequestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChangeRequestService(object):
-    """Takes what members and admins ask for, and keeps it for ever.
+    """Accepts change requests from members and admins and records them permanently.
     """
 
     @staticmethod
@@ -271,6 +291,23 @@ class ChangeRequestService(object):
         return grpc.experimental.unary_unary(request, target, '/affilia.enrollment.v1.ChangeRequestService/RequestRecompute',
             affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.RequestRecomputeRequest.SerializeToString,
             affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.RequestRecomputeResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetRecompute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.enrollment.v1.ChangeRequestService/GetRecompute',
+            affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetRecomputeRequest.SerializeToString,
+            affilia_dot_enrollment_dot_v1_dot_change__request__service__pb2.GetRecomputeResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

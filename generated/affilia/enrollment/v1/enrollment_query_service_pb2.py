@@ -21,7 +21,7 @@ from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4affilia/enrollment/v1/enrollment_query_service.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a,affilia/enrollment/v1/enrollment_event.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x02\n\x19GetEnrollmentGroupRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12.\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyH\x00\x12\x1a\n\x08revision\x18\x03 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x12-\n\x07instant\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12+\n\x08touching\x18\x05 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05group\x12\x04\x90\xe7\x18\x01\x42\x07\n\x05\x61s_of\"S\n\x1aGetEnrollmentGroupResponse\x12\x35\n\x05group\x18\x01 \x01(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\"\xed\x02\n\x1bListEnrollmentGroupsRequest\x12\x1f\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1e\n\nprimary_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1d\n\tmember_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1a\n\x08revision\x18\x04 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x12-\n\x07instant\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12+\n\x08touching\x18\x06 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x1c\n\tpage_size\x18\x07 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x08 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\t \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\x0e\n\x06\x66ilter\x12\x04\x90\xe7\x18\x01\x42\x07\n\x05\x61s_of\"o\n\x1cListEnrollmentGroupsResponse\x12\x36\n\x06groups\x18\x01 \x03(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x95\x01\n\x14ListRevisionsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"d\n\x15ListRevisionsResponse\x12\x32\n\trevisions\x18\x01 \x03(\x0b\x32\x1f.affilia.enrollment.v1.Revision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x14\x44iffRevisionsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1d\n\rfrom_revision\x18\x02 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00\x12\x1b\n\x0bto_revision\x18\x03 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"Y\n\x15\x44iffRevisionsResponse\x12@\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\"\xb4\x01\n\x17WatchEnrollmentsRequest\x12\x30\n\x04\x66rom\x18\x01 \x01(\x0e\x32 .affilia.enrollment.v1.FeedStartH\x00\x12\x1f\n\x0cresume_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07H\x00\x12\x37\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\'.affilia.enrollment.v1.EnrollmentFilterB\r\n\x05start\x12\x04\x90\xe7\x18\x01\"\xd2\x01\n\x18WatchEnrollmentsResponse\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32&.affilia.enrollment.v1.EnrollmentEvent\x12\x36\n\x06groups\x18\x02 \x03(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x19\n\x11snapshot_complete\x18\x03 \x01(\x08\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rfeed_position\x18\x05 \x01(\x03*n\n\tFeedStart\x12\x1a\n\x16\x46\x45\x45\x44_START_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x45\x44_START_BEGINNING\x10\x01\x12\x12\n\x0e\x46\x45\x45\x44_START_NOW\x10\x02\x12\x17\n\x13\x46\x45\x45\x44_START_SNAPSHOT\x10\x03\x32\xfd\x04\n\x16\x45nrollmentQueryService\x12~\n\x12GetEnrollmentGroup\x12\x30.affilia.enrollment.v1.GetEnrollmentGroupRequest\x1a\x31.affilia.enrollment.v1.GetEnrollmentGroupResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x14ListEnrollmentGroups\x12\x32.affilia.enrollment.v1.ListEnrollmentGroupsRequest\x1a\x33.affilia.enrollment.v1.ListEnrollmentGroupsResponse\"\x03\x90\x02\x01\x12o\n\rListRevisions\x12+.affilia.enrollment.v1.ListRevisionsRequest\x1a,.affilia.enrollment.v1.ListRevisionsResponse\"\x03\x90\x02\x01\x12o\n\rDiffRevisions\x12+.affilia.enrollment.v1.DiffRevisionsRequest\x1a,.affilia.enrollment.v1.DiffRevisionsResponse\"\x03\x90\x02\x01\x12z\n\x10WatchEnrollments\x12..affilia.enrollment.v1.WatchEnrollmentsRequest\x1a/.affilia.enrollment.v1.WatchEnrollmentsResponse\"\x03\x90\x02\x01\x30\x01\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4affilia/enrollment/v1/enrollment_query_service.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a,affilia/enrollment/v1/enrollment_event.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x02\n\x19GetEnrollmentGroupRequest\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12.\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKeyH\x00\x12\x1a\n\x08revision\x18\x03 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x12-\n\x07instant\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12+\n\x08touching\x18\x05 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\"\n\x11\x63onsistency_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05group\x12\x04\x90\xe7\x18\x01\x42\x07\n\x05\x61s_of\"S\n\x1aGetEnrollmentGroupResponse\x12\x35\n\x05group\x18\x01 \x01(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\"\xef\x02\n\x1bListEnrollmentGroupsRequest\x12\x1f\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1e\n\nprimary_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1d\n\tmember_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1a\n\x08revision\x18\x04 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x12-\n\x07instant\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x12+\n\x08touching\x18\x06 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x1e\n\tpage_size\x18\x07 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x08 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\t \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\x0e\n\x06\x66ilter\x12\x04\x90\xe7\x18\x01\x42\x07\n\x05\x61s_of\"o\n\x1cListEnrollmentGroupsResponse\x12\x36\n\x06groups\x18\x01 \x03(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x97\x01\n\x14ListRevisionsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"d\n\x15ListRevisionsResponse\x12\x32\n\trevisions\x18\x01 \x03(\x0b\x32\x1f.affilia.enrollment.v1.Revision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x14\x44iffRevisionsRequest\x12\x1e\n\x08group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1d\n\rfrom_revision\x18\x02 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00\x12\x1b\n\x0bto_revision\x18\x03 \x01(\x05\x42\x06\x8a\xe7\x18\x02\x08\x00\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"Y\n\x15\x44iffRevisionsResponse\x12@\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\"\xb4\x01\n\x17WatchEnrollmentsRequest\x12\x30\n\x04\x66rom\x18\x01 \x01(\x0e\x32 .affilia.enrollment.v1.FeedStartH\x00\x12\x1f\n\x0cresume_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07H\x00\x12\x37\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\'.affilia.enrollment.v1.EnrollmentFilterB\r\n\x05start\x12\x04\x90\xe7\x18\x01\"\xd2\x01\n\x18WatchEnrollmentsResponse\x12\x36\n\x06\x65vents\x18\x01 \x03(\x0b\x32&.affilia.enrollment.v1.EnrollmentEvent\x12\x36\n\x06groups\x18\x02 \x03(\x0b\x32&.affilia.enrollment.v1.EnrollmentGroup\x12\x19\n\x11snapshot_complete\x18\x03 \x01(\x08\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rfeed_position\x18\x05 \x01(\x03*n\n\tFeedStart\x12\x1a\n\x16\x46\x45\x45\x44_START_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x45\x44_START_BEGINNING\x10\x01\x12\x12\n\x0e\x46\x45\x45\x44_START_NOW\x10\x02\x12\x17\n\x13\x46\x45\x45\x44_START_SNAPSHOT\x10\x03\x32\xfd\x04\n\x16\x45nrollmentQueryService\x12~\n\x12GetEnrollmentGroup\x12\x30.affilia.enrollment.v1.GetEnrollmentGroupRequest\x1a\x31.affilia.enrollment.v1.GetEnrollmentGroupResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x14ListEnrollmentGroups\x12\x32.affilia.enrollment.v1.ListEnrollmentGroupsRequest\x1a\x33.affilia.enrollment.v1.ListEnrollmentGroupsResponse\"\x03\x90\x02\x01\x12o\n\rListRevisions\x12+.affilia.enrollment.v1.ListRevisionsRequest\x1a,.affilia.enrollment.v1.ListRevisionsResponse\"\x03\x90\x02\x01\x12o\n\rDiffRevisions\x12+.affilia.enrollment.v1.DiffRevisionsRequest\x1a,.affilia.enrollment.v1.DiffRevisionsResponse\"\x03\x90\x02\x01\x12z\n\x10WatchEnrollments\x12..affilia.enrollment.v1.WatchEnrollmentsRequest\x1a/.affilia.enrollment.v1.WatchEnrollmentsResponse\"\x03\x90\x02\x01\x30\x01\x42P\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,7 +48,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['revision']._options = None
   _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['revision']._serialized_options = b'\212\347\030\002\010\000'
   _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTENROLLMENTGROUPSREQUEST'].fields_by_name['consistency_token']._options = None
@@ -56,7 +56,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTREVISIONSREQUEST'].fields_by_name['group_id']._options = None
   _globals['_LISTREVISIONSREQUEST'].fields_by_name['group_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_LISTREVISIONSREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTREVISIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTREVISIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTREVISIONSREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTREVISIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTREVISIONSREQUEST'].fields_by_name['consistency_token']._options = None
@@ -83,28 +83,28 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ENROLLMENTQUERYSERVICE'].methods_by_name['DiffRevisions']._serialized_options = b'\220\002\001'
   _globals['_ENROLLMENTQUERYSERVICE'].methods_by_name['WatchEnrollments']._options = None
   _globals['_ENROLLMENTQUERYSERVICE'].methods_by_name['WatchEnrollments']._serialized_options = b'\220\002\001'
-  _globals['_FEEDSTART']._serialized_start=2077
-  _globals['_FEEDSTART']._serialized_end=2187
+  _globals['_FEEDSTART']._serialized_start=2081
+  _globals['_FEEDSTART']._serialized_end=2191
   _globals['_GETENROLLMENTGROUPREQUEST']._serialized_start=330
   _globals['_GETENROLLMENTGROUPREQUEST']._serialized_end=615
   _globals['_GETENROLLMENTGROUPRESPONSE']._serialized_start=617
   _globals['_GETENROLLMENTGROUPRESPONSE']._serialized_end=700
   _globals['_LISTENROLLMENTGROUPSREQUEST']._serialized_start=703
-  _globals['_LISTENROLLMENTGROUPSREQUEST']._serialized_end=1068
-  _globals['_LISTENROLLMENTGROUPSRESPONSE']._serialized_start=1070
-  _globals['_LISTENROLLMENTGROUPSRESPONSE']._serialized_end=1181
-  _globals['_LISTREVISIONSREQUEST']._serialized_start=1184
-  _globals['_LISTREVISIONSREQUEST']._serialized_end=1333
-  _globals['_LISTREVISIONSRESPONSE']._serialized_start=1335
-  _globals['_LISTREVISIONSRESPONSE']._serialized_end=1435
-  _globals['_DIFFREVISIONSREQUEST']._serialized_start=1438
-  _globals['_DIFFREVISIONSREQUEST']._serialized_end=1588
-  _globals['_DIFFREVISIONSRESPONSE']._serialized_start=1590
-  _globals['_DIFFREVISIONSRESPONSE']._serialized_end=1679
-  _globals['_WATCHENROLLMENTSREQUEST']._serialized_start=1682
-  _globals['_WATCHENROLLMENTSREQUEST']._serialized_end=1862
-  _globals['_WATCHENROLLMENTSRESPONSE']._serialized_start=1865
-  _globals['_WATCHENROLLMENTSRESPONSE']._serialized_end=2075
-  _globals['_ENROLLMENTQUERYSERVICE']._serialized_start=2190
-  _globals['_ENROLLMENTQUERYSERVICE']._serialized_end=2827
+  _globals['_LISTENROLLMENTGROUPSREQUEST']._serialized_end=1070
+  _globals['_LISTENROLLMENTGROUPSRESPONSE']._serialized_start=1072
+  _globals['_LISTENROLLMENTGROUPSRESPONSE']._serialized_end=1183
+  _globals['_LISTREVISIONSREQUEST']._serialized_start=1186
+  _globals['_LISTREVISIONSREQUEST']._serialized_end=1337
+  _globals['_LISTREVISIONSRESPONSE']._serialized_start=1339
+  _globals['_LISTREVISIONSRESPONSE']._serialized_end=1439
+  _globals['_DIFFREVISIONSREQUEST']._serialized_start=1442
+  _globals['_DIFFREVISIONSREQUEST']._serialized_end=1592
+  _globals['_DIFFREVISIONSRESPONSE']._serialized_start=1594
+  _globals['_DIFFREVISIONSRESPONSE']._serialized_end=1683
+  _globals['_WATCHENROLLMENTSREQUEST']._serialized_start=1686
+  _globals['_WATCHENROLLMENTSREQUEST']._serialized_end=1866
+  _globals['_WATCHENROLLMENTSRESPONSE']._serialized_start=1869
+  _globals['_WATCHENROLLMENTSRESPONSE']._serialized_end=2079
+  _globals['_ENROLLMENTQUERYSERVICE']._serialized_start=2194
+  _globals['_ENROLLMENTQUERYSERVICE']._serialized_end=2831
 # @@protoc_insertion_point(module_scope)

@@ -6,9 +6,9 @@ from affilia.enrollment.v1 import enrollment_query_service_pb2 as affilia_dot_en
 
 
 class EnrollmentQueryServiceStub(object):
-    """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
-    the writes that were under way then.
+    """Reads enrollments as of now, as of a revision, or as of an instant. Responses as of the past never change. No read
+    takes a lock that writes wait for. A read as of an instant in the very recent past waits for the writes that were
+    under way at that instant.
     """
 
     def __init__(self, channel):
@@ -45,9 +45,9 @@ class EnrollmentQueryServiceStub(object):
 
 
 class EnrollmentQueryServiceServicer(object):
-    """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
-    the writes that were under way then.
+    """Reads enrollments as of now, as of a revision, or as of an instant. Responses as of the past never change. No read
+    takes a lock that writes wait for. A read as of an instant in the very recent past waits for the writes that were
+    under way at that instant.
     """
 
     def GetEnrollmentGroup(self, request, context):
@@ -59,8 +59,8 @@ class EnrollmentQueryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListEnrollmentGroups(self, request, context):
-        """Lists groups of a contract, of a primary, or of a member (as primary, or named in an approved decision), in order
-        of group_id. As of a past revision or instant, groups that did not have it yet are left out.
+        """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved request), in
+        order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted.
         Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -68,7 +68,7 @@ class EnrollmentQueryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRevisions(self, request, context):
-        """Lists the revisions of a group with their causes, the first one first.
+        """Lists the revisions of a group with their causes, oldest first.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -76,8 +76,8 @@ class EnrollmentQueryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DiffRevisions(self, request, context):
-        """Tells how two revisions of a group differ, in order of member_id and module_id. Enrollments without a difference
-        are left out.
+        """Returns the differences between two revisions of a group, in order of member_id and module_id. Enrollments without
+        a difference are omitted.
         Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -85,19 +85,22 @@ class EnrollmentQueryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchEnrollments(self, request, context):
-        """The change feed: every revision, rejected request and failed recompute, in one order for all readers, each group's
-        in the order of its revisions; nothing is left out, and nothing comes again after the token that was resumed from.
-        The stream has no end of its own. Its first message comes at once, mostly without events: from then on nothing is
-        missed. Where nothing matches, a message without events comes at least every 10 s, with a newer token: a consumer
-        that hears nothing for 20 s should cancel and resume.
-        A consumer that stores the token of a message in one transaction with what it made of the message gets every event
-        exactly once. One that stores it afterwards may get events again, and knows them by their event_id.
-        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first ones ever, are no longer kept;
-        FAILED_PRECONDITION/FEED_DIVERGED: the token is of another history, as after a backup was restored: begin anew with
-        a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or came with another filter.
-        Ends, after which resuming is right: UNAVAILABLE (the server drains, or lost its database),
-        RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (a message was not taken for 25 s). FEED_TRIMMED and FEED_DIVERGED may also end
-        a stream that is open.
+        """Streams the change feed: every revision, rejected request and failed recompute. The order is the same for all
+        readers, and events of one group are in the order of its revisions. No event is omitted, and a reader that resumes
+        from a token receives only the events after it.
+        The stream doesn't end on its own. The first message is sent immediately, usually without events; the stream
+        contains everything recorded after it. While nothing matches, the server sends a message without events and with a
+        newer token at least every 10 s. A consumer that receives nothing for 20 s should cancel and resume.
+        A consumer that stores a message's token in the same transaction as the effects of the message processes every
+        event exactly once. A consumer that stores it afterwards can receive events again, and can recognize them by their
+        event_id.
+        Errors: OUT_OF_RANGE/FEED_TRIMMED: the events after the token, or the first events ever, are no longer kept;
+        FAILED_PRECONDITION/FEED_DIVERGED: the token belongs to another history, for example because a backup was restored:
+        start with a snapshot; INVALID_ARGUMENT/TOKEN_INVALID: the token is damaged, or belongs to another filter.
+        Resume if the stream ends with UNAVAILABLE (the server is shutting down or lost its database), UNAUTHENTICATED
+        (resume with a new access token) or RESOURCE_EXHAUSTED/CONSUMER_TOO_SLOW (no message was read for 18 s; if the
+        reader still doesn't read, the server closes its connection a few seconds later). FEED_TRIMMED and FEED_DIVERGED
+        can also end an open stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,9 +142,9 @@ def add_EnrollmentQueryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EnrollmentQueryService(object):
-    """Reads enrollments. Every answer can be had as of now, as of a revision, or as of an instant; answers as of the past
-    never change. No read takes a lock that writes wait for; a read as of an instant that has only just passed waits for
-    the writes that were under way then.
+    """Reads enrollments as of now, as of a revision, or as of an instant. Responses as of the past never change. No read
+    takes a lock that writes wait for. A read as of an instant in the very recent past waits for the writes that were
+    under way at that instant.
     """
 
     @staticmethod

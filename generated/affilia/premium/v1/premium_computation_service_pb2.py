@@ -16,6 +16,7 @@ from affilia.catalog.v1 import pricing_pb2 as affilia_dot_catalog_dot_v1_dot_pri
 from affilia.enrollment.v1 import enrollment_group_pb2 as affilia_dot_enrollment_dot_v1_dot_enrollment__group__pb2
 from affilia.premium.v1 import premium_entry_pb2 as affilia_dot_premium_dot_v1_dot_premium__entry__pb2
 from affilia.pricing.v1 import insurance_cost_pb2 as affilia_dot_pricing_dot_v1_dot_insurance__cost__pb2
+from affilia.type.v1 import actor_pb2 as affilia_dot_type_dot_v1_dot_actor__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
 from affilia.type.v1 import year_month_pb2 as affilia_dot_type_dot_v1_dot_year__month__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
@@ -24,7 +25,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4affilia/premium/v1/premium_computation_service.proto\x12\x12\x61\x66\x66ilia.premium.v1\x1a affilia/catalog/v1/pricing.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a&affilia/premium/v1/premium_entry.proto\x1a\'affilia/pricing/v1/insurance_cost.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a affilia/type/v1/year_month.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xda\x01\n\x16PreviewPremiumsRequest\x12\x30\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyB\x04\xe2\x41\x01\x02\x12\x30\n\x06months\x18\x02 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12\x38\n\nparameters\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\xb9\x01\n\x17PreviewPremiumsResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x33\n\tadditions\x18\x02 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x36\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32!.affilia.premium.v1.DebtorAmounts\"\xd8\x01\n\x16\x43omputePremiumsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06policy\x18\x02 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyB\x04\xe2\x41\x01\x02\x12\x30\n\x06months\x18\x03 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12\x38\n\nparameters\x18\x04 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\"V\n\x17\x43omputePremiumsResponse\x12\x0f\n\x07offsets\x18\x01 \x01(\x05\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xc1\x01\n\x12RunPremiumsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1d\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06months\x18\x03 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12\x38\n\nparameters\x18\x04 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\"x\n\x13RunPremiumsResponse\x12+\n\x03run\x18\x01 \x01(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\x12\x34\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\".affilia.premium.v1.PremiumFailure\"\x94\x02\n\nPremiumRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12*\n\x06months\x18\x03 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpan\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.affilia.premium.v1.PremiumRunState\x12\x10\n\x08policies\x18\x05 \x01(\x03\x12\x0c\n\x04\x64one\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x0f\n\x07offsets\x18\x08 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\t \x01(\x03\x12/\n\x0brecorded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x01\n\x0ePremiumFailure\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12,\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x42\n\x08metadata\x18\x05 \x03(\x0b\x32\x30.affilia.premium.v1.PremiumFailure.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x14GetPremiumRunRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"D\n\x15GetPremiumRunResponse\x12+\n\x03run\x18\x01 \x01(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\"5\n\x15StopPremiumRunRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"E\n\x16StopPremiumRunResponse\x12+\n\x03run\x18\x01 \x01(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\"\xc4\x01\n\x1aListPremiumFailuresRequest\x12\x1a\n\x06run_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\n\n\x02\x62y\x12\x04\x90\xe7\x18\x01\"l\n\x1bListPremiumFailuresResponse\x12\x34\n\x08\x66\x61ilures\x18\x01 \x03(\x0b\x32\".affilia.premium.v1.PremiumFailure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x1aSetPremiumFollowingRequest\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x11\n\tfollowing\x18\x02 \x01(\x08\"4\n\x1bSetPremiumFollowingResponse\x12\x15\n\rwas_following\x18\x01 \x01(\x08\"\xd1\x02\n\x19ListPremiumEntriesRequest\x12,\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyH\x00\x12\x38\n\x0b\x65nrollments\x18\x02 \x01(\x0b\x32!.affilia.premium.v1.EnrollmentIdsH\x00\x12\x1f\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x11\n\tlive_only\x18\x04 \x01(\x08\x12*\n\x06months\x18\x05 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpan\x12\x1c\n\tpage_size\x18\x06 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x08 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05owner\x12\x04\x90\xe7\x18\x01\";\n\rEnrollmentIds\x12*\n\x0e\x65nrollment_ids\x18\x01 \x03(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"h\n\x1aListPremiumEntriesResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x02\n\x1dListUninvoicedPremiumsRequest\x12,\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyH\x00\x12\x1f\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12*\n\x06\x64\x65\x62tor\x18\x03 \x01(\x0e\x32\x1a.affilia.premium.v1.Debtor\x12&\n\x05up_to\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xe8\x07\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05owner\x12\x04\x90\xe7\x18\x01\"l\n\x1eListUninvoicedPremiumsResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb2\x01\n\x1bMarkPremiumsInvoicedRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tentry_ids\x18\x02 \x03(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06\x64\x65\x62tor\x18\x03 \x01(\x0e\x32\x1a.affilia.premium.v1.DebtorB\x04\xe2\x41\x01\x02\x12\x1e\n\ninvoice_id\x18\x04 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"c\n\x1cMarkPremiumsInvoicedResponse\x12\x12\n\ncomponents\x18\x01 \x01(\x05\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xf1\x01\n\x18\x41ggregatePremiumsRequest\x12<\n\x02\x62y\x18\x01 \x03(\x0e\x32$.affilia.premium.v1.PremiumDimensionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\n\x12\x30\n\x06months\x18\x02 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12$\n\x0c\x63ontract_ids\x18\x03 \x03(\tB\x0e\x8a\xe7\x18\x02\x18\x64\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\tgroup_ids\x18\x04 \x03(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"I\n\x19\x41ggregatePremiumsResponse\x12,\n\x04sums\x18\x01 \x03(\x0b\x32\x1e.affilia.premium.v1.PremiumSum\"I\n\nPremiumSum\x12\x0e\n\x06values\x18\x01 \x03(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03*\x8e\x01\n\x0fPremiumRunState\x12!\n\x1dPREMIUM_RUN_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PREMIUM_RUN_STATE_RUNNING\x10\x01\x12\x1d\n\x19PREMIUM_RUN_STATE_STOPPED\x10\x02\x12\x1a\n\x16PREMIUM_RUN_STATE_DONE\x10\x03*\x86\x03\n\x10PremiumDimension\x12!\n\x1dPREMIUM_DIMENSION_UNSPECIFIED\x10\x00\x12\x1b\n\x17PREMIUM_DIMENSION_MONTH\x10\x01\x12\x1e\n\x1aPREMIUM_DIMENSION_CONTRACT\x10\x02\x12\x1c\n\x18PREMIUM_DIMENSION_POLICY\x10\x03\x12\x1c\n\x18PREMIUM_DIMENSION_MODULE\x10\x04\x12\"\n\x1ePREMIUM_DIMENSION_SERVICE_TYPE\x10\x05\x12&\n\"PREMIUM_DIMENSION_BENEFICIARY_TYPE\x10\x06\x12\'\n#PREMIUM_DIMENSION_CONTRIBUTION_TYPE\x10\x07\x12#\n\x1fPREMIUM_DIMENSION_BILLED_ENTITY\x10\x08\x12\x1c\n\x18PREMIUM_DIMENSION_DEBTOR\x10\t\x12\x1e\n\x1aPREMIUM_DIMENSION_INVOICED\x10\n2\xa0\n\n\x19PremiumComputationService\x12o\n\x0fPreviewPremiums\x12*.affilia.premium.v1.PreviewPremiumsRequest\x1a+.affilia.premium.v1.PreviewPremiumsResponse\"\x03\x90\x02\x01\x12j\n\x0f\x43omputePremiums\x12*.affilia.premium.v1.ComputePremiumsRequest\x1a+.affilia.premium.v1.ComputePremiumsResponse\x12`\n\x0bRunPremiums\x12&.affilia.premium.v1.RunPremiumsRequest\x1a\'.affilia.premium.v1.RunPremiumsResponse0\x01\x12i\n\rGetPremiumRun\x12(.affilia.premium.v1.GetPremiumRunRequest\x1a).affilia.premium.v1.GetPremiumRunResponse\"\x03\x90\x02\x01\x12l\n\x0eStopPremiumRun\x12).affilia.premium.v1.StopPremiumRunRequest\x1a*.affilia.premium.v1.StopPremiumRunResponse\"\x03\x90\x02\x02\x12{\n\x13ListPremiumFailures\x12..affilia.premium.v1.ListPremiumFailuresRequest\x1a/.affilia.premium.v1.ListPremiumFailuresResponse\"\x03\x90\x02\x01\x12{\n\x13SetPremiumFollowing\x12..affilia.premium.v1.SetPremiumFollowingRequest\x1a/.affilia.premium.v1.SetPremiumFollowingResponse\"\x03\x90\x02\x02\x12x\n\x12ListPremiumEntries\x12-.affilia.premium.v1.ListPremiumEntriesRequest\x1a..affilia.premium.v1.ListPremiumEntriesResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x16ListUninvoicedPremiums\x12\x31.affilia.premium.v1.ListUninvoicedPremiumsRequest\x1a\x32.affilia.premium.v1.ListUninvoicedPremiumsResponse\"\x03\x90\x02\x01\x12y\n\x14MarkPremiumsInvoiced\x12/.affilia.premium.v1.MarkPremiumsInvoicedRequest\x1a\x30.affilia.premium.v1.MarkPremiumsInvoicedResponse\x12u\n\x11\x41ggregatePremiums\x12,.affilia.premium.v1.AggregatePremiumsRequest\x1a-.affilia.premium.v1.AggregatePremiumsResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.premium.v1P\x01Z+affilia/gen/go/affilia/premium/v1;premiumv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4affilia/premium/v1/premium_computation_service.proto\x12\x12\x61\x66\x66ilia.premium.v1\x1a affilia/catalog/v1/pricing.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a&affilia/premium/v1/premium_entry.proto\x1a\'affilia/pricing/v1/insurance_cost.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a affilia/type/v1/year_month.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xda\x01\n\x16PreviewPremiumsRequest\x12\x30\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyB\x04\xe2\x41\x01\x02\x12\x30\n\x06months\x18\x02 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12\x38\n\nparameters\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\x12\"\n\x11\x63onsistency_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\xb9\x01\n\x17PreviewPremiumsResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x33\n\tadditions\x18\x02 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x36\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32!.affilia.premium.v1.DebtorAmounts\"\xd8\x01\n\x16\x43omputePremiumsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06policy\x18\x02 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyB\x04\xe2\x41\x01\x02\x12\x30\n\x06months\x18\x03 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12\x38\n\nparameters\x18\x04 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\"V\n\x17\x43omputePremiumsResponse\x12\x0f\n\x07offsets\x18\x01 \x01(\x05\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xc1\x01\n\x12RunPremiumsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1d\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06months\x18\x03 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12\x38\n\nparameters\x18\x04 \x01(\x0b\x32$.affilia.catalog.v1.EngineParameters\"x\n\x13RunPremiumsResponse\x12+\n\x03run\x18\x01 \x01(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\x12\x34\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\".affilia.premium.v1.PremiumFailure\"\xbb\x02\n\nPremiumRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12*\n\x06months\x18\x03 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpan\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.affilia.premium.v1.PremiumRunState\x12\x10\n\x08policies\x18\x05 \x01(\x03\x12\x0c\n\x04\x64one\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x0f\n\x07offsets\x18\x08 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\t \x01(\x03\x12/\n\x0brecorded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x61\x63tor\x18\x0b \x01(\x0b\x32\x16.affilia.type.v1.Actor\"\xe6\x01\n\x0ePremiumFailure\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12,\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x42\n\x08metadata\x18\x05 \x03(\x0b\x32\x30.affilia.premium.v1.PremiumFailure.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x14GetPremiumRunRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"D\n\x15GetPremiumRunResponse\x12+\n\x03run\x18\x01 \x01(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\"\xb4\x02\n\x16ListPremiumRunsRequest\x12\x1d\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.affilia.premium.v1.PremiumRunState\x12\x31\n\rrecorded_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0frecorded_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"`\n\x17ListPremiumRunsResponse\x12,\n\x04runs\x18\x01 \x03(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x15StopPremiumRunRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"E\n\x16StopPremiumRunResponse\x12+\n\x03run\x18\x01 \x01(\x0b\x32\x1e.affilia.premium.v1.PremiumRun\"\xc6\x01\n\x1aListPremiumFailuresRequest\x12\x1a\n\x06run_id\x18\x01 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1f\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x04 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\n\n\x02\x62y\x12\x04\x90\xe7\x18\x01\"l\n\x1bListPremiumFailuresResponse\x12\x34\n\x08\x66\x61ilures\x18\x01 \x03(\x0b\x32\".affilia.premium.v1.PremiumFailure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x1aSetPremiumFollowingRequest\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x11\n\tfollowing\x18\x02 \x01(\x08\"4\n\x1bSetPremiumFollowingResponse\x12\x15\n\rwas_following\x18\x01 \x01(\x08\"\x82\x03\n\x19ListPremiumEntriesRequest\x12,\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyH\x00\x12\x38\n\x0b\x65nrollments\x18\x02 \x01(\x0b\x32!.affilia.premium.v1.EnrollmentIdsH\x00\x12\x1f\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12\x1c\n\ninvoice_id\x18\t \x01(\tB\x06\x8a\xe7\x18\x02 dH\x00\x12\x11\n\tlive_only\x18\x04 \x01(\x08\x12*\n\x06months\x18\x05 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpan\x12\x1e\n\tpage_size\x18\x06 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x08 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x42\r\n\x05owner\x12\x04\x90\xe7\x18\x01\";\n\rEnrollmentIds\x12*\n\x0e\x65nrollment_ids\x18\x01 \x03(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\x85\x01\n\x1aListPremiumEntriesResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1b\n\x13unexplained_entries\x18\x03 \x01(\x05\"\xb2\x02\n\x1dListUninvoicedPremiumsRequest\x12,\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.affilia.pricing.v1.PolicyH\x00\x12\x1f\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01H\x00\x12*\n\x06\x64\x65\x62tor\x18\x03 \x01(\x0e\x32\x1a.affilia.premium.v1.Debtor\x12&\n\x05up_to\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x42\r\n\x05owner\x12\x04\x90\xe7\x18\x01\"l\n\x1eListUninvoicedPremiumsResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .affilia.premium.v1.PremiumEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb2\x01\n\x1bMarkPremiumsInvoicedRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tentry_ids\x18\x02 \x03(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06\x64\x65\x62tor\x18\x03 \x01(\x0e\x32\x1a.affilia.premium.v1.DebtorB\x04\xe2\x41\x01\x02\x12\x1e\n\ninvoice_id\x18\x04 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"c\n\x1cMarkPremiumsInvoicedResponse\x12\x12\n\ncomponents\x18\x01 \x01(\x05\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xf1\x01\n\x18\x41ggregatePremiumsRequest\x12<\n\x02\x62y\x18\x01 \x03(\x0e\x32$.affilia.premium.v1.PremiumDimensionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\n\x12\x30\n\x06months\x18\x02 \x01(\x0b\x32\x1a.affilia.type.v1.MonthSpanB\x04\xe2\x41\x01\x02\x12$\n\x0c\x63ontract_ids\x18\x03 \x03(\tB\x0e\x8a\xe7\x18\x02\x18\x64\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\tgroup_ids\x18\x04 \x03(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x05 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"I\n\x19\x41ggregatePremiumsResponse\x12,\n\x04sums\x18\x01 \x03(\x0b\x32\x1e.affilia.premium.v1.PremiumSum\"I\n\nPremiumSum\x12\x0e\n\x06values\x18\x01 \x03(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03*\x8e\x01\n\x0fPremiumRunState\x12!\n\x1dPREMIUM_RUN_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PREMIUM_RUN_STATE_RUNNING\x10\x01\x12\x1d\n\x19PREMIUM_RUN_STATE_STOPPED\x10\x02\x12\x1a\n\x16PREMIUM_RUN_STATE_DONE\x10\x03*\x86\x03\n\x10PremiumDimension\x12!\n\x1dPREMIUM_DIMENSION_UNSPECIFIED\x10\x00\x12\x1b\n\x17PREMIUM_DIMENSION_MONTH\x10\x01\x12\x1e\n\x1aPREMIUM_DIMENSION_CONTRACT\x10\x02\x12\x1c\n\x18PREMIUM_DIMENSION_POLICY\x10\x03\x12\x1c\n\x18PREMIUM_DIMENSION_MODULE\x10\x04\x12\"\n\x1ePREMIUM_DIMENSION_SERVICE_TYPE\x10\x05\x12&\n\"PREMIUM_DIMENSION_BENEFICIARY_TYPE\x10\x06\x12\'\n#PREMIUM_DIMENSION_CONTRIBUTION_TYPE\x10\x07\x12#\n\x1fPREMIUM_DIMENSION_BILLED_ENTITY\x10\x08\x12\x1c\n\x18PREMIUM_DIMENSION_DEBTOR\x10\t\x12\x1e\n\x1aPREMIUM_DIMENSION_INVOICED\x10\n2\xa0\x0b\n\x19PremiumComputationService\x12o\n\x0fPreviewPremiums\x12*.affilia.premium.v1.PreviewPremiumsRequest\x1a+.affilia.premium.v1.PreviewPremiumsResponse\"\x03\x90\x02\x01\x12o\n\x0f\x43omputePremiums\x12*.affilia.premium.v1.ComputePremiumsRequest\x1a+.affilia.premium.v1.ComputePremiumsResponse\"\x03\x90\x02\x02\x12\x65\n\x0bRunPremiums\x12&.affilia.premium.v1.RunPremiumsRequest\x1a\'.affilia.premium.v1.RunPremiumsResponse\"\x03\x90\x02\x02\x30\x01\x12i\n\rGetPremiumRun\x12(.affilia.premium.v1.GetPremiumRunRequest\x1a).affilia.premium.v1.GetPremiumRunResponse\"\x03\x90\x02\x01\x12o\n\x0fListPremiumRuns\x12*.affilia.premium.v1.ListPremiumRunsRequest\x1a+.affilia.premium.v1.ListPremiumRunsResponse\"\x03\x90\x02\x01\x12l\n\x0eStopPremiumRun\x12).affilia.premium.v1.StopPremiumRunRequest\x1a*.affilia.premium.v1.StopPremiumRunResponse\"\x03\x90\x02\x02\x12{\n\x13ListPremiumFailures\x12..affilia.premium.v1.ListPremiumFailuresRequest\x1a/.affilia.premium.v1.ListPremiumFailuresResponse\"\x03\x90\x02\x01\x12{\n\x13SetPremiumFollowing\x12..affilia.premium.v1.SetPremiumFollowingRequest\x1a/.affilia.premium.v1.SetPremiumFollowingResponse\"\x03\x90\x02\x02\x12x\n\x12ListPremiumEntries\x12-.affilia.premium.v1.ListPremiumEntriesRequest\x1a..affilia.premium.v1.ListPremiumEntriesResponse\"\x03\x90\x02\x01\x12\x84\x01\n\x16ListUninvoicedPremiums\x12\x31.affilia.premium.v1.ListUninvoicedPremiumsRequest\x1a\x32.affilia.premium.v1.ListUninvoicedPremiumsResponse\"\x03\x90\x02\x01\x12~\n\x14MarkPremiumsInvoiced\x12/.affilia.premium.v1.MarkPremiumsInvoicedRequest\x1a\x30.affilia.premium.v1.MarkPremiumsInvoicedResponse\"\x03\x90\x02\x02\x12u\n\x11\x41ggregatePremiums\x12,.affilia.premium.v1.AggregatePremiumsRequest\x1a-.affilia.premium.v1.AggregatePremiumsResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.premium.v1P\x01Z+affilia/gen/go/affilia/premium/v1;premiumv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +57,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GETPREMIUMRUNREQUEST'].fields_by_name['run_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_GETPREMIUMRUNREQUEST'].fields_by_name['consistency_token']._options = None
   _globals['_GETPREMIUMRUNREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['contract_id']._options = None
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['page_size']._options = None
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['page_token']._options = None
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['consistency_token']._options = None
+  _globals['_LISTPREMIUMRUNSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_STOPPREMIUMRUNREQUEST'].fields_by_name['run_id']._options = None
   _globals['_STOPPREMIUMRUNREQUEST'].fields_by_name['run_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_LISTPREMIUMFAILURESREQUEST'].oneofs_by_name['by']._options = None
@@ -65,7 +74,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['contract_id']._options = None
   _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTPREMIUMFAILURESREQUEST'].fields_by_name['consistency_token']._options = None
@@ -76,8 +85,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTPREMIUMENTRIESREQUEST'].oneofs_by_name['owner']._serialized_options = b'\220\347\030\001'
   _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['contract_id']._options = None
   _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
+  _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['invoice_id']._options = None
+  _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['invoice_id']._serialized_options = b'\212\347\030\002 d'
   _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTPREMIUMENTRIESREQUEST'].fields_by_name['consistency_token']._options = None
@@ -91,7 +102,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['up_to']._options = None
   _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['up_to']._serialized_options = b'\342A\001\002'
   _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['page_size']._options = None
-  _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\005\010\000\020\350\007'
+  _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\347\030\007\010\000\020\350\0078\001'
   _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['page_token']._options = None
   _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['page_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_LISTUNINVOICEDPREMIUMSREQUEST'].fields_by_name['consistency_token']._options = None
@@ -116,8 +127,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_AGGREGATEPREMIUMSREQUEST'].fields_by_name['consistency_token']._serialized_options = b'\212\347\030\003 \350\007'
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['PreviewPremiums']._options = None
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['PreviewPremiums']._serialized_options = b'\220\002\001'
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ComputePremiums']._options = None
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ComputePremiums']._serialized_options = b'\220\002\002'
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['RunPremiums']._options = None
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['RunPremiums']._serialized_options = b'\220\002\002'
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['GetPremiumRun']._options = None
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['GetPremiumRun']._serialized_options = b'\220\002\001'
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ListPremiumRuns']._options = None
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ListPremiumRuns']._serialized_options = b'\220\002\001'
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['StopPremiumRun']._options = None
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['StopPremiumRun']._serialized_options = b'\220\002\002'
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ListPremiumFailures']._options = None
@@ -128,66 +145,72 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ListPremiumEntries']._serialized_options = b'\220\002\001'
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ListUninvoicedPremiums']._options = None
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['ListUninvoicedPremiums']._serialized_options = b'\220\002\001'
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['MarkPremiumsInvoiced']._options = None
+  _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['MarkPremiumsInvoiced']._serialized_options = b'\220\002\002'
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['AggregatePremiums']._options = None
   _globals['_PREMIUMCOMPUTATIONSERVICE'].methods_by_name['AggregatePremiums']._serialized_options = b'\220\002\001'
-  _globals['_PREMIUMRUNSTATE']._serialized_start=4300
-  _globals['_PREMIUMRUNSTATE']._serialized_end=4442
-  _globals['_PREMIUMDIMENSION']._serialized_start=4445
-  _globals['_PREMIUMDIMENSION']._serialized_end=4835
-  _globals['_PREVIEWPREMIUMSREQUEST']._serialized_start=421
-  _globals['_PREVIEWPREMIUMSREQUEST']._serialized_end=639
-  _globals['_PREVIEWPREMIUMSRESPONSE']._serialized_start=642
-  _globals['_PREVIEWPREMIUMSRESPONSE']._serialized_end=827
-  _globals['_COMPUTEPREMIUMSREQUEST']._serialized_start=830
-  _globals['_COMPUTEPREMIUMSREQUEST']._serialized_end=1046
-  _globals['_COMPUTEPREMIUMSRESPONSE']._serialized_start=1048
-  _globals['_COMPUTEPREMIUMSRESPONSE']._serialized_end=1134
-  _globals['_RUNPREMIUMSREQUEST']._serialized_start=1137
-  _globals['_RUNPREMIUMSREQUEST']._serialized_end=1330
-  _globals['_RUNPREMIUMSRESPONSE']._serialized_start=1332
-  _globals['_RUNPREMIUMSRESPONSE']._serialized_end=1452
-  _globals['_PREMIUMRUN']._serialized_start=1455
-  _globals['_PREMIUMRUN']._serialized_end=1731
-  _globals['_PREMIUMFAILURE']._serialized_start=1734
-  _globals['_PREMIUMFAILURE']._serialized_end=1964
-  _globals['_PREMIUMFAILURE_METADATAENTRY']._serialized_start=1917
-  _globals['_PREMIUMFAILURE_METADATAENTRY']._serialized_end=1964
-  _globals['_GETPREMIUMRUNREQUEST']._serialized_start=1966
-  _globals['_GETPREMIUMRUNREQUEST']._serialized_end=2054
-  _globals['_GETPREMIUMRUNRESPONSE']._serialized_start=2056
-  _globals['_GETPREMIUMRUNRESPONSE']._serialized_end=2124
-  _globals['_STOPPREMIUMRUNREQUEST']._serialized_start=2126
-  _globals['_STOPPREMIUMRUNREQUEST']._serialized_end=2179
-  _globals['_STOPPREMIUMRUNRESPONSE']._serialized_start=2181
-  _globals['_STOPPREMIUMRUNRESPONSE']._serialized_end=2250
-  _globals['_LISTPREMIUMFAILURESREQUEST']._serialized_start=2253
-  _globals['_LISTPREMIUMFAILURESREQUEST']._serialized_end=2449
-  _globals['_LISTPREMIUMFAILURESRESPONSE']._serialized_start=2451
-  _globals['_LISTPREMIUMFAILURESRESPONSE']._serialized_end=2559
-  _globals['_SETPREMIUMFOLLOWINGREQUEST']._serialized_start=2561
-  _globals['_SETPREMIUMFOLLOWINGREQUEST']._serialized_end=2643
-  _globals['_SETPREMIUMFOLLOWINGRESPONSE']._serialized_start=2645
-  _globals['_SETPREMIUMFOLLOWINGRESPONSE']._serialized_end=2697
-  _globals['_LISTPREMIUMENTRIESREQUEST']._serialized_start=2700
-  _globals['_LISTPREMIUMENTRIESREQUEST']._serialized_end=3037
-  _globals['_ENROLLMENTIDS']._serialized_start=3039
-  _globals['_ENROLLMENTIDS']._serialized_end=3098
-  _globals['_LISTPREMIUMENTRIESRESPONSE']._serialized_start=3100
-  _globals['_LISTPREMIUMENTRIESRESPONSE']._serialized_end=3204
-  _globals['_LISTUNINVOICEDPREMIUMSREQUEST']._serialized_start=3207
-  _globals['_LISTUNINVOICEDPREMIUMSREQUEST']._serialized_end=3511
-  _globals['_LISTUNINVOICEDPREMIUMSRESPONSE']._serialized_start=3513
-  _globals['_LISTUNINVOICEDPREMIUMSRESPONSE']._serialized_end=3621
-  _globals['_MARKPREMIUMSINVOICEDREQUEST']._serialized_start=3624
-  _globals['_MARKPREMIUMSINVOICEDREQUEST']._serialized_end=3802
-  _globals['_MARKPREMIUMSINVOICEDRESPONSE']._serialized_start=3804
-  _globals['_MARKPREMIUMSINVOICEDRESPONSE']._serialized_end=3903
-  _globals['_AGGREGATEPREMIUMSREQUEST']._serialized_start=3906
-  _globals['_AGGREGATEPREMIUMSREQUEST']._serialized_end=4147
-  _globals['_AGGREGATEPREMIUMSRESPONSE']._serialized_start=4149
-  _globals['_AGGREGATEPREMIUMSRESPONSE']._serialized_end=4222
-  _globals['_PREMIUMSUM']._serialized_start=4224
-  _globals['_PREMIUMSUM']._serialized_end=4297
-  _globals['_PREMIUMCOMPUTATIONSERVICE']._serialized_start=4838
-  _globals['_PREMIUMCOMPUTATIONSERVICE']._serialized_end=6150
+  _globals['_PREMIUMRUNSTATE']._serialized_start=4860
+  _globals['_PREMIUMRUNSTATE']._serialized_end=5002
+  _globals['_PREMIUMDIMENSION']._serialized_start=5005
+  _globals['_PREMIUMDIMENSION']._serialized_end=5395
+  _globals['_PREVIEWPREMIUMSREQUEST']._serialized_start=450
+  _globals['_PREVIEWPREMIUMSREQUEST']._serialized_end=668
+  _globals['_PREVIEWPREMIUMSRESPONSE']._serialized_start=671
+  _globals['_PREVIEWPREMIUMSRESPONSE']._serialized_end=856
+  _globals['_COMPUTEPREMIUMSREQUEST']._serialized_start=859
+  _globals['_COMPUTEPREMIUMSREQUEST']._serialized_end=1075
+  _globals['_COMPUTEPREMIUMSRESPONSE']._serialized_start=1077
+  _globals['_COMPUTEPREMIUMSRESPONSE']._serialized_end=1163
+  _globals['_RUNPREMIUMSREQUEST']._serialized_start=1166
+  _globals['_RUNPREMIUMSREQUEST']._serialized_end=1359
+  _globals['_RUNPREMIUMSRESPONSE']._serialized_start=1361
+  _globals['_RUNPREMIUMSRESPONSE']._serialized_end=1481
+  _globals['_PREMIUMRUN']._serialized_start=1484
+  _globals['_PREMIUMRUN']._serialized_end=1799
+  _globals['_PREMIUMFAILURE']._serialized_start=1802
+  _globals['_PREMIUMFAILURE']._serialized_end=2032
+  _globals['_PREMIUMFAILURE_METADATAENTRY']._serialized_start=1985
+  _globals['_PREMIUMFAILURE_METADATAENTRY']._serialized_end=2032
+  _globals['_GETPREMIUMRUNREQUEST']._serialized_start=2034
+  _globals['_GETPREMIUMRUNREQUEST']._serialized_end=2122
+  _globals['_GETPREMIUMRUNRESPONSE']._serialized_start=2124
+  _globals['_GETPREMIUMRUNRESPONSE']._serialized_end=2192
+  _globals['_LISTPREMIUMRUNSREQUEST']._serialized_start=2195
+  _globals['_LISTPREMIUMRUNSREQUEST']._serialized_end=2503
+  _globals['_LISTPREMIUMRUNSRESPONSE']._serialized_start=2505
+  _globals['_LISTPREMIUMRUNSRESPONSE']._serialized_end=2601
+  _globals['_STOPPREMIUMRUNREQUEST']._serialized_start=2603
+  _globals['_STOPPREMIUMRUNREQUEST']._serialized_end=2656
+  _globals['_STOPPREMIUMRUNRESPONSE']._serialized_start=2658
+  _globals['_STOPPREMIUMRUNRESPONSE']._serialized_end=2727
+  _globals['_LISTPREMIUMFAILURESREQUEST']._serialized_start=2730
+  _globals['_LISTPREMIUMFAILURESREQUEST']._serialized_end=2928
+  _globals['_LISTPREMIUMFAILURESRESPONSE']._serialized_start=2930
+  _globals['_LISTPREMIUMFAILURESRESPONSE']._serialized_end=3038
+  _globals['_SETPREMIUMFOLLOWINGREQUEST']._serialized_start=3040
+  _globals['_SETPREMIUMFOLLOWINGREQUEST']._serialized_end=3122
+  _globals['_SETPREMIUMFOLLOWINGRESPONSE']._serialized_start=3124
+  _globals['_SETPREMIUMFOLLOWINGRESPONSE']._serialized_end=3176
+  _globals['_LISTPREMIUMENTRIESREQUEST']._serialized_start=3179
+  _globals['_LISTPREMIUMENTRIESREQUEST']._serialized_end=3565
+  _globals['_ENROLLMENTIDS']._serialized_start=3567
+  _globals['_ENROLLMENTIDS']._serialized_end=3626
+  _globals['_LISTPREMIUMENTRIESRESPONSE']._serialized_start=3629
+  _globals['_LISTPREMIUMENTRIESRESPONSE']._serialized_end=3762
+  _globals['_LISTUNINVOICEDPREMIUMSREQUEST']._serialized_start=3765
+  _globals['_LISTUNINVOICEDPREMIUMSREQUEST']._serialized_end=4071
+  _globals['_LISTUNINVOICEDPREMIUMSRESPONSE']._serialized_start=4073
+  _globals['_LISTUNINVOICEDPREMIUMSRESPONSE']._serialized_end=4181
+  _globals['_MARKPREMIUMSINVOICEDREQUEST']._serialized_start=4184
+  _globals['_MARKPREMIUMSINVOICEDREQUEST']._serialized_end=4362
+  _globals['_MARKPREMIUMSINVOICEDRESPONSE']._serialized_start=4364
+  _globals['_MARKPREMIUMSINVOICEDRESPONSE']._serialized_end=4463
+  _globals['_AGGREGATEPREMIUMSREQUEST']._serialized_start=4466
+  _globals['_AGGREGATEPREMIUMSREQUEST']._serialized_end=4707
+  _globals['_AGGREGATEPREMIUMSRESPONSE']._serialized_start=4709
+  _globals['_AGGREGATEPREMIUMSRESPONSE']._serialized_end=4782
+  _globals['_PREMIUMSUM']._serialized_start=4784
+  _globals['_PREMIUMSUM']._serialized_end=4857
+  _globals['_PREMIUMCOMPUTATIONSERVICE']._serialized_start=5398
+  _globals['_PREMIUMCOMPUTATIONSERVICE']._serialized_end=6838
 # @@protoc_insertion_point(module_scope)

@@ -6,9 +6,9 @@ from affilia.premium.v1 import premium_computation_service_pb2 as affilia_dot_pr
 
 
 class PremiumComputationServiceStub(object):
-    """Computes what policies owe, keeps it in a ledger that is only ever added to, and hands it to invoicing. Computing again
-    after the past has changed cancels what is no longer right and adds what is; what was invoiced stays invoiced, and the
-    difference reaches the next invoice.
+    """Computes what policies owe, records it in an append-only ledger, and provides it for invoicing. If the past changes,
+    computing the months again cancels entries that are no longer correct and adds new ones. Invoiced entries stay
+    invoiced, and the difference is part of the next invoice.
     """
 
     def __init__(self, channel):
@@ -36,6 +36,11 @@ class PremiumComputationServiceStub(object):
                 '/affilia.premium.v1.PremiumComputationService/GetPremiumRun',
                 request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunRequest.SerializeToString,
                 response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunResponse.FromString,
+                )
+        self.ListPremiumRuns = channel.unary_unary(
+                '/affilia.premium.v1.PremiumComputationService/ListPremiumRuns',
+                request_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumRunsRequest.SerializeToString,
+                response_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumRunsResponse.FromString,
                 )
         self.StopPremiumRun = channel.unary_unary(
                 '/affilia.premium.v1.PremiumComputationService/StopPremiumRun',
@@ -75,58 +80,70 @@ class PremiumComputationServiceStub(object):
 
 
 class PremiumComputationServiceServicer(object):
-    """Computes what policies owe, keeps it in a ledger that is only ever added to, and hands it to invoicing. Computing again
-    after the past has changed cancels what is no longer right and adds what is; what was invoiced stays invoiced, and the
-    difference reaches the next invoice.
+    """Computes what policies owe, records it in an append-only ledger, and provides it for invoicing. If the past changes,
+    computing the months again cancels entries that are no longer correct and adds new ones. Invoiced entries stay
+    invoiced, and the difference is part of the next invoice.
     """
 
     def PreviewPremiums(self, request, context):
-        """Computes a policy's months and compares them with the ledger; nothing is stored.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING, MODULE_NOT_IN_VERSION,
-        ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
+        """Computes months of a policy and compares them with the ledger. Stores nothing.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ComputePremiums(self, request, context):
-        """Computes a policy's months and makes the ledger say so, all or nothing. A recompute that waits for the policy is done
-        first. Computing again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to repeat with the same request_id.
+        """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
+        waiting, it runs first. Computing the same months again without a change adds nothing.
+        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RunPremiums(self, request, context):
-        """Computes all policies of a contract, or of all contracts, each like ComputePremiums, and tells how far it is until it
-        is done or stopped. The run goes on by itself, on all servers of the database, also when the caller is gone or a
-        server dies. The same request again (same request_id) follows the run, and resumes one that was stopped; what is
-        done is not done again. A policy that cannot be computed is reported and passed over.
+        """Computes all policies of one contract or of all contracts, each like ComputePremiums, and streams progress until
+        the run is done or stopped. The run uses all servers of the database, and continues if the caller disconnects or a
+        server fails. Sending the same request again (same request_id) follows the run, or resumes it if it was stopped;
+        finished work is not repeated. A policy that can't be computed is reported and skipped.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPremiumRun(self, request, context):
-        """Says how far a run is.
+        """Returns a premium run with its progress.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPremiumRuns(self, request, context):
+        """Lists premium runs, newest first.
+        Errors: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StopPremiumRun(self, request, context):
-        """Stops a run: policies that are being computed are finished, no others are begun. A run that has ended stays so.
-        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        """Stops a run: policies that are being computed are finished, and no others are started. A run that has already ended
+        doesn't change.
+        Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN; INVALID_ARGUMENT.
+        Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPremiumFailures(self, request, context):
-        """Lists the policies that a run, or following a contract, has passed over, by group id.
+        """Lists the policies that a run skipped, or that following a contract skipped, in order of group_id.
         Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -134,16 +151,18 @@ class PremiumComputationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetPremiumFollowing(self, request, context):
-        """Says whether a contract's premiums follow enrollment by themselves: whenever a policy's days change in months that
-        were computed before, these are computed again from the first changed one on.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        """Turns following on or off for a contract. If it is on and a policy's days change in months that were computed
+        before, these months are recomputed automatically, starting with the first one that changed.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPremiumEntries(self, request, context):
-        """Lists entries of a policy, of some enrollments, or of a contract, in the order in which they were added.
+        """Lists the premium entries of a policy, of given enrollments, of a contract, or of an invoice, in the order in which
+        they were added.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -151,9 +170,9 @@ class PremiumComputationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUninvoicedPremiums(self, request, context):
-        """Lists the entries, live, cancelled or offset alike, of months that end on or before a day, with something that a
-        debtor has not been invoiced yet. An entry and the offset that cancels it are left out where nothing of either was
-        invoiced to the debtor. In the order in which they were added.
+        """Lists the entries of months that end on or before a day and that have components not yet invoiced to a debtor: live
+        and cancelled entries as well as offsets. An entry and its offset are omitted if nothing of either was invoiced to
+        the debtor. In the order in which they were added.
         Errors: NOT_FOUND/GROUP_UNKNOWN; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -161,18 +180,20 @@ class PremiumComputationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def MarkPremiumsInvoiced(self, request, context):
-        """Puts an invoice on the components of entries that are billed to a debtor, all or nothing. Those that carry it
-        already stay as they are.
-        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component carries another invoice);
-        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to repeat with the same request_id.
+        """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
+        Components that are already on this invoice don't change.
+        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice);
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AggregatePremiums(self, request, context):
-        """Adds up what is owed, over all entries, so net of cancellations. Groups of amounts that come to 0 are left out.
-        Errors: INVALID_ARGUMENT.
+        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency; sums
+        of 0 are omitted.
+        Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +221,11 @@ def add_PremiumComputationServiceServicer_to_server(servicer, server):
                     servicer.GetPremiumRun,
                     request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunRequest.FromString,
                     response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunResponse.SerializeToString,
+            ),
+            'ListPremiumRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPremiumRuns,
+                    request_deserializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumRunsRequest.FromString,
+                    response_serializer=affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumRunsResponse.SerializeToString,
             ),
             'StopPremiumRun': grpc.unary_unary_rpc_method_handler(
                     servicer.StopPremiumRun,
@@ -244,9 +270,9 @@ def add_PremiumComputationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PremiumComputationService(object):
-    """Computes what policies owe, keeps it in a ledger that is only ever added to, and hands it to invoicing. Computing again
-    after the past has changed cancels what is no longer right and adds what is; what was invoiced stays invoiced, and the
-    difference reaches the next invoice.
+    """Computes what policies owe, records it in an append-only ledger, and provides it for invoicing. If the past changes,
+    computing the months again cancels entries that are no longer correct and adds new ones. Invoiced entries stay
+    invoiced, and the difference is part of the next invoice.
     """
 
     @staticmethod
@@ -314,6 +340,23 @@ class PremiumComputationService(object):
         return grpc.experimental.unary_unary(request, target, '/affilia.premium.v1.PremiumComputationService/GetPremiumRun',
             affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunRequest.SerializeToString,
             affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.GetPremiumRunResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListPremiumRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.premium.v1.PremiumComputationService/ListPremiumRuns',
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumRunsRequest.SerializeToString,
+            affilia_dot_premium_dot_v1_dot_premium__computation__service__pb2.ListPremiumRunsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

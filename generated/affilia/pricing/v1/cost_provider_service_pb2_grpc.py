@@ -6,8 +6,8 @@ from affilia.pricing.v1 import cost_provider_service_pb2 as affilia_dot_pricing_
 
 
 class CostProviderServiceStub(object):
-    """Says what a month costs, to the minor unit, and who pays which part of it. Where a price cannot be found, that is an
-    error, never a guess.
+    """Computes the monthly cost of coverage to the minor unit, and how it is split between payers. If a price is missing,
+    the call fails; the service never estimates.
     """
 
     def __init__(self, channel):
@@ -29,23 +29,24 @@ class CostProviderServiceStub(object):
 
 
 class CostProviderServiceServicer(object):
-    """Says what a month costs, to the minor unit, and who pays which part of it. Where a price cannot be found, that is an
-    error, never a guess.
+    """Computes the monthly cost of coverage to the minor unit, and how it is split between payers. If a price is missing,
+    the call fails; the service never estimates.
     """
 
     def GetInsuranceCost(self, request, context):
-        """Prices one inquiry.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION,
-        MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING; INVALID_ARGUMENT.
+        """Returns the monthly cost for one inquiry.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
+        NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING,
+        AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetInsuranceCost(self, request, context):
-        """Prices up to 1 000 inquiries, each for itself: one that cannot be priced, or is malformed, does not hinder the
-        others. All see the same state of contracts, members and groups.
-        Errors: INVALID_ARGUMENT for the list itself; those of an inquiry stand in its result.
+        """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
+        priced fails on its own. All inquiries see the same state of contracts, members and groups.
+        Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +73,8 @@ def add_CostProviderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CostProviderService(object):
-    """Says what a month costs, to the minor unit, and who pays which part of it. Where a price cannot be found, that is an
-    error, never a guess.
+    """Computes the monthly cost of coverage to the minor unit, and how it is split between payers. If a price is missing,
+    the call fails; the service never estimates.
     """
 
     @staticmethod

@@ -1,0 +1,186 @@
+"""The commands and their common options: the server's address, the caller, and how failures are reported."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affilia_cli import (
+    auditing,
+    browsing,
+    choices,
+    enrolling,
+    explaining,
+    finding,
+    history,
+    importing,
+    loading,
+    members,
+    operating,
+    premiums,
+    requests,
+    watching,
+    why,
+)
+from affilia_cli.choosing import NothingMatches, SeveralMatch
+from affilia_cli.console import ERRORS
+from affilia_cli.enrollment_file import EnrollmentFileError
+from affilia_cli.exit_status import OTHER_ERROR, SEVERAL_MATCH, USAGE
+from affilia_cli.local_files import read_regular
+from affilia_cli.samples.reading import SampleFilesMalformed
+from affilia_cli.session import Session
+from affilia_cli.unreachable import unreachable
+from affilia_client import CallFailed, Unavailable
+
+DISTRIBUTION = "affilia-server"
+JSON_OPTION = "--json"
+MAX_TOKEN_BYTES = 1024 * 1024
+
+app = typer.Typer(
+    name="affilia",
+    help="Affilia, the membership core of a health insurer: server, client and tools.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        try:
+            print(f"affilia {version(DISTRIBUTION)}")
+        except PackageNotFoundError:
+            print("affilia from a source tree")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    address: Annotated[
+        str, typer.Option(envvar="AFFILIA_ADDRESS", help="Public listener of the server.")
+    ] = "127.0.0.1:50051",
+    internal_address: Annotated[
+        str, typer.Option(envvar="AFFILIA_INTERNAL_ADDRESS", help="Internal listener of the server.")
+    ] = "127.0.0.1:50052",
+    bearer: Annotated[
+        str,
+        typer.Option("--token", envvar="AFFILIA_TOKEN", help="Token of the caller, or @FILE; see the token command."),
+    ] = "",
+    ca: Annotated[
+        str,
+        typer.Option(envvar="AFFILIA_CA", help="PEM file of the CA that signs the server's certificate. Enables TLS."),
+    ] = "",
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            JSON_OPTION, help="Print responses as JSON, with proto field names. Allowed anywhere in the line."
+        ),
+    ] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    if bearer.startswith("@"):
+        bearer = read_regular(Path(bearer[1:]), MAX_TOKEN_BYTES).decode().strip()
+    context.obj = Session(address, internal_address, bearer, ca, as_json)
+
+
+def _add_commands() -> None:
+    app.command("find")(finding.find)
+    app.add_typer(members.app, name="member")
+    app.command("family")(enrolling.timeline)
+    app.command("timeline", hidden=True)(enrolling.timeline)
+    app.command("history")(history.history)
+    app.command("why")(why.why)
+    app.command("choices")(choices.choices)
+    app.command("simulate")(enrolling.simulate)
+    app.command("enroll")(enrolling.enroll)
+    app.command("leave")(enrolling.leave)
+    app.command("requests")(requests.requests)
+    app.add_typer(explaining.app, name="explain")
+    app.add_typer(premiums.app, name="premiums")
+    app.command("contracts")(browsing.contracts)
+    app.command("groups")(browsing.groups)
+    app.command("watch")(watching.watch)
+    app.command("audit")(auditing.audit)
+    app.command("import-834")(importing.import_file)
+    app.add_typer(loading.app, name="sample")
+    app.command("doctor")(operating.doctor)
+
+
+def main(add_server_commands: Callable[[typer.Typer], None] = lambda app: None) -> None:
+    """Runs the command line. The server adds its own commands, which come first in the help.
+
+    Failed calls are reported with all details from the server.
+    """
+    add_server_commands(app)
+    _add_commands()
+    arguments = _json_first(sys.argv[1:])
+    as_json = arguments[:1] == [JSON_OPTION]
+    try:
+        app(args=arguments, prog_name="affilia")
+    except CallFailed as failed:
+        _print_failure(failed, as_json=as_json)
+        raise SystemExit(OTHER_ERROR) from None
+    except SeveralMatch as several:
+        _print_matches(several, as_json=as_json)
+        raise SystemExit(SEVERAL_MATCH) from None
+    except (EnrollmentFileError, NothingMatches, SampleFilesMalformed) as failed:
+        ERRORS.print(str(failed), style="red")
+        raise SystemExit(OTHER_ERROR) from None
+    except BrokenPipeError:
+        raise SystemExit(OTHER_ERROR) from None
+    except (OSError, ValueError) as wrong:  # such as a missing file, or a token with a line break
+        ERRORS.print(str(wrong), style="red")
+        raise SystemExit(USAGE) from None
+
+
+def _json_first(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with `--json` moved to the front, where typer expects it, unless it follows a `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    before = [each for each in arguments[:end] if each != JSON_OPTION]
+    asked = [JSON_OPTION] if len(before) < end else []
+    return [*asked, *before, *arguments[end:]]
+
+
+def _print_matches(several: SeveralMatch, *, as_json: bool) -> None:
+    if as_json:
+        matches = [{"kind": each.kind, "id": each.id, "description": each.description} for each in several.matches]
+        content = {"message": str(several), "matches": matches, "has_more": several.has_more}
+        print(json.dumps(content, ensure_ascii=False), file=sys.stderr)
+    else:
+        several.show()
+
+
+def _print_failure(failed: CallFailed, *, as_json: bool) -> None:
+    if as_json:
+        content = {
+            "code": failed.code.name,
+            "reason": failed.reason,
+            "message": failed.message,
+            "facts": failed.facts,
+            "violations": [each._asdict() for each in failed.violations],
+            "retry_after_seconds": failed.retry_after_seconds,
+            "call_id": failed.call_id,
+        }
+        print(json.dumps(content, ensure_ascii=False), file=sys.stderr)
+        return
+    title = f"{failed.code.name}/{failed.reason}" if failed.reason else failed.code.name
+    message = failed.message.partition(": ")[0] + ":" if failed.violations else failed.message
+    if isinstance(failed, Unavailable) and not failed.reason:
+        message = unreachable(failed.message)
+    ERRORS.print(f"{title}: {message}", style="bold red")
+    for violation in failed.violations:
+        ERRORS.print(f"  {violation.field}: {violation.description}")
+    for name, value in failed.facts.items():
+        ERRORS.print(f"  {name} = {value}", style="dim")
+    if failed.retry_after_seconds:
+        ERRORS.print(f"  retry after {failed.retry_after_seconds:g} s", style="dim")
+    if failed.call_id:
+        ERRORS.print(f"  call {failed.call_id}", style="dim")

@@ -1,0 +1,88 @@
+"""Computes what changed between two states of a family: days gained, days lost, and moves between modules."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from affilia_cli.timeline import Row, Span
+
+DAY = timedelta(days=1)
+Days = dict[str, list[Span]]
+"""Days by module id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Consecutive days that a member lost in one module, gained in another, or both (a move).
+
+    A module id is empty if no days were lost or gained.
+    """
+
+    member_id: str
+    lost_module_id: str
+    gained_module_id: str
+    days: Span
+
+
+def changes_of(rows: Iterable[Row], slots: Mapping[str, str]) -> list[Change]:
+    """Returns the changes in compared rows, members in the order of the rows, each member's changes by first day.
+
+    `slots` maps modules to their slots, if they have one. Days lost in one module and gained in another of the same
+    slot are a move, because a member can be enrolled in only one of them.
+    """
+    lost: dict[str, Days] = {}
+    gained: dict[str, Days] = {}
+    for row in rows:
+        before = row.spans if row.before is None else row.before
+        lost.setdefault(row.member_id, {})[row.module_id] = without(before, row.spans)
+        gained.setdefault(row.member_id, {})[row.module_id] = without(row.spans, before)
+    return [change for member_id in lost for change in _of_member(member_id, lost[member_id], gained[member_id], slots)]
+
+
+def _of_member(member_id: str, lost: Days, gained: Days, slots: Mapping[str, str]) -> list[Change]:
+    moves = [
+        Change(member_id, old, new, days)
+        for old in lost
+        for new in gained
+        if old != new and old in slots and slots[old] == slots.get(new)
+        for days in common(lost[old], gained[new])
+    ]
+    for move in moves:
+        lost[move.lost_module_id] = without(lost[move.lost_module_id], [move.days])
+        gained[move.gained_module_id] = without(gained[move.gained_module_id], [move.days])
+    losses = [Change(member_id, module_id, "", days) for module_id, spans in lost.items() for days in spans]
+    gains = [Change(member_id, "", module_id, days) for module_id, spans in gained.items() for days in spans]
+    return sorted([*moves, *losses, *gains], key=lambda change: change.days[0])
+
+
+def span_in_words(days: Span) -> str:
+    """Returns a span such as `from 2026-01-01 to 2026-12-31`."""
+    first, last = days
+    if first == date.min:
+        return f"until {last}" if last else "on all days"
+    return f"from {first} to {last}" if last else f"from {first} on"
+
+
+def without(spans: Iterable[Span], removed: Iterable[Span]) -> list[Span]:
+    """Returns the days that are in the first spans but not in the others, as spans in order."""
+    left = list(spans)
+    for first, last in removed:
+        pieces: list[Span] = []
+        for begin, end in left:
+            if begin < first:
+                pieces.append((begin, min(first - DAY, end or date.max)))
+            if last and last < (end or date.max):
+                pieces.append((max(begin, last + DAY), end))
+        left = pieces
+    return left
+
+
+def common(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Returns the days that are in both, as spans in order."""
+    found: list[Span] = []
+    for begin, end in spans:
+        for first, last in others:
+            start, stop = max(begin, first), min(end or date.max, last or date.max)
+            if start <= stop:
+                found.append((start, stop if end or last else None))
+    return found

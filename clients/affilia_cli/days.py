@@ -1,0 +1,99 @@
+"""Parses and formats days, months and instants. Instants are shown in the time zone of this machine."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from affilia.type.v1.date_span_pb2 import DateSpan
+from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
+from affilia_client.dates import instant_from_proto, span_from_proto
+
+DAYS_AHEAD = {"yesterday": -1, "today": 0, "tomorrow": 1}
+MONTH_LENGTH = len("2026-03")
+
+
+def today() -> date:
+    """Returns the current day in the time zone of this machine."""
+    return datetime.now(UTC).astimezone().date()
+
+
+def parse_day(text: str) -> date:
+    """Parses a day such as 2026-03-01, or `today`, `yesterday` or `tomorrow`."""
+    if text in DAYS_AHEAD:
+        return today() + timedelta(days=DAYS_AHEAD[text])
+    try:
+        return date.fromisoformat(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{text} is not a valid day such as 2026-03-01") from wrong
+
+
+def parse_instant(text: str) -> datetime:
+    """Parses an instant such as 2026-03-01T12:00:00Z. The time zone defaults to that of this machine."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{text} is not a valid instant such as 2026-03-01T12:00:00Z") from wrong
+    return found if found.tzinfo else found.astimezone()
+
+
+def parse_recorded(first: str, last: str) -> dict[str, datetime]:
+    """Returns the request fields that select what was recorded from one instant, day or month to another.
+
+    The last day or month is included. Days begin at midnight in the time zone of this machine.
+    """
+    found = {}
+    if first:
+        found["recorded_from"] = _beginning(first)
+    if last:
+        found["recorded_before"] = _end(last)
+    if len(found) == 2 and found["recorded_before"] <= found["recorded_from"]:
+        raise typer.BadParameter(f"--to must not be before --from: {last} is before {first}.")
+    return found
+
+
+def _beginning(text: str) -> datetime:
+    if _is_instant(text):
+        return parse_instant(text)
+    return _midnight(parse_day(f"{text}-01" if len(text) == MONTH_LENGTH else text))
+
+
+def _end(text: str) -> datetime:
+    if _is_instant(text):
+        return parse_instant(text)
+    if len(text) == MONTH_LENGTH:
+        month = parse_day(f"{text}-01")
+        return _midnight((month + timedelta(days=31)).replace(day=1))
+    return _midnight(parse_day(text) + timedelta(days=1))
+
+
+def _is_instant(text: str) -> bool:
+    return ":" in text
+
+
+def _midnight(on: date) -> datetime:
+    return datetime.combine(on, time()).astimezone()
+
+
+def parse_months(text: str) -> MonthSpan:
+    """Parses months such as 2026-01..2026-12, or a single month."""
+    first, _, last = text.partition("..")
+    return MonthSpan(first=_month(first), last=_month(last or first))
+
+
+def _month(text: str) -> YearMonth:
+    first = parse_day(f"{text}-01")
+    return YearMonth(year=first.year, month=first.month)
+
+
+def format_span(days: DateSpan) -> str:
+    """Formats a span as its first and last day, both included, or as a single day."""
+    first, last = span_from_proto(days)
+    if first and first == last:
+        return first.isoformat()
+    return f"{first or 'the beginning'} to {last or 'open end'}"
+
+
+def format_instant(stamp: Timestamp) -> str:
+    """Formats an instant with minutes, such as 2026-03-01 13:00+01:00."""
+    return instant_from_proto(stamp).astimezone().isoformat(" ", "minutes")

@@ -1,0 +1,142 @@
+"""The content of an enrollment file as values, without any interpretation.
+
+Codes are those of the file; `codes.py` names them. Missing texts are empty. Missing or invalid dates are None. Both
+ends of a span of days are inclusive.
+"""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import date
+
+from affilia_cli.enrollment_file.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Sender, receiver and control numbers (ISA06, ISA08, ISA13, GS06). `usage` is T or P (ISA15)."""
+
+    sender: str
+    receiver: str
+    interchange_number: str
+    group_number: str
+    usage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A sponsor or payer (N1) with its name and number."""
+
+    name: str = ""
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A member's address (N3, N4). `country` is an ISO 3166 alpha-2 code, or empty."""
+
+    lines: tuple[str, ...]
+    city: str
+    state: str
+    postal_code: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One HD loop: maintenance of one coverage of a member."""
+
+    segment_number: int
+    maintenance: str
+    line: str
+    plan: str
+    level: str
+    begins_on: date | None
+    ends_on: date | None
+    references: tuple[tuple[str, str], ...]
+
+    def reference(self, qualifier: str) -> str:
+        return dict(reversed(self.references)).get(qualifier, "")
+
+
+@dataclass(frozen=True, slots=True)
+class FileMember:
+    """One INS loop. Findings from `first_segment` to `last_segment` belong to this member.
+
+    `person_number` is NM109 with any qualifier. `references` (REF) and `dates` (DTP) are pairs of qualifier and value,
+    in file order.
+    """
+
+    first_segment: int
+    last_segment: int
+    is_subscriber: bool
+    relation: str
+    maintenance: str
+    reason: str
+    benefit_status: str
+    employment_status: str
+    references: tuple[tuple[str, str], ...]
+    dates: tuple[tuple[str, date], ...]
+    last_name: str
+    first_name: str
+    middle_name: str
+    person_number: str
+    born_on: date | None
+    gender: str
+    address: Address | None
+    coverages: tuple[Coverage, ...]
+
+    @property
+    def display_name(self) -> str:
+        return " ".join(part for part in (self.first_name, self.middle_name, self.last_name) if part)
+
+    def reference(self, qualifier: str) -> str:
+        """Returns the first reference with a qualifier, or an empty string."""
+        return dict(reversed(self.references)).get(qualifier, "")
+
+    def day(self, *qualifiers: str) -> date | None:
+        """Returns the date of the first qualifier that the member has."""
+        days = dict(reversed(self.dates))
+        return next((days[qualifier] for qualifier in qualifiers if qualifier in days), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionSet:
+    """One set, from ST to SE: BGN01, BGN02, BGN08, its effective day (DTP 007), and its members in order."""
+
+    number: str
+    purpose: str
+    reference: str
+    action: str
+    effective_on: date | None
+    sponsor: Party
+    payer: Party
+    members: tuple[FileMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentFile:
+    """A whole interchange with all findings, in segment order."""
+
+    envelope: Envelope
+    transactions: tuple[TransactionSet, ...]
+    digest: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def members(self) -> tuple[FileMember, ...]:
+        return tuple(member for transaction in self.transactions for member in transaction.members)
+
+    def findings_of(self, member: FileMember) -> tuple[Finding, ...]:
+        first = bisect_left(self.findings, member.first_segment, key=_segment_number)
+        return self.findings[first : bisect_right(self.findings, member.last_segment, key=_segment_number)]
+
+    def envelope_findings(self) -> tuple[Finding, ...]:
+        """Returns the findings outside of all members, and those that invalidate the envelope."""
+        inside = {n for member in self.members for n in range(member.first_segment, member.last_segment + 1)}
+        return tuple(
+            finding for finding in self.findings if finding.segment_number not in inside or finding.concerns_envelope
+        )
+
+
+def _segment_number(finding: Finding) -> int:
+    return finding.segment_number

@@ -1,0 +1,126 @@
+"""The command `explain coverage`: whether a member is covered, and why.
+
+The other `explain` commands are in `explaining_premiums.py`.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from affilia.catalog.v1 import contract_pb2
+from affilia.eligibility.v1 import eligibility_check_service_pb2 as eligibility_pb2
+from affilia.eligibility.v1.accumulator_pb2 import Counter
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
+from affilia_cli import explaining_premiums
+from affilia_cli.console import CONSOLE, styled
+from affilia_cli.days import format_span, parse_day
+from affilia_cli.explained_days import lacking
+from affilia_cli.explanations import show_days, show_revisions
+from affilia_cli.names import Names
+from affilia_cli.options import Member
+from affilia_cli.resolving import Resolver
+from affilia_cli.session import Session
+from affilia_cli.showing import money, show_violations
+from affilia_client import CallFailed, Client
+from affilia_client.dates import date_from_proto, date_to_proto
+
+app = typer.Typer(help="Explain coverage, costs and premiums.", no_args_is_help=True)
+app.command()(explaining_premiums.price)
+app.command()(explaining_premiums.premium)
+
+
+@app.command()
+def coverage(
+    context: typer.Context,
+    member: Member,
+    on: Annotated[str, typer.Option(help="Day to explain, such as 2026-03-01.")],
+    module: Annotated[str, typer.Option(help="Only coverage by this module.")] = "",
+    capability: Annotated[str, typer.Option(help="Only coverage with this capability.")] = "",
+) -> None:
+    """Explain whether a member is covered on a day, by which modules, and if not, why not."""
+    session: Session = context.obj
+    day = date_to_proto(parse_day(on))
+    with session.client() as client:
+        resolver = Resolver(client)
+        member = resolver.existing_member(member)
+        module = resolver.module(module, resolver.contracts_of(member)) if module else ""
+        check = eligibility_pb2.EligibilityCheck(member_id=member, date=day, module_id=module, capability=capability)
+        answer = client.eligibility.check_eligibility(check=check, explain=True)
+        if session.print_json(answer):
+            return
+        names = Names(client)
+        names.load_modules(record.module_id for record in answer.records)
+        reason = eligibility_pb2.EligibilityReason.Name(answer.reason).removeprefix("ELIGIBILITY_REASON_")
+        colour = "green" if answer.covered else "red"
+        CONSOLE.print(styled((reason, f"bold {colour}"), f" on {on}"))
+        for label, day in (("last covered on", answer.last_day), ("next covered from", answer.first_day)):
+            if not answer.covered and day.year:
+                CONSOLE.print(f"  {label} {date_from_proto(day)}")
+        groups, failed = _groups(client, member)
+        show_days(lacking(client, answer.missing_coverage, groups, parse_day(on)), names)
+        if answer.missing_coverage_omitted:
+            CONSOLE.print(f"  and {answer.missing_coverage_omitted} more enrollments that lack this day")
+        for record in answer.records:
+            CONSOLE.print(
+                f"  {names.module(record.module_id)}, {format_span(record.days)}"
+                + (f", tier {record.network_tier}" if record.network_tier else "")
+            )
+            CONSOLE.print(f"    revision {record.revision} of group {record.group_id}")
+            if record.capabilities:
+                CONSOLE.print(styled((f"    {', '.join(record.capabilities)}", "dim")))
+        _show_limits(answer, names)
+        if failed:
+            CONSOLE.print(styled((f"  cannot read the member's groups: {failed}", "dim")))
+        _show_choices(client, groups, member, on, names)
+
+
+def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: Names) -> None:
+    contracts = {record.group_id: record.key.contract_id for record in answer.records}
+    for accumulator in answer.accumulators:
+        in_money = accumulator.unit == contract_pb2.LIMIT_UNIT_MONEY
+        currency = names.contract(contracts.get(accumulator.group_id, "")).currency_code if in_money else ""
+        for owner in ("individual", "family"):
+            if accumulator.HasField(owner):
+                CONSOLE.print(f"  {accumulator.code} {owner}: {_usage(getattr(accumulator, owner), currency)}")
+
+
+def _usage(counter: Counter, currency: str) -> str:
+    """Returns the usage of a limit in words. Most limits apply to a member or to a family, not to both."""
+    used = _amount(counter.used, currency)
+    if not counter.HasField("limit"):
+        return f"{used} used, no limit"
+    left = f", {_amount(counter.remaining, currency)} left" if counter.HasField("remaining") else ""
+    return f"{used} of {_amount(counter.limit, currency)} used{left}"
+
+
+def _amount(number: int, currency: str) -> str:
+    return money(number, currency) if currency else str(number)
+
+
+def _groups(client: Client, member: str) -> tuple[list[EnrollmentGroup], str]:
+    """Returns the groups of a member, or why they can't be read."""
+    try:
+        return list(client.enrollment.all_enrollment_groups(member_id=member)), ""
+    except CallFailed as failed:
+        return [], failed.reason or failed.code.name
+
+
+def _show_choices(client: Client, groups: Iterable[EnrollmentGroup], member: str, on: str, names: Names) -> None:
+    """Prints, for each module of the member's groups, whether the member can be enrolled on that day."""
+    for group in groups:
+        CONSOLE.print(styled((f"\ngroup {group.group_id}", "bold"), f" on {on}"))
+        differences = client.enrollment.diff_revisions(
+            group_id=group.group_id, from_revision=0, to_revision=group.revision
+        ).differences
+        show_revisions((each for each in differences if each.member_id == member), names)
+        choices = client.changes.list_available_choices(
+            group_id=group.group_id, member_id=member, on=parse_day(on)
+        ).choices
+        names.load_modules(choice.module_id for choice in choices)
+        for choice in choices:
+            sign = ("●", "green") if choice.enrolled else ("○", "cyan") if choice.allowed else ("✗", "red")
+            state = "enrolled" if choice.enrolled else "available" if choice.allowed else "not available"
+            CONSOLE.print(styled("  ", sign, f" {names.module(choice.module_id)}: {state}"))
+            if not choice.enrolled:
+                show_violations(choice.reasons, group.key.contract_id, names, "      ", choice.reasons_omitted)

@@ -1,0 +1,78 @@
+"""The command `import-834`: imports an enrollment file."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from affilia_cli.console import CONSOLE, ERRORS
+from affilia_cli.days import parse_day
+from affilia_cli.local_files import write_private
+from affilia_cli.session import Session
+from affilia_cli.tables import new_table, show_table, whole
+from affilia_cli.timeline_text import today_utc
+
+if TYPE_CHECKING:
+    from affilia_cli.enrollment_file.plan import Plan
+
+MAX_MEMBERS_ON_TERMINAL = 50
+
+
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An X12 834 file (005010X220A1).")],
+    mapping: Annotated[Path, typer.Option(exists=True, help="Mapping of plans to modules: docs/enrollment-files.md.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the plan without asking for confirmation.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan without applying it.")] = False,
+    max_terminations: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Maximum share of a contract's enrolled members that may lose coverage."),
+    ] = 0.1,
+    today: Annotated[str, typer.Option(help="Day to use as today, such as 2026-03-01.")] = "",
+    report: Annotated[Path | None, typer.Option(help="Write the acceptance report to this file, as JSON.")] = None,
+) -> None:
+    """Import an enrollment file.
+
+    Shows the planned changes, asks for confirmation, applies them, and reports on every member.
+    """
+    from affilia_cli.enrollment_file import import_834, read_mapping
+
+    session: Session = context.obj
+    on: date = parse_day(today) if today else today_utc()
+
+    def confirm(plan: "Plan") -> bool:
+        _show_plan(plan)
+        return not dry_run and (yes or typer.confirm("Apply this plan?", err=True))
+
+    with session.client() as client:
+        result = import_834(
+            file,
+            client,
+            read_mapping(mapping),
+            confirm=confirm,
+            max_terminations=max_terminations,
+            today=on,
+            claims=session.claims,
+        )
+    if report:
+        write_private(report, result.to_json())
+    if session.as_json:
+        print(result.to_json())
+    else:
+        CONSOLE.print(result.to_text(whole(CONSOLE).width))
+
+
+def _show_plan(plan: "Plan") -> None:
+    """Prints how many members the plan changes, and each of them with the reason."""
+    counts = ", ".join(f"{count} {kind.name.lower()}" for kind, count in plan.counts().items() if count)
+    table = new_table("action", "member", "segment", "reason", title=f"Plan: {counts or 'no members'}")
+    affected = [member for member in plan.members if member.kind.name != "UNCHANGED"]
+    shown = affected[:MAX_MEMBERS_ON_TERMINAL] if ERRORS.is_terminal else affected
+    for member in shown:
+        reason = "; ".join((*member.reasons, *(str(finding) for finding in member.findings)))
+        table.add_row(member.kind.name, Text(member.name), str(member.segment_number or ""), Text(reason))
+    show_table(table, ERRORS)
+    if len(affected) > len(shown):
+        ERRORS.print(f"and {len(affected) - len(shown)} more. --dry-run --report FILE writes all of them.")

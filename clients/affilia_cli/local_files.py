@@ -1,0 +1,35 @@
+"""Reads local files without ever blocking, and writes files that only their owner can read."""
+
+import os
+import stat
+from pathlib import Path
+
+CHUNK_BYTES = 1024 * 1024
+MEBIBYTE = 1024 * 1024
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Returns the content of a regular file. Raises OSError for anything else, such as a pipe, a device or a folder,
+    and for more than `max_bytes`, even if the file grows while it is read."""
+    # Without O_NONBLOCK, opening a pipe would block until another process writes to it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        content = bytearray()
+        while chunk := file.read(min(CHUNK_BYTES, max_bytes + 1 - len(content))):
+            content += chunk
+            if len(content) > max_bytes:
+                raise OSError(f"{path} has more than {max_bytes // MEBIBYTE} MiB")
+    return bytes(content)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, and restricts the permissions of an existing one. Raises OSError, for
+    example if the path isn't a regular file."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(path, "w", encoding="utf-8", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        os.fchmod(file.fileno(), 0o600)
+        file.truncate(0)
+        file.write(text)

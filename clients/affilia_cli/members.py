@@ -1,0 +1,186 @@
+"""The commands `member show` and `member add`."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from affilia.catalog.v1 import member_pb2
+from affilia.catalog.v1.member_service_pb2 import GetMemberResponse
+from affilia.enrollment.v1 import change_request_pb2
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
+from affilia.history.v1 import history_entry_pb2
+from affilia.history.v1.fact_change_pb2 import FactChange
+from affilia.history.v1.history_entry_pb2 import HistoryEntry
+from affilia.type.v1 import membership_type_pb2
+from affilia.type.v1.date_span_pb2 import DateSpan
+from affilia_cli.console import CONSOLE, styled
+from affilia_cli.days import format_instant, format_span, parse_day, parse_instant
+from affilia_cli.names import Names
+from affilia_cli.options import Admin, Member
+from affilia_cli.recording import record
+from affilia_cli.resolving import Resolver
+from affilia_cli.session import Session
+from affilia_cli.words import actor_words, address_words, employment_words, enum_word, fact_name
+from affilia_client import Client, NotAllowed, NotSupported
+from affilia_client.dates import date_from_proto, date_to_proto, span_from_proto
+
+app = typer.Typer(help="Show, add and change members.", no_args_is_help=True)
+app.command()(record)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    member: Member,
+    as_of: Annotated[str, typer.Option(help="As recorded at this instant, such as 2026-03-01T12:00:00Z.")] = "",
+) -> None:
+    """Show a member's identifiers, facts and who recorded them, families, and etag."""
+    session: Session = context.obj
+    instant = parse_instant(as_of) if as_of else None
+    with session.client() as client:
+        member_id = Resolver(client).member(member)
+        found = client.members.get_member(member_id=member_id, as_of=instant)
+        groups = list(client.enrollment.all_enrollment_groups(member_id=member_id))
+        facts = list(_facts_in(found.facts))
+        recorded = [] if as_of else _recorded(client, member_id, facts)
+        if session.print_parts(member=found.member, facts=found.facts, recorded=recorded, groups=groups):
+            return
+        names = Names(client)
+        _show_member(found)
+        _show_facts(facts, recorded, member_id, names)
+        for group in groups:
+            _show_group(group, member_id, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """The value of a fact on some days. A date of birth has no days."""
+
+    kind: "change_request_pb2.FactKind.ValueType"
+    name: str
+    value: str
+    days: DateSpan | None = None
+
+    def changed_by(self, change: FactChange) -> bool:
+        """Returns whether a recorded change affects days of this fact."""
+        if (change.kind, change.name) != (self.kind, self.name):
+            return False
+        return self.days is None or _overlap(self.days, change.days)
+
+
+def _overlap(one: DateSpan, other: DateSpan) -> bool:
+    (first, last), (other_first, other_last) = span_from_proto(one), span_from_proto(other)
+    return (first or date.min) <= (other_last or date.max) and (other_first or date.min) <= (last or date.max)
+
+
+def _facts_in(facts: member_pb2.MemberFacts) -> Iterator[_Fact]:
+    kinds = change_request_pb2
+    if facts.HasField("born_on"):
+        yield _Fact(kinds.FACT_KIND_DATE_OF_BIRTH, "", date_from_proto(facts.born_on).isoformat())
+    for address in facts.addresses:
+        yield _Fact(kinds.FACT_KIND_ADDRESS, "", address_words(address), address.days)
+    for employment in facts.employments:
+        yield _Fact(kinds.FACT_KIND_EMPLOYMENT, employment.employer_id, employment_words(employment), employment.days)
+    for regime in facts.health_regimes:
+        yield _Fact(kinds.FACT_KIND_HEALTH_REGIME, "", enum_word(member_pb2.HealthRegime, regime.regime), regime.days)
+    for attribute in facts.attributes:
+        yield _Fact(kinds.FACT_KIND_ATTRIBUTE, attribute.name, attribute.value, attribute.days)
+
+
+def _recorded(client: Client, member_id: str, facts: Iterable[_Fact]) -> list[HistoryEntry]:
+    """Returns the newest history entries that together recorded all the facts, newest first.
+
+    Returns nothing if the caller or the server can't list the history.
+    """
+    missing, found = list(facts), []
+    try:
+        for entry in client.history.all_history(member_id=member_id, kinds=[history_entry_pb2.HISTORY_KIND_FACT]):
+            if not missing:
+                break
+            recorded = [fact for fact in missing if _records(entry, fact, member_id)]
+            if recorded:
+                found.append(entry)
+                missing = [fact for fact in missing if fact not in recorded]
+    except (NotAllowed, NotSupported):
+        return []
+    return found
+
+
+def _records(entry: HistoryEntry, fact: _Fact, member_id: str) -> bool:
+    return any(change.member_id == member_id and fact.changed_by(change) for change in entry.fact.changes)
+
+
+def _show_member(found: GetMemberResponse) -> None:
+    member = found.member
+    kind = enum_word(member_pb2.MemberKind, member.kind)
+    CONSOLE.print(styled((member.display_name or "no name", "bold"), f" ({kind})"))
+    CONSOLE.print(f"  member {member.member_id}")
+    for identifier in member.identifiers:
+        CONSOLE.print(f"  {identifier.system}: {identifier.value}")
+    if member.HasField("erased_on"):
+        CONSOLE.print(f"  erased on {date_from_proto(member.erased_on)}")
+    CONSOLE.print(styled((f"  etag {member.etag}", "dim")))
+
+
+def _show_facts(facts: Iterable[_Fact], recorded: Iterable[HistoryEntry], member_id: str, names: Names) -> None:
+    title = ""
+    for fact in facts:
+        if (heading := fact_name(fact.kind, fact.name)) != title:
+            title = heading
+            CONSOLE.print(styled((f"\n{heading}", "bold")))
+        days = f"{format_span(fact.days)}: " if fact.days is not None else ""
+        CONSOLE.print(f"  {days}{fact.value}")
+        newest = next((entry for entry in recorded if _records(entry, fact, member_id)), None)
+        if newest is not None:
+            by = f"    recorded by {actor_words(newest.actor, names)} on {format_instant(newest.recorded_at)}"
+            CONSOLE.print(styled((by, "dim")))
+
+
+def _show_group(group: EnrollmentGroup, member_id: str, names: Names) -> None:
+    own = [period for period in group.periods if period.member_id == member_id]
+    names.load_modules(period.module_id for period in own)
+    CONSOLE.print(styled((f"\n{names.family(group.key)}", "bold")))
+    for period in own:
+        role = enum_word(membership_type_pb2.MembershipType, period.membership_type)
+        CONSOLE.print(f"  {format_span(period.days)}: {names.module(period.module_id)} as {role}")
+    CONSOLE.print(styled((f"  group {group.group_id}, revision {group.revision}", "dim")))
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the person or pet.")],
+    born: Annotated[str, typer.Option(help="Date of birth, such as 1980-06-01.")] = "",
+    identifier: Annotated[
+        list[str] | None, typer.Option(help="Id in another system, as SYSTEM:VALUE. Repeatable.")
+    ] = None,
+    pet: Annotated[bool, typer.Option("--pet", help="Add a pet instead of a person.")] = False,
+    admin: Admin = "",
+) -> None:
+    """Add a member, and print the id."""
+    session: Session = context.obj
+    born_on = parse_day(born) if born else None
+    member = member_pb2.Member(
+        member_id=str(uuid4()),
+        kind=member_pb2.MEMBER_KIND_PET if pet else member_pb2.MEMBER_KIND_PERSON,
+        display_name=name,
+        identifiers=map(_identifier, identifier or ()),
+    )
+    with session.client(admin) as client:
+        stored = client.members.upsert_member(member=member)
+        if born_on:
+            birth = member_pb2.Birth(born_on=date_to_proto(born_on))
+            client.members.record_facts(member_id=member.member_id, birth=birth)
+        if not session.print_json(stored):
+            CONSOLE.print(member.member_id)
+
+
+def _identifier(text: str) -> member_pb2.Identifier:
+    system, colon, value = text.partition(":")
+    if not (colon and system and value):
+        raise typer.BadParameter(f"--identifier must be SYSTEM:VALUE, got {text}.")
+    return member_pb2.Identifier(system=system, value=value)

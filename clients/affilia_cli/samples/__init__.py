@@ -1,0 +1,1 @@
+"""Reads sample files and loads them into a server."""

@@ -1,0 +1,145 @@
+"""Prints a family's timeline as text: bars on a common axis, and changes in words."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
+from affilia_cli.changes import Change, changes_of, span_in_words
+from affilia_cli.console import CONSOLE, styled
+from affilia_cli.names import Names
+from affilia_cli.tables import ID_WIDTH, show_table
+from affilia_cli.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of, window_around
+
+DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
+
+
+def today_utc() -> date:
+    """Returns the current day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def rows_of_group(
+    periods: Sequence[EnrollmentPeriod],
+    primary_id: str,
+    names: Names,
+    before: Sequence[EnrollmentPeriod] | None = None,
+) -> list[Row]:
+    """Returns rows, compared with an earlier state if one is given. The primary comes first. Reads the names."""
+    both = [*periods, *(before or ())]
+    names.load_modules(period.module_id for period in both)
+    names.load_members(period.member_id for period in both)
+    others = {period.member_id for period in both} - {primary_id}
+    return rows_of(periods, [primary_id, *sorted(others, key=names.member)], before)
+
+
+def default_window(rows: Iterable[Row]) -> Window:
+    """Returns a window of eighteen months before and after today that also includes what changed."""
+    return window_around(today_utc(), [change.days for change in changes_of(rows, {})])
+
+
+def show_comparison(rows: Sequence[Row], names: Names, title: str) -> None:
+    """Prints compared rows before and after on a common axis, then a title and the changes in words."""
+    show_timeline(rows, names, compare=True)
+    show_changes(rows, names, title)
+
+
+def show_timeline(rows: Sequence[Row], names: Names, window: Window | None = None, *, compare: bool = False) -> None:
+    """Prints rows as bars, with an axis above and a mark for today below.
+
+    With `compare`, a row that changed has two bars, one for before and one for after.
+    """
+    shown = [row for row in rows if row.spans or (compare and row.before)]
+    if not shown:
+        CONSOLE.print("Nobody is enrolled.")
+        return
+    today = today_utc()
+    window = window or default_window(rows)
+    label_width = min(2 + ID_WIDTH, max(2 + cell_len(names.module(row.module_id)) for row in shown))
+    width = CONSOLE.width - label_width - DAYS_WIDTH - 2 - (1 + WHEN_WIDTH if compare else 0)
+    picture = _Picture(label_width, max(MIN_BAR_WIDTH, width), compare=compare)
+    picture.line("", "", Text(axis(window, picture.width), "dim"))
+    member_id = ""
+    for row in shown:
+        if row.member_id != member_id:
+            picture.flush()
+            CONSOLE.print(Text(names.member(row.member_id), style="bold"))
+            member_id = row.member_id
+        picture.row(row, f"  {names.module(row.module_id)}", window)
+    if window.first_on <= today <= window.last_on:
+        picture.flush()
+        column = picture.left + int(window.share_of(today) * picture.width)
+        CONSOLE.print(Text(_pointing_at(column, f"today, {today}", CONSOLE.width), "dim"))
+    picture.flush()
+    scale = (
+        f"One character is {window.num_days / picture.width:.1f} days. ▐ starts, ▌ ends, ▒ partly enrolled, ▶ continues"
+    )
+    CONSOLE.print(Text(scale, style="dim"))
+
+
+class _Picture:
+    """Aligned lines, each with a label, a state, a bar and days."""
+
+    def __init__(self, label_width: int, width: int, *, compare: bool) -> None:
+        self.width = width
+        self.left = label_width + 1 + (WHEN_WIDTH + 1 if compare else 0)
+        self._label_width, self._compare = label_width, compare
+        self._table = self._new_table()
+
+    def _new_table(self) -> Table:
+        table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column(width=self._label_width, overflow="fold")
+        if self._compare:
+            table.add_column(width=WHEN_WIDTH)
+        table.add_column(width=self.width, no_wrap=True)
+        table.add_column(width=DAYS_WIDTH)
+        return table
+
+    def row(self, row: Row, label: str, window: Window) -> None:
+        """Adds a row. A row that changed and had days before takes two lines."""
+        if self._compare and row.changed and row.before:
+            self.spans(label, "before", row.before, window)
+            self.spans("", "after", row.spans, window)
+        else:
+            self.spans(label, "new" if self._compare and row.changed else "", row.spans, window)
+
+    def spans(self, label: str, when: str, spans: Sequence[Span], window: Window) -> None:
+        self.line(label, when, Text(bar(spans, window, self.width), style="cyan"), "\n".join(days_in_words(spans)))
+
+    def line(self, label: str, when: str, bar_or_axis: Text, days: str = "") -> None:
+        cells = [Text(label), *([Text(when, style="dim")] if self._compare else []), bar_or_axis, Text(days)]
+        self._table.add_row(*cells)
+
+    def flush(self) -> None:
+        """Prints the lines added since the last call."""
+        if self._table.row_count:
+            show_table(self._table)
+            self._table = self._new_table()
+
+
+def _pointing_at(column: int, label: str, width: int) -> str:
+    """Returns a line that points at a column of the line above, with a label on whichever side has room."""
+    rightwards = " " * column + f"^ {label}"
+    return rightwards if len(rightwards) <= width else f"{label} ^".rjust(column + 1)
+
+
+def show_changes(rows: Sequence[Row], names: Names, title: str) -> None:
+    """Prints a title, and in words what compared rows gained, lost and moved."""
+    changes = changes_of(rows, names.slots(row.module_id for row in rows))
+    CONSOLE.print(Text(f"\n{title}" if changes else "\nNo enrolled days change.", style="bold"))
+    for change in changes:
+        CONSOLE.print(_change_in_words(change, names))
+
+
+def _change_in_words(change: Change, names: Names) -> Text:
+    lost, gained = change.lost_module_id, change.gained_module_id
+    if lost and gained:
+        sign, action = ("  → ", "yellow"), f"moves from {names.module(lost)} to {names.module(gained)},"
+    elif gained:
+        sign, action = ("  + ", "green"), f"gains {names.module(gained)}"
+    else:
+        sign, action = ("  - ", "red"), f"loses {names.module(lost)}"
+    return styled(sign, f"{names.member(change.member_id)} {action} {span_in_words(change.days)}")

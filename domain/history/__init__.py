@@ -1,0 +1,1 @@
+"""History: what was recorded about groups, members and contracts, as entries for people to read."""

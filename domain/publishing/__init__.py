@@ -1,0 +1,1 @@
+"""Publishing: the checks that a contract must pass before it is published."""

@@ -1,0 +1,118 @@
+"""Answers cost inquiries from one snapshot. Many inquiries take as many queries as one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from domain.catalog.contract import Contract
+from domain.days import Span, to_day
+from domain.enrollment.decisions import EnrollmentKey, GroupKey
+from domain.enrollment.group import Period
+from domain.errors import ContractUnknown, DomainError, GroupUnknown
+from domain.members import Facts
+from domain.money import Rounding
+from domain.pricing.beneficiaries import BeneficiarySpec
+from domain.pricing.inquiries import (
+    Policy,
+    Priced,
+    enrolled_specs,
+    price_enrolled,
+    price_on_policy,
+    price_quote,
+)
+from operations.core import Core
+from storage import enrollment_reads
+from storage.enrollment_reads import GroupHead
+from storage.postgres.database import Connection
+
+PRICED_PER_TURN = 50
+"""How many inquiries are priced before other tasks get a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A cost inquiry about a policy, people on a policy (`group` and `specs`), or people under a contract."""
+
+    on: date
+    rounding: Rounding | None
+    group: UUID | GroupKey | None = None
+    contract_id: UUID | None = None
+    specs: tuple[BeneficiarySpec, ...] | None = None
+
+
+async def insurance_cost(core: Core, inquiry: Inquiry) -> Priced:
+    """Answers one inquiry. Raises GroupUnknown, ContractUnknown, and subclasses of CannotBePriced."""
+    (outcome,) = await insurance_costs(core, [inquiry])
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
+
+
+async def insurance_costs(core: Core, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
+    """Returns a price or an error for each inquiry, in order."""
+    # A single quote takes one statement, which is consistent without a snapshot.
+    single_quote = len(inquiries) == 1 and inquiries[0].group is None
+    async with core.database.reading() if single_quote else core.database.snapshot() as connection:
+        loaded = await _load(core, connection, inquiries)
+    outcomes: list[Priced | DomainError] = []
+    for i, inquiry in enumerate(inquiries):
+        try:
+            outcomes.append(_price(inquiry, loaded))
+        except DomainError as error:
+            outcomes.append(error)
+        if i % PRICED_PER_TURN == PRICED_PER_TURN - 1:
+            await asyncio.sleep(0)
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    heads: dict[UUID | GroupKey, GroupHead]
+    contracts: dict[UUID, Contract]
+    periods: dict[tuple[int, date], list[Period]]
+    facts: dict[UUID, Facts]
+
+
+async def _load(core: Core, connection: Connection, inquiries: Sequence[Inquiry]) -> _Loaded:
+    groups = [inquiry.group for inquiry in inquiries if inquiry.group is not None]
+    heads = await enrollment_reads.group_heads(connection, groups) if groups else {}
+    wanted = {i.contract_id for i in inquiries if i.contract_id} | {head.key.contract_id for head in heads.values()}
+    contracts: dict[UUID, Contract] = {}
+    for contract_id in sorted(wanted):
+        try:
+            contracts[contract_id] = await core.contract_source.current(connection, contract_id, hold=False)
+        except ContractUnknown:
+            continue  # reported for each inquiry that needs it
+    periods: dict[tuple[int, date], list[Period]] = {}
+    for on in sorted({i.on for i in inquiries if i.group is not None}):
+        existing = [heads[i.group] for i in inquiries if i.on == on and i.group in heads]
+        touching = await enrollment_reads.periods_at(
+            connection, {head.group_key: head.revision for head in existing}, Span(to_day(on), to_day(on) + 1)
+        )
+        periods |= {(group_key, on): of_group for group_key, of_group in touching.items()}
+    members = {period.member_id for of_group in periods.values() for period in of_group}
+    members |= {head.key.primary_id for head in heads.values()}
+    facts = await core.fact_source.current_facts(connection, members, hold=False) if members else {}
+    return _Loaded(heads, contracts, periods, facts)
+
+
+def _price(inquiry: Inquiry, loaded: _Loaded) -> Priced:
+    if inquiry.group is None:
+        contract_id = inquiry.contract_id
+        if contract_id is None or contract_id not in loaded.contracts:
+            raise ContractUnknown(contract_id or UUID(int=0))
+        return price_quote(loaded.contracts[contract_id], inquiry.specs or (), inquiry.on, inquiry.rounding)
+    head = loaded.heads.get(inquiry.group)
+    if head is None:
+        named = inquiry.group._asdict() if isinstance(inquiry.group, GroupKey) else {"group_id": inquiry.group}
+        raise GroupUnknown(**named)
+    policy = Policy(loaded.contracts[head.key.contract_id], head.group_id, head.key.primary_id, loaded.facts)
+    periods = loaded.periods.get((head.group_key, inquiry.on), [])
+    if inquiry.specs is not None:
+        own = tuple(period.module_id for period in periods if period.member_id == head.key.primary_id)
+        return price_on_policy(policy, inquiry.specs, own, inquiry.on, inquiry.rounding)
+    enrolled = [EnrollmentKey(period.member_id, period.module_id) for period in periods]
+    types = {period.member_id: period.membership_type for period in periods}
+    return price_enrolled(policy, enrolled_specs(policy, enrolled, types, inquiry.on), inquiry.on, inquiry.rounding)

@@ -1,0 +1,127 @@
+"""Returns coverage records: one by its locator, a member's, and those of many policies."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from domain.days import Day, Span, to_day
+from domain.eligibility.checks import Question, active_records
+from domain.eligibility.coverage import CoverageRecord, CoveredRun, record_on, records_of
+from domain.errors import CoverageUnknown
+from operations.call import Call
+from operations.core import Core
+from operations.eligibility import OffersOf, check_eligibility, in_payment_order, member_runs, with_offers
+from operations.freshness import POLL_SECONDS, wait_for_projection
+from operations.history import present
+from operations.locators import located_span, store_far_locators
+from operations.paging import Page
+from storage import coverage
+from storage.coverage import CoverageFilter
+
+
+async def get_coverage(core: Core, call: Call, locator: UUID, *, only_of: UUID | None = None) -> CoverageRecord:
+    """Returns the record of a locator that any server has ever returned.
+
+    With `only_of`, it returns only records of that member or of a policy in which they are primary. Any other locator
+    is unknown, and takes the same statements as one that doesn't exist. Raises CoverageUnknown, ProjectionBehind.
+    """
+    record = await _find(core, call, locator, only_of)
+    if record is None:  # perhaps this process doesn't know it yet
+        call = replace(call, after=await present(core))
+        await _wait_until_located(core, call)
+        record = await _find(core, call, locator, only_of)
+    if record is None:
+        raise CoverageUnknown(locator)
+    return record
+
+
+async def _find(core: Core, call: Call, locator: UUID, only_of: UUID | None) -> CoverageRecord | None:
+    async with core.database.reading() as connection:
+        found = await coverage.find_locator(connection, locator, only_of)
+    if found is None:
+        return None
+    runs, _ = await member_runs(core, call, found.member_id)
+    of_policy = [run for run in runs if run.group_id == found.group_id]
+    first_on = found.first_on
+    records = await with_offers(
+        core, lambda offers_of: [r for run in of_policy for r in _candidates(run, offers_of, first_on, call)]
+    )
+    return next((record for record in records if record.locator == locator), None)
+
+
+def _candidates(run: CoveredRun, offers_of: OffersOf, first_on: date | None, call: Call) -> Iterable[CoverageRecord]:
+    """Returns the record of a run on a day; all of its records if the day is unknown.
+
+    Older releases stored locators without the first day of their record.
+    """
+    offers = offers_of(run.key.contract_id)
+    if first_on is None:
+        return records_of(run, offers, located_span(call))
+    day = to_day(first_on)
+    record = record_on(run, offers, day) if run.days.holds(day) else None
+    return [record] if record else []
+
+
+async def _wait_until_located(core: Core, call: Call) -> None:
+    """Waits until everything that is committed now is projected, with its locators stored.
+
+    Memory, here or on another server, can contain a record before the database's projection does. Raises
+    ProjectionBehind.
+    """
+    await wait_for_projection(core, call)
+    amended = core.eligibility.offers.mark
+    while True:
+        async with core.database.reading() as connection:
+            if await coverage.located_mark(connection) >= amended:
+                return
+        await core.eligibility.moved(POLL_SECONDS)
+
+
+async def active_coverage(
+    core: Core, call: Call, member_id: UUID, day: Day | None
+) -> tuple[Sequence[CoverageRecord], int]:
+    """Returns a member's records of a day, or of each contract's today (None), in order of payment, and the position.
+
+    Raises ProjectionBehind.
+    """
+    if day is not None:
+        answer = await check_eligibility(core, call, Question(member_id, day))
+        return answer.finding.records, answer.position
+    runs, position = await member_runs(core, call, member_id)
+    records = await with_offers(
+        core, lambda offers_of: active_records(runs, offers_of, lambda zone: to_day(call.today(zone)))
+    )
+    return await in_payment_order(core, None, records), position
+
+
+async def member_coverage(core: Core, call: Call, member_id: UUID, days: Span) -> list[CoverageRecord]:
+    """Returns a member's records that overlap a bounded span, in order of first day. Raises ProjectionBehind."""
+    runs, _ = await member_runs(core, call, member_id)
+    records = await _records(core, runs, days)
+    await store_far_locators(core, call, records)
+    return sorted(records, key=lambda r: (r.days.start, r.run.group_id, r.run.module_id))
+
+
+async def list_coverage(
+    core: Core, call: Call, wanted: CoverageFilter, page: Page[UUID]
+) -> tuple[list[CoverageRecord], UUID | None]:
+    """Returns the records of a page of policies in order of id, and the last of these policies; None on the last page.
+
+    Raises ContractUnknown, ProjectionBehind.
+    """
+    await wait_for_projection(core, call)
+    await core.eligibility.offers.refresh(core.database, core.contract_source)
+    async with core.database.snapshot() as connection:
+        if wanted.contract_id:
+            await core.contract_source.current(connection, wanted.contract_id, hold=False)
+        policies, runs = await coverage.list_policies(connection, wanted, page.after, page.size)
+    records = await _records(core, runs, wanted.days)
+    await store_far_locators(core, call, records)
+    return records, policies[-1] if len(policies) == page.size else None
+
+
+async def _records(core: Core, runs: Iterable[CoveredRun], days: Span) -> list[CoverageRecord]:
+    return await with_offers(
+        core, lambda offers_of: [r for run in runs for r in records_of(run, offers_of(run.key.contract_id), days)]
+    )

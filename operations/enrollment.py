@@ -1,0 +1,92 @@
+"""Reads groups, their revisions, and the differences between revisions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.actors import ActorKind
+from domain.days import Span
+from domain.enrollment.decisions import EnrollmentKey, GroupKey
+from domain.enrollment.differences import Difference, differences
+from domain.enrollment.group import days_of
+from domain.enrollment.history import DifferenceCause, GroupState, Revision
+from domain.errors import FieldViolation, RequestMalformed, RevisionUnknown
+from domain.membership import MembershipType
+from operations.call import Call
+from operations.core import Core
+from operations.paging import Page
+from storage import enrollment_reads
+from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_state, periods_of
+from storage.postgres.instants import settled_until
+
+
+def reject_future(call: Call, instant: datetime | None, field: str) -> None:
+    """Raises RequestMalformed for an instant in the future, whose state could still change."""
+    if instant is not None and instant > call.clock():
+        raise RequestMalformed([FieldViolation(field, "is in the future; leave it unset to read the present state")])
+
+
+async def get_group(core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf, touching: Span | None) -> GroupState:
+    """Returns a group as of a revision or instant. Raises GroupUnknown, RevisionUnknown."""
+    reject_future(call, as_of.instant, "instant")
+    await settled_until(core.database, as_of.instant)
+    async with core.database.reading() as connection:
+        if as_of.instant is None:
+            return await enrollment_reads.read_group(connection, group, as_of.revision, touching)
+        head = await group_head(connection, group)
+        return await group_state(connection, head, as_of, touching)
+
+
+async def list_groups(
+    core: Core,
+    call: Call,
+    which: GroupFilter,
+    as_of: AsOf,
+    touching: Span | None,
+    page: Page[UUID | None],
+) -> Sequence[GroupState]:
+    """Returns groups in order of id."""
+    reject_future(call, as_of.instant, "instant")
+    await settled_until(core.database, as_of.instant)
+    async with core.database.reading() as connection:
+        heads = await enrollment_reads.list_heads(connection, which, as_of, page.after, page.size)
+        return await enrollment_reads.group_states(connection, heads, as_of, touching)
+
+
+async def list_revisions(core: Core, group: UUID, page: Page[int]) -> Sequence[Revision]:
+    """Returns the revisions of a group, oldest first. Raises GroupUnknown."""
+    async with core.database.reading() as connection:
+        head = await group_head(connection, group)
+        return await enrollment_reads.list_revisions(connection, head, page.after, page.size)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionDifference:
+    """How two revisions differ, with the membership types of the members and the causes of each difference."""
+
+    differences: Sequence[Difference]
+    membership_types: Mapping[UUID, MembershipType]
+    causes: Mapping[EnrollmentKey, Sequence[DifferenceCause]]
+
+
+async def diff_revisions(
+    core: Core, call: Call, group: UUID, from_revision: int, to_revision: int
+) -> RevisionDifference:
+    """Compares two revisions. Raises RequestMalformed, GroupUnknown, RevisionUnknown."""
+    if from_revision > to_revision:
+        raise RequestMalformed(
+            [FieldViolation("from_revision", f"must not exceed to_revision {to_revision}, got {from_revision}")]
+        )
+    async with core.database.snapshot() as connection:
+        head = await group_head(connection, group)
+        if to_revision > head.revision:
+            raise RevisionUnknown(head.group_id, to_revision)
+        before = await periods_of(connection, head.group_key, from_revision)
+        after = await periods_of(connection, head.group_key, to_revision)
+        had = await enrollment_reads.days_had_before(connection, head.group_key, from_revision)
+        causes = await enrollment_reads.causes_between(
+            connection, head.group_key, from_revision, to_revision, for_member=call.caller.kind is ActorKind.MEMBER
+        )
+    types = {period.member_id: period.membership_type for period in (*before, *after)}
+    return RevisionDifference(differences(days_of(before), days_of(after), had), types, causes)

@@ -1,0 +1,130 @@
+"""Loads groups with everything that their states are computed from, locked for a change or without locks.
+
+Loading many groups takes as many queries as loading one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.days import Days
+from domain.enrollment.closing import closed_by
+from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey, GroupKey
+from domain.enrollment.effort import replay_seconds
+from domain.enrollment.group import GroupBasis, Period, days_of
+from domain.enrollment.recomputing import replayed_days
+from domain.errors import GroupUnknown
+from operations.call import Call
+from operations.core import Core
+from storage import enrollment, enrollment_reads, recomputes
+from storage.enrollment import LockedGroup
+from storage.postgres.database import Connection
+from storage.recomputes import WaitingRecompute
+
+State = Mapping[EnrollmentKey, Days]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGroup:
+    """A locked group, what its state is computed from, its recorded state, and its waiting recompute, if any."""
+
+    group: LockedGroup
+    basis: GroupBasis
+    state: State
+    waiting: WaitingRecompute | None
+
+
+async def open_group(core: Core, tx: Connection, group: LockedGroup, also: Iterable[UUID] = ()) -> OpenGroup:
+    """Loads one locked group. `also` names further members whose facts are needed.
+
+    Raises ContractUnknown, MemberUnknown.
+    """
+    (opened,) = await open_groups(core, tx, [group], also)
+    return opened
+
+
+async def open_groups(
+    core: Core, tx: Connection, groups: Sequence[LockedGroup], also: Iterable[UUID] = ()
+) -> list[OpenGroup]:
+    """Loads what locked groups are computed from. Returns them in the order given.
+
+    Contracts and facts can't change until the transaction ends. Raises ContractUnknown, MemberUnknown.
+    """
+    keys = {group.group_key: group.key for group in groups}
+    revisions = {group.group_key: group.revision for group in groups}
+    periods = await enrollment_reads.periods_at(tx, revisions)
+    bases = await _bases(core, tx, keys, also, periods, hold=True)
+    waiting = await recomputes.waiting_recomputes(tx, list(keys))
+    return [
+        OpenGroup(g, bases[g.group_key], days_of(periods.get(g.group_key, ())), waiting.get(g.group_key))
+        for g in groups
+    ]
+
+
+NEW_GROUP = 0
+"""Used as the key of a group that doesn't exist yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a group is computed from, its recorded state, and whether a recompute is waiting."""
+
+    basis: GroupBasis
+    recorded: State
+    recompute_waits: bool
+
+
+async def look_into(core: Core, connection: Connection, key: GroupKey, also: Iterable[UUID] = ()) -> Seen:
+    """Loads a group without locks. A group that doesn't exist yet has no decisions and no days.
+
+    Raises ContractUnknown, MemberUnknown.
+    """
+    try:
+        head = await enrollment_reads.group_head(connection, key)
+    except GroupUnknown:
+        basis = (await _bases(core, connection, {NEW_GROUP: key}, also, {}, hold=False))[NEW_GROUP]
+        return Seen(basis, {}, recompute_waits=False)
+    periods = {head.group_key: await enrollment_reads.periods_of(connection, head.group_key, head.revision)}
+    basis = (await _bases(core, connection, {head.group_key: key}, also, periods, hold=False))[head.group_key]
+    waits = bool(await recomputes.waiting_recomputes(connection, [head.group_key]))
+    return Seen(basis, days_of(periods[head.group_key]), waits)
+
+
+async def state_of(core: Core, call: Call, seen: Seen) -> State:
+    """Returns the state that a group has after its waiting recompute."""
+    if not seen.recompute_waits:
+        return seen.recorded
+    return await core.compute(call, replay_seconds(seen.basis), replayed_days, seen.basis)
+
+
+async def _bases(
+    core: Core,
+    connection: Connection,
+    keys: Mapping[int, GroupKey],
+    also: Iterable[UUID],
+    periods: Mapping[int, Sequence[Period]],
+    *,
+    hold: bool,
+) -> dict[int, GroupBasis]:
+    """Returns what groups are computed from, by group key. `periods` are those of their newest revisions."""
+    contracts = {
+        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
+        for contract_id in sorted({key.contract_id for key in keys.values()})
+    }
+    decisions = await enrollment.decisions_of(connection, list(keys))
+    members = {key.primary_id for key in keys.values()} | set(also)
+    for of_group in decisions.values():
+        members |= _enrolled_by(of_group)
+    facts = await core.fact_source.current_facts(connection, members, hold=hold)
+
+    def basis(group_key: int, key: GroupKey) -> GroupBasis:
+        of_group = tuple(decisions.get(group_key, ()))
+        named = {key.primary_id} | _enrolled_by(of_group)
+        closed = closed_by(facts, named, key.primary_id, days_of(periods.get(group_key, ())))
+        return GroupBasis(contracts[key.contract_id], key.primary_id, of_group, facts, closed)
+
+    return {group_key: basis(group_key, key) for group_key, key in keys.items()}
+
+
+def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:
+    return {change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)}

@@ -1,0 +1,74 @@
+"""Records the next state of a group, after a change request or a recompute."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from domain.days import to_day
+from domain.enrollment.differences import differences, policy_event
+from domain.enrollment.effort import replay_seconds
+from domain.enrollment.group import periods
+from domain.enrollment.recomputing import recomputed
+from domain.membership import MembershipType
+from operations.call import Call
+from operations.core import Core
+from operations.opening import OpenGroup, State
+from storage import enrollment, recomputes
+from storage.enrollment import NewRevision
+from storage.enrollment_reads import days_had_before
+from storage.postgres.database import Connection
+
+
+async def catch_up(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> OpenGroup:
+    """Runs a group's waiting recompute, if there is one, as a separate revision."""
+    waiting = opened.waiting
+    if waiting is None:
+        return opened
+    today = waiting.today_override or call.today(opened.basis.contract.time_zone)
+    basis = opened.basis
+    done = await core.compute(call, replay_seconds(basis), recomputed, basis, opened.state)
+    settled = Settled(done.days, basis.membership_types(), today, recompute_key=waiting.recompute_key)
+    moved = await move_to(tx, opened, settled)
+    made = moved.group.revision if moved.group.revision != opened.group.revision else None
+    await recomputes.finish(tx, waiting, made, done.unmet)
+    return replace(moved, waiting=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The next state of a group, and the change request or recompute that made it.
+
+    `recorded_at` is the instant of the change request; None for the current instant.
+    """
+
+    days: State
+    membership_types: Mapping[UUID, MembershipType]
+    today: date
+    recorded_at: datetime | None = None
+    change_request_key: int | None = None
+    recompute_key: int | None = None
+
+
+async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGroup:
+    """Records the next revision, with its differences and event, if any period differs."""
+    if settled.days == opened.state:
+        return opened
+    group = opened.group
+    recorded_at = settled.recorded_at or await enrollment.recording_instant(tx, group)
+    had = await days_had_before(tx, group.group_key, group.revision)
+    revision = await enrollment.add_revision(
+        tx,
+        group,
+        opened.basis.contract,
+        NewRevision(
+            periods(settled.days, settled.membership_types),
+            differences(opened.state, settled.days, had),
+            settled.membership_types,
+            policy_event(opened.state, settled.days, to_day(settled.today)),
+            recorded_at,
+            settled.change_request_key,
+            settled.recompute_key,
+        ),
+    )
+    return replace(opened, group=replace(group, revision=revision, recorded_at=recorded_at), state=settled.days)

@@ -1,0 +1,54 @@
+"""Where contracts and members' facts come from.
+
+The built-in sources are `storage.contracts` and `storage.members`, which CatalogService and MemberService write to. A
+deployment can replace them; `tests/storage/test_sources.py` checks what every implementation must do.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from domain.catalog.contract import Contract
+from domain.members import Facts
+from storage.contracts import RecordedContract
+from storage.postgres.database import Connection
+
+
+class ContractSource(Protocol):
+    """Reads contracts."""
+
+    async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
+        """Returns the newest state of a contract; with `hold`, it can't change until the transaction ends.
+
+        Raises ContractUnknown.
+        """
+        ...
+
+    async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """Returns the contract of each module, without unknown modules."""
+        ...
+
+    async def mark(self, connection: Connection) -> int:
+        """Returns a number that increases whenever any contract changes."""
+        ...
+
+    async def newest(self, connection: Connection) -> dict[UUID, int]:
+        """Returns the revision of the newest state of every contract."""
+        ...
+
+    async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:
+        """Returns a state by its revision. Raises ContractUnknown."""
+        ...
+
+
+class FactSource(Protocol):
+    """Reads members' facts."""
+
+    async def current_facts(
+        self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
+    ) -> dict[UUID, Facts]:
+        """Returns the newest facts of members; with `hold`, they can't change until the transaction ends.
+
+        Raises MemberUnknown.
+        """
+        ...

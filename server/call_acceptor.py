@@ -1,0 +1,126 @@
+"""Accepts many calls in one turn of the event loop.
+
+By itself, grpc.aio requests one call of each method from its core, and the next one in a later turn of the event loop.
+On a busy loop, calls then wait inside the core, where the server can't reject them. So this acceptor keeps several
+requests for calls outstanding for each method in use.
+
+It uses private names of grpcio. With an untested version of grpcio, grpc.aio accepts all calls on its own.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import structlog
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it has no types
+
+from operations.failures import where
+from server.rpc_types import Handler
+
+TESTED_VERSIONS = ("1.85.1",)
+CORE_NAMES = ("_RequestCallError", "_MethodResolver", "_handle_rpc", "_schedule_rpc_coro")
+SERVER_NAMES = ("_request_registered_call", "is_running")
+
+MAX_ACCEPTS = 32
+"""Maximum number of outstanding requests for calls of one method. Each method starts with one."""
+
+log = structlog.get_logger()
+
+
+def can_accept_many(version: str = grpc.__version__, module: Any = cygrpc) -> bool:
+    """Returns whether the installed grpcio is supported."""
+    core = getattr(module, "AioServer", None)
+    return (
+        version in TESTED_VERSIONS
+        and all(hasattr(module, name) for name in CORE_NAMES)
+        and all(hasattr(core, name) for name in SERVER_NAMES)
+    )
+
+
+class CallAcceptor:
+    """Accepts calls of some methods of one server, in addition to those that the server itself accepts."""
+
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        handlers: Mapping[tuple[str, str], Handler],
+        interceptors: Sequence[grpc.aio.ServerInterceptor],
+    ) -> None:
+        """`handlers` are by service and method. `interceptors` must be those of the server."""
+        for (service, method), handler in handlers.items():
+            server.add_registered_method_handlers(service, {method: handler})
+        self._core: Any = getattr(server, "_server")  # noqa: B009 (not in its type)
+        self._handlers = {f"/{service}/{method}": handler for (service, method), handler in handlers.items()}
+        self._resolver = cygrpc._MethodResolver([], self._handlers)
+        self._interceptors = tuple(interceptors)
+        self._accepting: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._accepts = Counter[str]()
+
+    def accepts(self, method: str) -> int:
+        """Returns how many calls of a method this acceptor can accept in one turn of the loop."""
+        return self._accepts[method]
+
+    def start(self) -> None:
+        """Starts to accept calls. Call it after the server was started."""
+        for method in self._handlers:
+            self._accept_more(method)
+
+    async def wait_ended(self) -> None:
+        """Waits until all calls have ended. Stop the server first, so that its core fails the open requests.
+
+        Cancelling the requests instead would be unsafe, because the core writes to their memory.
+        """
+        await asyncio.gather(*self._accepting, *self._calls, return_exceptions=True)
+
+    def _accept_more(self, method: str) -> None:
+        self._accepts[method] += 1
+        accepting = asyncio.get_running_loop().create_task(self._accept(method))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._stopped)
+
+    def _stopped(self, accepting: asyncio.Task[None]) -> None:
+        self._accepting.discard(accepting)
+        if not accepting.cancelled() and (error := accepting.exception()):
+            log.error(
+                "accepting_failed", error=type(error).__name__, where=where(error)
+            )  # the server itself still accepts calls
+
+    async def _accept(self, method: str) -> None:
+        loop, name = asyncio.get_running_loop(), method.encode()
+        while self._core.is_running():
+            try:
+                state = await self._core._request_registered_call(name)
+            except cygrpc._RequestCallError:
+                continue  # one call was cancelled, or the server has been stopped
+            handling = cygrpc._handle_rpc(method, self._resolver, self._interceptors, state, loop, False)
+            call = loop.create_task(cygrpc._schedule_rpc_coro(handling, state, loop, method))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            if self._accepts[method] < MAX_ACCEPTS:
+                self._accept_more(method)
+
+
+class RegisteredHandlers:
+    """Collects the handlers that the generated functions add. They take it for a server."""
+
+    def __init__(self) -> None:
+        self.generic: list[grpc.GenericRpcHandler] = []
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        self.generic += handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Does nothing: handlers that newer generated code registers are also among the generic ones."""
+
+    def handlers(self, methods: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Handler]:
+        """Returns the handlers of some methods, by service and method name. Methods without one are left out."""
+        found = {method: self._handler(f"/{method[0]}/{method[1]}") for method in methods}
+        return {method: handler for method, handler in found.items() if handler is not None}
+
+    def _handler(self, method: str) -> "Handler | None":
+        details: Any = SimpleNamespace(method=method, invocation_metadata=())
+        return next((found for generic in self.generic if (found := generic.service(details)) is not None), None)

@@ -1,0 +1,1 @@
+"""Long computations run in worker processes, so that they don't block the event loop."""

@@ -1,0 +1,68 @@
+"""Prepares the database before the server starts: migrates the schema and checks the role."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from domain.errors import DatabaseUnavailable
+from server.settings import Settings
+from storage.postgres.embedded import EmbeddedPostgres
+from storage.postgres.migrations import make_application_role, migrate, refuse_owner, role_of
+from storage.postgres.refusals import DatabaseRefused, target_of
+from storage.postgres.sessions import POOL, DatabaseUrlMalformed, connection_parameters
+
+APPLICATION_ROLE = "affilia"
+
+
+DATABASE_URL, MIGRATION_URL = "AFFILIA_DATABASE_URL", "AFFILIA_MIGRATION_URL"
+EMBEDDED_DATABASE = "The embedded database"
+
+
+class DatabaseUnusable(Exception):
+    """The server can't connect to the configured database, or lost it while starting.
+
+    The message names the setting and the database, but never a password.
+    """
+
+
+def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
+    """Migrates the database. Returns the URL with which the server connects.
+
+    Raises DatabaseUnusable, DatabaseTooOld, MigrationBlocked, RoleTooStrong.
+    """
+    if embedded:
+        with _naming(EMBEDDED_DATABASE):
+            make_application_role(embedded.url, APPLICATION_ROLE)
+            migrate(embedded.url, APPLICATION_ROLE)
+        return embedded.url_of(APPLICATION_ROLE)
+    url, owner_url = settings.database_url, settings.migration_url
+    with _naming(DATABASE_URL):
+        role = role_of(url)
+    with _naming(MIGRATION_URL if owner_url else DATABASE_URL):
+        migrate(owner_url or url, role if owner_url else "")
+    with _naming(DATABASE_URL):
+        if not settings.dev:
+            refuse_owner(url)
+    return url
+
+
+@contextmanager
+def while_starting(url: str, embedded: EmbeddedPostgres | None) -> Iterator[None]:
+    """Reports an unavailable database as the reason why the server can't start. Raises DatabaseUnusable."""
+    name = EMBEDDED_DATABASE if embedded else DATABASE_URL
+    with _naming(name):
+        try:
+            yield
+        except DatabaseUnavailable as lost:
+            database = target_of(connection_parameters(url, POOL))
+            raise DatabaseUnusable(
+                f"{name}: Lost {database} while starting; check that PostgreSQL is running, then start again."
+            ) from lost
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Adds the name of the setting to connection errors."""
+    try:
+        yield
+    except (DatabaseRefused, DatabaseUrlMalformed) as error:
+        raise DatabaseUnusable(f"{name}: {error}") from None

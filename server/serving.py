@@ -1,0 +1,110 @@
+"""The commands `serve` and `token`, which need the server's settings."""
+
+import argparse
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr, ValidationError
+
+from affilia_cli.local_files import write_private
+from server.secure_settings import insecurities
+from server.settings import Settings
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the server's commands to the command line."""
+    app.command(
+        "serve",
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(serve)
+    app.command("token")(token)
+
+
+def serve(context: typer.Context) -> None:
+    """Serve until SIGTERM. Every setting is a flag: affilia serve --help."""
+    settings = settings_from(vars(_flags().parse_args(context.args)))
+    # The imports are local, so that a wrong flag is reported without loading gRPC and the database driver.
+    from server.process import run
+
+    run(settings, _load_sample_book if settings.sample_book else None)
+
+
+async def _load_sample_book(settings: Settings, address: str) -> str:
+    """Loads the sample book through the public listener, as any client would. Returns three commands to try."""
+    from affilia_cli.samples.loading import load_folder, purpose_of
+    from affilia_cli.samples.location import sample_book_folder
+    from affilia_cli.samples.welcome import commands_to_try
+    from affilia_client import AsyncClient
+
+    async with AsyncClient(address) as client:
+        folder = settings.samples_dir or sample_book_folder()
+        print((await load_folder(client, folder, purpose_of(folder), only_missing=True)).in_words(), file=sys.stderr)
+    return commands_to_try(address)
+
+
+def _flags() -> argparse.ArgumentParser:
+    """Returns a parser with one flag for every setting. The environment is the default."""
+    parser = argparse.ArgumentParser(prog="affilia serve", description="Serve until SIGTERM.")
+    for name, field in Settings.model_fields.items():
+        if field.annotation is SecretStr:
+            continue  # every user of the machine can read a command line
+        flag = "--" + name.replace("_", "-")
+        default = "" if field.default in ("", None) else f" Default: {field.default}."
+        if field.annotation is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
+        else:
+            parser.add_argument(flag, default=None, help=f"{field.description}{default}".replace("%", "%%"))
+    return parser
+
+
+def settings_from(given: dict[str, Any]) -> Settings:
+    """Returns the settings from the command line and the environment. Prints why, and exits, if they are unusable."""
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as wrong:
+        for error in wrong.errors():
+            name = "_".join(str(part) for part in error["loc"][:1])
+            sentence = error["msg"].removeprefix("Value error, ")
+            print(f"AFFILIA_{name.upper()}: {sentence}", file=sys.stderr)
+        raise SystemExit(2) from None
+    if found := insecurities(settings):
+        print("\n".join(found), file=sys.stderr)
+        raise SystemExit(2)
+    return settings
+
+
+def token(
+    role: Annotated[str, typer.Argument(help="member, admin or service")],
+    subject: Annotated[str, typer.Argument(help="member id, or any name for an admin or service")],
+    scopes: Annotated[
+        list[str] | None, typer.Argument(help="scopes of a service, such as eligibility.read, or all")
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="Lifetime of the token, in minutes.")] = 60,
+    save: Annotated[Path | None, typer.Option(help="Write the token to this file instead.")] = None,
+) -> None:
+    """Create a token for development, signed with the server's AFFILIA_TOKEN_SECRET."""
+    from operations.scopes import SCOPES
+    from server.identity.bearer_tokens import ROLES, Claims
+    from server.identity.development_tokens import mint
+
+    settings = settings_from({"dev": True})  # so that no database is required
+    secret = settings.token_secret.get_secret_value()
+    if not secret:
+        raise typer.BadParameter("AFFILIA_TOKEN_SECRET is required to sign tokens")
+    if role not in ROLES:
+        raise typer.BadParameter(f"role must be one of {', '.join(ROLES)}, got {role}")
+    wanted = list(SCOPES) if scopes == ["all"] else scopes or []
+    if unknown := [scope for scope in wanted if scope not in SCOPES]:
+        raise typer.BadParameter(f"{', '.join(unknown)}: no such scope. Scopes: {', '.join(SCOPES)}")
+    if role == "service" and not wanted:
+        print("A service token needs at least one scope, or all.", file=sys.stderr)
+    claims = Claims(settings.token_algorithm, settings.token_issuer, settings.token_audience, 0)
+    minted = mint(secret, claims, role, subject, wanted, timedelta(minutes=minutes))
+    if save is None:
+        print(minted)
+    else:
+        write_private(save, minted)

@@ -1,0 +1,73 @@
+"""Structured log lines, with ids and reasons only.
+
+Data that a caller sent is never logged, nor is the text of an exception, which may quote such data.
+"""
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from operations.failures import described
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+
+CORE_ENVIRONMENT = {"GRPC_VERBOSITY": "NONE", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+"""Environment variables that gRPC's C core reads when it is loaded.
+
+By default, the core writes lines of plain text to stderr, and anyone who can connect can choose their content (a failed
+handshake, the text of a GOAWAY frame). Errors of gRPC's Python layer are logged like all others.
+
+With fork support, the core stops and restarts its threads at every fork. The server forks only to start programs, as
+uvloop does, but a thread that waited for the GIL in between blocked the whole server for a minute, and new connections
+failed.
+"""
+
+
+def prepare_grpc_core() -> None:
+    """Sets the environment of gRPC's C core, except variables that are set already. Call it before importing gRPC."""
+    for name, value in CORE_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def configure(settings: "Settings") -> None:
+    """Configures logging to stderr for the process."""
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryHandler()], force=True)
+    logging.captureWarnings(True)
+    sys.unraisablehook = lambda raised: _log_uncaught("exception_ignored", raised.exc_value)
+    threading.excepthook = lambda raised: _log_uncaught("thread_failed", raised.exc_value)
+    faulthandler.enable()  # writes the Python stacks to stderr when C code crashes
+
+
+class LibraryHandler(logging.Handler):
+    """Logs messages of libraries in our format: the library, and where an exception was raised.
+
+    The text is left out, because it may quote a request.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raised = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(record.levelno, "library", logger=record.name, **described(raised))
+
+
+def _log_uncaught(event: str, raised: BaseException | None) -> None:
+    if raised is not None:
+        structlog.get_logger().error(event, **described(raised))

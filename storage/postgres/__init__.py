@@ -1,0 +1,1 @@
+"""The database itself: connections, sessions, types, tables, migrations, privileges, locks, leases, instants."""

@@ -1,0 +1,1 @@
+"""Shares bounded resources fairly between callers: connections, CPU time, worker processes."""
