@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from domain.days import to_date, to_day
 from domain.enrollment.choices import Choice
 from domain.enrollment.closing import erased_among
-from domain.enrollment.decisions import ChangeProposal, GroupKey
+from domain.enrollment.decisions import ChangeProposal, DaysChange, GroupKey, members_named
 from domain.enrollment.effort import choices_seconds, judging_seconds
 from domain.enrollment.group import GroupBasis
 from domain.enrollment.history import ChangeRequest, GroupState
@@ -24,7 +24,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
-from operations.revising import Settled, catch_up, move_to
+from operations.revising import Settled, catch_up, differs, move_to
 from storage import change_request_lists, enrollment, enrollment_reads
 from storage.change_request_lists import Listed
 from storage.enrollment_reads import group_head
@@ -65,7 +65,7 @@ async def _submit(
         return await _submitted(tx, first_time)
     group = await enrollment.lock_group(tx, group_id(*proposal.key), proposal.key)
     call.trail.resolved_group(group.group_id, group.key)
-    members = {scoped.change.member_id for scoped in proposal.changes}
+    members = members_named(scoped.change for scoped in proposal.changes)
     opened = await open_group(core, tx, group, also=members)
     call.trail.resolved(member_id=opened.basis.facts)
     reject_erased(proposal, opened.basis)
@@ -86,10 +86,11 @@ def reject_erased(proposal: ChangeProposal, basis: GroupBasis) -> None:
     Raises MemberErased if the proposal names a member whose facts were erased, PastClosed if it would change days that
     an erasure has closed.
     """
-    named = [proposal.key.primary_id, *(scoped.change.member_id for scoped in proposal.changes)]
+    named = [proposal.key.primary_id, *members_named(scoped.change for scoped in proposal.changes)]
     if erased := erased_among(basis.facts, named):
         raise MemberErased(erased)
-    if basis.closed and any(scoped.change.days.start < basis.closed.until for scoped in proposal.changes):
+    spans = [scoped.change.days for scoped in proposal.changes if isinstance(scoped.change, DaysChange)]
+    if basis.closed and any(days.start < basis.closed.until for days in spans):
         raise PastClosed(erased_among(basis.facts, basis.facts) or proposal.key.primary_id, to_date(basis.closed.until))
 
 
@@ -100,7 +101,7 @@ async def _apply(
     seconds = judging_seconds(proposal, opened.basis)
     judgement = await core.compute(call, seconds, judge, proposal, opened.basis, opened.state, to_day(today))
     approved = judgement.verdict == Verdict.APPROVED
-    makes_revision = approved and judgement.days != opened.state
+    makes_revision = approved and differs(opened, judgement.days, judgement.membership_types)
     request = ChangeRequest(
         change_request_id=uuid4(),
         request_id=key.request_id,
@@ -151,7 +152,7 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
     async with core.database.snapshot() as connection:
-        members = {scoped.change.member_id for scoped in proposal.changes}
+        members = members_named(scoped.change for scoped in proposal.changes)
         seen = await look_into(core, connection, proposal.key, also=members)
         basis = seen.basis
         reject_erased(proposal, basis)

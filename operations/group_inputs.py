@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.days import Day, to_day
 from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, fact_of
 from domain.enrollment.closing import Closed, last_erasure
-from domain.enrollment.decisions import Decision, Enroll
+from domain.enrollment.decisions import enrolled_members
 from domain.enrollment.explained_in_words import Origin
 from domain.enrollment.failed_rules import SeenFact
 from domain.enrollment.group import GroupBasis
@@ -53,7 +53,7 @@ async def load_inputs(
     recorded = await explanations.decisions_until(connection, head.group_key, later_at)
     decisions = tuple(each.decision for each in recorded)
     made = sum(earlier_at is not None and each.origin.recorded_at <= earlier_at for each in recorded)
-    members = {head.key.primary_id} | _enrolled_by(decisions)
+    members = {head.key.primary_id} | enrolled_members(decisions)
     facts = await explanations.facts_until(connection, members, later_at)
     closed = await _closed(connection, facts, head.key.primary_id, later_at, before)
     contract = (await core.contracts.recorded(connection, head.key.contract_id, later_at)).contract
@@ -65,10 +65,6 @@ async def load_inputs(
         facts_before = await explanations.facts_until(connection, members, earlier_at)
         earlier = GroupBasis(contract_before, head.key.primary_id, decisions[:made], facts_before, closed)
     return GroupInputs(BasisChange(earlier, later), earlier_at, later_at, [each.origin for each in recorded])
-
-
-def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:
-    return {change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)}
 
 
 async def _closed(

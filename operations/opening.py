@@ -9,14 +9,15 @@ from uuid import UUID
 
 from domain.days import Days
 from domain.enrollment.closing import closed_by
-from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey, GroupKey
+from domain.enrollment.decisions import EnrollmentKey, GroupKey, enrolled_members
 from domain.enrollment.effort import replay_seconds
-from domain.enrollment.group import GroupBasis, Period, days_of
+from domain.enrollment.group import GroupBasis, Period, days_of, types_of
 from domain.enrollment.recomputing import replayed_days
 from domain.errors import GroupUnknown
+from domain.membership import MembershipType
 from operations.call import Call
 from operations.core import Core
-from storage import enrollment, enrollment_reads, recomputes
+from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import LockedGroup
 from storage.postgres.database import Connection
 from storage.recomputes import WaitingRecompute
@@ -26,11 +27,14 @@ State = Mapping[EnrollmentKey, Days]
 
 @dataclass(frozen=True, slots=True)
 class OpenGroup:
-    """A locked group, what its state is computed from, its recorded state, and its waiting recompute, if any."""
+    """A locked group, what its state is computed from, its recorded state with the types of its members, and its
+    waiting recompute, if any.
+    """
 
     group: LockedGroup
     basis: GroupBasis
     state: State
+    types: Mapping[UUID, MembershipType]
     waiting: WaitingRecompute | None
 
 
@@ -56,8 +60,14 @@ async def open_groups(
     bases = await _bases(core, tx, keys, also, periods, hold=True)
     waiting = await recomputes.waiting_recomputes(tx, list(keys))
     return [
-        OpenGroup(g, bases[g.group_key], days_of(periods.get(g.group_key, ())), waiting.get(g.group_key))
-        for g in groups
+        OpenGroup(
+            group,
+            bases[group.group_key],
+            days_of(periods.get(group.group_key, ())),
+            types_of(periods.get(group.group_key, ())),
+            waiting.get(group.group_key),
+        )
+        for group in groups
     ]
 
 
@@ -67,10 +77,13 @@ NEW_GROUP = 0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a group is computed from, its recorded state, and whether a recompute is waiting."""
+    """What a group is computed from, its recorded state with the types of its members, and whether a recompute is
+    waiting.
+    """
 
     basis: GroupBasis
     recorded: State
+    types: Mapping[UUID, MembershipType]
     recompute_waits: bool
 
 
@@ -83,11 +96,12 @@ async def look_into(core: Core, connection: Connection, key: GroupKey, also: Ite
         head = await enrollment_reads.group_head(connection, key)
     except GroupUnknown:
         basis = (await _bases(core, connection, {NEW_GROUP: key}, also, {}, hold=False))[NEW_GROUP]
-        return Seen(basis, {}, recompute_waits=False)
+        return Seen(basis, {}, {}, recompute_waits=False)
     periods = {head.group_key: await enrollment_reads.periods_of(connection, head.group_key, head.revision)}
     basis = (await _bases(core, connection, {head.group_key: key}, also, periods, hold=False))[head.group_key]
     waits = bool(await recomputes.waiting_recomputes(connection, [head.group_key]))
-    return Seen(basis, days_of(periods[head.group_key]), waits)
+    recorded = periods[head.group_key]
+    return Seen(basis, days_of(recorded), types_of(recorded), waits)
 
 
 async def state_of(core: Core, call: Call, seen: Seen) -> State:
@@ -114,17 +128,15 @@ async def _bases(
     decisions = await enrollment.decisions_of(connection, list(keys))
     members = {key.primary_id for key in keys.values()} | set(also)
     for of_group in decisions.values():
-        members |= _enrolled_by(of_group)
+        members |= enrolled_members(of_group)
+    aliases = await merges.aliases_of(connection, members)
+    members = {aliases.get(member_id, member_id) for member_id in members}
     facts = await core.fact_source.current_facts(connection, members, hold=hold)
 
     def basis(group_key: int, key: GroupKey) -> GroupBasis:
         of_group = tuple(decisions.get(group_key, ()))
-        named = {key.primary_id} | _enrolled_by(of_group)
+        named = {key.primary_id} | {aliases.get(m, m) for m in enrolled_members(of_group)}
         closed = closed_by(facts, named, key.primary_id, days_of(periods.get(group_key, ())))
-        return GroupBasis(contracts[key.contract_id], key.primary_id, of_group, facts, closed)
+        return GroupBasis(contracts[key.contract_id], key.primary_id, of_group, facts, closed, aliases)
 
     return {group_key: basis(group_key, key) for group_key, key in keys.items()}
-
-
-def _enrolled_by(decisions: Iterable[Decision]) -> set[UUID]:
-    return {change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.enrollment.differences import Difference, differences
+from domain.enrollment.differences import Difference, corrected_members, differences
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.history import Recompute, RecomputeTrigger
 from domain.enrollment.recomputing import recomputed
@@ -95,7 +95,7 @@ async def dry_run(core: Core, call: Call, group: UUID) -> DryRun:
     done = await core.compute(call, replay_seconds(basis), recomputed, basis, state)
     return DryRun(
         group,
-        differences(state, done.days, had),
+        differences(state, done.days, had, corrected_members(seen.types, basis.membership_types())),
         basis.membership_types(),
         done.unmet,
     )

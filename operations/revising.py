@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from domain.days import to_day
-from domain.enrollment.differences import differences, policy_event
+from domain.enrollment.differences import corrected_members, differences, policy_event
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import periods
 from domain.enrollment.recomputing import recomputed
@@ -50,9 +50,17 @@ class Settled:
     recompute_key: int | None = None
 
 
+def differs(opened: OpenGroup, days: State, membership_types: Mapping[UUID, MembershipType]) -> bool:
+    """Returns whether the next state of a group has other periods than the recorded one."""
+    if days != opened.state:
+        return True
+    corrected = corrected_members(opened.types, membership_types)
+    return any(key.member_id in corrected for key, of_one in days.items() if of_one)
+
+
 async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGroup:
     """Records the next revision, with its differences and event, if any period differs."""
-    if settled.days == opened.state:
+    if not differs(opened, settled.days, settled.membership_types):
         return opened
     group = opened.group
     recorded_at = settled.recorded_at or await enrollment.recording_instant(tx, group)
@@ -63,7 +71,7 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
         opened.basis.contract,
         NewRevision(
             periods(settled.days, settled.membership_types),
-            differences(opened.state, settled.days, had),
+            differences(opened.state, settled.days, had, corrected_members(opened.types, settled.membership_types)),
             settled.membership_types,
             policy_event(opened.state, settled.days, to_day(settled.today)),
             recorded_at,
@@ -71,4 +79,9 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
             settled.recompute_key,
         ),
     )
-    return replace(opened, group=replace(group, revision=revision, recorded_at=recorded_at), state=settled.days)
+    return replace(
+        opened,
+        group=replace(group, revision=revision, recorded_at=recorded_at),
+        state=settled.days,
+        types=settled.membership_types,
+    )

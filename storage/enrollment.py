@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.catalog.contract import Contract
-from domain.enrollment.decisions import Decision, GroupKey
+from domain.enrollment.decisions import Decision, GroupKey, members_named
 from domain.enrollment.differences import Difference, PolicyEvent
 from domain.enrollment.events import EventType
 from domain.enrollment.group import Period
@@ -134,7 +134,7 @@ async def add_change_request(tx: Connection, group: LockedGroup, request: Change
         ],
     )
     if not approved:
-        member_ids = {request.key.primary_id, *(scoped.change.member_id for scoped in request.changes)}
+        member_ids = {request.key.primary_id, *members_named(scoped.change for scoped in request.changes)}
         rejected = NewEvent(EventType.CHANGE_REQUEST_REJECTED, member_ids, change_request_key=change_request_key)
         await add_event(tx, group.group_key, rejected, request.recorded_at)
     return change_request_key

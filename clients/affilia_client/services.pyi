@@ -73,6 +73,8 @@ class AgeConditionFields(TypedDict, total=False):
     subject: condition_pb2.Subject.ValueType | str
     min_years: int
     max_years: int
+    lasts_until: condition_pb2.AgeEnd.ValueType | str
+    begins: condition_pb2.CalendarStart.ValueType | str
 
 class AgeGridPriceFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.AgeGridPrice."""
@@ -93,12 +95,18 @@ class AgeGridSchemeFields(TypedDict, total=False):
 
     ...
 
+class AliveConditionFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AliveCondition."""
+
+    subject: condition_pb2.Subject.ValueType | str
+
 class AttributeConditionFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.AttributeCondition."""
 
     subject: condition_pb2.Subject.ValueType | str
     name: str
     values: Iterable[str] | None
+    lasts_until: condition_pb2.CalendarEnd.ValueType | str
 
 class AttributeFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Attribute."""
@@ -146,6 +154,7 @@ class ConditionFields(TypedDict, total=False):
     residence: condition_pb2.ResidenceCondition | ResidenceConditionFields | None
     attribute: condition_pb2.AttributeCondition | AttributeConditionFields | None
     enrolled_on: condition_pb2.EnrolledOnCondition | EnrolledOnConditionFields | None
+    alive: condition_pb2.AliveCondition | AliveConditionFields | None
 
 class ConditionListFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.ConditionList."""
@@ -183,6 +192,12 @@ class ContractVersionFields(TypedDict, total=False):
     pricing: pricing_pb2.VersionPricing | VersionPricingFields | None
     engine_parameters: pricing_pb2.EngineParameters | EngineParametersFields | None
 
+class CorrectMembershipTypeFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.CorrectMembershipType."""
+
+    member_id: str
+    membership_type: membership_type_pb2.MembershipType.ValueType | str
+
 class CostInquiryFields(TypedDict, total=False):
     """The fields of affilia.pricing.v1.CostInquiry."""
 
@@ -191,6 +206,11 @@ class CostInquiryFields(TypedDict, total=False):
     policy_quote: insurance_cost_pb2.PolicyQuote | PolicyQuoteFields | None
     contract_quote: insurance_cost_pb2.ContractQuote | ContractQuoteFields | None
     rounding: pricing_pb2.RoundingStrategy.ValueType | str
+
+class DeathFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.Death."""
+
+    died_on: date_pb2.Date | date | None
 
 class DiscountFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Discount."""
@@ -215,6 +235,7 @@ class EmploymentConditionFields(TypedDict, total=False):
     subject: condition_pb2.Subject.ValueType | str
     statuses: Iterable[condition_pb2.EmploymentStatus.ValueType | str] | None
     same_sponsor: bool
+    lasts_until: condition_pb2.CalendarEnd.ValueType | str
 
 class EmploymentFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Employment."""
@@ -238,6 +259,7 @@ class EngineParametersFields(TypedDict, total=False):
     default_age_child: int
     default_age_other: int
     age_normalization: pricing_pb2.AgeNormalization.ValueType | str
+    cut_off_day: int
 
 class EnrollFields(TypedDict, total=False):
     """The fields of affilia.enrollment.v1.Enroll."""
@@ -405,6 +427,12 @@ class ResidenceConditionFields(TypedDict, total=False):
     subject: condition_pb2.Subject.ValueType | str
     country_codes: Iterable[str] | None
     postal_prefixes: Iterable[str] | None
+    lasts_until: condition_pb2.CalendarEnd.ValueType | str
+
+class RevertFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.Revert."""
+
+    change_request_id: str
 
 class RuleFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Rule."""
@@ -421,6 +449,7 @@ class SalaryConditionFields(TypedDict, total=False):
     min_minor: int | Decimal | Money
     max_minor: int | Decimal | Money
     same_sponsor: bool
+    lasts_until: condition_pb2.CalendarEnd.ValueType | str
 
 class SalaryFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Salary."""
@@ -433,6 +462,8 @@ class ScopedChangeFields(TypedDict, total=False):
 
     enroll: change_request_pb2.Enroll | EnrollFields | None
     leave: change_request_pb2.Leave | LeaveFields | None
+    revert: change_request_pb2.Revert | RevertFields | None
+    correct_membership_type: change_request_pb2.CorrectMembershipType | CorrectMembershipTypeFields | None
     reason_code: str
     note: str
 
@@ -474,6 +505,7 @@ class TenureConditionFields(TypedDict, total=False):
     subject: condition_pb2.Subject.ValueType | str
     min_days: int
     same_sponsor: bool
+    begins: condition_pb2.CalendarStart.ValueType | str
 
 class TermStartFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.TermStart."""
@@ -2876,6 +2908,7 @@ class MemberService:
         employments: member_pb2.Employments | EmploymentsFields | None = ...,
         health_regimes: member_pb2.HealthRegimes | HealthRegimesFields | None = ...,
         attributes: member_pb2.Attributes | AttributesFields | None = ...,
+        death: member_pb2.Death | DeathFields | None = ...,
         etag: str = ...,
         spans: bool = ...,
         cleared: Iterable[member_service_pb2.ClearedDays | ClearedDaysFields] | None = ...,
@@ -3010,6 +3043,33 @@ class MemberService:
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
         first erasure day.
         """
+    def merge_members(
+        self,
+        request: member_service_pb2.MergeMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        request_id: str = ...,
+        from_member_id: str = ...,
+        into_member_id: str = ...,
+        reason: str = ...,
+        keep: member_service_pb2.KeptFacts.ValueType | str = ...,
+    ) -> member_service_pb2.MergeMembersResponse:
+        """Merges two records of one person, in one transaction. Can't be undone. Admins only. From then on,
+        from_member_id is another id of into_member_id: approved requests that name it are read as naming
+        into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the
+        usage of limits are moved. The groups concerned are recomputed in the same transaction. Reads with
+        from_member_id return into_member_id's data; writes that name it fail with
+        FAILED_PRECONDITION/MEMBER_MERGED.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of
+        one kind and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if
+        from_member_id is the primary of a group with an approved request, if one of them is a person and the other
+        a pet, if one of them was erased, or if they have different membership types in one group (correct one of
+        them first); FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before;
+        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        """
 
 class AsyncMemberService:
     """Stores members and their facts. This is the built-in source of facts; a deployment can replace it by another
@@ -3047,6 +3107,7 @@ class AsyncMemberService:
         employments: member_pb2.Employments | EmploymentsFields | None = ...,
         health_regimes: member_pb2.HealthRegimes | HealthRegimesFields | None = ...,
         attributes: member_pb2.Attributes | AttributesFields | None = ...,
+        death: member_pb2.Death | DeathFields | None = ...,
         etag: str = ...,
         spans: bool = ...,
         cleared: Iterable[member_service_pb2.ClearedDays | ClearedDaysFields] | None = ...,
@@ -3180,6 +3241,33 @@ class AsyncMemberService:
         or the reason why existing premiums can't be updated (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
         first erasure day.
+        """
+    async def merge_members(
+        self,
+        request: member_service_pb2.MergeMembersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        request_id: str = ...,
+        from_member_id: str = ...,
+        into_member_id: str = ...,
+        reason: str = ...,
+        keep: member_service_pb2.KeptFacts.ValueType | str = ...,
+    ) -> member_service_pb2.MergeMembersResponse:
+        """Merges two records of one person, in one transaction. Can't be undone. Admins only. From then on,
+        from_member_id is another id of into_member_id: approved requests that name it are read as naming
+        into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the
+        usage of limits are moved. The groups concerned are recomputed in the same transaction. Reads with
+        from_member_id return into_member_id's data; writes that name it fail with
+        FAILED_PRECONDITION/MEMBER_MERGED.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of
+        one kind and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if
+        from_member_id is the primary of a group with an approved request, if one of them is a person and the other
+        a pet, if one of them was erased, or if they have different membership types in one group (correct one of
+        them first); FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before;
+        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
         """
 
 class AuditService:

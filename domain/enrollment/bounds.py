@@ -6,7 +6,7 @@ Omitted reasons are counted. Everything that was rejected keeps at least one rea
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from domain.enrollment.decisions import Change
+from domain.enrollment.decisions import Change, DaysChange
 from domain.enrollment.verdicts import Cause, Notice, Violation
 
 MAX_VIOLATIONS = 200
@@ -62,6 +62,7 @@ def most_relevant(violations: Sequence[Violation], changes: Iterable[Change]) ->
     of_changes = [
         first_of.get((change.member_id, change.module_id)) or first_of.get((change.member_id, None))
         for change in changes
+        if isinstance(change, DaysChange)
     ]
     codes: dict[str, Violation] = {}
     for violation in violations:

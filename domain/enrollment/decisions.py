@@ -3,6 +3,7 @@
 Decisions are kept permanently and never edited. `desired.py` computes the days that they ask for.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -50,7 +51,30 @@ class Leave:
     days: Span
 
 
-Change = Enroll | Leave
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """An earlier request of the group doesn't count: neither its changes, nor its consequences, nor its overrides."""
+
+    change_request_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectMembershipType:
+    """All decisions about the member are read with this type."""
+
+    member_id: UUID
+    membership_type: MembershipType
+
+
+DaysChange = Enroll | Leave
+"""A change of a member's days on modules."""
+
+Change = DaysChange | Revert | CorrectMembershipType
+
+
+def members_named(changes: Iterable[Change]) -> set[UUID]:
+    """Returns the members whom changes name. A revert names nobody."""
+    return {change.member_id for change in changes if not isinstance(change, Revert)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +122,8 @@ class Decision:
     overridden_rules: tuple[str, ...] = ()
     consequence_leaves: tuple[Leave, ...] = ()
     change_request_id: UUID | None = None
+
+
+def enrolled_members(decisions: Iterable[Decision]) -> set[UUID]:
+    """Returns the members whom decisions enroll, as the decisions name them."""
+    return {change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)}

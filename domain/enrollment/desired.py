@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import NO_DAYS, Days
-from domain.enrollment.decisions import Change, Decision, Enroll, EnrollmentKey, Leave
+from domain.enrollment.decisions import DaysChange, Decision, Enroll, EnrollmentKey, Leave
 
 DaysByEnrollment = dict[EnrollmentKey, Days]
 """The days of members on modules. A missing key means no days."""
@@ -18,16 +18,17 @@ Overrides = Mapping[EnrollmentKey, Mapping[str, Days]]
 
 
 def desired_days(decisions: Iterable[Decision], contract: Contract) -> DaysByEnrollment:
-    """Returns the days that decisions, in order of approval, ask for."""
+    """Returns the days that the decisions that count, in order of approval, ask for."""
     # Changes of different members are independent. Grouping them keeps the mappings small, which is faster.
     by_member: dict[UUID, DaysByEnrollment] = {}
     for decision in decisions:
         for change in (*decision.changes, *decision.consequence_leaves):
-            lay_over(by_member.setdefault(change.member_id, {}), (change,), contract)
+            if isinstance(change, DaysChange):
+                lay_over(by_member.setdefault(change.member_id, {}), (change,), contract)
     return {key: days for desired in by_member.values() for key, days in desired.items()}
 
 
-def lay_over(desired: DaysByEnrollment, changes: Iterable[Change], contract: Contract) -> None:
+def lay_over(desired: DaysByEnrollment, changes: Iterable[DaysChange], contract: Contract) -> None:
     """Applies changes to `desired`, in place and in order. Days outside the span of a change stay as they are."""
     for change in changes:
         days = Days.of(change.days)

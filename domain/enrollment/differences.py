@@ -1,12 +1,13 @@
 """The differences between two states of a group: their kinds, and the exact days."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from domain.days import NO_DAYS, Day, Days
 from domain.enrollment.decisions import EnrollmentKey
+from domain.membership import MembershipType
 
 
 class DifferenceKind(StrEnum):
@@ -18,6 +19,7 @@ class DifferenceKind(StrEnum):
     GAP_OPENED = "GAP_OPENED"
     GAP_CLOSED = "GAP_CLOSED"
     REINSTATED = "REINSTATED"
+    TYPE_CORRECTED = "TYPE_CORRECTED"
 
 
 class PolicyEvent(StrEnum):
@@ -30,7 +32,7 @@ class PolicyEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The difference in the days of one enrollment. Kinds are in the order of the enum."""
+    """How one enrollment differs. Kinds are in the order of the enum. If only the type differs, no days do."""
 
     member_id: UUID
     module_id: UUID
@@ -39,22 +41,33 @@ class Difference:
     lost: Days
 
 
+NOBODY: frozenset[UUID] = frozenset()
+
+
 def differences(
     before: Mapping[EnrollmentKey, Days],
     after: Mapping[EnrollmentKey, Days],
     had_earlier: Mapping[EnrollmentKey, Days],
+    corrected: Collection[UUID] = NOBODY,
 ) -> tuple[Difference, ...]:
     """Returns every enrollment that differs, in order of member and module.
 
-    `had_earlier` are the days in any revision before `before`.
+    `had_earlier` are the days in any revision before `before`. `corrected` are the members whose type differs.
     """
     found = []
     for key in sorted(before.keys() | after.keys(), key=lambda key: key.order):
         then, now = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
-        if then != now:
-            kinds = _kinds(then, now, had_earlier.get(key, NO_DAYS))
+        kinds = _kinds(then, now, had_earlier.get(key, NO_DAYS)) if then != now else ()
+        if then and now and key.member_id in corrected:
+            kinds = (*kinds, DifferenceKind.TYPE_CORRECTED)
+        if kinds:
             found.append(Difference(key.member_id, key.module_id, kinds, now - then, then - now))
     return tuple(found)
+
+
+def corrected_members(before: Mapping[UUID, MembershipType], after: Mapping[UUID, MembershipType]) -> frozenset[UUID]:
+    """Returns the members of both states whose types differ."""
+    return frozenset(member_id for member_id in before if after.get(member_id, before[member_id]) != before[member_id])
 
 
 def _kinds(then: Days, now: Days, had_earlier: Days) -> tuple[DifferenceKind, ...]:

@@ -1,13 +1,14 @@
 """An enrollment group: its periods at a revision, and the basis from which they are computed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import Days, Span
 from domain.enrollment.closing import Closed
-from domain.enrollment.decisions import Decision, Enroll, EnrollmentKey
+from domain.enrollment.counting import Aliases, counting_decisions, membership_types
+from domain.enrollment.decisions import Decision, EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment, desired_days, overridden_days
 from domain.enrollment.rulebook import Rulebook
 from domain.enrollment.settling import Settlement, settle
@@ -27,22 +28,26 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class GroupBasis:
-    """The inputs that determine the state of a group: approved decisions in order, facts, and the contract."""
+    """The inputs that determine the state of a group: approved decisions in order, facts, and the contract.
+
+    `aliases` are the merged members among those whom decisions name. `facts` has the others, and those into whom they
+    were merged.
+    """
 
     contract: Contract
     primary_id: UUID
     decisions: tuple[Decision, ...]
     facts: Mapping[UUID, Facts]
     closed: Closed | None = None
+    aliases: Aliases = field(default_factory=dict)
+
+    def counting(self) -> tuple[Decision, ...]:
+        """Returns the decisions that count, with merged members replaced."""
+        return counting_decisions(self.decisions, self.aliases)
 
     def membership_types(self) -> dict[UUID, MembershipType]:
         """Returns the types of the primary and of everyone whom approved decisions name."""
-        types = {self.primary_id: MembershipType.PRIMARY}
-        for decision in self.decisions:
-            for change in decision.changes:
-                if isinstance(change, Enroll):
-                    types.setdefault(change.member_id, change.membership_type)
-        return types
+        return membership_types(self.primary_id, self.decisions, self.aliases)
 
     def rulebook(self, types: Mapping[UUID, MembershipType] | None = None) -> Rulebook:
         return Rulebook(
@@ -50,14 +55,14 @@ class GroupBasis:
             self.primary_id,
             self.membership_types() if types is None else types,
             self.facts,
-            overridden_days(self.decisions),
+            overridden_days(self.counting()),
             self.closed,
         )
 
 
 def replay(basis: GroupBasis) -> Settlement:
     """Settles a group from all approved decisions, independently of its revisions."""
-    return settle(desired_days(basis.decisions, basis.contract), basis.rulebook())
+    return settle(desired_days(basis.counting(), basis.contract), basis.rulebook())
 
 
 def periods(settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]) -> tuple[Period, ...]:
@@ -67,6 +72,11 @@ def periods(settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, Membersh
         for key in sorted(settled, key=lambda key: key.order)
         for span in settled[key].spans
     )
+
+
+def types_of(state: Iterable[Period]) -> dict[UUID, MembershipType]:
+    """Returns the membership types of the members of a state."""
+    return {period.member_id: period.membership_type for period in state}
 
 
 def days_of(state: Iterable[Period]) -> DaysByEnrollment:

@@ -7,7 +7,18 @@ from uuid import UUID
 
 from domain.actors import Actor
 from domain.enrollment.bounds import Bounds, causes_of_each, most_relevant, shortened, shortened_notice
-from domain.enrollment.decisions import Decision, GroupKey, Leave, Requester, RequesterRole, ScopedChange
+from domain.enrollment.decisions import (
+    Change,
+    CorrectMembershipType,
+    Decision,
+    Enroll,
+    GroupKey,
+    Leave,
+    Requester,
+    RequesterRole,
+    Revert,
+    ScopedChange,
+)
 from domain.enrollment.differences import PolicyEvent
 from domain.enrollment.group import Period
 from domain.enrollment.unmet import UnmetEnrolls
@@ -65,12 +76,12 @@ class ChangeRequest:
 
     def reason_for(self, member_id: UUID, module_id: UUID) -> tuple[str, str]:
         """Returns reason code and note of the last change about a member and module, or about all modules of the
-        member.
+        member. A revert concerns everybody.
 
         Both are empty if there is no such change.
         """
         for scoped in reversed(self.changes):
-            if scoped.change.member_id == member_id and scoped.change.module_id in (None, module_id):
+            if _concerns(scoped.change, member_id, module_id):
                 return scoped.reason_code, scoped.note
         return "", ""
 
@@ -79,6 +90,16 @@ class ChangeRequest:
         leaves = tuple(Leave(c.member_id, c.module_id, c.days) for c in self.consequences)
         changes = tuple(scoped.change for scoped in self.changes)
         return Decision(changes, self.overridden_rules, leaves, self.change_request_id)
+
+
+def _concerns(change: Change, member_id: UUID, module_id: UUID) -> bool:
+    match change:
+        case Enroll() | Leave():
+            return change.member_id == member_id and change.module_id in (None, module_id)
+        case CorrectMembershipType():
+            return change.member_id == member_id
+        case Revert():
+            return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +146,7 @@ class RecomputeTrigger(StrEnum):
     FACTS = "FACTS"
     CONTRACT = "CONTRACT"
     ADMIN = "ADMIN"
+    MERGE = "MERGE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from domain.catalog.contract import Contract
 from domain.days import NO_DAYS, UNBOUNDED_END, Day, Days, to_date
 from domain.enrollment import commitment
 from domain.enrollment.bounds import Bounds, causes_of_each, most_relevant
+from domain.enrollment.counting import type_conflicts
 from domain.enrollment.decisions import (
     ChangeProposal,
+    DaysChange,
     Decision,
     Enroll,
     EnrollmentKey,
-    Leave,
     RequesterRole,
 )
 from domain.enrollment.desired import DaysByEnrollment, desired_days, lay_over
@@ -62,12 +63,12 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
     asked = Decision(tuple(scoped.change for scoped in proposal.changes), rules)
     candidate = replace(basis, decisions=(*basis.decisions, asked))
     types = candidate.membership_types()
-    settlement = settle(desired_days(candidate.decisions, basis.contract), candidate.rulebook(types))
+    settlement = settle(desired_days(candidate.counting(), basis.contract), candidate.rulebook(types))
 
     consequences = _consequences(before, settlement)
     explainer = Explainer(settlement)
     violations = [
-        *_type_conflicts(asked, basis),
+        *_type_conflicts(basis, candidate),
         *_outside_contract(asked, basis.contract),
         *_backdated(proposal, basis.contract, today),
         *_unsettled(asked, basis.contract, explainer),
@@ -109,11 +110,12 @@ def _enrolls_as_left(asked: Decision, contract: Contract) -> Iterator[tuple[Enro
     """Yields every enroll with those of its days that later changes of the request leave unchanged."""
     for i, change in enumerate(asked.changes):
         if isinstance(change, Enroll):
-            later = (other.days for other in asked.changes[i + 1 :] if _replaces(other, change, contract))
+            following = (other for other in asked.changes[i + 1 :] if isinstance(other, DaysChange))
+            later = (other.days for other in following if _replaces(other, change, contract))
             yield change, Days.of(change.days) - Days.of(*later)
 
 
-def _replaces(later: Enroll | Leave, enroll: Enroll, contract: Contract) -> bool:
+def _replaces(later: DaysChange, enroll: Enroll, contract: Contract) -> bool:
     """Returns whether a later change concerns the same member and slot."""
     if later.member_id != enroll.member_id:
         return False
@@ -153,25 +155,23 @@ def _notices(asked: Decision, contract: Contract, explainer: Explainer) -> Itera
         yield Notice(key.member_id, key.module_id, cut[key], *explainer.why_not(key, cut[key], bounds))
 
 
-def _type_conflicts(asked: Decision, basis: GroupBasis) -> Iterator[Violation]:
-    """Yields members whose type differs from their earlier one, or who are wrongly PRIMARY or not PRIMARY."""
-    types = basis.membership_types()
-    for change in asked.changes:
-        if not isinstance(change, Enroll):
-            continue
-        known = types.setdefault(change.member_id, change.membership_type)
-        is_primary = change.membership_type == MembershipType.PRIMARY
-        if known != change.membership_type or is_primary != (change.member_id == basis.primary_id):
+def _type_conflicts(basis: GroupBasis, candidate: GroupBasis) -> Iterator[Violation]:
+    """Yields members whom the request enrolls, or whom decisions that count because of it enroll, with a type that
+    differs from their earlier one, or who are wrongly PRIMARY or not PRIMARY.
+    """
+    known = type_conflicts(basis.primary_id, basis.counting())
+    for member_id, membership_type in type_conflicts(basis.primary_id, candidate.counting()).items():
+        if member_id not in known:
             yield Violation(
                 ViolationCode.MEMBERSHIP_TYPE_CONFLICT,
-                f"Member {change.member_id} can't be enrolled as {change.membership_type} in this group.",
-                member_id=change.member_id,
+                f"Member {member_id} can't be enrolled as {membership_type} in this group.",
+                member_id=member_id,
             )
 
 
 def _outside_contract(asked: Decision, contract: Contract) -> Iterator[Violation]:
     for change in asked.changes:
-        if not contract.life.holds(change.days.start):
+        if isinstance(change, DaysChange) and not contract.life.holds(change.days.start):
             yield _about(
                 change,
                 ViolationCode.OUTSIDE_CONTRACT,
@@ -184,17 +184,20 @@ def _backdated(proposal: ChangeProposal, contract: Contract, today: Day) -> Iter
     if proposal.requester.role == RequesterRole.ADMIN:
         return
     for scoped in proposal.changes:
-        start = scoped.change.days.start
+        change = scoped.change
+        if not isinstance(change, DaysChange):
+            continue
+        start = change.days.start
         version = contract.version_on(start)
         if version and start < today - version.max_backdating_days:
             yield _about(
-                scoped.change,
+                change,
                 ViolationCode.BACKDATING_LIMIT,
                 f"A change can start at most {version.max_backdating_days} days before today, got {to_date(start)}.",
             )
 
 
-def _about(change: Enroll | Leave, code: ViolationCode, message: str) -> Violation:
+def _about(change: DaysChange, code: ViolationCode, message: str) -> Violation:
     return Violation(code, message, member_id=change.member_id, module_id=change.module_id, on=change.days.start)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from domain.days import UNBOUNDED_START
-from domain.enrollment.decisions import ChangeProposal, Enroll, RequesterRole
+from domain.enrollment.decisions import ChangeProposal, DaysChange, Enroll, RequesterRole
 from domain.enrollment.judging import OVERRIDABLE
 from domain.enrollment.verdicts import ViolationCode
 from domain.errors import FieldViolation
@@ -27,6 +27,7 @@ def proposal_violations(proposal: ChangeProposal) -> Iterator[FieldViolation]:
         if code in NEVER_OVERRIDDEN:
             yield FieldViolation(f"overridden_rules[{i}]", f"{code} can't be overridden")
     for i, scoped in enumerate(proposal.changes):
-        if scoped.change.days.start == UNBOUNDED_START:
-            kind = "enroll" if isinstance(scoped.change, Enroll) else "leave"
+        change = scoped.change
+        if isinstance(change, DaysChange) and change.days.start == UNBOUNDED_START:
+            kind = "enroll" if isinstance(change, Enroll) else "leave"
             yield FieldViolation(f"changes[{i}].{kind}.days.first_on", "is required")

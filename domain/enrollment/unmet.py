@@ -1,6 +1,6 @@
 """Enrolls that are not fully met: some of their days aren't settled, although no later decision changes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.catalog.contract import Contract
 from domain.days import NO_DAYS, Days
 from domain.enrollment.bounds import MAX_UNMET, Bounds
-from domain.enrollment.decisions import Change, Enroll, EnrollmentKey
+from domain.enrollment.decisions import DaysChange, Decision, Enroll, EnrollmentKey
 from domain.enrollment.explaining import Explainer
 from domain.enrollment.group import GroupBasis
 from domain.enrollment.settling import Settlement
@@ -59,7 +59,8 @@ def unmet_enrolls(basis: GroupBasis, settlement: Settlement, before: Mapping[Enr
 
 def _unmet(basis: GroupBasis, settlement: Settlement) -> Iterator[tuple[UUID | None, int, EnrollmentKey, Days]]:
     """Yields each enroll that isn't fully met: its request, its index there, its enrollment, and the missing days."""
-    for decision, still_asked in zip(basis.decisions, _still_asked(basis), strict=True):
+    decisions = basis.counting()
+    for decision, still_asked in zip(decisions, _still_asked(decisions, basis.contract), strict=True):
         for i, change in enumerate(decision.changes):
             if isinstance(change, Enroll) and not (basis.closed and change.member_id in basis.closed.erased):
                 key = EnrollmentKey(change.member_id, change.module_id)
@@ -68,17 +69,23 @@ def _unmet(basis: GroupBasis, settlement: Settlement) -> Iterator[tuple[UUID | N
                     yield decision.change_request_id, i, key, missing
 
 
-def _still_asked(basis: GroupBasis) -> list[list[Days]]:
-    """Returns, for each change of each decision, the days that no later change concerns."""
-    later = _Decided(basis.contract)
+def _still_asked(decisions: Sequence[Decision], contract: Contract) -> list[list[Days]]:
+    """Returns, for each change of each decision, the days that no later change concerns.
+
+    A change that isn't about days has none.
+    """
+    later = _Decided(contract)
     found: list[list[Days]] = []
-    for decision in reversed(basis.decisions):
+    for decision in reversed(decisions):
         for leave in decision.consequence_leaves:
             later.add(leave)
         left: list[Days] = []
         for change in reversed(decision.changes):
-            left.append(later.undecided(change))
-            later.add(change)
+            if isinstance(change, DaysChange):
+                left.append(later.undecided(change))
+                later.add(change)
+            else:
+                left.append(NO_DAYS)
         found.append(left[::-1])
     return found[::-1]
 
@@ -90,14 +97,14 @@ class _Decided:
         self._contract = contract
         self._days: dict[tuple[UUID, UUID | str | None], Days] = {}
 
-    def add(self, change: Change) -> None:
+    def add(self, change: DaysChange) -> None:
         about: UUID | str | None = change.module_id
         if isinstance(change, Enroll):
             about = self._slot(change.module_id)
         key = (change.member_id, about)
         self._days[key] = self._days.get(key, NO_DAYS) | Days.of(change.days)
 
-    def undecided(self, change: Change) -> Days:
+    def undecided(self, change: DaysChange) -> Days:
         """Returns the days of a change that aren't decided otherwise for its member and module."""
         days = Days.of(change.days)
         for about in {change.module_id, self._slot(change.module_id), None}:

@@ -28,6 +28,29 @@ class ChangeRequestUnknown(DomainError):
         super().__init__(f"There is no change request {change_request_id}.", change_request_id=change_request_id)
 
 
+class NotRevertible(DomainError):
+    """The change request was rejected, or doesn't count because it is already reverted."""
+
+    reason = Reason.NOT_REVERTIBLE
+
+    def __init__(self, change_request_id: UUID, cause: str) -> None:
+        super().__init__(
+            f"Change request {change_request_id} can't be reverted because it {cause}.",
+            change_request_id=change_request_id,
+        )
+
+
+class MemberNotInGroup(DomainError):
+    reason = Reason.MEMBER_NOT_IN_GROUP
+
+    def __init__(self, member_id: UUID, group_id: UUID) -> None:
+        super().__init__(
+            f"No approved request of group {group_id} enrolls member {member_id}.",
+            member_id=member_id,
+            group_id=group_id,
+        )
+
+
 class RecomputeUnknown(DomainError):
     reason = Reason.RECOMPUTE_UNKNOWN
 

@@ -1,5 +1,6 @@
 """Errors about members, and about the erasure of their facts."""
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -20,6 +21,36 @@ class MemberErased(CannotBePriced):
 
     def __init__(self, member_id: UUID) -> None:
         super().__init__(f"The facts of member {member_id} were erased.", member_id=member_id)
+
+
+class MemberMerged(DomainError):
+    """A write names a member who was merged into another one."""
+
+    reason = Reason.MEMBER_MERGED
+
+    def __init__(self, member_id: UUID, merged_into: UUID) -> None:
+        super().__init__(
+            f"Member {member_id} was merged into member {merged_into}. Use the id {merged_into}.",
+            member_id=member_id,
+            merged_into=merged_into,
+        )
+
+
+class MergeNotPossible(DomainError):
+    """Two records can't be merged. `cause` is for programs, `words` is the sentence for people."""
+
+    reason = Reason.MERGE_NOT_POSSIBLE
+
+    def __init__(
+        self, cause: str, words: str, from_member_id: UUID, into_member_id: UUID, group_ids: Sequence[UUID] = ()
+    ) -> None:
+        super().__init__(
+            words,
+            cause=cause,
+            from_member_id=from_member_id,
+            into_member_id=into_member_id,
+            group_ids=",".join(map(str, group_ids)),
+        )
 
 
 class MemberStillCovered(DomainError):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from domain.catalog.contract_changes import ChangeKind, ContractChanges
 from domain.currencies import amount_in_words
+from domain.enrollment.decisions import members_named
 from domain.enrollment.differences import Difference
 from domain.enrollment.history import ChangeRequest, RecomputeTrigger
 from domain.enrollment.verdicts import Verdict
@@ -33,6 +34,7 @@ TRIGGERS = {
     RecomputeTrigger.FACTS: "after facts were recorded",
     RecomputeTrigger.CONTRACT: "after the contract was amended",
     RecomputeTrigger.ADMIN: "on request",
+    RecomputeTrigger.MERGE: "after two records of one person were merged",
 }
 RECORDS = {
     RecordKind.MEMBER_CREATED: "The member was created.",
@@ -67,7 +69,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def _change_request(request: ChangeRequest) -> str:
-    members = {scoped.change.member_id for scoped in request.changes}
+    members = members_named(scoped.change for scoped in request.changes)
     asked = f"{counted(len(request.changes), 'change')} for {counted(len(members), 'member')}"
     words = [f"{request.verdict.capitalize()}: {asked}."]
     if request.verdict is Verdict.REJECTED:

@@ -9,11 +9,13 @@ from domain.enrollment.choices import Choice
 from domain.enrollment.decisions import (
     Change,
     ChangeProposal,
+    CorrectMembershipType,
     Enroll,
     GroupKey,
     Leave,
     Requester,
     RequesterRole,
+    Revert,
     ScopedChange,
 )
 from domain.enrollment.history import ChangeRequest, Recompute, RecomputeTrigger
@@ -78,17 +80,25 @@ def scoped_change_from_proto(scoped: pb.ScopedChange) -> ScopedChange:
 
 
 def change_from_proto(scoped: pb.ScopedChange) -> Change:
-    if scoped.WhichOneof("change") == "enroll":
-        enroll = scoped.enroll
-        return Enroll(
-            UUID(enroll.member_id),
-            MEMBERSHIP_TYPES.from_proto(enroll.membership_type),
-            UUID(enroll.module_id),
-            span_from_proto(enroll.days),
-        )
-    leave = scoped.leave
-    module_id = UUID(leave.module_id) if leave.module_id else None
-    return Leave(UUID(leave.member_id), module_id, span_from_proto(leave.days))
+    match scoped.WhichOneof("change"):
+        case "enroll":
+            enroll = scoped.enroll
+            return Enroll(
+                UUID(enroll.member_id),
+                MEMBERSHIP_TYPES.from_proto(enroll.membership_type),
+                UUID(enroll.module_id),
+                span_from_proto(enroll.days),
+            )
+        case "revert":
+            return Revert(UUID(scoped.revert.change_request_id))
+        case "correct_membership_type":
+            correction = scoped.correct_membership_type
+            membership_type = MEMBERSHIP_TYPES.from_proto(correction.membership_type)
+            return CorrectMembershipType(UUID(correction.member_id), membership_type)
+        case _:
+            leave = scoped.leave
+            module_id = UUID(leave.module_id) if leave.module_id else None
+            return Leave(UUID(leave.member_id), module_id, span_from_proto(leave.days))
 
 
 def scoped_change_to_proto(scoped: ScopedChange) -> pb.ScopedChange:
@@ -106,6 +116,13 @@ def scoped_change_to_proto(scoped: ScopedChange) -> pb.ScopedChange:
         case Leave(member_id, module_id, days):
             proto.leave.CopyFrom(
                 pb.Leave(member_id=str(member_id), module_id=str(module_id or ""), days=span_to_proto(days))
+            )
+        case Revert(change_request_id):
+            proto.revert.CopyFrom(pb.Revert(change_request_id=str(change_request_id)))
+        case CorrectMembershipType(member_id, membership_type):
+            corrected = MEMBERSHIP_TYPES.to_proto(membership_type)
+            proto.correct_membership_type.CopyFrom(
+                pb.CorrectMembershipType(member_id=str(member_id), membership_type=corrected)
             )
     return proto
 

@@ -28,6 +28,7 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "contract_module": APPEND,
     "member_revision": APPEND,
     "member_identifier": DELETE,
+    "member_merge": APPEND,
     "member_search": (*APPEND, "DELETE"),
     "member_to_index": (*UPDATE, "DELETE"),
     "enrollment_group": UPDATE,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import UNBOUNDED_END
-from domain.enrollment.decisions import Change, Decision, Enroll
+from domain.enrollment.decisions import Change, CorrectMembershipType, Decision, Enroll, Revert
 from domain.members import Facts
 from domain.membership import MembershipType
 from domain.rules.conditions import AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Subject
@@ -45,6 +45,8 @@ class OneDay:
         on: On = set()
         for decision in self.decisions:
             for change in (*decision.changes, *decision.consequence_leaves):
+                if isinstance(change, Revert | CorrectMembershipType):
+                    continue
                 if not change.days.start <= self.day < change.days.end:
                     continue
                 if isinstance(change, Enroll):
@@ -172,6 +174,8 @@ def _is_left(enroll: Enroll, later: Iterable[Change], one: OneDay) -> bool:
         return False
     slots = one.contract.slots
     for change in later:
+        if isinstance(change, Revert | CorrectMembershipType):
+            continue
         if change.member_id != enroll.member_id or not change.days.start <= one.day < change.days.end:
             continue
         slot = slots.get(enroll.module_id)

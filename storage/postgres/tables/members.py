@@ -1,6 +1,18 @@
 """Tables for members, their facts and identifiers, and the search index."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, PrimaryKeyConstraint, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from storage.postgres.tables.metadata import actor, metadata, recorded_at
@@ -32,6 +44,19 @@ member_identifier = Table(
     Column("value", Text(collation="C"), primary_key=True, index=True),
     Column("member_id", Uuid, nullable=False, index=True),
     comment="Which member has an identifier now. Earlier identifiers are in the documents of member_revision.",
+)
+
+member_merge = Table(
+    "member_merge",
+    metadata,
+    Column("from_member_id", Uuid, primary_key=True),
+    Column("into_member_id", Uuid, nullable=False, index=True),
+    recorded_at(),
+    actor(),
+    Column("reason", Text, nullable=False),
+    Column("document", JSONB, nullable=False, comment="What the merge moved, and the groups that it recomputed."),
+    CheckConstraint("from_member_id <> into_member_id", name="member_merge_two_members_check"),
+    comment="Records that were merged into another record of the same person.",
 )
 
 member_search = Table(

@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,26 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PublicationWarningCode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PublicationWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PublicationWarningCode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PUBLICATION_WARNING_CODE_UNSPECIFIED: _PublicationWarningCode.ValueType  # 0
+    """Never returned."""
+    PUBLICATION_WARNING_CODE_NOT_LIMITED_TO_LIFE: _PublicationWarningCode.ValueType  # 1
+    """No rule of the module requires that its member is alive, so coverage doesn't end when a death is recorded."""
+
+class PublicationWarningCode(_PublicationWarningCode, metaclass=_PublicationWarningCodeEnumTypeWrapper):
+    """Kinds of publication warnings."""
+
+PUBLICATION_WARNING_CODE_UNSPECIFIED: PublicationWarningCode.ValueType  # 0
+"""Never returned."""
+PUBLICATION_WARNING_CODE_NOT_LIMITED_TO_LIFE: PublicationWarningCode.ValueType  # 1
+"""No rule of the module requires that its member is alive, so coverage doesn't end when a death is recorded."""
+Global___PublicationWarningCode: _TypeAlias = PublicationWarningCode  # noqa: Y015
 
 @_typing.final
 class PublishContractRequest(_message.Message):
@@ -59,21 +80,29 @@ class PublishContractResponse(_message.Message):
 
     CONTRACT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Pass this token to a later read to make sure that it reflects this write and everything recorded before it."""
     @_builtins.property
     def contract(self) -> _contract_pb2.Contract:
         """The contract as stored, with its etag."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
+        """What is allowed but probably not intended, in the order of the contract. Doesn't depend on what was published
+        before.
+        """
+
     def __init__(
         self,
         *,
         contract: _contract_pb2.Contract | None = ...,
         consistency_token: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___PublicationWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract", b"contract"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract", b"contract", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -125,21 +154,29 @@ class AddContractVersionResponse(_message.Message):
 
     CONTRACT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Pass this token to a later read to make sure that it reflects this write and everything recorded before it."""
     @_builtins.property
     def contract(self) -> _contract_pb2.Contract:
         """The contract as stored, with its new etag."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
+        """What is allowed but probably not intended, in the order of the contract. Doesn't depend on what was published
+        before.
+        """
+
     def __init__(
         self,
         *,
         contract: _contract_pb2.Contract | None = ...,
         consistency_token: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___PublicationWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract", b"contract"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract", b"contract", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,25 +228,63 @@ class AmendContractResponse(_message.Message):
 
     CONTRACT_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """Pass this token to a later read to make sure that it reflects this write and everything recorded before it."""
     @_builtins.property
     def contract(self) -> _contract_pb2.Contract:
         """The contract as stored, with its new etag."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
+        """What is allowed but probably not intended, in the order of the contract. Doesn't depend on what was published
+        before.
+        """
+
     def __init__(
         self,
         *,
         contract: _contract_pb2.Contract | None = ...,
         consistency_token: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___PublicationWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract", b"contract"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract", b"contract", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AmendContractResponse: _TypeAlias = AmendContractResponse  # noqa: Y015
+
+@_typing.final
+class PublicationWarning(_message.Message):
+    """Something in a contract that is allowed but probably not intended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: Global___PublicationWarningCode.ValueType
+    """The kind of warning."""
+    field: _builtins.str
+    """Path of the part of the contract, such as `versions[0].modules[2]`."""
+    message: _builtins.str
+    """The warning as a sentence for people."""
+    def __init__(
+        self,
+        *,
+        code: Global___PublicationWarningCode.ValueType = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublicationWarning: _TypeAlias = PublicationWarning  # noqa: Y015
 
 @_typing.final
 class GetContractRequest(_message.Message):

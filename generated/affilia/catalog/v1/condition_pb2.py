@@ -18,7 +18,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"affilia/catalog/v1/condition.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\"\xbc\x01\n\x04Rule\x12)\n\x04\x63ode\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x1c\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\x12\x33\n\napplies_to\x18\x03 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x36\n\tcondition\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\x04\xe2\x41\x01\x02\"\xce\x04\n\tCondition\x12\x33\n\x06\x61ll_of\x18\x01 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x33\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x31\n\x08negation\x18\x03 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionH\x00\x12/\n\x03\x61ge\x18\x04 \x01(\x0b\x32 .affilia.catalog.v1.AgeConditionH\x00\x12\x35\n\x06salary\x18\x05 \x01(\x0b\x32#.affilia.catalog.v1.SalaryConditionH\x00\x12=\n\nemployment\x18\x06 \x01(\x0b\x32\'.affilia.catalog.v1.EmploymentConditionH\x00\x12\x35\n\x06tenure\x18\x07 \x01(\x0b\x32#.affilia.catalog.v1.TenureConditionH\x00\x12;\n\tresidence\x18\x08 \x01(\x0b\x32&.affilia.catalog.v1.ResidenceConditionH\x00\x12;\n\tattribute\x18\t \x01(\x0b\x32&.affilia.catalog.v1.AttributeConditionH\x00\x12>\n\x0b\x65nrolled_on\x18\n \x01(\x0b\x32\'.affilia.catalog.v1.EnrolledOnConditionH\x00\x42\x0c\n\x04kind\x12\x04\x90\xe7\x18\x01\"N\n\rConditionList\x12=\n\nconditions\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x32\"\xa4\x01\n\x0c\x41geCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12!\n\tmin_years\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12!\n\tmax_years\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x01\x88\x01\x01\x42\x0c\n\n_min_yearsB\x0c\n\n_max_years\"\xb7\x01\n\x0fSalaryCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1e\n\tmin_minor\x18\x02 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1e\n\tmax_minor\x18\x03 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x88\x01\x01\x12\x14\n\x0csame_sponsor\x18\x04 \x01(\x08\x42\x0c\n\n_min_minorB\x0c\n\n_max_minor\"\x97\x01\n\x13\x45mploymentCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x36\n\x08statuses\x18\x02 \x03(\x0e\x32$.affilia.catalog.v1.EmploymentStatus\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\"y\n\x0fTenureCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\x08min_days\x18\x02 \x01(\x05\x42\n\x8a\xe7\x18\x06\x08\x00\x10\xc0\xb8\x02\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\"\x93\x01\n\x12ResidenceCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12(\n\rcountry_codes\x18\x02 \x03(\tB\x11\x8a\xe7\x18\r\x18\xfa\x01*\x08[A-Z]{2}\x12\x1f\n\x0fpostal_prefixes\x18\x03 \x03(\tB\x06\x8a\xe7\x18\x02 \x10\"x\n\x12\x41ttributeCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x14\n\x06values\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"g\n\x13\x45nrolledOnCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\nmodule_ids\x18\x02 \x03(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01*{\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x10\n\x0cSUBJECT_SELF\x10\x01\x12\x13\n\x0fSUBJECT_PRIMARY\x10\x02\x12\x16\n\x12SUBJECT_ANY_MEMBER\x10\x03\x12\x18\n\x14SUBJECT_EVERY_MEMBER\x10\x04*\xb0\x01\n\x10\x45mploymentStatus\x12!\n\x1d\x45MPLOYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45MPLOYMENT_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x45MPLOYMENT_STATUS_LEAVE\x10\x02\x12\x1f\n\x1b\x45MPLOYMENT_STATUS_SUSPENDED\x10\x03\x12\x1d\n\x19\x45MPLOYMENT_STATUS_RETIRED\x10\x04\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"affilia/catalog/v1/condition.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\"\xbc\x01\n\x04Rule\x12)\n\x04\x63ode\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\x8a\xe7\x18\x13 <*\x0f[A-Z][A-Z0-9_]*\x12\x1c\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\x12\x33\n\napplies_to\x18\x03 \x03(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x36\n\tcondition\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\x04\xe2\x41\x01\x02\"\x83\x05\n\tCondition\x12\x33\n\x06\x61ll_of\x18\x01 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x33\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32!.affilia.catalog.v1.ConditionListH\x00\x12\x31\n\x08negation\x18\x03 \x01(\x0b\x32\x1d.affilia.catalog.v1.ConditionH\x00\x12/\n\x03\x61ge\x18\x04 \x01(\x0b\x32 .affilia.catalog.v1.AgeConditionH\x00\x12\x35\n\x06salary\x18\x05 \x01(\x0b\x32#.affilia.catalog.v1.SalaryConditionH\x00\x12=\n\nemployment\x18\x06 \x01(\x0b\x32\'.affilia.catalog.v1.EmploymentConditionH\x00\x12\x35\n\x06tenure\x18\x07 \x01(\x0b\x32#.affilia.catalog.v1.TenureConditionH\x00\x12;\n\tresidence\x18\x08 \x01(\x0b\x32&.affilia.catalog.v1.ResidenceConditionH\x00\x12;\n\tattribute\x18\t \x01(\x0b\x32&.affilia.catalog.v1.AttributeConditionH\x00\x12>\n\x0b\x65nrolled_on\x18\n \x01(\x0b\x32\'.affilia.catalog.v1.EnrolledOnConditionH\x00\x12\x33\n\x05\x61live\x18\x0b \x01(\x0b\x32\".affilia.catalog.v1.AliveConditionH\x00\x42\x0c\n\x04kind\x12\x04\x90\xe7\x18\x01\"N\n\rConditionList\x12=\n\nconditions\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.ConditionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x32\"\x88\x02\n\x0c\x41geCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12!\n\tmin_years\x18\x02 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x00\x88\x01\x01\x12!\n\tmax_years\x18\x03 \x01(\x05\x42\t\x8a\xe7\x18\x05\x08\x00\x10\xc8\x01H\x01\x88\x01\x01\x12/\n\x0blasts_until\x18\x04 \x01(\x0e\x32\x1a.affilia.catalog.v1.AgeEnd\x12\x31\n\x06\x62\x65gins\x18\x05 \x01(\x0e\x32!.affilia.catalog.v1.CalendarStartB\x0c\n\n_min_yearsB\x0c\n\n_max_years\"D\n\x0e\x41liveCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\"\xed\x01\n\x0fSalaryCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1e\n\tmin_minor\x18\x02 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x00\x88\x01\x01\x12\x1e\n\tmax_minor\x18\x03 \x01(\x03\x42\x06\x8a\xe7\x18\x02\x08\x00H\x01\x88\x01\x01\x12\x14\n\x0csame_sponsor\x18\x04 \x01(\x08\x12\x34\n\x0blasts_until\x18\x05 \x01(\x0e\x32\x1f.affilia.catalog.v1.CalendarEndB\x0c\n\n_min_minorB\x0c\n\n_max_minor\"\xcd\x01\n\x13\x45mploymentCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x36\n\x08statuses\x18\x02 \x03(\x0e\x32$.affilia.catalog.v1.EmploymentStatus\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\x12\x34\n\x0blasts_until\x18\x04 \x01(\x0e\x32\x1f.affilia.catalog.v1.CalendarEnd\"\xac\x01\n\x0fTenureCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\x08min_days\x18\x02 \x01(\x05\x42\n\x8a\xe7\x18\x06\x08\x00\x10\xc0\xb8\x02\x12\x14\n\x0csame_sponsor\x18\x03 \x01(\x08\x12\x31\n\x06\x62\x65gins\x18\x04 \x01(\x0e\x32!.affilia.catalog.v1.CalendarStart\"\xc9\x01\n\x12ResidenceCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12(\n\rcountry_codes\x18\x02 \x03(\tB\x11\x8a\xe7\x18\r\x18\xfa\x01*\x08[A-Z]{2}\x12\x1f\n\x0fpostal_prefixes\x18\x03 \x03(\tB\x06\x8a\xe7\x18\x02 \x10\x12\x34\n\x0blasts_until\x18\x04 \x01(\x0e\x32\x1f.affilia.catalog.v1.CalendarEnd\"\xae\x01\n\x12\x41ttributeCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x14\n\x06values\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x0blasts_until\x18\x04 \x01(\x0e\x32\x1f.affilia.catalog.v1.CalendarEnd\"g\n\x13\x45nrolledOnCondition\x12\x32\n\x07subject\x18\x01 \x01(\x0e\x32\x1b.affilia.catalog.v1.SubjectB\x04\xe2\x41\x01\x02\x12\x1c\n\nmodule_ids\x18\x02 \x03(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01*{\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x10\n\x0cSUBJECT_SELF\x10\x01\x12\x13\n\x0fSUBJECT_PRIMARY\x10\x02\x12\x16\n\x12SUBJECT_ANY_MEMBER\x10\x03\x12\x18\n\x14SUBJECT_EVERY_MEMBER\x10\x04*j\n\x06\x41geEnd\x12\x17\n\x13\x41GE_END_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41GE_END_BIRTHDAY\x10\x01\x12\x18\n\x14\x41GE_END_END_OF_MONTH\x10\x02\x12\x17\n\x13\x41GE_END_END_OF_YEAR\x10\x03*`\n\x0b\x43\x61lendarEnd\x12\x1c\n\x18\x43\x41LENDAR_END_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41LENDAR_END_DAY\x10\x01\x12\x1d\n\x19\x43\x41LENDAR_END_END_OF_MONTH\x10\x02*\x92\x01\n\rCalendarStart\x12\x1e\n\x1a\x43\x41LENDAR_START_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41LENDAR_START_DAY\x10\x01\x12!\n\x1d\x43\x41LENDAR_START_FIRST_OF_MONTH\x10\x02\x12&\n\"CALENDAR_START_FIRST_OF_NEXT_MONTH\x10\x03*\xb0\x01\n\x10\x45mploymentStatus\x12!\n\x1d\x45MPLOYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45MPLOYMENT_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x45MPLOYMENT_STATUS_LEAVE\x10\x02\x12\x1f\n\x1b\x45MPLOYMENT_STATUS_SUSPENDED\x10\x03\x12\x1d\n\x19\x45MPLOYMENT_STATUS_RETIRED\x10\x04\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_AGECONDITION'].fields_by_name['min_years']._serialized_options = b'\212\347\030\005\010\000\020\310\001'
   _globals['_AGECONDITION'].fields_by_name['max_years']._options = None
   _globals['_AGECONDITION'].fields_by_name['max_years']._serialized_options = b'\212\347\030\005\010\000\020\310\001'
+  _globals['_ALIVECONDITION'].fields_by_name['subject']._options = None
+  _globals['_ALIVECONDITION'].fields_by_name['subject']._serialized_options = b'\342A\001\002'
   _globals['_SALARYCONDITION'].fields_by_name['subject']._options = None
   _globals['_SALARYCONDITION'].fields_by_name['subject']._serialized_options = b'\342A\001\002'
   _globals['_SALARYCONDITION'].fields_by_name['min_minor']._options = None
@@ -70,28 +72,36 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ENROLLEDONCONDITION'].fields_by_name['subject']._serialized_options = b'\342A\001\002'
   _globals['_ENROLLEDONCONDITION'].fields_by_name['module_ids']._options = None
   _globals['_ENROLLEDONCONDITION'].fields_by_name['module_ids']._serialized_options = b'\342\214\317\327\010\002\010\001'
-  _globals['_SUBJECT']._serialized_start=2060
-  _globals['_SUBJECT']._serialized_end=2183
-  _globals['_EMPLOYMENTSTATUS']._serialized_start=2186
-  _globals['_EMPLOYMENTSTATUS']._serialized_end=2362
+  _globals['_SUBJECT']._serialized_start=2552
+  _globals['_SUBJECT']._serialized_end=2675
+  _globals['_AGEEND']._serialized_start=2677
+  _globals['_AGEEND']._serialized_end=2783
+  _globals['_CALENDAREND']._serialized_start=2785
+  _globals['_CALENDAREND']._serialized_end=2881
+  _globals['_CALENDARSTART']._serialized_start=2884
+  _globals['_CALENDARSTART']._serialized_end=3030
+  _globals['_EMPLOYMENTSTATUS']._serialized_start=3033
+  _globals['_EMPLOYMENTSTATUS']._serialized_end=3209
   _globals['_RULE']._serialized_start=190
   _globals['_RULE']._serialized_end=378
   _globals['_CONDITION']._serialized_start=381
-  _globals['_CONDITION']._serialized_end=971
-  _globals['_CONDITIONLIST']._serialized_start=973
-  _globals['_CONDITIONLIST']._serialized_end=1051
-  _globals['_AGECONDITION']._serialized_start=1054
-  _globals['_AGECONDITION']._serialized_end=1218
-  _globals['_SALARYCONDITION']._serialized_start=1221
-  _globals['_SALARYCONDITION']._serialized_end=1404
-  _globals['_EMPLOYMENTCONDITION']._serialized_start=1407
-  _globals['_EMPLOYMENTCONDITION']._serialized_end=1558
-  _globals['_TENURECONDITION']._serialized_start=1560
-  _globals['_TENURECONDITION']._serialized_end=1681
-  _globals['_RESIDENCECONDITION']._serialized_start=1684
-  _globals['_RESIDENCECONDITION']._serialized_end=1831
-  _globals['_ATTRIBUTECONDITION']._serialized_start=1833
-  _globals['_ATTRIBUTECONDITION']._serialized_end=1953
-  _globals['_ENROLLEDONCONDITION']._serialized_start=1955
-  _globals['_ENROLLEDONCONDITION']._serialized_end=2058
+  _globals['_CONDITION']._serialized_end=1024
+  _globals['_CONDITIONLIST']._serialized_start=1026
+  _globals['_CONDITIONLIST']._serialized_end=1104
+  _globals['_AGECONDITION']._serialized_start=1107
+  _globals['_AGECONDITION']._serialized_end=1371
+  _globals['_ALIVECONDITION']._serialized_start=1373
+  _globals['_ALIVECONDITION']._serialized_end=1441
+  _globals['_SALARYCONDITION']._serialized_start=1444
+  _globals['_SALARYCONDITION']._serialized_end=1681
+  _globals['_EMPLOYMENTCONDITION']._serialized_start=1684
+  _globals['_EMPLOYMENTCONDITION']._serialized_end=1889
+  _globals['_TENURECONDITION']._serialized_start=1892
+  _globals['_TENURECONDITION']._serialized_end=2064
+  _globals['_RESIDENCECONDITION']._serialized_start=2067
+  _globals['_RESIDENCECONDITION']._serialized_end=2268
+  _globals['_ATTRIBUTECONDITION']._serialized_start=2271
+  _globals['_ATTRIBUTECONDITION']._serialized_end=2445
+  _globals['_ENROLLEDONCONDITION']._serialized_start=2447
+  _globals['_ENROLLEDONCONDITION']._serialized_end=2550
 # @@protoc_insertion_point(module_scope)

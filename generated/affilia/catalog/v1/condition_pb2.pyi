@@ -52,6 +52,86 @@ SUBJECT_EVERY_MEMBER: Subject.ValueType  # 4
 """Every member of the group who could be enrolled on that day."""
 Global___Subject: _TypeAlias = Subject  # noqa: Y015
 
+class _AgeEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgeEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgeEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGE_END_UNSPECIFIED: _AgeEnd.ValueType  # 0
+    """The default, BIRTHDAY."""
+    AGE_END_BIRTHDAY: _AgeEnd.ValueType  # 1
+    """Until the day before the birthday."""
+    AGE_END_END_OF_MONTH: _AgeEnd.ValueType  # 2
+    """Until the last day of the month of the birthday."""
+    AGE_END_END_OF_YEAR: _AgeEnd.ValueType  # 3
+    """Until the last day of the year of the birthday."""
+
+class AgeEnd(_AgeEnd, metaclass=_AgeEndEnumTypeWrapper):
+    """Until when an age condition is true in the year in which the subject reaches the maximum age."""
+
+AGE_END_UNSPECIFIED: AgeEnd.ValueType  # 0
+"""The default, BIRTHDAY."""
+AGE_END_BIRTHDAY: AgeEnd.ValueType  # 1
+"""Until the day before the birthday."""
+AGE_END_END_OF_MONTH: AgeEnd.ValueType  # 2
+"""Until the last day of the month of the birthday."""
+AGE_END_END_OF_YEAR: AgeEnd.ValueType  # 3
+"""Until the last day of the year of the birthday."""
+Global___AgeEnd: _TypeAlias = AgeEnd  # noqa: Y015
+
+class _CalendarEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CalendarEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalendarEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALENDAR_END_UNSPECIFIED: _CalendarEnd.ValueType  # 0
+    """The default, DAY."""
+    CALENDAR_END_DAY: _CalendarEnd.ValueType  # 1
+    """Exactly on the days on which the fact is true."""
+    CALENDAR_END_END_OF_MONTH: _CalendarEnd.ValueType  # 2
+    """A day on which the fact is true makes the condition true for the rest of that month."""
+
+class CalendarEnd(_CalendarEnd, metaclass=_CalendarEndEnumTypeWrapper):
+    """Until when a condition is true that was true on some day of a month."""
+
+CALENDAR_END_UNSPECIFIED: CalendarEnd.ValueType  # 0
+"""The default, DAY."""
+CALENDAR_END_DAY: CalendarEnd.ValueType  # 1
+"""Exactly on the days on which the fact is true."""
+CALENDAR_END_END_OF_MONTH: CalendarEnd.ValueType  # 2
+"""A day on which the fact is true makes the condition true for the rest of that month."""
+Global___CalendarEnd: _TypeAlias = CalendarEnd  # noqa: Y015
+
+class _CalendarStart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CalendarStartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalendarStart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALENDAR_START_UNSPECIFIED: _CalendarStart.ValueType  # 0
+    """The default, DAY."""
+    CALENDAR_START_DAY: _CalendarStart.ValueType  # 1
+    """From that day."""
+    CALENDAR_START_FIRST_OF_MONTH: _CalendarStart.ValueType  # 2
+    """From the first day of the month of that day."""
+    CALENDAR_START_FIRST_OF_NEXT_MONTH: _CalendarStart.ValueType  # 3
+    """From the first day of a month on or after that day."""
+
+class CalendarStart(_CalendarStart, metaclass=_CalendarStartEnumTypeWrapper):
+    """From when a condition is true whose fact becomes true on some day."""
+
+CALENDAR_START_UNSPECIFIED: CalendarStart.ValueType  # 0
+"""The default, DAY."""
+CALENDAR_START_DAY: CalendarStart.ValueType  # 1
+"""From that day."""
+CALENDAR_START_FIRST_OF_MONTH: CalendarStart.ValueType  # 2
+"""From the first day of the month of that day."""
+CALENDAR_START_FIRST_OF_NEXT_MONTH: CalendarStart.ValueType  # 3
+"""From the first day of a month on or after that day."""
+Global___CalendarStart: _TypeAlias = CalendarStart  # noqa: Y015
+
 class _EmploymentStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -140,6 +220,7 @@ class Condition(_message.Message):
     RESIDENCE_FIELD_NUMBER: _builtins.int
     ATTRIBUTE_FIELD_NUMBER: _builtins.int
     ENROLLED_ON_FIELD_NUMBER: _builtins.int
+    ALIVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def all_of(self) -> Global___ConditionList:
         """True if all inner conditions are true."""
@@ -182,6 +263,10 @@ class Condition(_message.Message):
     def enrolled_on(self) -> Global___EnrolledOnCondition:
         """The modules in which the subject is enrolled in this group."""
 
+    @_builtins.property
+    def alive(self) -> Global___AliveCondition:
+        """Whether the subject is alive."""
+
     def __init__(
         self,
         *,
@@ -195,12 +280,13 @@ class Condition(_message.Message):
         residence: Global___ResidenceCondition | None = ...,
         attribute: Global___AttributeCondition | None = ...,
         enrolled_on: Global___EnrolledOnCondition | None = ...,
+        alive: Global___AliveCondition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "all_of", b"all_of", "any_of", b"any_of", "attribute", b"attribute", "employment", b"employment", "enrolled_on", b"enrolled_on", "kind", b"kind", "negation", b"negation", "residence", b"residence", "salary", b"salary", "tenure", b"tenure"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "alive", b"alive", "all_of", b"all_of", "any_of", b"any_of", "attribute", b"attribute", "employment", b"employment", "enrolled_on", b"enrolled_on", "kind", b"kind", "negation", b"negation", "residence", b"residence", "salary", b"salary", "tenure", b"tenure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "all_of", b"all_of", "any_of", b"any_of", "attribute", b"attribute", "employment", b"employment", "enrolled_on", b"enrolled_on", "kind", b"kind", "negation", b"negation", "residence", b"residence", "salary", b"salary", "tenure", b"tenure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "alive", b"alive", "all_of", b"all_of", "any_of", b"any_of", "attribute", b"attribute", "employment", b"employment", "enrolled_on", b"enrolled_on", "kind", b"kind", "negation", b"negation", "residence", b"residence", "salary", b"salary", "tenure", b"tenure"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["all_of", "any_of", "negation", "age", "salary", "employment", "tenure", "residence", "attribute", "enrolled_on"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["all_of", "any_of", "negation", "age", "salary", "employment", "tenure", "residence", "attribute", "enrolled_on", "alive"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -242,6 +328,8 @@ class AgeCondition(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     MIN_YEARS_FIELD_NUMBER: _builtins.int
     MAX_YEARS_FIELD_NUMBER: _builtins.int
+    LASTS_UNTIL_FIELD_NUMBER: _builtins.int
+    BEGINS_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """The members whose age is examined."""
     min_years: _builtins.int
@@ -250,16 +338,22 @@ class AgeCondition(_message.Message):
     """Maximum age in completed years, exclusive: with 26, the condition is true until the day before the 26th birthday.
     Unset: no maximum.
     """
+    lasts_until: Global___AgeEnd.ValueType
+    """How long the condition stays true when the subject reaches max_years. UNSPECIFIED: BIRTHDAY."""
+    begins: Global___CalendarStart.ValueType
+    """From when the condition is true when the subject reaches min_years. UNSPECIFIED: DAY."""
     def __init__(
         self,
         *,
         subject: Global___Subject.ValueType = ...,
         min_years: _builtins.int | None = ...,
         max_years: _builtins.int | None = ...,
+        lasts_until: Global___AgeEnd.ValueType = ...,
+        begins: Global___CalendarStart.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_years", b"_max_years", "_min_years", b"_min_years", "max_years", b"max_years", "min_years", b"min_years"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_years", b"_max_years", "_min_years", b"_min_years", "max_years", b"max_years", "min_years", b"min_years", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_years", b"_max_years", "_min_years", b"_min_years", "begins", b"begins", "lasts_until", b"lasts_until", "max_years", b"max_years", "min_years", b"min_years", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_years: _TypeAlias = _typing.Literal["max_years"]  # noqa: Y015
     _WhichOneofArgType__max_years: _TypeAlias = _typing.Literal["_max_years", b"_max_years"]  # noqa: Y015
@@ -273,6 +367,30 @@ class AgeCondition(_message.Message):
 Global___AgeCondition: _TypeAlias = AgeCondition  # noqa: Y015
 
 @_typing.final
+class AliveCondition(_message.Message):
+    """True from the subject's date of birth (or always, if it is unknown) until the date of death, both included. True on all
+    later days if no date of death is recorded.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    subject: Global___Subject.ValueType
+    """The member concerned: SELF or PRIMARY."""
+    def __init__(
+        self,
+        *,
+        subject: Global___Subject.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AliveCondition: _TypeAlias = AliveCondition  # noqa: Y015
+
+@_typing.final
 class SalaryCondition(_message.Message):
     """True if the subject has an employment with a salary within a range. A salary in a currency other than the contract's
     is treated as missing.
@@ -284,6 +402,7 @@ class SalaryCondition(_message.Message):
     MIN_MINOR_FIELD_NUMBER: _builtins.int
     MAX_MINOR_FIELD_NUMBER: _builtins.int
     SAME_SPONSOR_FIELD_NUMBER: _builtins.int
+    LASTS_UNTIL_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """The members whose salary is examined."""
     min_minor: _builtins.int
@@ -292,6 +411,8 @@ class SalaryCondition(_message.Message):
     """Maximum yearly salary, exclusive, in minor units of the contract's currency. Unset: no maximum."""
     same_sponsor: _builtins.bool
     """Consider only employments with the contract's sponsor."""
+    lasts_until: Global___CalendarEnd.ValueType
+    """Until when the condition is true after the salary leaves the range. UNSPECIFIED: DAY."""
     def __init__(
         self,
         *,
@@ -299,10 +420,11 @@ class SalaryCondition(_message.Message):
         min_minor: _builtins.int | None = ...,
         max_minor: _builtins.int | None = ...,
         same_sponsor: _builtins.bool = ...,
+        lasts_until: Global___CalendarEnd.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_minor", b"_max_minor", "_min_minor", b"_min_minor", "max_minor", b"max_minor", "min_minor", b"min_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_minor", b"_max_minor", "_min_minor", b"_min_minor", "max_minor", b"max_minor", "min_minor", b"min_minor", "same_sponsor", b"same_sponsor", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_minor", b"_max_minor", "_min_minor", b"_min_minor", "lasts_until", b"lasts_until", "max_minor", b"max_minor", "min_minor", b"min_minor", "same_sponsor", b"same_sponsor", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_minor: _TypeAlias = _typing.Literal["max_minor"]  # noqa: Y015
     _WhichOneofArgType__max_minor: _TypeAlias = _typing.Literal["_max_minor", b"_max_minor"]  # noqa: Y015
@@ -324,10 +446,13 @@ class EmploymentCondition(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     SAME_SPONSOR_FIELD_NUMBER: _builtins.int
+    LASTS_UNTIL_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """The members whose employment is examined."""
     same_sponsor: _builtins.bool
     """Consider only employments with the contract's sponsor."""
+    lasts_until: Global___CalendarEnd.ValueType
+    """Until when the condition is true after the employment or its status ends. UNSPECIFIED: DAY."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___EmploymentStatus.ValueType]:
         """Accepted statuses. Empty: any."""
@@ -338,10 +463,11 @@ class EmploymentCondition(_message.Message):
         subject: Global___Subject.ValueType = ...,
         statuses: _abc.Iterable[Global___EmploymentStatus.ValueType] | None = ...,
         same_sponsor: _builtins.bool = ...,
+        lasts_until: Global___CalendarEnd.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["same_sponsor", b"same_sponsor", "statuses", b"statuses", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lasts_until", b"lasts_until", "same_sponsor", b"same_sponsor", "statuses", b"statuses", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -358,22 +484,26 @@ class TenureCondition(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     MIN_DAYS_FIELD_NUMBER: _builtins.int
     SAME_SPONSOR_FIELD_NUMBER: _builtins.int
+    BEGINS_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """The members whose tenure is examined."""
     min_days: _builtins.int
     """Minimum number of days since the first day with the employer. 0: any employment."""
     same_sponsor: _builtins.bool
     """Consider only employments with the contract's sponsor."""
+    begins: Global___CalendarStart.ValueType
+    """From when the condition is true when the subject reaches min_days. UNSPECIFIED: DAY."""
     def __init__(
         self,
         *,
         subject: Global___Subject.ValueType = ...,
         min_days: _builtins.int = ...,
         same_sponsor: _builtins.bool = ...,
+        begins: Global___CalendarStart.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_days", b"min_days", "same_sponsor", b"same_sponsor", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begins", b"begins", "min_days", b"min_days", "same_sponsor", b"same_sponsor", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,8 +518,11 @@ class ResidenceCondition(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     COUNTRY_CODES_FIELD_NUMBER: _builtins.int
     POSTAL_PREFIXES_FIELD_NUMBER: _builtins.int
+    LASTS_UNTIL_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """The members whose address is examined."""
+    lasts_until: Global___CalendarEnd.ValueType
+    """Until when the condition is true after the subject moves away. UNSPECIFIED: DAY."""
     @_builtins.property
     def country_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accepted countries, as ISO 3166 alpha-2 codes. Empty: any."""
@@ -404,10 +537,11 @@ class ResidenceCondition(_message.Message):
         subject: Global___Subject.ValueType = ...,
         country_codes: _abc.Iterable[_builtins.str] | None = ...,
         postal_prefixes: _abc.Iterable[_builtins.str] | None = ...,
+        lasts_until: Global___CalendarEnd.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["country_codes", b"country_codes", "postal_prefixes", b"postal_prefixes", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country_codes", b"country_codes", "lasts_until", b"lasts_until", "postal_prefixes", b"postal_prefixes", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -422,10 +556,13 @@ class AttributeCondition(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    LASTS_UNTIL_FIELD_NUMBER: _builtins.int
     subject: Global___Subject.ValueType
     """The members whose fact is examined."""
     name: _builtins.str
     """Name of the custom fact."""
+    lasts_until: Global___CalendarEnd.ValueType
+    """Until when the condition is true after the fact no longer has such a value. UNSPECIFIED: DAY."""
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accepted values. At least one."""
@@ -436,10 +573,11 @@ class AttributeCondition(_message.Message):
         subject: Global___Subject.ValueType = ...,
         name: _builtins.str = ...,
         values: _abc.Iterable[_builtins.str] | None = ...,
+        lasts_until: Global___CalendarEnd.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "subject", b"subject", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lasts_until", b"lasts_until", "name", b"name", "subject", b"subject", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,7 +22,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\"affilia/catalog/v1/condition.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xd4\x02\n\x06Member\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.affilia.catalog.v1.MemberKindB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x35\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12*\n\terased_on\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x03\x12;\n\x0bidentifiers\x18\x06 \x03(\x0b\x32\x1e.affilia.catalog.v1.IdentifierB\x06\x8a\xe7\x18\x02\x18\x14\x12\x12\n\x04\x65tag\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12+\n\x05\x61\x63tor\x18\x08 \x01(\x0b\x32\x16.affilia.type.v1.ActorB\x04\xe2\x41\x01\x03\"C\n\nIdentifier\x12\x1a\n\x06system\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"\x87\x02\n\x0bMemberFacts\x12\"\n\x07\x62orn_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12.\n\taddresses\x18\x02 \x03(\x0b\x32\x1b.affilia.catalog.v1.Address\x12\x33\n\x0b\x65mployments\x18\x03 \x03(\x0b\x32\x1e.affilia.catalog.v1.Employment\x12<\n\x0ehealth_regimes\x18\x04 \x03(\x0b\x32$.affilia.catalog.v1.HealthRegimeSpan\x12\x31\n\nattributes\x18\x05 \x03(\x0b\x32\x1d.affilia.catalog.v1.Attribute\"+\n\x05\x42irth\x12\"\n\x07\x62orn_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\"@\n\tAddresses\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32\x1b.affilia.catalog.v1.AddressB\x07\x8a\xe7\x18\x03\x18\xc8\x01\"\x7f\n\x07\x41\x64\x64ress\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12(\n\x0c\x63ountry_code\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{2}\x12\x1b\n\x0bpostal_code\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 \x10\"E\n\x0b\x45mployments\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\x1e.affilia.catalog.v1.EmploymentB\x07\x8a\xe7\x18\x03\x18\xc8\x01\"\xc4\x01\n\nEmployment\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x1f\n\x0b\x65mployer_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12:\n\x06status\x18\x03 \x01(\x0e\x32$.affilia.catalog.v1.EmploymentStatusB\x04\xe2\x41\x01\x02\x12*\n\x06salary\x18\x04 \x01(\x0b\x32\x1a.affilia.catalog.v1.Salary\"X\n\x06Salary\x12#\n\x0cyearly_minor\x18\x01 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xa0\x94\xa5\x8d\x1d\x12)\n\rcurrency_code\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{3}\"M\n\rHealthRegimes\x12<\n\x05items\x18\x01 \x03(\x0b\x32$.affilia.catalog.v1.HealthRegimeSpanB\x07\x8a\xe7\x18\x03\x18\xc8\x01\"y\n\x10HealthRegimeSpan\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x36\n\x06regime\x18\x02 \x01(\x0e\x32 .affilia.catalog.v1.HealthRegimeB\x04\xe2\x41\x01\x02\"C\n\nAttributes\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.AttributeB\x07\x8a\xe7\x18\x03\x18\xf4\x03\"c\n\tAttribute\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\r\n\x05value\x18\x03 \x01(\t*V\n\nMemberKind\x12\x1b\n\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12MEMBER_KIND_PERSON\x10\x01\x12\x13\n\x0fMEMBER_KIND_PET\x10\x02*k\n\x0cHealthRegime\x12\x1d\n\x19HEALTH_REGIME_UNSPECIFIED\x10\x00\x12\x1a\n\x16HEALTH_REGIME_STANDARD\x10\x01\x12 \n\x1cHEALTH_REGIME_ALSACE_MOSELLE\x10\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\"affilia/catalog/v1/condition.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xd4\x02\n\x06Member\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.affilia.catalog.v1.MemberKindB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x35\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12*\n\terased_on\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x03\x12;\n\x0bidentifiers\x18\x06 \x03(\x0b\x32\x1e.affilia.catalog.v1.IdentifierB\x06\x8a\xe7\x18\x02\x18\x14\x12\x12\n\x04\x65tag\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12+\n\x05\x61\x63tor\x18\x08 \x01(\x0b\x32\x16.affilia.type.v1.ActorB\x04\xe2\x41\x01\x03\"C\n\nIdentifier\x12\x1a\n\x06system\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"\xab\x02\n\x0bMemberFacts\x12\"\n\x07\x62orn_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12.\n\taddresses\x18\x02 \x03(\x0b\x32\x1b.affilia.catalog.v1.Address\x12\x33\n\x0b\x65mployments\x18\x03 \x03(\x0b\x32\x1e.affilia.catalog.v1.Employment\x12<\n\x0ehealth_regimes\x18\x04 \x03(\x0b\x32$.affilia.catalog.v1.HealthRegimeSpan\x12\x31\n\nattributes\x18\x05 \x03(\x0b\x32\x1d.affilia.catalog.v1.Attribute\x12\"\n\x07\x64ied_on\x18\x06 \x01(\x0b\x32\x11.google.type.Date\"+\n\x05\x42irth\x12\"\n\x07\x62orn_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\"+\n\x05\x44\x65\x61th\x12\"\n\x07\x64ied_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\"@\n\tAddresses\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32\x1b.affilia.catalog.v1.AddressB\x07\x8a\xe7\x18\x03\x18\xc8\x01\"\x7f\n\x07\x41\x64\x64ress\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12(\n\x0c\x63ountry_code\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{2}\x12\x1b\n\x0bpostal_code\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 \x10\"E\n\x0b\x45mployments\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\x1e.affilia.catalog.v1.EmploymentB\x07\x8a\xe7\x18\x03\x18\xc8\x01\"\xc4\x01\n\nEmployment\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x1f\n\x0b\x65mployer_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12:\n\x06status\x18\x03 \x01(\x0e\x32$.affilia.catalog.v1.EmploymentStatusB\x04\xe2\x41\x01\x02\x12*\n\x06salary\x18\x04 \x01(\x0b\x32\x1a.affilia.catalog.v1.Salary\"X\n\x06Salary\x12#\n\x0cyearly_minor\x18\x01 \x01(\x03\x42\r\x8a\xe7\x18\t\x08\x00\x10\x80\xa0\x94\xa5\x8d\x1d\x12)\n\rcurrency_code\x18\x02 \x01(\tB\x12\xe2\x41\x01\x02\x8a\xe7\x18\n*\x08[A-Z]{3}\"M\n\rHealthRegimes\x12<\n\x05items\x18\x01 \x03(\x0b\x32$.affilia.catalog.v1.HealthRegimeSpanB\x07\x8a\xe7\x18\x03\x18\xc8\x01\"y\n\x10HealthRegimeSpan\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x36\n\x06regime\x18\x02 \x01(\x0e\x32 .affilia.catalog.v1.HealthRegimeB\x04\xe2\x41\x01\x02\"C\n\nAttributes\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.AttributeB\x07\x8a\xe7\x18\x03\x18\xf4\x03\"c\n\tAttribute\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 <\x12\r\n\x05value\x18\x03 \x01(\t*V\n\nMemberKind\x12\x1b\n\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12MEMBER_KIND_PERSON\x10\x01\x12\x13\n\x0fMEMBER_KIND_PET\x10\x02*k\n\x0cHealthRegime\x12\x1d\n\x19HEALTH_REGIME_UNSPECIFIED\x10\x00\x12\x1a\n\x16HEALTH_REGIME_STANDARD\x10\x01\x12 \n\x1cHEALTH_REGIME_ALSACE_MOSELLE\x10\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -80,34 +80,36 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ATTRIBUTE'].fields_by_name['days']._serialized_options = b'\342A\001\002'
   _globals['_ATTRIBUTE'].fields_by_name['name']._options = None
   _globals['_ATTRIBUTE'].fields_by_name['name']._serialized_options = b'\342A\001\002\212\347\030\002 <'
-  _globals['_MEMBERKIND']._serialized_start=1952
-  _globals['_MEMBERKIND']._serialized_end=2038
-  _globals['_HEALTHREGIME']._serialized_start=2040
-  _globals['_HEALTHREGIME']._serialized_end=2147
+  _globals['_MEMBERKIND']._serialized_start=2033
+  _globals['_MEMBERKIND']._serialized_end=2119
+  _globals['_HEALTHREGIME']._serialized_start=2121
+  _globals['_HEALTHREGIME']._serialized_end=2228
   _globals['_MEMBER']._serialized_start=303
   _globals['_MEMBER']._serialized_end=643
   _globals['_IDENTIFIER']._serialized_start=645
   _globals['_IDENTIFIER']._serialized_end=712
   _globals['_MEMBERFACTS']._serialized_start=715
-  _globals['_MEMBERFACTS']._serialized_end=978
-  _globals['_BIRTH']._serialized_start=980
-  _globals['_BIRTH']._serialized_end=1023
-  _globals['_ADDRESSES']._serialized_start=1025
-  _globals['_ADDRESSES']._serialized_end=1089
-  _globals['_ADDRESS']._serialized_start=1091
-  _globals['_ADDRESS']._serialized_end=1218
-  _globals['_EMPLOYMENTS']._serialized_start=1220
-  _globals['_EMPLOYMENTS']._serialized_end=1289
-  _globals['_EMPLOYMENT']._serialized_start=1292
-  _globals['_EMPLOYMENT']._serialized_end=1488
-  _globals['_SALARY']._serialized_start=1490
-  _globals['_SALARY']._serialized_end=1578
-  _globals['_HEALTHREGIMES']._serialized_start=1580
-  _globals['_HEALTHREGIMES']._serialized_end=1657
-  _globals['_HEALTHREGIMESPAN']._serialized_start=1659
-  _globals['_HEALTHREGIMESPAN']._serialized_end=1780
-  _globals['_ATTRIBUTES']._serialized_start=1782
-  _globals['_ATTRIBUTES']._serialized_end=1849
-  _globals['_ATTRIBUTE']._serialized_start=1851
-  _globals['_ATTRIBUTE']._serialized_end=1950
+  _globals['_MEMBERFACTS']._serialized_end=1014
+  _globals['_BIRTH']._serialized_start=1016
+  _globals['_BIRTH']._serialized_end=1059
+  _globals['_DEATH']._serialized_start=1061
+  _globals['_DEATH']._serialized_end=1104
+  _globals['_ADDRESSES']._serialized_start=1106
+  _globals['_ADDRESSES']._serialized_end=1170
+  _globals['_ADDRESS']._serialized_start=1172
+  _globals['_ADDRESS']._serialized_end=1299
+  _globals['_EMPLOYMENTS']._serialized_start=1301
+  _globals['_EMPLOYMENTS']._serialized_end=1370
+  _globals['_EMPLOYMENT']._serialized_start=1373
+  _globals['_EMPLOYMENT']._serialized_end=1569
+  _globals['_SALARY']._serialized_start=1571
+  _globals['_SALARY']._serialized_end=1659
+  _globals['_HEALTHREGIMES']._serialized_start=1661
+  _globals['_HEALTHREGIMES']._serialized_end=1738
+  _globals['_HEALTHREGIMESPAN']._serialized_start=1740
+  _globals['_HEALTHREGIMESPAN']._serialized_end=1861
+  _globals['_ATTRIBUTES']._serialized_start=1863
+  _globals['_ATTRIBUTES']._serialized_end=1930
+  _globals['_ATTRIBUTE']._serialized_start=1932
+  _globals['_ATTRIBUTE']._serialized_end=2031
 # @@protoc_insertion_point(module_scope)

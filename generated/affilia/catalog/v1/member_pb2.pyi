@@ -175,6 +175,7 @@ class MemberFacts(_message.Message):
     EMPLOYMENTS_FIELD_NUMBER: _builtins.int
     HEALTH_REGIMES_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    DIED_ON_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def born_on(self) -> _date_pb2.Date:
         """Date of birth. Unset if unknown."""
@@ -195,6 +196,10 @@ class MemberFacts(_message.Message):
     def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attribute]:
         """Custom facts, in order of name and first day."""
 
+    @_builtins.property
+    def died_on(self) -> _date_pb2.Date:
+        """Date of death. Unset if no death is recorded."""
+
     def __init__(
         self,
         *,
@@ -203,10 +208,11 @@ class MemberFacts(_message.Message):
         employments: _abc.Iterable[Global___Employment] | None = ...,
         health_regimes: _abc.Iterable[Global___HealthRegimeSpan] | None = ...,
         attributes: _abc.Iterable[Global___Attribute] | None = ...,
+        died_on: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["born_on", b"born_on"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["born_on", b"born_on", "died_on", b"died_on"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attributes", b"attributes", "born_on", b"born_on", "employments", b"employments", "health_regimes", b"health_regimes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attributes", b"attributes", "born_on", b"born_on", "died_on", b"died_on", "employments", b"employments", "health_regimes", b"health_regimes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,6 +241,30 @@ class Birth(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Birth: _TypeAlias = Birth  # noqa: Y015
+
+@_typing.final
+class Death(_message.Message):
+    """A date of death to record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIED_ON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def died_on(self) -> _date_pb2.Date:
+        """Date of death, on or after the date of birth. Unset: delete the recorded one."""
+
+    def __init__(
+        self,
+        *,
+        died_on: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["died_on", b"died_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["died_on", b"died_on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Death: _TypeAlias = Death  # noqa: Y015
 
 @_typing.final
 class Addresses(_message.Message):

@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 import builtins as _builtins
 import sys
@@ -22,6 +23,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _KeptFacts:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeptFactsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeptFacts.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEPT_FACTS_UNSPECIFIED: _KeptFacts.ValueType  # 0
+    """Not set."""
+    KEPT_FACTS_FROM: _KeptFacts.ValueType  # 1
+    """Those of from_member_id."""
+    KEPT_FACTS_INTO: _KeptFacts.ValueType  # 2
+    """Those of into_member_id."""
+
+class KeptFacts(_KeptFacts, metaclass=_KeptFactsEnumTypeWrapper):
+    """Which facts a merge keeps where both records have different facts of one kind."""
+
+KEPT_FACTS_UNSPECIFIED: KeptFacts.ValueType  # 0
+"""Not set."""
+KEPT_FACTS_FROM: KeptFacts.ValueType  # 1
+"""Those of from_member_id."""
+KEPT_FACTS_INTO: KeptFacts.ValueType  # 2
+"""Those of into_member_id."""
+Global___KeptFacts: _TypeAlias = KeptFacts  # noqa: Y015
 
 @_typing.final
 class EraseMemberRequest(_message.Message):
@@ -93,6 +118,162 @@ class EraseMemberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EraseMemberResponse: _TypeAlias = EraseMemberResponse  # noqa: Y015
+
+@_typing.final
+class MergeMembersRequest(_message.Message):
+    """Request of MergeMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FROM_MEMBER_ID_FIELD_NUMBER: _builtins.int
+    INTO_MEMBER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID chosen by the caller, which makes the call safe to retry: the same request_id with the same content is carried
+    out once and returns the same response.
+    """
+    from_member_id: _builtins.str
+    """UUID of the record that becomes another id of into_member_id."""
+    into_member_id: _builtins.str
+    """UUID of the record that remains."""
+    reason: _builtins.str
+    """Why the records are merged. Shown in the history to admins and services."""
+    keep: Global___KeptFacts.ValueType
+    """Which facts to keep where both records have different facts of one kind. UNSPECIFIED: reject the merge, and list
+    these kinds in the field violations.
+    """
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        from_member_id: _builtins.str = ...,
+        into_member_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        keep: Global___KeptFacts.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_member_id", b"from_member_id", "into_member_id", b"into_member_id", "keep", b"keep", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeMembersRequest: _TypeAlias = MergeMembersRequest  # noqa: Y015
+
+@_typing.final
+class MergeMembersResponse(_message.Message):
+    """Response of MergeMembers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    OVERRUNS_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    consistency_token: _builtins.str
+    """Pass this token to a later read to make sure that it reflects this write and everything recorded before it."""
+    @_builtins.property
+    def member(self) -> _member_pb2.Member:
+        """The remaining member after the merge."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedGroup]:
+        """The groups whose approved requests name either record, in order of group_id, with their revisions after the merge."""
+
+    @_builtins.property
+    def overruns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Overrun]:
+        """Limits that the joint usage exceeds, in order of group_id, term and code."""
+
+    def __init__(
+        self,
+        *,
+        member: _member_pb2.Member | None = ...,
+        groups: _abc.Iterable[Global___MergedGroup] | None = ...,
+        overruns: _abc.Iterable[Global___Overrun] | None = ...,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "groups", b"groups", "member", b"member", "overruns", b"overruns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeMembersResponse: _TypeAlias = MergeMembersResponse  # noqa: Y015
+
+@_typing.final
+class MergedGroup(_message.Message):
+    """A group that was recomputed by a merge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    MADE_REVISION_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """UUID of the group."""
+    revision: _builtins.int
+    """The group's revision after the merge."""
+    made_revision: _builtins.bool
+    """Whether the merge made this revision. False if it changed no period."""
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        made_revision: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_id", b"group_id", "made_revision", b"made_revision", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergedGroup: _TypeAlias = MergedGroup  # noqa: Y015
+
+@_typing.final
+class Overrun(_message.Message):
+    """A limit that the usage of a member exceeds because of a merge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    TERM_START_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    INDIVIDUAL_LIMIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    OVERRUN_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """UUID of the policy."""
+    code: _builtins.str
+    """Code of the limit."""
+    individual_limit: _builtins.int
+    """The individual limit on the last service date, in minor units or visits."""
+    used: _builtins.int
+    """The member's usage after the merge."""
+    overrun: _builtins.int
+    """By how much the usage exceeds the limit."""
+    @_builtins.property
+    def term_start(self) -> _date_pb2.Date:
+        """First day of the term."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        term_start: _date_pb2.Date | None = ...,
+        code: _builtins.str = ...,
+        individual_limit: _builtins.int = ...,
+        used: _builtins.int = ...,
+        overrun: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["term_start", b"term_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "group_id", b"group_id", "individual_limit", b"individual_limit", "overrun", b"overrun", "term_start", b"term_start", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Overrun: _TypeAlias = Overrun  # noqa: Y015
 
 @_typing.final
 class UpsertMemberRequest(_message.Message):
@@ -171,6 +352,7 @@ class RecordFactsRequest(_message.Message):
     EMPLOYMENTS_FIELD_NUMBER: _builtins.int
     HEALTH_REGIMES_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    DEATH_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SPANS_FIELD_NUMBER: _builtins.int
     CLEARED_FIELD_NUMBER: _builtins.int
@@ -188,7 +370,7 @@ class RecordFactsRequest(_message.Message):
     """Change only the days of the given facts and of `cleared`, and keep the recorded facts on all other days. Custom
     facts with other names, and employments with other employers, don't change. Adjacent spans with equal values are
     joined. Afterwards, the member must not have more facts of this kind than a request can contain. Not allowed with
-    `birth`.
+    `birth` and `death`.
     """
     @_builtins.property
     def birth(self) -> _member_pb2.Birth:
@@ -211,6 +393,10 @@ class RecordFactsRequest(_message.Message):
         """Custom facts."""
 
     @_builtins.property
+    def death(self) -> _member_pb2.Death:
+        """The date of death."""
+
+    @_builtins.property
     def cleared(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClearedDays]:
         """Days on which to delete the fact. Allowed only with `spans`. They must not overlap the days of given facts with the
         same name.
@@ -226,15 +412,16 @@ class RecordFactsRequest(_message.Message):
         employments: _member_pb2.Employments | None = ...,
         health_regimes: _member_pb2.HealthRegimes | None = ...,
         attributes: _member_pb2.Attributes | None = ...,
+        death: _member_pb2.Death | None = ...,
         etag: _builtins.str = ...,
         spans: _builtins.bool = ...,
         cleared: _abc.Iterable[Global___ClearedDays] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attributes", b"attributes", "birth", b"birth", "employments", b"employments", "facts", b"facts", "health_regimes", b"health_regimes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attributes", b"attributes", "birth", b"birth", "death", b"death", "employments", b"employments", "facts", b"facts", "health_regimes", b"health_regimes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attributes", b"attributes", "birth", b"birth", "cleared", b"cleared", "employments", b"employments", "etag", b"etag", "facts", b"facts", "health_regimes", b"health_regimes", "member_id", b"member_id", "request_id", b"request_id", "spans", b"spans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attributes", b"attributes", "birth", b"birth", "cleared", b"cleared", "death", b"death", "employments", b"employments", "etag", b"etag", "facts", b"facts", "health_regimes", b"health_regimes", "member_id", b"member_id", "request_id", b"request_id", "spans", b"spans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["birth", "addresses", "employments", "health_regimes", "attributes"]  # noqa: Y015
+    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["birth", "addresses", "employments", "health_regimes", "attributes", "death"]  # noqa: Y015
     _WhichOneofArgType_facts: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_facts) -> _WhichOneofReturnType_facts | None: ...
 

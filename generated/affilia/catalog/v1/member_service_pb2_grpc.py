@@ -51,6 +51,11 @@ class MemberServiceStub(object):
                 request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
                 response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
                 )
+        self.MergeMembers = channel.unary_unary(
+                '/affilia.catalog.v1.MemberService/MergeMembers',
+                request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.MergeMembersRequest.SerializeToString,
+                response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.MergeMembersResponse.FromString,
+                )
 
 
 class MemberServiceServicer(object):
@@ -135,6 +140,23 @@ class MemberServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MergeMembers(self, request, context):
+        """Merges two records of one person, in one transaction. Can't be undone. Admins only.
+        From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
+        into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
+        limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
+        into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
+        and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+        primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
+        erased, or if they have different membership types in one group (correct one of them first);
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Safe to retry with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -172,6 +194,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.EraseMember,
                     request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberRequest.FromString,
                     response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberResponse.SerializeToString,
+            ),
+            'MergeMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeMembers,
+                    request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.MergeMembersRequest.FromString,
+                    response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.MergeMembersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -301,5 +328,22 @@ class MemberService(object):
         return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/EraseMember',
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def MergeMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/MergeMembers',
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.MergeMembersRequest.SerializeToString,
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.MergeMembersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

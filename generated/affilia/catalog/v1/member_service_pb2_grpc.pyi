@@ -84,6 +84,19 @@ class MemberServiceStub:
     INVALID_ARGUMENT.
     Safe to retry: erasing an erased member again keeps the first erasure day.
     """
+    MergeMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.MergeMembersRequest, _member_service_pb2.MergeMembersResponse]
+    """Merges two records of one person, in one transaction. Can't be undone. Admins only.
+    From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
+    into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
+    limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
+    into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
+    Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
+    and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+    primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
+    erased, or if they have different membership types in one group (correct one of them first);
+    FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Safe to retry with the same request_id.
+    """
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
@@ -140,6 +153,19 @@ class MemberServiceAsyncStub(MemberServiceStub):
     reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
     INVALID_ARGUMENT.
     Safe to retry: erasing an erased member again keeps the first erasure day.
+    """
+    MergeMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.MergeMembersRequest, _member_service_pb2.MergeMembersResponse]  # type: ignore[assignment]
+    """Merges two records of one person, in one transaction. Can't be undone. Admins only.
+    From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
+    into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
+    limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
+    into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
+    Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
+    and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+    primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
+    erased, or if they have different membership types in one group (correct one of them first);
+    FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Safe to retry with the same request_id.
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -236,6 +262,25 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
         INVALID_ARGUMENT.
         Safe to retry: erasing an erased member again keeps the first erasure day.
+        """
+
+    @_abc_1.abstractmethod
+    def MergeMembers(
+        self,
+        request: _member_service_pb2.MergeMembersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_service_pb2.MergeMembersResponse, _abc.Awaitable[_member_service_pb2.MergeMembersResponse]]:
+        """Merges two records of one person, in one transaction. Can't be undone. Admins only.
+        From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
+        into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
+        limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
+        into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
+        and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+        primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
+        erased, or if they have different membership types in one group (correct one of them first);
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Safe to retry with the same request_id.
         """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -161,6 +161,8 @@ class _ProrataStrategyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Prora
     """By days of the calendar month; the rounded total is distributed by the largest remainder method."""
     PRORATA_STRATEGY_WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY: _ProrataStrategy.ValueType  # 4
     """The whole month if the member is covered on its first day, otherwise nothing."""
+    PRORATA_STRATEGY_MID_MONTH: _ProrataStrategy.ValueType  # 5
+    """The whole month if the member is covered on the day in `cut_off_day`, otherwise nothing."""
 
 class ProrataStrategy(_ProrataStrategy, metaclass=_ProrataStrategyEnumTypeWrapper):
     """How partial months are charged."""
@@ -175,6 +177,8 @@ PRORATA_STRATEGY_CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER: ProrataStrategy.Va
 """By days of the calendar month; the rounded total is distributed by the largest remainder method."""
 PRORATA_STRATEGY_WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY: ProrataStrategy.ValueType  # 4
 """The whole month if the member is covered on its first day, otherwise nothing."""
+PRORATA_STRATEGY_MID_MONTH: ProrataStrategy.ValueType  # 5
+"""The whole month if the member is covered on the day in `cut_off_day`, otherwise nothing."""
 Global___ProrataStrategy: _TypeAlias = ProrataStrategy  # noqa: Y015
 
 class _AgeNormalization:
@@ -760,6 +764,7 @@ class EngineParameters(_message.Message):
     DEFAULT_AGE_CHILD_FIELD_NUMBER: _builtins.int
     DEFAULT_AGE_OTHER_FIELD_NUMBER: _builtins.int
     AGE_NORMALIZATION_FIELD_NUMBER: _builtins.int
+    CUT_OFF_DAY_FIELD_NUMBER: _builtins.int
     age_strategy: Global___AgeStrategy.ValueType
     """On which day a person becomes a year older. UNSPECIFIED: not set."""
     rounding: Global___RoundingStrategy.ValueType
@@ -772,6 +777,8 @@ class EngineParameters(_message.Message):
     """Age assumed for anyone else whose date of birth is unknown. Unset: not set."""
     age_normalization: Global___AgeNormalization.ValueType
     """How ages are adjusted before prices are looked up. UNSPECIFIED: not set."""
+    cut_off_day: _builtins.int
+    """For MID_MONTH: the day of the month that decides whether the month is charged. Unset: 15."""
     def __init__(
         self,
         *,
@@ -781,15 +788,20 @@ class EngineParameters(_message.Message):
         default_age_child: _builtins.int | None = ...,
         default_age_other: _builtins.int | None = ...,
         age_normalization: Global___AgeNormalization.ValueType = ...,
+        cut_off_day: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_age_child", b"_default_age_child", "_default_age_other", b"_default_age_other", "default_age_child", b"default_age_child", "default_age_other", b"default_age_other"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cut_off_day", b"_cut_off_day", "_default_age_child", b"_default_age_child", "_default_age_other", b"_default_age_other", "cut_off_day", b"cut_off_day", "default_age_child", b"default_age_child", "default_age_other", b"default_age_other"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_age_child", b"_default_age_child", "_default_age_other", b"_default_age_other", "age_normalization", b"age_normalization", "age_strategy", b"age_strategy", "default_age_child", b"default_age_child", "default_age_other", b"default_age_other", "prorata", b"prorata", "rounding", b"rounding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cut_off_day", b"_cut_off_day", "_default_age_child", b"_default_age_child", "_default_age_other", b"_default_age_other", "age_normalization", b"age_normalization", "age_strategy", b"age_strategy", "cut_off_day", b"cut_off_day", "default_age_child", b"default_age_child", "default_age_other", b"default_age_other", "prorata", b"prorata", "rounding", b"rounding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cut_off_day: _TypeAlias = _typing.Literal["cut_off_day"]  # noqa: Y015
+    _WhichOneofArgType__cut_off_day: _TypeAlias = _typing.Literal["_cut_off_day", b"_cut_off_day"]  # noqa: Y015
     _WhichOneofReturnType__default_age_child: _TypeAlias = _typing.Literal["default_age_child"]  # noqa: Y015
     _WhichOneofArgType__default_age_child: _TypeAlias = _typing.Literal["_default_age_child", b"_default_age_child"]  # noqa: Y015
     _WhichOneofReturnType__default_age_other: _TypeAlias = _typing.Literal["default_age_other"]  # noqa: Y015
     _WhichOneofArgType__default_age_other: _TypeAlias = _typing.Literal["_default_age_other", b"_default_age_other"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cut_off_day) -> _WhichOneofReturnType__cut_off_day | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__default_age_child) -> _WhichOneofReturnType__default_age_child | None: ...
     @_typing.overload

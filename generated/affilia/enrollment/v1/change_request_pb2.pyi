@@ -150,6 +150,8 @@ class _FactKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FactKind.Val
     """A custom fact, identified by its name."""
     FACT_KIND_HEALTH_REGIME: _FactKind.ValueType  # 6
     """Health regime. Rules don't depend on it, but prices can."""
+    FACT_KIND_DATE_OF_DEATH: _FactKind.ValueType  # 7
+    """Date of death."""
 
 class FactKind(_FactKind, metaclass=_FactKindEnumTypeWrapper):
     """Kinds of facts that rules can depend on."""
@@ -168,6 +170,8 @@ FACT_KIND_ATTRIBUTE: FactKind.ValueType  # 5
 """A custom fact, identified by its name."""
 FACT_KIND_HEALTH_REGIME: FactKind.ValueType  # 6
 """Health regime. Rules don't depend on it, but prices can."""
+FACT_KIND_DATE_OF_DEATH: FactKind.ValueType  # 7
+"""Date of death."""
 Global___FactKind: _TypeAlias = FactKind  # noqa: Y015
 
 class _RecomputeTrigger:
@@ -184,6 +188,8 @@ class _RecomputeTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reco
     """The contract was amended."""
     RECOMPUTE_TRIGGER_ADMIN: _RecomputeTrigger.ValueType  # 3
     """An admin called RequestRecompute."""
+    RECOMPUTE_TRIGGER_MERGE: _RecomputeTrigger.ValueType  # 4
+    """A member of the group was merged into another member."""
 
 class RecomputeTrigger(_RecomputeTrigger, metaclass=_RecomputeTriggerEnumTypeWrapper):
     """What triggered a recompute."""
@@ -196,6 +202,8 @@ RECOMPUTE_TRIGGER_CONTRACT: RecomputeTrigger.ValueType  # 2
 """The contract was amended."""
 RECOMPUTE_TRIGGER_ADMIN: RecomputeTrigger.ValueType  # 3
 """An admin called RequestRecompute."""
+RECOMPUTE_TRIGGER_MERGE: RecomputeTrigger.ValueType  # 4
+"""A member of the group was merged into another member."""
 Global___RecomputeTrigger: _TypeAlias = RecomputeTrigger  # noqa: Y015
 
 class _RecomputeState:
@@ -386,12 +394,14 @@ Global___Requester: _TypeAlias = Requester  # noqa: Y015
 
 @_typing.final
 class ScopedChange(_message.Message):
-    """One change for one member."""
+    """One change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENROLL_FIELD_NUMBER: _builtins.int
     LEAVE_FIELD_NUMBER: _builtins.int
+    REVERT_FIELD_NUMBER: _builtins.int
+    CORRECT_MEMBERSHIP_TYPE_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     reason_code: _builtins.str
@@ -408,19 +418,29 @@ class ScopedChange(_message.Message):
     def leave(self) -> Global___Leave:
         """Take the member off one module, or off all modules."""
 
+    @_builtins.property
+    def revert(self) -> Global___Revert:
+        """Undo an earlier request of the group. Requires the role ADMIN."""
+
+    @_builtins.property
+    def correct_membership_type(self) -> Global___CorrectMembershipType:
+        """Correct a member's membership type. Requires the role ADMIN."""
+
     def __init__(
         self,
         *,
         enroll: Global___Enroll | None = ...,
         leave: Global___Leave | None = ...,
+        revert: Global___Revert | None = ...,
+        correct_membership_type: Global___CorrectMembershipType | None = ...,
         reason_code: _builtins.str = ...,
         note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "enroll", b"enroll", "leave", b"leave"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "correct_membership_type", b"correct_membership_type", "enroll", b"enroll", "leave", b"leave", "revert", b"revert"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "enroll", b"enroll", "leave", b"leave", "note", b"note", "reason_code", b"reason_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "correct_membership_type", b"correct_membership_type", "enroll", b"enroll", "leave", b"leave", "note", b"note", "reason_code", b"reason_code", "revert", b"revert"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["enroll", "leave"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["enroll", "leave", "revert", "correct_membership_type"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
@@ -439,7 +459,7 @@ class Enroll(_message.Message):
     member_id: _builtins.str
     """UUID of the member."""
     membership_type: _membership_type_pb2.MembershipType.ValueType
-    """The member's role in the group. It never changes within a group."""
+    """The member's role in the group. Later requests must name the same role; CorrectMembershipType corrects it."""
     module_id: _builtins.str
     """UUID of the module."""
     @_builtins.property
@@ -493,6 +513,62 @@ class Leave(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Leave: _TypeAlias = Leave  # noqa: Y015
+
+@_typing.final
+class Revert(_message.Message):
+    """Undoes an earlier request of the group: its changes, its consequences and the rules that it overrides no longer count.
+    Later requests still apply. To undo the revert, revert the request that contains it: the first request then counts
+    again.
+    Fails with NOT_FOUND/CHANGE_REQUEST_UNKNOWN if the group has no such request, and with
+    FAILED_PRECONDITION/NOT_REVERTIBLE if the request was rejected or doesn't count because it is already reverted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    change_request_id: _builtins.str
+    """UUID of the change request to undo."""
+    def __init__(
+        self,
+        *,
+        change_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_request_id", b"change_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Revert: _TypeAlias = Revert  # noqa: Y015
+
+@_typing.final
+class CorrectMembershipType(_message.Message):
+    """Corrects the membership type of a member of the group. All approved requests are read with the corrected type; days,
+    rules and prices follow. Earlier revisions don't change.
+    Fails with FAILED_PRECONDITION/MEMBER_NOT_IN_GROUP if no approved request of the group enrolls the member.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_TYPE_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """UUID of the member, who must not be the group's primary."""
+    membership_type: _membership_type_pb2.MembershipType.ValueType
+    """The correct type. PRIMARY is not allowed."""
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        membership_type: _membership_type_pb2.MembershipType.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "membership_type", b"membership_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectMembershipType: _TypeAlias = CorrectMembershipType  # noqa: Y015
 
 @_typing.final
 class Violation(_message.Message):

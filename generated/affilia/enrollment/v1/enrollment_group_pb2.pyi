@@ -75,7 +75,9 @@ class _DifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Differ
     DIFFERENCE_KIND_GAP_CLOSED: _DifferenceKind.ValueType  # 7
     """Days between the first and the last were gained."""
     DIFFERENCE_KIND_REINSTATED: _DifferenceKind.ValueType  # 8
-    """The enrollment regained days that it had in a revision before the earlier one. Always together with another kind."""
+    """The enrollment regained days that it had in a revision before the earlier one. Always together with a kind above."""
+    DIFFERENCE_KIND_TYPE_CORRECTED: _DifferenceKind.ValueType  # 9
+    """The member's membership type was corrected. If no days changed, it is the only kind."""
 
 class DifferenceKind(_DifferenceKind, metaclass=_DifferenceKindEnumTypeWrapper):
     """How the days of an enrollment changed."""
@@ -97,7 +99,9 @@ DIFFERENCE_KIND_GAP_OPENED: DifferenceKind.ValueType  # 6
 DIFFERENCE_KIND_GAP_CLOSED: DifferenceKind.ValueType  # 7
 """Days between the first and the last were gained."""
 DIFFERENCE_KIND_REINSTATED: DifferenceKind.ValueType  # 8
-"""The enrollment regained days that it had in a revision before the earlier one. Always together with another kind."""
+"""The enrollment regained days that it had in a revision before the earlier one. Always together with a kind above."""
+DIFFERENCE_KIND_TYPE_CORRECTED: DifferenceKind.ValueType  # 9
+"""The member's membership type was corrected. If no days changed, it is the only kind."""
 Global___DifferenceKind: _TypeAlias = DifferenceKind  # noqa: Y015
 
 @_typing.final

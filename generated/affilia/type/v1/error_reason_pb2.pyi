@@ -202,6 +202,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. No version of the member's contracts lists the capability. Correct the code. Metadata: code."""
     ERROR_REASON_RECOMPUTE_UNKNOWN: _ErrorReason.ValueType  # 53
     """NOT_FOUND. The recompute doesn't exist. Metadata: recompute_id."""
+    ERROR_REASON_NOT_REVERTIBLE: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION. The change request can't be reverted because it was rejected, or is already reverted. Metadata:
+    change_request_id.
+    """
+    ERROR_REASON_MEMBER_NOT_IN_GROUP: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION. No approved request of the group enrolls the member. Metadata: member_id, group_id."""
+    ERROR_REASON_MERGE_NOT_POSSIBLE: _ErrorReason.ValueType  # 56
+    """FAILED_PRECONDITION. The two records can't be merged. Nothing was changed. Metadata: cause (PRIMARY_OF_GROUP,
+    DIFFERENT_KINDS, ERASED or DIFFERENT_TYPES), from_member_id, into_member_id, group_ids (separated by commas).
+    """
+    ERROR_REASON_MEMBER_MERGED: _ErrorReason.ValueType  # 57
+    """FAILED_PRECONDITION. The member was merged into another one. Use the other one's id. Metadata: member_id,
+    merged_into.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons for errors, with what the caller should do. They are sent as google.rpc.ErrorInfo.reason,
@@ -389,4 +403,18 @@ ERROR_REASON_CAPABILITY_UNKNOWN: ErrorReason.ValueType  # 52
 """INVALID_ARGUMENT. No version of the member's contracts lists the capability. Correct the code. Metadata: code."""
 ERROR_REASON_RECOMPUTE_UNKNOWN: ErrorReason.ValueType  # 53
 """NOT_FOUND. The recompute doesn't exist. Metadata: recompute_id."""
+ERROR_REASON_NOT_REVERTIBLE: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION. The change request can't be reverted because it was rejected, or is already reverted. Metadata:
+change_request_id.
+"""
+ERROR_REASON_MEMBER_NOT_IN_GROUP: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION. No approved request of the group enrolls the member. Metadata: member_id, group_id."""
+ERROR_REASON_MERGE_NOT_POSSIBLE: ErrorReason.ValueType  # 56
+"""FAILED_PRECONDITION. The two records can't be merged. Nothing was changed. Metadata: cause (PRIMARY_OF_GROUP,
+DIFFERENT_KINDS, ERASED or DIFFERENT_TYPES), from_member_id, into_member_id, group_ids (separated by commas).
+"""
+ERROR_REASON_MEMBER_MERGED: ErrorReason.ValueType  # 57
+"""FAILED_PRECONDITION. The member was merged into another one. Use the other one's id. Metadata: member_id,
+merged_into.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
