@@ -11,6 +11,7 @@ from domain.actors import BEFORE_ACTORS, Actor, ActorKind
 from domain.enrollment.decisions import GroupKey
 from domain.errors import DomainError
 from storage.history import WriteMark
+from storage.merges import Merge
 
 Clock = Callable[[], datetime]
 """Returns the current instant, with a time zone. Operations never read the system clock."""
@@ -48,6 +49,8 @@ class Trail:
     """How the call ended: OK, or the reason of a rejection that is stored in the same transaction."""
     usage_of: UUID | None = None
     """The policy whose balances the call changes, for the write log."""
+    merge: Merge | None = None
+    """The merge of two members that the call has stored, for the write log."""
     write: WriteMark | None = None
     """The last transaction of the call in the write log. The call's consistency token refers to it."""
 

@@ -13,6 +13,7 @@ from operations.erasure_lease import ErasureLease
 from operations.feed_reads import SharedReads
 from operations.feed_tail import FeedTail
 from operations.history_state import History
+from operations.member_aliases import MemberAliases
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
 from storage.audit import AuditEntry, add_entry
@@ -51,6 +52,7 @@ class Core:
     runs_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     computing: Computing = field(default_factory=InPlace)
     history: History = field(default_factory=History)
+    aliases: MemberAliases = field(default_factory=MemberAliases)
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Runs a pure function for a call: in place if it is estimated to be short, otherwise off the event loop."""
@@ -66,16 +68,20 @@ class Core:
             done = await work(tx)
             if not call.trail.recorded:
                 await add_entry(tx, entry_of(call, call.trail.outcome))
-            return done, await log_write(tx, call.trail.usage_of)
+            merged = call.trail.merge.from_member_id if call.trail.merge else None
+            return done, await log_write(tx, call.trail.usage_of, merged)
 
         done, write = await self.database.write(entered)
         call.trail.recorded, call.trail.write = True, write
+        if call.trail.merge:
+            self.aliases.add([call.trail.merge])
         self.history.committed(write)
         return done
 
     def forget_history(self) -> None:
         """Clears every cache, because the database was, or may have been, restored to another history."""
         self.history.forget()
+        self.aliases.forget()
         self.eligibility.forget()
         self.contracts.clear()
         self.prices.clear()

@@ -1,0 +1,71 @@
+"""The ids of merged members, in the memory of every process.
+
+Each id of a merged member is another id of the member into whom they were merged. Reads resolve the ids that they are
+given with this table, in one place (`server/interceptors/merged_ids.py`). Writes check ids in their own transactions
+instead (`storage/merges.py`).
+
+The table is updated by every look at the write log, before the writes that it shows count as known. Therefore a call
+with the consistency token of a merge, or of any later write, resolves the merged id.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from storage.merges import Merge
+
+STALE_SECONDS = 3.0
+"""The table is out of date if the write log was not read for this long. It is read ten times a second."""
+
+
+@dataclass(slots=True)
+class MemberAliases:
+    """One per process. It has all merges, or none before the first look and after a restore."""
+
+    _merges: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
+    _heard_at: float | None = None
+
+    @property
+    def are_loaded(self) -> bool:
+        """Whether all merges have been read."""
+        return self._heard_at is not None
+
+    @property
+    def are_fresh(self) -> bool:
+        """Whether merges were read recently enough to resolve ids without reading the write log first."""
+        return self._heard_at is not None and asyncio.get_running_loop().time() - self._heard_at <= STALE_SECONDS
+
+    def __len__(self) -> int:
+        return len(self._merges)
+
+    def heard(self) -> None:
+        """Records that all merges that are committed now have been added."""
+        self._heard_at = asyncio.get_running_loop().time()
+
+    def add(self, merges: Iterable[Merge]) -> None:
+        """Adds merges. Those that are known already don't change anything."""
+        for merge in merges:
+            self._merges[merge.from_member_id] = (merge.into_member_id, merge.recorded_at)
+
+    def forget(self) -> None:
+        """Clears the table, so that the next look reads all merges."""
+        self._merges.clear()
+        self._heard_at = None
+
+    def of(self, member_id: UUID, until: datetime | None = None) -> UUID | None:
+        """Returns the member into whom a member was merged at last; None if the member was not merged.
+
+        Only merges recorded until an instant count; None: all.
+        """
+        into: UUID | None = None
+        step = self._merges.get(member_id)
+        while step is not None and (until is None or step[1] <= until):
+            into = step[0]
+            step = self._merges.get(into)
+        return into
+
+    def resolved(self, member_id: UUID) -> UUID:
+        """Returns the member to whom an id belongs: the member into whom they were merged, or the member."""
+        return self.of(member_id) or member_id
