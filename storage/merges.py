@@ -14,7 +14,7 @@ from storage.postgres.database import Connection
 from storage.postgres.documents import actor_to_document
 from storage.postgres.instants import NOW
 from storage.postgres.locks import Lock, lock
-from storage.postgres.rows import fetch_all, fetch_one
+from storage.postgres.rows import fetch_all, fetch_column, fetch_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,18 @@ async def merges_of(connection: Connection, from_member_ids: Sequence[UUID]) -> 
         "SELECT from_member_id, into_member_id, recorded_at FROM member_merge WHERE from_member_id = ANY(%s::uuid[])"
     )
     return await fetch_all(connection, Merge, statement, [list(from_member_ids)])
+
+
+async def merged_into(connection: Connection, member_id: UUID) -> list[UUID]:
+    """Returns the members who were merged into a member, directly or through others."""
+    return await fetch_column(
+        connection,
+        UUID,
+        "WITH RECURSIVE merged (member_id) AS (SELECT from_member_id FROM member_merge WHERE into_member_id = %s"
+        " UNION ALL SELECT m.from_member_id FROM merged JOIN member_merge m ON m.into_member_id = merged.member_id)"
+        " SELECT member_id FROM merged ORDER BY member_id",
+        [member_id],
+    )
 
 
 async def reject_merged(tx: Connection, member_ids: Iterable[UUID]) -> None:
