@@ -1,7 +1,7 @@
 """What every operation uses: the database, the sources of contracts and facts, caches, and the workers' events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
 
@@ -20,6 +20,7 @@ from storage.audit import AuditEntry, add_entry
 from storage.contracts import StoredContracts
 from storage.history import WriteMark, log_write
 from storage.members import StoredMembers
+from storage.merges import Merge
 from storage.postgres.database import Connection, Database
 from storage.premium_prices import StoredPrices
 
@@ -74,9 +75,15 @@ class Core:
         done, write = await self.database.write(entered)
         call.trail.recorded, call.trail.write = True, write
         if call.trail.merge:
-            self.aliases.add([call.trail.merge])
+            self.add_merges([call.trail.merge])
         self.history.committed(write)
         return done
+
+    def add_merges(self, merges: Sequence[Merge]) -> None:
+        """Resolves the ids of merged members from now on, also in the filters of open streams."""
+        if merges:
+            self.aliases.add(merges)
+            self.feed.resolve(self.aliases.resolved)
 
     def forget_history(self) -> None:
         """Clears every cache, because the database was, or may have been, restored to another history."""

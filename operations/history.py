@@ -136,14 +136,14 @@ async def _look(core: Core) -> None:
 
 async def _read_merges(core: Core, connection: Connection, found: Look) -> None:
     """Reads new merges, or all of them if it isn't known which are new."""
-    aliases, epoch_id, new = core.aliases, core.history.epoch_id, []
-    if not aliases.are_loaded or found.oldest_key > core.history.sighting.newest + 1:
+    epoch_id, new = core.history.epoch_id, []
+    if not core.aliases.are_loaded or found.oldest_key > core.history.sighting.newest + 1:
         new = await merges.all_merges(connection)
     elif found.merged:
         new = await merges.merges_of(connection, found.merged)
     if core.history.epoch_id == epoch_id:
-        aliases.add(new)
-        aliases.heard()
+        core.add_merges(new)
+        core.aliases.heard()
 
 
 async def _found(core: Core, connection: Connection) -> Look:

@@ -134,9 +134,10 @@ class StoredMembers:
         return await fetch_all(
             connection,
             _recorded_member,
-            "SELECT n.document, n.revision, n.recorded_at, n.actor FROM (SELECT member_id FROM member_revision"
-            f" m WHERE revision = 1{'' if after is None else ' AND member_id > %s'} AND NOT EXISTS (SELECT FROM member_merge"
-            " WHERE from_member_id = m.member_id OFFSET 0) ORDER BY member_id LIMIT %s) AS page"
+            "SELECT n.document, n.revision, n.recorded_at, n.actor FROM (SELECT member_id FROM member_revision m"
+            f" WHERE revision = 1{'' if after is None else ' AND member_id > %s'}"
+            " AND NOT EXISTS (SELECT FROM member_merge WHERE from_member_id = m.member_id OFFSET 0)"
+            " ORDER BY member_id LIMIT %s) AS page"
             " CROSS JOIN LATERAL (SELECT * FROM member_revision r WHERE r.member_id = page.member_id"
             " ORDER BY r.revision DESC LIMIT 1) AS n ORDER BY page.member_id",
             [limit] if after is None else [after, limit],
