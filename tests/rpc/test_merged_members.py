@@ -5,8 +5,6 @@ listed here.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,17 +15,11 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from affilia.catalog.v1 import member_service_pb2
-from affilia.enrollment.v1 import change_request_service_pb2
 from server.services import INTERNAL, PUBLIC
 from tests.scenarios.enrollment_messages import date, span
 from tests.support.calls import Failure, admin, decoded, new_id
-from tests.support.channels import connected_to
-from tests.support.guarded import guarded_server
-from tests.support.identities import as_, channel_of
-from tests.support.insured import Insured
-from tests.support.merging import store_merge
+from tests.support.merging import BOSS, Story, merged_family
 
-BOSS = as_("admin", "ada")
 SERVICES = (*PUBLIC, *INTERNAL)
 METHODS: dict[str, MethodDescriptor] = {
     method.name: method
@@ -56,62 +48,12 @@ OTHER_IDS = {
 """The fields of requests with ids of other things than members."""
 MEMBER_IDS = {"member_id", "member_ids", "primary_id", "primary_ids", "from_member_id", "into_member_id"}
 
-Path_ = tuple[str, ...]
-
-
-@dataclass
-class Story:
-    """A family of a primary and a child, and another record of each: `old_primary` and `old_child` were merged."""
-
-    insured: Insured
-    internal: Any
-    owner_url: str
-    old_primary: str
-    old_child: str
-    token: str = ""
-
-    @property
-    def old(self) -> dict[str, str]:
-        """The ids of the merged records, by the ids that are in use."""
-        family = self.insured.family
-        return {family.primary: self.old_primary, family.child: self.old_child}
+FieldPath = tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    folder: Path = tmp_path_factory.mktemp("merged")
-    with (
-        guarded_server(folder) as (server, owner_url),
-        connected_to(server.address) as public,
-        connected_to(server.internal_address) as internal,
-    ):
-        insured = Insured(channel_of(public, BOSS), internal)
-        family = insured.family
-        family.requester = admin(name="ada")
-        insured.set_up()
-        contract = insured.contract()
-        contract.versions[0].pricing.age_grid.SetInParent()
-        for module in contract.versions[0].modules:
-            grown, small = module.pricing.age_grid.standard.add(), module.pricing.age_grid.standard.add()
-            grown.beneficiary_types.append(1)
-            small.beneficiary_types.append(3)
-            grown.monthly_minor, small.monthly_minor = 50_00, 20_00
-        family.amend(contract)
-        told = Story(insured, internal, owner_url, new_id(), new_id())
-        for old in told.old.values():
-            family.store(old)
-        insured.submit(
-            family.enroll(family.base, "2026-01-01"), family.enroll(family.base, "2026-01-01", "2026-06-30", child=True)
-        )
-        old_child = family.enroll(family.base, "2026-05-01", child=True)
-        old_child.enroll.member_id = told.old_child
-        insured.submit(old_child)
-        for member_id, old in told.old.items():
-            store_merge(owner_url, old, member_id)
-        recompute = change_request_service_pb2.RequestRecomputeRequest(request_id=new_id(), group_id=insured.group_id)
-        insured.token = family.requests.RequestRecompute(recompute).consistency_token
-        insured.submit(family.enroll(family.plus, "2027-01-01"))  # runs the recompute
-        told.token = insured.token
+    with merged_family(tmp_path_factory.mktemp("merged")) as told:
         yield told
 
 
@@ -200,7 +142,7 @@ REJECTED = {
 }
 
 
-def id_fields(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[Path_]:
+def id_fields(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[FieldPath]:
     """Returns the paths of all fields with ids."""
     for field in message.fields:
         if field.GetOptions().Extensions[field_info_pb2.field_info].format == field_info_pb2.FieldInfo.UUID4:
@@ -222,7 +164,7 @@ def message_of(method: str, fields: dict[str, Any]) -> Any:
     return message_factory.GetMessageClass(METHODS[method].input_type)(**fields)
 
 
-def values_at(message: Any, path: Path_) -> list[str]:
+def values_at(message: Any, path: FieldPath) -> list[str]:
     """Returns the ids at a path, with the first item of each list on the way."""
     name, *rest = path
     is_list = message.DESCRIPTOR.fields_by_name[name].is_repeated
@@ -236,7 +178,7 @@ def values_at(message: Any, path: Path_) -> list[str]:
     return values_at(value[0] if is_list else value, tuple(rest))
 
 
-def put(message: Any, path: Path_, value: str) -> None:
+def put(message: Any, path: FieldPath, value: str) -> None:
     name, *rest = path
     field, inner = message.DESCRIPTOR.fields_by_name[name], getattr(message, name)
     if rest:
