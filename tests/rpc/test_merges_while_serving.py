@@ -10,7 +10,12 @@ from affilia.catalog.v1 import member_pb2, member_service_pb2
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as checks_pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
-from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2, enrollment_query_service_pb2
+from affilia.enrollment.v1 import (
+    change_request_pb2,
+    change_request_service_pb2,
+    enrollment_group_pb2,
+    enrollment_query_service_pb2,
+)
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from affilia.history.v1 import history_service_pb2
@@ -109,8 +114,7 @@ def test_a_subscription_with_the_merged_id_also_returns_the_events_that_name_it(
 def test_the_token_of_a_merged_member_is_one_of_the_other_member(story: Story) -> None:
     family = story.insured.family
     mine = channel_of(story.public, as_("member", story.old_primary))
-    group = {"group_id": story.insured.group_id}
-    request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(**group)
+    request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(group_id=story.insured.group_id)
     assert EnrollmentQueryServiceStub(mine).GetEnrollmentGroup(request).group.key.primary_id == family.primary
     for member_id in (story.old_primary, family.primary):
         asked = member_service_pb2.GetMemberRequest(member_id=member_id)
@@ -153,7 +157,7 @@ def test_members_can_see_no_one_else_by_any_id(story: Story, whose: str) -> None
             members = MemberServiceStub(channel_of(story.public, as_("member", token)))
             found = failure_of(members.GetMember, member_service_pb2.GetMemberRequest(member_id=member_id))
             assert (found.code, found.reason) == NOT_ALLOWED
-            key = {"contract_id": family.contract_id, "primary_id": member_id}
+            key = enrollment_group_pb2.GroupKey(contract_id=family.contract_id, primary_id=member_id)
             asked = change_request_service_pb2.ListAvailableChoicesRequest(
                 key=key, member_id=token, on=date("2026-03-01")
             )
