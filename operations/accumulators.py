@@ -28,6 +28,7 @@ from operations.paging import Page
 from storage import accumulators as ledger
 from storage import coverage
 from storage.accumulators import Application, Balance, LedgerLine, NewApplication, Reversal
+from storage.merges import lock_unmerged
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 
@@ -58,7 +59,7 @@ class ApplyAnswer:
 async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> ApplyAnswer:
     """Applies amounts up to what is left. A repeated application returns the same result.
 
-    Raises NotCovered, AccumulatorNotInForce, LimitReached, ApplicationIdReused, ProjectionBehind.
+    Raises MemberMerged, NotCovered, AccumulatorNotInForce, LimitReached, ApplicationIdReused, ProjectionBehind.
     """
     await wait_for_projection(core, call)
     await core.eligibility.offers.refresh(core.database, core.contract_source)
@@ -69,6 +70,7 @@ async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> A
             if made.fingerprint != request.fingerprint or await ledger.reversal(tx, made.application_key):
                 raise ApplicationIdReused(request.application_id)
             return _answer_from_document(made.answer)
+        await lock_unmerged(tx, request.member_id)
         await ledger.lock_policy(tx, request.group_id)
         call.trail.usage_of = request.group_id
         records = await _records_on(core, tx, request.group_id, request.member_id, request.service_on)

@@ -20,7 +20,7 @@ from operations.erasure_lease import LEASE_SECONDS, MARGIN_SECONDS, steady_secon
 from operations.opening import OpenGroup, open_groups
 from operations.premium_computing import PremiumMonths, compute_groups
 from operations.revising import catch_up
-from storage import enrollment, erasures, premiums
+from storage import enrollment, erasures, merges, premiums
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 from storage.requests import WriteKey, find_answer, store_answer
@@ -41,12 +41,13 @@ class Erased:
 async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *, keep_periods: bool) -> Erased:
     """Erases a member after running the waiting recomputes of their groups, which need the facts.
 
-    Raises MemberUnknown, MemberStillCovered, PeriodsInUse, CannotBePriced, RequestIdReused.
+    Raises MemberUnknown, MemberMerged, MemberStillCovered, PeriodsInUse, CannotBePriced, RequestIdReused.
     """
 
     async def work(tx: Connection) -> Erased:
         if answer := await find_answer(tx, key):
             return Erased(date.fromisoformat(answer["on"]), answer["groups"], answer.get("number", 0))
+        await merges.reject_merged(tx, [member_id])  # before premiums are computed; again below, under the lock
         groups = await enrollment.groups_of_member(tx, member_id)
         opened = await open_groups(core, tx, await enrollment.lock_groups(tx, groups))
         call.trail.resolved(group_id=[group.group.group_id for group in opened])
@@ -55,6 +56,7 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *
             _reject_covered(call, member_id, caught_up)
             await _compute_premiums(core, call, tx, caught_up)
         await lock(tx, Lock.MEMBER, member_id)
+        await merges.reject_merged(tx, [member_id])
         if await enrollment.groups_of_member(tx, member_id) != groups:
             raise WriteConflict  # the member has joined another group since
         current = await core.members.recorded(tx, member_id)

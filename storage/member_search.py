@@ -148,4 +148,17 @@ async def _ranked(
         ranked = rank(filters.query, name, by.ids, by.values) if filters.query else Rank.ID
         if ranked is not None:
             found.append(Match(ranked, name, member_id))
-    return found
+    return await _unmerged(connection, found)
+
+
+async def _unmerged(connection: Connection, matches: list[Match]) -> list[Match]:
+    """Returns the matches without members who were merged into others."""
+    if not matches:
+        return matches
+    statement: LiteralString = (
+        "SELECT w.id FROM unnest(%s::uuid[]) AS w (id)"
+        # OFFSET prevents PostgreSQL from reading all merges.
+        " WHERE EXISTS (SELECT FROM member_merge WHERE from_member_id = w.id OFFSET 0)"
+    )
+    merged = {id_ for (id_,) in await unprepared(connection, statement, [[match.member_id for match in matches]])}
+    return [match for match in matches if match.member_id not in merged]

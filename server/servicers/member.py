@@ -27,6 +27,7 @@ from server.mapping.member_search import (
     match_to_key,
     search_filters_from_proto,
 )
+from server.mapping.merged_ids import merged_to_proto
 from server.mapping.paging import MAX_PAGE_BYTES, FittingMessages, current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
@@ -113,7 +114,12 @@ class MemberServicer(MemberServiceServicer):
         )
         if found.resume_after and len(hits) == len(found.hits):
             token = page.next_token(match_to_key(found.resume_after))
-        return pb.SearchMembersResponse(hits=hits, next_page_token=token, is_complete=found.is_complete)
+        return pb.SearchMembersResponse(
+            hits=hits,
+            next_page_token=token,
+            is_complete=found.is_complete,
+            merged_members=merged_to_proto(found.merged),
+        )
 
     async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
         page = current_page()
