@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import grpc
-
 from affilia.catalog.v1 import member_pb2, member_service_pb2
-from affilia.enrollment.v1 import change_request_pb2, enrollment_query_service_pb2
+from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2, enrollment_query_service_pb2
 from affilia.type.v1 import membership_type_pb2
-from tests.scenarios.enrollment_messages import date
+from tests.scenarios.enrollment_messages import span
 from tests.support.calls import Failure, admin, failure_of, new_id
 from tests.support.insured import Insured
 
@@ -19,8 +17,8 @@ KeptFacts = member_service_pb2.KeptFacts.ValueType
 class Doubled:
     """An insured family in which the child has a second record, `double`."""
 
-    def __init__(self, channel: grpc.Channel, internal: grpc.Channel) -> None:
-        self.insured = Insured(channel, internal)
+    def __init__(self, insured: Insured) -> None:
+        self.insured = insured
         self.family = self.insured.family
         self.members: Any = self.family.members
         self.double = new_id()
@@ -87,16 +85,29 @@ class Doubled:
         self.members.RecordFacts(request)
 
     def attribute(self, member_id: str, name: str, value: str) -> None:
-        item = member_pb2.Attribute(days={"first": date("2026-01-01")}, name=name, value=value)
+        item = member_pb2.Attribute(days=span("2026-01-01", None), name=name, value=value)
         self.record(member_id, attributes={"items": [item]}, spans=True)
 
     def periods(self, **as_of: Any) -> dict[str, list[tuple[str, str]]]:
         """Returns the first and last days of all periods, by member; an open end is empty."""
         found: dict[str, list[tuple[str, str]]] = {}
-        for period in self.family.group(**as_of).enrollments:
-            for days in period.periods:
-                found.setdefault(period.member_id, []).append((named(days.days.first), named(days.days.last)))
+        for period in self.family.group(**as_of).periods:
+            found.setdefault(period.member_id, []).append((named(period.days.first_on), named(period.days.last_on)))
         return found
+
+    def differences(self, revision: int) -> dict[str, tuple[list[str], list[tuple[str, str]], list[tuple[str, str]]]]:
+        """Returns the kinds and the gained and lost days of a revision, by member."""
+        request = enrollment_query_service_pb2.DiffRevisionsRequest(
+            group_id=self.insured.group_id, from_revision=revision - 1, to_revision=revision
+        )
+        return {
+            each.member_id: (
+                [enrollment_group_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_") for kind in each.kinds],
+                [(named(days.first_on), named(days.last_on)) for days in each.gained],
+                [(named(days.first_on), named(days.last_on)) for days in each.lost],
+            )
+            for each in self.family.queries.DiffRevisions(request).differences
+        }
 
     def revisions(self) -> list[Any]:
         request = enrollment_query_service_pb2.ListRevisionsRequest(group_id=self.insured.group_id, page_size=1000)
