@@ -97,9 +97,7 @@ def merged_identifiers(of_from: tuple[Identifier, ...], of_into: tuple[Identifie
     return tuple(sorted({*of_from, *of_into}))
 
 
-def merge_violations(
-    merged: MergedFacts, identifiers: tuple[Identifier, ...], keep: KeptFacts
-) -> list[FieldViolation]:
+def merge_violations(merged: MergedFacts, identifiers: tuple[Identifier, ...], keep: KeptFacts) -> list[FieldViolation]:
     """Returns why two records can't be merged with these facts and identifiers."""
     violations: list[FieldViolation] = []
     if merged.conflicts and keep is KeptFacts.UNDECIDED:

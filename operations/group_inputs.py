@@ -68,7 +68,9 @@ async def load_inputs(
     else:
         contract_before = (await core.contracts.recorded(connection, head.key.contract_id, earlier_at)).contract
         facts_before = await explanations.facts_until(connection, members, earlier_at)
-        earlier = GroupBasis(contract_before, head.key.primary_id, decisions[:made], facts_before, closed, aliases_before)
+        earlier = GroupBasis(
+            contract_before, head.key.primary_id, decisions[:made], facts_before, closed, aliases_before
+        )
     return GroupInputs(BasisChange(earlier, later), earlier_at, later_at, [each.origin for each in recorded])
 
 

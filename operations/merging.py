@@ -5,7 +5,8 @@ everything is computed again with it: approved requests are read with the other 
 and applications to limits count towards the usage of the remaining record (`storage/accumulators.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -38,6 +39,8 @@ from storage.members import MemberChange, RecordedMember, record_member
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 from storage.requests import WriteKey, find_answer, store_answer
+
+MAX_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
     """Merges two members in one transaction. A retry returns the same result.
 
     Raises RequestMalformed, MemberUnknown, MemberMerged, MergeNotPossible, RequestIdReused. After an error, nothing is
-    stored.
+    stored. Raises WriteConflict if the members keep joining groups.
     """
     if proposal.from_id == proposal.into_id:
         raise RequestMalformed([FieldViolation("into_member_id", "must not be the same as from_member_id")])
@@ -86,25 +89,40 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
         await store_answer(tx, key, _to_answer(merged))
         return merged
 
-    merged = await core.write(call, work)
+    merged = await _again_if_joined(core, call, work)
     core.sequencing.wanted.set()
     core.recompute_wanted.set()
     core.history.look_wanted.set()
     return merged
 
 
+class _JoinedAnotherGroup(Exception):
+    """A member has joined another group after the groups were read."""
+
+
+async def _again_if_joined(core: Core, call: Call, work: Callable[[Connection], Awaitable[Merged]]) -> Merged:
+    """Runs a merge in a transaction, and again whenever a member has joined another group before it could be locked.
+
+    Raises WriteConflict if that happens too often.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        with suppress(_JoinedAnotherGroup):
+            return await core.write(call, work)
+    raise WriteConflict
+
+
 async def _lock(tx: Connection, proposal: MergeProposal) -> list[LockedGroup]:
     """Locks all groups that concern either member, in the order in which every transaction takes its locks.
 
-    Afterwards, nobody can change these groups or their contracts, or use either member. Raises WriteConflict if a
-    member has joined another group in the meantime, so that the transaction starts again.
+    Afterwards, nobody can change these groups or their contracts, or use either member. Raises _JoinedAnotherGroup if a
+    member has joined another group in the meantime.
     """
     keys = await enrollment.groups_of_member(tx, proposal.from_id, proposal.into_id)
     groups = await enrollment.lock_groups(tx, keys)
     await lock(tx, Lock.CONTRACT, *{group.key.contract_id for group in groups}, shared=True)
     await lock(tx, Lock.MEMBER, proposal.from_id, proposal.into_id)
     if await enrollment.groups_of_member(tx, proposal.from_id, proposal.into_id) != keys:
-        raise WriteConflict
+        raise _JoinedAnotherGroup
     return groups
 
 
@@ -183,7 +201,9 @@ class _Merge:
 
     def _reject_primary(self, opened: Sequence[OpenGroup]) -> None:
         groups = [
-            group.group.group_id for group in opened if group.basis.primary_id == self._from_id and group.basis.decisions
+            group.group.group_id
+            for group in opened
+            if group.basis.primary_id == self._from_id and group.basis.decisions
         ]
         if groups:
             raise self._not_possible(

@@ -53,8 +53,9 @@ FACTS_OF_RULES = (FactKind.DATE_OF_BIRTH, FactKind.ADDRESS, FactKind.EMPLOYMENT)
 class BasisChange:
     """What a group was computed from at an earlier and at a later revision.
 
-    The later decisions begin with the earlier ones. `after.facts` includes every member in `before.facts`, and
-    `after.aliases` everyone in `before.aliases`, and the members into whom these were merged, if they were merged later.
+    The later decisions begin with the earlier ones. `after.facts` includes every member in `before.facts`.
+    `after.aliases` includes everyone in `before.aliases`, and the members into whom they were merged, if these were
+    merged later.
     """
 
     before: GroupBasis

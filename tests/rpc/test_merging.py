@@ -12,7 +12,7 @@ from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2
 from affilia.history.v1 import history_entry_pb2, history_service_pb2
 from affilia.history.v1.history_service_pb2_grpc import HistoryServiceStub
 from domain.member_merging import MAX_IDENTIFIERS
-from tests.scenarios.enrollment_messages import date
+from tests.scenarios.enrollment_messages import date, span
 from tests.support.calls import failure_of, new_id, without_token
 from tests.support.history_story import history_of
 from tests.support.insured import Insured
@@ -188,7 +188,7 @@ def test_facts_move_where_nothing_is_known(doubled: Doubled) -> None:
 
 
 def address(country: str) -> member_pb2.Address:
-    return member_pb2.Address(country_code=country, postal_code="1", days={"first_on": date("2026-01-01")})
+    return member_pb2.Address(country_code=country, postal_code="1", days=span("2026-01-01", None))
 
 
 def test_different_facts_are_listed_and_nothing_is_merged(doubled: Doubled) -> None:
@@ -247,7 +247,9 @@ def test_more_identifiers_than_a_member_can_have_are_rejected(doubled: Doubled) 
         doubled.store(member_id, identifiers=identifiers)
     failure = doubled.rejected(doubled.double, doubled.family.child)
     assert (failure.code, *failure.violations) == (INVALID, "from_member_id")
-    assert f"would leave 21 identifiers, and a member can have {MAX_IDENTIFIERS}" in failure.violations["from_member_id"]
+    assert (
+        f"would leave 21 identifiers, and a member can have {MAX_IDENTIFIERS}" in failure.violations["from_member_id"]
+    )
 
 
 # ------------------------------------------------------------------------------------- usage of limits
@@ -375,4 +377,3 @@ def test_a_merge_names_groups_and_members_in_the_audit_log(doubled: Doubled) -> 
     entries = [each for each in stub.ListAuditEntries(request).entries if each.method.endswith("/MergeMembers")]
     assert len(entries) == 1
     assert {doubled.double, doubled.family.child} <= {named.id for named in entries[0].ids}
-

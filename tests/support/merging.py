@@ -102,7 +102,7 @@ class Doubled:
         )
         return {
             each.member_id: (
-                [enrollment_group_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_") for kind in each.kinds],
+                [kind_in_words(kind) for kind in each.kinds],
                 [(named(days.first_on), named(days.last_on)) for days in each.gained],
                 [(named(days.first_on), named(days.last_on)) for days in each.lost],
             )
@@ -115,6 +115,10 @@ class Doubled:
 
     def submit_as_admin(self, *changes: change_request_pb2.ScopedChange, **more: Any) -> Any:
         return self.family.submit(*changes, requester=admin(), **more)
+
+
+def kind_in_words(kind: Any) -> str:
+    return enrollment_group_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_")
 
 
 def named(day: Any) -> str:
