@@ -91,7 +91,6 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
 
     merged = await _again_if_joined(core, call, work)
     core.sequencing.wanted.set()
-    core.recompute_wanted.set()
     core.history.look_wanted.set()
     return merged
 
