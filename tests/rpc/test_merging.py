@@ -398,7 +398,7 @@ def test_recomputing_a_group_after_a_merge_changes_nothing(doubled: Doubled) -> 
     before = doubled.family.group()
     recompute(doubled)
     assert doubled.family.group() == before
-    assert doubled.insured.rebuild()
+    doubled.insured.rebuild()
     assert doubled.insured.reason("2026-08-01", doubled.family.child) == "COVERED"
     assert doubled.insured.used("2026-08-01", doubled.family.child) == (130_00, 130_00)
 
@@ -496,4 +496,5 @@ def test_a_merge_names_groups_and_members_in_the_audit_log(doubled: Doubled) -> 
     stub: Any = AuditServiceStub(doubled.family.channel)
     entries = [each for each in stub.ListAuditEntries(request).entries if each.method.endswith("/MergeMembers")]
     assert len(entries) == 1
-    assert {doubled.double, doubled.family.child} <= {named.id for named in entries[0].ids}
+    expected = {doubled.double, doubled.family.child, doubled.family.primary, doubled.family.contract_id}
+    assert expected <= {named.id for named in entries[0].ids}
