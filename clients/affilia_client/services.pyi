@@ -826,8 +826,8 @@ class ChangeRequestService:
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
         the request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an
-        error, nothing is stored. Safe to retry with the same request_id.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. After an error, nothing is stored. Safe to retry with the same request_id.
         """
     def simulate_change_request(
         self,
@@ -848,7 +848,7 @@ class ChangeRequestService:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
         nothing.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
         """
     def list_available_choices(
         self,
@@ -1019,8 +1019,8 @@ class AsyncChangeRequestService:
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
         the request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an
-        error, nothing is stored. Safe to retry with the same request_id.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. After an error, nothing is stored. Safe to retry with the same request_id.
         """
     async def simulate_change_request(
         self,
@@ -1041,7 +1041,7 @@ class AsyncChangeRequestService:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
         nothing.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
         """
     async def list_available_choices(
         self,
@@ -1807,9 +1807,9 @@ class EligibilityInternalService:
         """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess.
         After an error, nothing is applied. Repeating an application returns the same response and applies nothing
         more.
-        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat with
-        the same application_id.
+        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT),
+        MEMBER_MERGED; ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe
+        to repeat with the same application_id.
         """
     def reverse_accumulators(
         self,
@@ -1910,9 +1910,9 @@ class AsyncEligibilityInternalService:
         """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess.
         After an error, nothing is applied. Repeating an application returns the same response and applies nothing
         more.
-        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat with
-        the same application_id.
+        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT),
+        MEMBER_MERGED; ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe
+        to repeat with the same application_id.
         """
     async def reverse_accumulators(
         self,
@@ -2088,7 +2088,8 @@ class PremiumComputationService:
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
         policy is waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
+        retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -2378,7 +2379,8 @@ class AsyncPremiumComputationService:
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
         policy is waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
+        retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -2891,7 +2893,8 @@ class MemberService:
     ) -> member_service_pb2.UpsertMemberResponse:
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry with the same request_id.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED. Safe to retry with the same
+        request_id.
         """
     def record_facts(
         self,
@@ -2918,8 +2921,8 @@ class MemberService:
         which the member belongs is recomputed. Every successful call records a state with a new etag, even if no
         fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry
-        with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
+        Safe to retry with the same request_id.
         """
     def get_member(
         self,
@@ -2969,6 +2972,7 @@ class MemberService:
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come
         first, then those whose whole name is the query, then all others. Each of these three parts is in order of
         name, regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        The id of a merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words,
         and when more than 5000 members match by identifiers or group ids.
         """
@@ -3001,7 +3005,7 @@ class MemberService:
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.ListMembersResponse:
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
     def all_members(
@@ -3038,8 +3042,8 @@ class MemberService:
         an age limit reveals a birthday. The past of the member's groups, before today, is closed: it can be read
         but no longer changed. Premiums that were computed for the member are updated first. When the call returns,
         no server reports the erased data any longer, whether from the database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE,
-        or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
         first erasure day.
         """
@@ -3093,7 +3097,8 @@ class AsyncMemberService:
     ) -> member_service_pb2.UpsertMemberResponse:
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry with the same request_id.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED. Safe to retry with the same
+        request_id.
         """
     async def record_facts(
         self,
@@ -3120,8 +3125,8 @@ class AsyncMemberService:
         which the member belongs is recomputed. Every successful call records a state with a new etag, even if no
         fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry
-        with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
+        Safe to retry with the same request_id.
         """
     async def get_member(
         self,
@@ -3171,6 +3176,7 @@ class AsyncMemberService:
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come
         first, then those whose whole name is the query, then all others. Each of these three parts is in order of
         name, regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        The id of a merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words,
         and when more than 5000 members match by identifiers or group ids.
         """
@@ -3203,7 +3209,7 @@ class AsyncMemberService:
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.ListMembersResponse:
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
     def all_members(
@@ -3240,8 +3246,8 @@ class AsyncMemberService:
         an age limit reveals a birthday. The past of the member's groups, before today, is closed: it can be read
         but no longer changed. Premiums that were computed for the member are updated first. When the call returns,
         no server reports the erased data any longer, whether from the database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE,
-        or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
         first erasure day.
         """

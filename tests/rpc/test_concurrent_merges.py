@@ -20,7 +20,7 @@ from tests.conftest import ServerProcess
 from tests.support.calls import admin, decoded, new_id
 from tests.support.channels import connected_to
 from tests.support.insured import Insured
-from tests.support.merging import Doubled
+from tests.support.doubled import Doubled
 
 ROUNDS = 6
 

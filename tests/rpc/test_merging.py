@@ -22,7 +22,7 @@ from tests.scenarios.enrollment_messages import date, span
 from tests.support.calls import failure_of, new_id, without_token
 from tests.support.history_story import history_of
 from tests.support.insured import Insured
-from tests.support.merging import CHILD, PARTNER, Doubled
+from tests.support.doubled import CHILD, PARTNER, Doubled
 from tests.support.waiting import wait_until
 
 FAILED, INVALID = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT

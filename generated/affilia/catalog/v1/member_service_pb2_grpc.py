@@ -66,7 +66,7 @@ class MemberServiceServicer(object):
     def UpsertMember(self, request, context):
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -78,7 +78,7 @@ class MemberServiceServicer(object):
         only those on the given days. Earlier states can still be read as of their instants. Every group to which the
         member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -104,7 +104,8 @@ class MemberServiceServicer(object):
     def SearchMembers(self, request, context):
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
         then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+        merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
         when more than 5000 members match by identifiers or group ids.
         """
@@ -113,7 +114,7 @@ class MemberServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMembers(self, request, context):
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -131,9 +132,9 @@ class MemberServiceServicer(object):
         The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
         computed for the member are updated first. When the call returns, no server reports the erased data any longer,
         whether from the database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-        reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-        INVALID_ARGUMENT.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry: erasing an erased member again keeps the first erasure day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -38,7 +38,7 @@ class MemberServiceStub:
     UpsertMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UpsertMemberRequest, _member_service_pb2.UpsertMemberResponse]
     """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
     Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     RecordFacts: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.RecordFactsRequest, _member_service_pb2.RecordFactsResponse]
@@ -46,7 +46,7 @@ class MemberServiceStub:
     only those on the given days. Earlier states can still be read as of their instants. Every group to which the
     member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
     Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     GetMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.GetMemberRequest, _member_service_pb2.GetMemberResponse]
@@ -60,12 +60,13 @@ class MemberServiceStub:
     SearchMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.SearchMembersRequest, _member_service_pb2.SearchMembersResponse]
     """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
     then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+    merged member finds the member into whom they were merged.
     Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
     when more than 5000 members match by identifiers or group ids.
     """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ListMembersRequest, _member_service_pb2.ListMembersResponse]
-    """Lists members without their facts, in order of member_id.
+    """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
     Errors: INVALID_ARGUMENT.
     """
     EraseMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EraseMemberRequest, _member_service_pb2.EraseMemberResponse]
@@ -79,9 +80,9 @@ class MemberServiceStub:
     The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
     computed for the member are updated first. When the call returns, no server reports the erased data any longer,
     whether from the database or from memory.
-    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-    reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-    INVALID_ARGUMENT.
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+    PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+    ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
     Safe to retry: erasing an erased member again keeps the first erasure day.
     """
     MergeMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.MergeMembersRequest, _member_service_pb2.MergeMembersResponse]
@@ -111,7 +112,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
     UpsertMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UpsertMemberRequest, _member_service_pb2.UpsertMemberResponse]  # type: ignore[assignment]
     """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
     Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     RecordFacts: _aio.UnaryUnaryMultiCallable[_member_service_pb2.RecordFactsRequest, _member_service_pb2.RecordFactsResponse]  # type: ignore[assignment]
@@ -119,7 +120,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
     only those on the given days. Earlier states can still be read as of their instants. Every group to which the
     member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
     Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     GetMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.GetMemberRequest, _member_service_pb2.GetMemberResponse]  # type: ignore[assignment]
@@ -133,12 +134,13 @@ class MemberServiceAsyncStub(MemberServiceStub):
     SearchMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.SearchMembersRequest, _member_service_pb2.SearchMembersResponse]  # type: ignore[assignment]
     """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
     then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+    merged member finds the member into whom they were merged.
     Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
     when more than 5000 members match by identifiers or group ids.
     """
     ListMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ListMembersRequest, _member_service_pb2.ListMembersResponse]  # type: ignore[assignment]
-    """Lists members without their facts, in order of member_id.
+    """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
     Errors: INVALID_ARGUMENT.
     """
     EraseMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EraseMemberRequest, _member_service_pb2.EraseMemberResponse]  # type: ignore[assignment]
@@ -152,9 +154,9 @@ class MemberServiceAsyncStub(MemberServiceStub):
     The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
     computed for the member are updated first. When the call returns, no server reports the erased data any longer,
     whether from the database or from memory.
-    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-    reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-    INVALID_ARGUMENT.
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+    PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+    ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
     Safe to retry: erasing an erased member again keeps the first erasure day.
     """
     MergeMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.MergeMembersRequest, _member_service_pb2.MergeMembersResponse]  # type: ignore[assignment]
@@ -187,7 +189,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.UpsertMemberResponse, _abc.Awaitable[_member_service_pb2.UpsertMemberResponse]]:
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
         Safe to retry with the same request_id.
         """
 
@@ -201,7 +203,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         only those on the given days. Earlier states can still be read as of their instants. Every group to which the
         member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
         Safe to retry with the same request_id.
         """
 
@@ -233,7 +235,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.SearchMembersResponse, _abc.Awaitable[_member_service_pb2.SearchMembersResponse]]:
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
         then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+        merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
         when more than 5000 members match by identifiers or group ids.
         """
@@ -244,7 +247,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.ListMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_service_pb2.ListMembersResponse, _abc.Awaitable[_member_service_pb2.ListMembersResponse]]:
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
 
@@ -264,9 +267,9 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
         computed for the member are updated first. When the call returns, no server reports the erased data any longer,
         whether from the database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-        reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-        INVALID_ARGUMENT.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry: erasing an erased member again keeps the first erasure day.
         """
 
