@@ -20,9 +20,9 @@ from domain.member_merging import MAX_IDENTIFIERS
 from server.mapping.dates import span_from_proto
 from tests.scenarios.enrollment_messages import date, span
 from tests.support.calls import failure_of, new_id, without_token
+from tests.support.doubled import CHILD, PARTNER, Doubled
 from tests.support.history_story import history_of
 from tests.support.insured import Insured
-from tests.support.doubled import CHILD, PARTNER, Doubled
 from tests.support.waiting import wait_until
 
 FAILED, INVALID = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT
