@@ -57,8 +57,8 @@ class Trail:
     recorded: bool = False
     outcome: str = "OK"
     """How the call ended: OK, or the reason of a rejection that is stored in the same transaction."""
-    usage_of: UUID | None = None
-    """The policy whose balances the call changes, for the write log."""
+    usage_of: tuple[UUID, ...] = ()
+    """The policies whose balances the call changes, for the write log."""
     merge: Merge | None = None
     """The merge of two members that the call has stored, for the write log."""
     write: WriteMark | None = None

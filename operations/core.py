@@ -70,7 +70,10 @@ class Core:
             if not call.trail.recorded:
                 await add_entry(tx, entry_of(call, call.trail.outcome))
             merged = call.trail.merge.from_member_id if call.trail.merge else None
-            return done, await log_write(tx, call.trail.usage_of, merged)
+            *others, policy = call.trail.usage_of or (None,)
+            for other in others:
+                await log_write(tx, other)
+            return done, await log_write(tx, policy, merged)
 
         done, write = await self.database.write(entered)
         call.trail.recorded, call.trail.write = True, write

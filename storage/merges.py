@@ -12,7 +12,7 @@ from domain.actors import Actor
 from domain.errors import MemberMerged
 from storage.postgres.database import Connection
 from storage.postgres.documents import actor_to_document
-from storage.postgres.instants import NOW
+from storage.postgres.instants import LATER_THAN
 from storage.postgres.locks import Lock, lock
 from storage.postgres.rows import fetch_all, fetch_column, fetch_one
 
@@ -27,9 +27,15 @@ class Merge:
 
 
 async def add_merge(
-    tx: Connection, from_member_id: UUID, into_member_id: UUID, actor: Actor, reason: str, document: Any
+    tx: Connection,
+    from_member_id: UUID,
+    into_member_id: UUID,
+    actor: Actor,
+    reason: str,
+    document: Any,
+    later_than: datetime | None = None,
 ) -> Merge:
-    """Stores a merge. Both members must be locked exclusively.
+    """Stores a merge, recorded after an instant. Both members must be locked exclusively.
 
     `document` describes what the merge moved. Set the trail's `merge` to the result, so that all servers notice it.
     """
@@ -37,8 +43,8 @@ async def add_merge(
         tx,
         Merge,
         "INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, actor, reason, document)"
-        f" VALUES (%s, %s, {NOW}, %s, %s, %s) RETURNING from_member_id, into_member_id, recorded_at",
-        [from_member_id, into_member_id, Jsonb(actor_to_document(actor)), reason, Jsonb(document)],
+        f" VALUES (%s, %s, {LATER_THAN}, %s, %s, %s) RETURNING from_member_id, into_member_id, recorded_at",
+        [from_member_id, into_member_id, later_than, Jsonb(actor_to_document(actor)), reason, Jsonb(document)],
     )
 
 

@@ -85,6 +85,7 @@ MEMBER = {
     "SearchMembers": Permission(READ_MEMBERS),
     "ListMembers": Permission(READ_MEMBERS),
     "EraseMember": ADMINS_ONLY,
+    "MergeMembers": ADMINS_ONLY,
 }
 
 CHANGE_REQUEST = {

@@ -11,6 +11,7 @@ from operations.call import current_call
 from operations.core import Core
 from operations.erasing import erase_member
 from operations.member_search import search_members
+from operations.merging import merge_members
 from server.identity.access_policy import MEMBER
 from server.mapping.dates import date_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.fingerprints import write_key
@@ -21,6 +22,7 @@ from server.mapping.member import (
     member_with_facts_to_proto,
     update_from_proto,
 )
+from server.mapping.member_merging import merge_from_proto, merge_to_proto
 from server.mapping.member_search import (
     hit_to_proto,
     match_from_key,
@@ -67,6 +69,12 @@ class MemberServicer(MemberServiceServicer):
             groups_concerned=recorded.groups_concerned,
             etag=recorded.etag,
         )
+
+    async def MergeMembers(self, request: pb.MergeMembersRequest, context: Context) -> pb.MergeMembersResponse:
+        merged = await merge_members(
+            self._core, current_call(), write_key(request, self._tokens), merge_from_proto(request)
+        )
+        return merge_to_proto(merged)
 
     async def EraseMember(self, request: pb.EraseMemberRequest, context: Context) -> pb.EraseMemberResponse:
         erased = await erase_member(

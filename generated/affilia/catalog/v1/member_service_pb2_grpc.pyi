@@ -73,7 +73,7 @@ class MemberServiceStub:
     """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
     employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
     member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
-    be undone. Admins only.
+    be undone. Admins only. Records that were merged into the member are erased, too.
     Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
     periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
     reveals a birthday.
@@ -89,10 +89,13 @@ class MemberServiceStub:
     """Merges two records of one person, in one transaction. Can't be undone. Admins only.
     From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
     into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
-    limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
-    into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
-    Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
-    and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+    limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id. Applications to
+    limits stay as they were recorded and count towards into_member_id's usage, even beyond a limit. The groups
+    concerned are recomputed in the same transaction. Premiums are not; the next computation of them adds offsets.
+    Reads with from_member_id return into_member_id's data; writes that name it fail with
+    FAILED_PRECONDITION/MEMBER_MERGED.
+    Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one kind and
+    `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
     primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
     erased, or if they have different membership types in one group (correct one of them first);
     FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
@@ -144,7 +147,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
     employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
     member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
-    be undone. Admins only.
+    be undone. Admins only. Records that were merged into the member are erased, too.
     Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
     periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
     reveals a birthday.
@@ -160,10 +163,13 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """Merges two records of one person, in one transaction. Can't be undone. Admins only.
     From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
     into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
-    limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
-    into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
-    Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
-    and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+    limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id. Applications to
+    limits stay as they were recorded and count towards into_member_id's usage, even beyond a limit. The groups
+    concerned are recomputed in the same transaction. Premiums are not; the next computation of them adds offsets.
+    Reads with from_member_id return into_member_id's data; writes that name it fail with
+    FAILED_PRECONDITION/MEMBER_MERGED.
+    Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one kind and
+    `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
     primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
     erased, or if they have different membership types in one group (correct one of them first);
     FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
@@ -254,7 +260,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
         employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
         member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
-        be undone. Admins only.
+        be undone. Admins only. Records that were merged into the member are erased, too.
         Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
         periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
         reveals a birthday.
@@ -276,10 +282,13 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         """Merges two records of one person, in one transaction. Can't be undone. Admins only.
         From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
         into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
-        limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
-        into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
-        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
-        and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+        limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id. Applications to
+        limits stay as they were recorded and count towards into_member_id's usage, even beyond a limit. The groups
+        concerned are recomputed in the same transaction. Premiums are not; the next computation of them adds offsets.
+        Reads with from_member_id return into_member_id's data; writes that name it fail with
+        FAILED_PRECONDITION/MEMBER_MERGED.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one kind and
+        `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
         primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
         erased, or if they have different membership types in one group (correct one of them first);
         FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.

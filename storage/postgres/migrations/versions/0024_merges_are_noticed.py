@@ -5,7 +5,7 @@ from alembic import op
 from storage.postgres.migrations.statements import execute_all, only_forward
 
 revision = "0024"
-down_revision = "0018"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
