@@ -19,7 +19,7 @@ from domain.fact_changes import FactName
 from domain.members import Attribute, FactKind, Facts
 from domain.membership import MembershipType
 from domain.rules.conditions import AllOf, HasAttribute, Subject
-from tests.domain.test_engine import FIRST, LENGTH, MEMBERS, PRIMARY, SLOTS, contracts, decisions, spans, versions
+from tests.domain.histories import FIRST, LENGTH, MEMBERS, PRIMARY, SLOTS, contracts, decisions, spans, versions
 from tests.support.builders import a_contract, a_module, a_rule, a_version, an_id
 
 MAX_INPUTS = 7
