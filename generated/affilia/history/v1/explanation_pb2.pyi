@@ -123,6 +123,7 @@ class DecisiveInput(_message.Message):
     CHANGE_REQUEST_ID_FIELD_NUMBER: _builtins.int
     FACT_FIELD_NUMBER: _builtins.int
     CONTRACT_FIELD_NUMBER: _builtins.int
+    MERGE_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     change_request_id: _builtins.str
@@ -134,6 +135,10 @@ class DecisiveInput(_message.Message):
     @_builtins.property
     def contract(self) -> Global___ContractInput:
         """A version of the group's contract."""
+
+    @_builtins.property
+    def merge(self) -> Global___MergeInput:
+        """Two members who turned out to be one person."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
@@ -149,18 +154,45 @@ class DecisiveInput(_message.Message):
         change_request_id: _builtins.str = ...,
         fact: Global___FactInput | None = ...,
         contract: Global___ContractInput | None = ...,
+        merge: Global___MergeInput | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         actor: _actor_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "merge", b"merge", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "merge", b"merge", "recorded_at", b"recorded_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["change_request_id", "fact", "contract"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["change_request_id", "fact", "contract", "merge"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___DecisiveInput: _TypeAlias = DecisiveInput  # noqa: Y015
+
+@_typing.final
+class MergeInput(_message.Message):
+    """A merge of two members. Earlier requests for the merged member count as requests for the other one since."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    INTO_MEMBER_ID_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """UUID of the member who was merged."""
+    into_member_id: _builtins.str
+    """UUID of the member into whom they were merged."""
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        into_member_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["into_member_id", b"into_member_id", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeInput: _TypeAlias = MergeInput  # noqa: Y015
 
 @_typing.final
 class FactInput(_message.Message):
