@@ -3,15 +3,14 @@
 Reads the built-in sources of contracts and facts, because other sources have no history.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from domain.days import Day, to_day
-from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, MergedMember, NewDecision, fact_of
-from domain.enrollment.closing import Closed, last_erasure
-from domain.enrollment.counting import Aliases
+from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, NewMerge, fact_of
+from domain.enrollment.closing import Closed, last_erasure, read_with_aliases
 from domain.enrollment.decisions import enrolled_members
 from domain.enrollment.explained_in_words import Origin
 from domain.enrollment.failed_rules import SeenFact
@@ -55,26 +54,24 @@ async def load_inputs(
     decisions = tuple(each.decision for each in recorded)
     made = sum(earlier_at is not None and each.origin.recorded_at <= earlier_at for each in recorded)
     named = {head.key.primary_id} | enrolled_members(decisions)
+    aliases_before = {} if earlier_at is None else await merges.aliases_of(connection, named, earlier_at)
+    named |= set(aliases_before.values())
     aliases = await merges.aliases_of(connection, named, later_at)
-    facts = await explanations.facts_until(connection, _unmerged(named, aliases), later_at)
-    closed = await _closed(connection, facts, head.key.primary_id, later_at, before)
+    members = named | set(aliases.values())
+    facts = await explanations.facts_until(connection, members, later_at)
     contract = (await core.contracts.recorded(connection, head.key.contract_id, later_at)).contract
+    days = read_with_aliases(before, aliases, contract.slots)
+    closed = await _closed(connection, facts, head.key.primary_id, later_at, days)
     later = GroupBasis(contract, head.key.primary_id, decisions, facts, closed, aliases)
     if earlier_at is None:
         earlier = GroupBasis(contract, head.key.primary_id, (), facts, closed, aliases)
     else:
         contract_before = (await core.contracts.recorded(connection, head.key.contract_id, earlier_at)).contract
-        aliases_before = await merges.aliases_of(connection, named, earlier_at)
-        known = _unmerged(named, aliases_before) | facts.keys()
-        facts_before = await explanations.facts_until(connection, known, earlier_at)
-        made_before = decisions[:made]
-        earlier = GroupBasis(contract_before, head.key.primary_id, made_before, facts_before, closed, aliases_before)
+        facts_before = await explanations.facts_until(connection, members, earlier_at)
+        earlier = GroupBasis(
+            contract_before, head.key.primary_id, decisions[:made], facts_before, closed, aliases_before
+        )
     return GroupInputs(BasisChange(earlier, later), earlier_at, later_at, [each.origin for each in recorded])
-
-
-def _unmerged(named: Collection[UUID], aliases: Aliases) -> set[UUID]:
-    """Returns members with those who were merged replaced."""
-    return {aliases.get(member_id, member_id) for member_id in named}
 
 
 async def _closed(
@@ -94,23 +91,22 @@ async def origins_of(
     """Returns when and by whom changed inputs, and facts in failed rules, were recorded."""
     origins: dict[ChangedInput | SeenFact, Origin] = {}
     by_member: dict[UUID, list[ChangedFact | SeenFact]] = {}
-    merged: dict[UUID, MergedMember] = {}
     amendments: list[ContractChange] = []
+    merged: dict[UUID, ChangedInput] = {}
     for each in set(wanted):
         match each:
             case NewDecision(index):
                 origins[each] = inputs.decisions[index]
-            case MergedMember(member_id):
-                merged[member_id] = each
+            case NewMerge(from_member_id):
+                merged[from_member_id] = each
             case ChangedFact() | SeenFact():
                 by_member.setdefault(each.member_id, []).append(each)
             case _:
                 amendments.append(each)
+    for member_id, origin in (await explanations.merge_origins(connection, merged)).items():
+        origins[merged[member_id]] = origin
     for member_id in sorted(by_member):
         origins.update(await fact_origins(connection, member_id, inputs.later_at, by_member[member_id]))
-    if merged:
-        for member_id, origin in await explanations.merge_origins(connection, merged):
-            origins[merged[member_id]] = origin
     if amendments:
         origins.update(await _contract_origins(core, connection, inputs, amendments))
     return origins

@@ -4,7 +4,7 @@ Facts and contracts can't change while a group is computed, and everything is re
 one clock. A revision was therefore computed from exactly what was recorded until its instant.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -124,12 +124,12 @@ async def contract_origins(
     return [(revision, Origin(at, actor_from_document(actor))) for revision, at, actor in await cursor.fetchall()]
 
 
-async def merge_origins(connection: Connection, member_ids: Iterable[UUID]) -> list[tuple[UUID, Origin]]:
+async def merge_origins(connection: Connection, member_ids: Collection[UUID]) -> dict[UUID, Origin]:
     """Returns when and by whom members were merged into others."""
     cursor = await connection.execute(
         "SELECT from_member_id, recorded_at, actor FROM member_merge WHERE from_member_id = ANY(%s)", [list(member_ids)]
     )
-    return [(member_id, Origin(at, actor_from_document(actor))) for member_id, at, actor in await cursor.fetchall()]
+    return {member_id: Origin(at, actor_from_document(actor)) for member_id, at, actor in await cursor.fetchall()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ class NewDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class NewMerge:
+    """The merge of a member since the earlier revision, with the member into whom they were merged at last."""
+
+    from_member_id: UUID
+    into_member_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedFact:
     """A fact of a member with its values on all days. All employments are one fact; each attribute is its own fact."""
 
@@ -36,15 +44,7 @@ class ChangedFact:
     fact: FactName
 
 
-@dataclass(frozen=True, slots=True)
-class MergedMember:
-    """A member who was merged since the earlier revision, and the member whom decisions are read as naming since."""
-
-    member_id: UUID
-    into_member_id: UUID
-
-
-ChangedInput = NewDecision | MergedMember | ChangedFact | ChangedVersion | ChangedContract
+ChangedInput = NewDecision | NewMerge | ChangedFact | ChangedVersion | ChangedContract
 
 FACTS_OF_RULES = (FactKind.DATE_OF_BIRTH, FactKind.ADDRESS, FactKind.EMPLOYMENT)
 """The kinds of facts that rules depend on, except attributes."""
@@ -91,10 +91,10 @@ class BasisChange:
         return self.before.aliases if self.before.decisions else self.after.aliases
 
     @property
-    def _merges(self) -> list[MergedMember]:
+    def _merges(self) -> list[NewMerge]:
         earlier = self._earlier_aliases
         merged = {earlier.get(member_id, member_id): into for member_id, into in self.after.aliases.items()}
-        return [MergedMember(*each) for each in sorted(merged.items()) if each[0] != each[1]]
+        return [NewMerge(*each) for each in sorted(merged.items()) if each[0] != each[1]]
 
     @property
     def _earlier_contract(self) -> Contract:
@@ -127,7 +127,7 @@ class BasisChange:
             )
             for member_id, later in self.after.facts.items()
         }
-        merged = {each.member_id: each.into_member_id for each in wanted if isinstance(each, MergedMember)}
+        merged = {each.from_member_id: each.into_member_id for each in wanted if isinstance(each, NewMerge)}
         aliases = merged | {member_id: merged.get(into, into) for member_id, into in self._earlier_aliases.items()}
         contract = self._mixed_contract(
             frozenset(each for each in wanted if isinstance(each, ChangedVersion | ChangedContract))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.catalog.contract import Contract, ContractVersion
 from domain.days import NO_DAYS, UNBOUNDED_END, Days, Span, to_date
-from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, MergedMember, NewDecision
+from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, NewMerge
 from domain.enrollment.decisions import Decision, Enroll
 from domain.enrollment.decisive import Effort, Run, decisive_inputs, runs_between
 from domain.enrollment.explained import RunFilter, explained
@@ -201,10 +201,10 @@ def test_a_merge_decides_the_days_that_the_other_member_gains_and_the_merged_one
     change = BasisChange(before, after)
     runs = runs_of(change)
     assert [(run.key.member_id, run.gained) for run in runs] == [(child, True), (double, False)]
-    assert [found.inputs for found in decisive_inputs(change, runs)] == [(MergedMember(double, child),)] * 2
+    assert [found.inputs for found in decisive_inputs(change, runs)] == [(NewMerge(double, child),)] * 2
     (found, _) = explained(change, replay(before).days, replay(after).days, RunFilter(), Effort()).runs
     sentence = run_in_words(found, change, [None], Reader(reads_all_facts=True))
-    assert sentence == f"Gained from {to_date(a_start())} on: member {double} merged into member {child}."
+    assert sentence == f"Gained from {to_date(a_start())} on: member {double} was merged into member {child}."
 
 
 def test_facts_of_a_member_count_as_changed_only_if_an_earlier_decision_used_them() -> None:

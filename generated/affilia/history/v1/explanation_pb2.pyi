@@ -76,7 +76,7 @@ class ExplainedRun(_message.Message):
     def decisive_inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecisiveInput]:
         """The smallest set of changed inputs that explains the change: with their new values, and the earlier values of all
         other inputs, the result on these days is the later one. The inputs are in this order: change requests by approval,
-        facts by member and kind, then the contract. If several sets of the same size qualify, the first one in this order
+        merges by member, facts by member and kind, then the contract. If several sets of the same size qualify, the first one in this order
         is returned. If many inputs changed, sets are tried only up to a certain size (at least pairs of up to 24 inputs).
         Beyond that size, the set isn't necessarily the smallest, but no input can be left out of it.
         """
@@ -138,7 +138,7 @@ class DecisiveInput(_message.Message):
 
     @_builtins.property
     def merge(self) -> Global___MergeInput:
-        """Two members who turned out to be one person."""
+        """A merge of two records of one person."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
@@ -167,32 +167,6 @@ class DecisiveInput(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___DecisiveInput: _TypeAlias = DecisiveInput  # noqa: Y015
-
-@_typing.final
-class MergeInput(_message.Message):
-    """A merge of two members. Earlier requests for the merged member count as requests for the other one since."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MEMBER_ID_FIELD_NUMBER: _builtins.int
-    INTO_MEMBER_ID_FIELD_NUMBER: _builtins.int
-    member_id: _builtins.str
-    """UUID of the member who was merged."""
-    into_member_id: _builtins.str
-    """UUID of the member into whom they were merged."""
-    def __init__(
-        self,
-        *,
-        member_id: _builtins.str = ...,
-        into_member_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["into_member_id", b"into_member_id", "member_id", b"member_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___MergeInput: _TypeAlias = MergeInput  # noqa: Y015
 
 @_typing.final
 class FactInput(_message.Message):
@@ -233,6 +207,32 @@ class FactInput(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FactInput: _TypeAlias = FactInput  # noqa: Y015
+
+@_typing.final
+class MergeInput(_message.Message):
+    """A merge of two records of one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """UUID of the record that became another id of merged_into."""
+    merged_into: _builtins.str
+    """UUID of the remaining record. If it was itself merged before the later revision, the record that remained then."""
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "merged_into", b"merged_into"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeInput: _TypeAlias = MergeInput  # noqa: Y015
 
 @_typing.final
 class ContractInput(_message.Message):
