@@ -68,6 +68,9 @@ class AlwaysTrue(RuleBasedStateMachine):
         self.approved: list[str] = []
         self.seen: list[Group] = []
         self.submit(self.family.leave("2025-01-01"))
+        everyone = [self.family.enroll(self.family.base, "2026-01-01", child=child) for child in (False, True, True)]
+        everyone[2].enroll.member_id = self.double
+        self.submit(*everyone)
 
     def submit(self, *changes: change_request_pb2.ScopedChange, accept: bool = True) -> None:
         """Submits an admin's request. It can fail because of what was reverted, or because nobody was enrolled yet."""
