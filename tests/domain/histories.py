@@ -3,6 +3,7 @@
 Decisions are only drawn as an operation would approve them: without conflicts between membership types.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from domain.catalog.contract import Contract, ContractVersion
-from domain.days import UNBOUNDED_END, Span
+from domain.days import UNBOUNDED_END, Days, Span
 from domain.enrollment.decisions import (
     Change,
     ChangeProposal,
@@ -18,6 +19,7 @@ from domain.enrollment.decisions import (
     DaysChange,
     Decision,
     Enroll,
+    EnrollmentKey,
     GroupKey,
     Leave,
     Requester,
@@ -232,3 +234,8 @@ def groups_with_requests(draw: st.DrawFn) -> tuple[Group, Decision]:
     """Draws a group, and the decision of a request to judge."""
     group = draw(groups)
     return group, replace(draw(requests(group.recorded)), consequence_leaves=(), change_request_id=None)
+
+
+def on_day(days: Mapping[EnrollmentKey, Days], day: int) -> set[tuple[UUID, UUID]]:
+    """Returns the enrollments of a day, as pairs of member and module."""
+    return {(key.member_id, key.module_id) for key, of_one in days.items() if of_one.holds(day)}

@@ -1,6 +1,6 @@
 """Choices, compared with trying every module with the whole engine, and with the slow model."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from domain.enrollment.unmet import unmet_enrolls
 from domain.members import Attribute, Facts
 from domain.pricing.changes import enrolled_on
 from domain.rules.conditions import EnrolledOn, HasAttribute, Rule, Subject
-from tests.domain.histories import FIRST, LENGTH, MEMBERS, SLOTS, TYPES, Group, changes, groups
+from tests.domain.histories import FIRST, GRID, LENGTH, MEMBERS, SLOTS, TYPES, Group, changes, groups, on_day
 from tests.support.builders import a_contract, a_module, a_span, a_version, an_id
 from tests.support.naive_choices import naive_choices
 
@@ -54,6 +54,29 @@ def everything_of(settlement: Settlement) -> list[object]:
         settlement.days,
         settlement.refused,
     ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(closed_groups())
+def test_a_closed_group_keeps_its_past_and_settles_the_other_days_without_erased_members(group: Group) -> None:
+    settled, closed = group.settled().days, group.basis.closed
+    for day in GRID:
+        if closed is None:
+            expected = group.on(day).settled()
+        elif day < closed.until:
+            expected = on_day(closed.days, day)
+        elif PRIMARY in closed.erased:
+            expected = set()
+        else:
+            decisions = [without_members(decision, closed.erased) for decision in group.recorded.as_read()]
+            expected = replace(group.on(day), decisions=decisions).settled()
+        assert on_day(settled, day) == expected
+
+
+def without_members(decision: Decision, erased: Set[UUID]) -> Decision:
+    """Returns a decision without its changes of some members."""
+    kept = tuple(each for each in decision.changes if isinstance(each, DaysChange) and each.member_id not in erased)
+    return replace(decision, changes=kept)
 
 
 @settings(max_examples=400, deadline=None)

@@ -1,9 +1,7 @@
 """The engine compared with the slow model, and the invariants of enrollment."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
-from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +24,7 @@ from tests.domain.histories import (
     Group,
     groups,
     groups_with_requests,
+    on_day,
 )
 from tests.support.builders import a_contract, a_module, a_version
 
@@ -35,10 +34,6 @@ RULE_NOT_SATISFIED, NOT_OFFERED = ViolationCode.RULE_NOT_SATISFIED, ViolationCod
 def days_in(days: Days) -> set[int]:
     """Returns the single days of bounded days."""
     return {day for span in days.spans for day in range(*span)}
-
-
-def on_day(days: Mapping[EnrollmentKey, Days], day: int) -> set[tuple[UUID, UUID]]:
-    return {(key.member_id, key.module_id) for key, its_days in days.items() if its_days.holds(day)}
 
 
 @settings(max_examples=400, deadline=None)
