@@ -130,8 +130,8 @@ ENROLL, LEAVE, REVERT, CORRECT = "enroll", "leave", "revert", "correct"
 def requests(draw: st.DrawFn, recorded: Recorded) -> Decision:
     """Draws the decision of the next request: about days, and often reverts and corrected types.
 
-    It names any earlier request, also one that reverts others or that is reverted already, and enrolls with the types
-    that members have at that point.
+    It names any earlier request, also one that reverts others or that is reverted already. It mostly enrolls with the
+    types that members have at that point.
     """
     made: list[Change] = []
     earlier = list(recorded.requests())
@@ -150,7 +150,8 @@ def requests(draw: st.DrawFn, recorded: Recorded) -> Decision:
             member = draw(members)
             known = recorded.plus(Decision(tuple(made))).types()
             own = known.get(member, TYPES[member])
-            made.append(Enroll(member, own, draw(st.sampled_from(MODULES)), draw(spans)))
+            used = draw(st.sampled_from([*[own] * 5, PARTNER, CHILD]))
+            made.append(Enroll(member, used, draw(st.sampled_from(MODULES)), draw(spans)))
     overridden = draw(st.lists(st.sampled_from(["R1", "R2"]), max_size=1))
     consequences = draw(st.lists(leaves_of(members), max_size=1))
     return Decision(tuple(made), tuple(overridden), tuple(consequences), UUID(int=100 + len(recorded.decisions)))

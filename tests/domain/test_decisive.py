@@ -205,6 +205,18 @@ def test_a_merge_decides_the_days_that_the_other_member_gains_and_the_merged_one
     assert sentence == f"Gained from {to_date(a_start())} on: member {double} was merged into member {child}."
 
 
+def test_a_second_merge_applies_to_members_who_were_merged_before() -> None:
+    partner, child, double = MEMBERS[1:]
+    enroll = Enroll(double, MembershipType.CHILD, an_id("base"), Span(a_start(), UNBOUNDED_END))
+    contract = a_contract(a_version(a_module("base")))
+    before = GroupBasis(contract, PRIMARY, (Decision((enroll,)),), {child: Facts()}, aliases={double: child})
+    after = replace(before, facts={partner: Facts()}, aliases={double: partner})
+    change = BasisChange(before, after)
+    assert change.inputs == (NewMerge(child, partner),)
+    assert replay(change.mixed(())).days == replay(before).days
+    assert replay(change.mixed(change.inputs)).days == replay(after).days
+
+
 def test_facts_of_a_member_count_as_changed_only_if_an_earlier_decision_used_them() -> None:
     with_site = enrolled_with(Attribute(Span.between(None, None), "site", "n"))
     first = BasisChange(replace(enrolled_with(), decisions=()), with_site)
