@@ -14,6 +14,7 @@ from benchmarks import (
     quotes,
     reads,
     recomputes,
+    reverts,
     search,
     settling,
     start,
@@ -24,6 +25,7 @@ from benchmarks import (
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "start": start.measure,
     "settling": settling.measure,
+    "reverts": reverts.measure,
     "choices": choices.measure,
     "explanations": explanations.measure,
     "reads": reads.measure,

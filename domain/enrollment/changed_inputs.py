@@ -1,9 +1,9 @@
 """Finds the inputs of a group that changed between two revisions, and builds mixtures of the old and new inputs.
 
-An input is an approved decision, a merge of members, a fact of a member, a version of the contract, or the contract's
-other fields. Facts
-and the contract only count as changed if they were used before. The facts of a member whom no earlier decision names
-don't, and neither does the contract of a group without earlier decisions: the first decision was based on them.
+An input is an approved decision, a merge of two members, a fact of a member, a version of the contract, or the
+contract's other fields. Merges, facts and the contract only count as changed if they were used before. The facts of a
+member whom no earlier decision names don't, and neither do merges and the contract of a group without earlier
+decisions: the first decision was based on them.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,6 +12,7 @@ from functools import cached_property
 from uuid import UUID
 
 from domain.catalog.contract import Contract
+from domain.enrollment.counting import Aliases
 from domain.enrollment.decisions import Decision
 from domain.enrollment.group import GroupBasis
 from domain.enrollment.versions import ChangedContract, ChangedVersion, ContractChange, contract_changes, mixed_contract
@@ -53,9 +54,9 @@ FACTS_OF_RULES = (FactKind.DATE_OF_BIRTH, FactKind.ADDRESS, FactKind.EMPLOYMENT)
 class BasisChange:
     """What a group was computed from at an earlier and at a later revision.
 
-    The later decisions begin with the earlier ones. `after.facts` includes every member in `before.facts`.
-    `after.aliases` includes everyone in `before.aliases`, and the members into whom they were merged, if these were
-    merged later.
+    The later decisions begin with the earlier ones. `after.facts` includes every member in `before.facts`, except those
+    who were merged since. `after.aliases` includes everyone in `before.aliases`, and the members into whom they were
+    merged, if these were merged later.
     """
 
     before: GroupBasis
@@ -65,9 +66,7 @@ class BasisChange:
 
     @cached_property
     def inputs(self) -> tuple[ChangedInput, ...]:
-        """Everything that changed: decisions in order, merges by member, facts by member and kind, versions by first
-        day.
-        """
+        """Everything that changed: decisions in order, merges and facts by member, versions by first day."""
         made = len(self.before.decisions)
         decisions = [
             NewDecision(made + i, decision.change_request_id) for i, decision in enumerate(self.after.decisions[made:])
@@ -77,12 +76,7 @@ class BasisChange:
             for member_id in sorted(self.after.facts)
             for fact in changed_facts(self.earlier_facts[member_id], self.after.facts[member_id])
         ]
-        merges = [
-            NewMerge(member_id, into)
-            for member_id, into in sorted(self.after.aliases.items())
-            if member_id not in self.before.aliases
-        ]
-        return (*decisions, *merges, *facts, *contract_changes(self._earlier_contract, self.after.contract))
+        return (*decisions, *self._merges, *facts, *contract_changes(self._earlier_contract, self.after.contract))
 
     @cached_property
     def earlier_facts(self) -> Mapping[UUID, Facts]:
@@ -92,6 +86,16 @@ class BasisChange:
             member_id: self.before.facts.get(member_id, facts) if member_id in known else facts
             for member_id, facts in self.after.facts.items()
         }
+
+    @property
+    def _earlier_aliases(self) -> Aliases:
+        return self.before.aliases if self.before.decisions else self.after.aliases
+
+    @property
+    def _merges(self) -> list[NewMerge]:
+        earlier = self._earlier_aliases
+        merged = {earlier.get(member_id, member_id): into for member_id, into in self.after.aliases.items()}
+        return [NewMerge(*each) for each in sorted(merged.items()) if each[0] != each[1]]
 
     @property
     def _earlier_contract(self) -> Contract:
@@ -116,7 +120,7 @@ class BasisChange:
             for i, decision in enumerate(self.after.decisions[made:], start=made)
             if NewDecision(i, decision.change_request_id) in wanted
         ]
-        facts = {
+        facts = dict(self.before.facts) | {
             member_id: mixed_facts(
                 self.earlier_facts[member_id],
                 later,
@@ -124,14 +128,12 @@ class BasisChange:
             )
             for member_id, later in self.after.facts.items()
         }
-        merges = {each.from_member_id: each.into_member_id for each in wanted if isinstance(each, NewMerge)}
-        earlier = {member_id: merges.get(into, into) for member_id, into in self.before.aliases.items()}
+        merged = {each.from_member_id: each.into_member_id for each in wanted if isinstance(each, NewMerge)}
+        aliases = merged | {member_id: merged.get(into, into) for member_id, into in self._earlier_aliases.items()}
         contract = self._mixed_contract(
             frozenset(each for each in wanted if isinstance(each, ChangedVersion | ChangedContract))
         )
-        return replace(
-            self.after, contract=contract, decisions=tuple(decisions), facts=facts, aliases={**earlier, **merges}
-        )
+        return replace(self.after, contract=contract, decisions=tuple(decisions), facts=facts, aliases=aliases)
 
     def _mixed_contract(self, chosen: frozenset[ContractChange]) -> Contract:
         """Returns a contract with versions of both states. All mixtures with the same versions share its caches."""

@@ -58,7 +58,7 @@ def available_choices(
     if version is None:
         return
     rulebook = basis.rulebook({member_id: membership_type} | basis.membership_types())
-    now = settle(desired_days(basis.decisions, basis.contract), rulebook)
+    now = settle(desired_days(basis.counting(), basis.contract), rulebook)
     trials = Resettling(now)
     ahead = Span(on, years_after(on) + 1)
     bounds = Bounds.of_each(len(version.modules))

@@ -83,7 +83,7 @@ def membership_types(primary_id: UUID, decisions: Sequence[Decision], aliases: A
 
 def type_conflicts(primary_id: UUID, counting: Sequence[Decision]) -> dict[UUID, MembershipType]:
     """Returns members who are enrolled with a type other than the one that they have at that point, with the first
-    such type. The primary is PRIMARY, and nobody else is.
+    such type. The primary is PRIMARY, and nobody else is. A correction also applies to everything before it.
     """
     known = {primary_id: MembershipType.PRIMARY}
     conflicts: dict[UUID, MembershipType] = {}
@@ -92,6 +92,7 @@ def type_conflicts(primary_id: UUID, counting: Sequence[Decision]) -> dict[UUID,
             match change:
                 case CorrectMembershipType(member_id, membership_type):
                     known[member_id] = membership_type
+                    conflicts.pop(member_id, None)
                 case Enroll(member_id, membership_type):
                     earlier = known.setdefault(member_id, membership_type)
                     is_primary = membership_type is MembershipType.PRIMARY

@@ -17,7 +17,9 @@ def price_inputs(change: BasisChange, days: Span) -> tuple[ChangedInput, ...]:
     """
     facts = []
     for member_id, before in sorted(change.before.facts.items()):
-        after = change.after.facts[member_id]
+        after = change.after.facts.get(member_id)
+        if after is None:
+            continue  # The member was merged into another one.
         if before.born_on != after.born_on:
             facts.append(ChangedFact(member_id, BIRTH))
         if member_id == change.after.primary_id and _regime_changed(before, after, days):

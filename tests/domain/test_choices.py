@@ -1,6 +1,6 @@
 """Choices, compared with trying every module with the whole engine, and with the slow model."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from uuid import UUID
 
@@ -20,11 +20,11 @@ from domain.enrollment.unmet import unmet_enrolls
 from domain.members import Attribute, Facts
 from domain.pricing.changes import enrolled_on
 from domain.rules.conditions import EnrolledOn, HasAttribute, Rule, Subject
-from tests.domain.test_engine import FIRST, LENGTH, MEMBERS, SLOTS, TYPES, Group, changes, groups
+from tests.domain.histories import FIRST, GRID, LENGTH, MEMBERS, SLOTS, TYPES, Group, changes, groups, on_day
 from tests.support.builders import a_contract, a_module, a_span, a_version, an_id
 from tests.support.naive_choices import naive_choices
 
-PRIMARY, PARTNER, _ = MEMBERS
+PRIMARY, PARTNER, *_ = MEMBERS
 AHEAD = range(FIRST - 1, FIRST + 2 * LENGTH + 2)
 """Nothing changes after these days: they are after the end of the last span that can be drawn."""
 
@@ -40,7 +40,7 @@ def closed_groups(draw: st.DrawFn) -> Group:
     erased = frozenset(draw(st.lists(st.sampled_from(MEMBERS), min_size=1, max_size=2)))
     had = dict(group.settled().days)
     closed = Closed(draw(days_of_the_grid), had, erased, MEMBERS[0])
-    return Group(replace(group.basis, closed=closed))
+    return replace(group, basis=replace(group.basis, closed=closed))
 
 
 def everything_of(settlement: Settlement) -> list[object]:
@@ -56,6 +56,29 @@ def everything_of(settlement: Settlement) -> list[object]:
     ]
 
 
+@settings(max_examples=150, deadline=None)
+@given(closed_groups())
+def test_a_closed_group_keeps_its_past_and_settles_the_other_days_without_erased_members(group: Group) -> None:
+    settled, closed = group.settled().days, group.basis.closed
+    for day in GRID:
+        if closed is None:
+            expected = group.on(day).settled()
+        elif day < closed.until:
+            expected = on_day(closed.days, day)
+        elif PRIMARY in closed.erased:
+            expected = set()
+        else:
+            decisions = [without_members(decision, closed.erased) for decision in group.recorded.as_read()]
+            expected = replace(group.on(day), decisions=decisions).settled()
+        assert on_day(settled, day) == expected
+
+
+def without_members(decision: Decision, erased: Set[UUID]) -> Decision:
+    """Returns a decision without its changes of some members."""
+    kept = tuple(each for each in decision.changes if isinstance(each, DaysChange) and each.member_id not in erased)
+    return replace(decision, changes=kept)
+
+
 @settings(max_examples=400, deadline=None)
 @given(closed_groups(), st.lists(changes(), min_size=1, max_size=3))
 def test_resettling_for_a_difference_equals_settling(group: Group, asked: list[DaysChange]) -> None:
@@ -65,7 +88,7 @@ def test_resettling_for_a_difference_equals_settling(group: Group, asked: list[D
     lay_over(desired, asked, basis.contract)
     differing = {key: days for key, days in desired.items() if days != now.desired.get(key)}
     again, _ = Resettling(now).with_desired(differing)
-    whole = settle({key: days for key, days in desired.items() if days}, basis.rulebook(TYPES))
+    whole = settle({key: days for key, days in desired.items() if days}, now.rulebook)
     assert everything_of(again) == everything_of(whole)
 
 
@@ -78,7 +101,7 @@ def test_resettling_can_be_repeated(group: Group, steps: list[list[DaysChange]])
         before = dict(desired)
         lay_over(desired, asked, group.basis.contract)
         now, _ = Resettling(now).with_desired({key: days for key, days in desired.items() if days != before.get(key)})
-    assert now.days == settle(desired, group.basis.rulebook(TYPES)).days
+    assert now.days == settle(desired, now.rulebook).days
 
 
 @settings(max_examples=300, deadline=None)
@@ -99,8 +122,8 @@ def test_a_choice_is_allowed_from_the_first_day_that_the_slow_engine_allows(
     group: Group, member: UUID, on: int
 ) -> None:
     for choice, _ in available_choices(group.basis, member, TYPES[member], on):
-        asked = Enroll(member, TYPES[member], choice.module_id, Span(on, AHEAD.stop))
-        tried = Group(replace(group.basis, decisions=(*group.basis.decisions, Decision((asked,)))))
+        asked = Enroll(member, group.on(on).types[member], choice.module_id, Span(on, AHEAD.stop))
+        tried = group.plus(Decision((asked,)))
         kept = [day for day in AHEAD if day >= on and (member, choice.module_id) in tried.on(day).settled()]
         assert choice.allowed == (on in kept)
         later = to_date(kept[0]) if kept and not choice.allowed else None
@@ -114,16 +137,16 @@ def test_unmet_days_are_unsettled_and_not_decided_otherwise_later(group: Group) 
     unmet = {(u.change_request_id, u.change_index): u.days for u in unmet_enrolls(group.basis, settlement, {}).enrolls}
     expected = {}
     erased = group.basis.closed.erased if group.basis.closed else frozenset()
-    # Requests have no ids here: of enrolls at the same index, the last one wins in both.
-    for n, decision in enumerate(group.basis.decisions):
+    decisions = group.recorded.as_read()
+    for n, decision in enumerate(decisions):
         for i, change in enumerate(decision.changes):
             if isinstance(change, Enroll) and change.member_id not in erased:
                 later = [*decision.changes[i + 1 :], *decision.consequence_leaves]
-                later += [c for d in group.basis.decisions[n + 1 :] for c in (*d.changes, *d.consequence_leaves)]
+                later += [c for d in decisions[n + 1 :] for c in (*d.changes, *d.consequence_leaves)]
                 asked = Days.of(change.days) - Days.of(*(c.days for c in _about_the_same(later, change)))
                 key = EnrollmentKey(change.member_id, change.module_id)
                 if days := asked - settlement.days.get(key, NO_DAYS):
-                    expected[None, i] = days
+                    expected[decision.change_request_id, i] = days
     assert unmet == expected
 
 

@@ -3,23 +3,38 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from uuid import UUID
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.catalog.contract import Contract, ContractVersion
-from domain.days import NO_DAYS, UNBOUNDED_END, Days, Span
-from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision
+from domain.days import NO_DAYS, UNBOUNDED_END, Days, Span, to_date
+from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, NewMerge
 from domain.enrollment.decisions import Decision, Enroll
 from domain.enrollment.decisive import Effort, Run, decisive_inputs, runs_between
+from domain.enrollment.explained import RunFilter, explained
+from domain.enrollment.explained_in_words import Reader, run_in_words
 from domain.enrollment.group import GroupBasis, replay
 from domain.enrollment.versions import ChangedContract, ChangedVersion, contract_changes, mixed_contract
 from domain.fact_changes import FactName
 from domain.members import Attribute, FactKind, Facts
 from domain.membership import MembershipType
 from domain.rules.conditions import AllOf, HasAttribute, Subject
-from tests.domain.test_engine import FIRST, LENGTH, MEMBERS, PRIMARY, SLOTS, contracts, decisions, spans, versions
+from tests.domain.histories import (
+    FIRST,
+    LENGTH,
+    MEMBERS,
+    NO_DECISIONS,
+    PRIMARY,
+    SLOTS,
+    contracts,
+    histories,
+    spans,
+    versions,
+)
+from tests.domain.recorded import Recorded
 from tests.support.builders import a_contract, a_module, a_rule, a_version, an_id
 
 MAX_INPUTS = 7
@@ -51,14 +66,19 @@ def amended(draw: st.DrawFn, before: Contract) -> Contract:
 @st.composite
 def basis_changes(draw: st.DrawFn) -> BasisChange:
     contract = draw(contracts())
-    made = draw(st.lists(decisions, max_size=2))
-    added = draw(st.lists(decisions, max_size=3))
+    made = draw(st.one_of(st.just(NO_DECISIONS), histories(max_size=3)))
+    later = draw(st.one_of(st.just(made), histories(made, max_size=3)))
     known = {member: draw(facts) for member in MEMBERS}
-    later = {member: draw(st.one_of(st.just(of_one), facts)) for member, of_one in known.items()}
+    known_later = {member: draw(facts) if draw(st.integers(0, 2)) == 0 else known[member] for member in MEMBERS}
     amendment = draw(st.one_of(st.just(contract), amended(contract)))
-    return BasisChange(
-        GroupBasis(contract, PRIMARY, tuple(made), known), GroupBasis(amendment, PRIMARY, (*made, *added), later)
-    )
+    return BasisChange(basis_of(contract, made, known), basis_of(amendment, later, known_later))
+
+
+def basis_of(contract: Contract, recorded: Recorded, known: dict[UUID, Facts]) -> GroupBasis:
+    """Returns what a group is computed from: merged members have no facts of their own."""
+    aliases = recorded.aliases()
+    facts_of = {member: of_one for member, of_one in known.items() if member not in aliases}
+    return GroupBasis(contract, PRIMARY, recorded.decisions, facts_of, aliases=aliases)
 
 
 def runs_of(change: BasisChange) -> list[Run]:
@@ -99,7 +119,7 @@ def test_mixed_contracts_equal_either_state_at_the_extremes(states: tuple[Contra
 @given(basis_changes())
 def test_no_smaller_set_suffices_than_the_one_found(change: BasisChange) -> None:
     runs = runs_of(change)
-    assume(runs and len(change.inputs) <= MAX_INPUTS)
+    assume(len(change.inputs) <= MAX_INPUTS)
     for run, found in zip(runs, decisive_inputs(change, runs), strict=True):
         first = next(chosen for chosen in sets_by_size(change.inputs) if suffices(change, run, chosen))
         assert not found.is_incomplete
@@ -111,7 +131,6 @@ def test_no_smaller_set_suffices_than_the_one_found(change: BasisChange) -> None
 @given(basis_changes(), st.integers(0, 8))
 def test_beyond_the_limit_of_sets_no_input_of_the_found_set_can_be_left_out(change: BasisChange, sets: int) -> None:
     runs = runs_of(change)
-    assume(runs)
     for run, found in zip(runs, decisive_inputs(change, runs, Effort(sets=sets)), strict=True):
         assert suffices(change, run, found.inputs)
         assert not found.is_reducible
@@ -123,7 +142,6 @@ def test_beyond_the_limit_of_sets_no_input_of_the_found_set_can_be_left_out(chan
 @given(basis_changes(), st.integers(2, 12))
 def test_a_search_that_runs_out_of_replays_still_finds_a_set_that_suffices(change: BasisChange, replays: int) -> None:
     runs = runs_of(change)
-    assume(runs)
     for run, found in zip(runs, decisive_inputs(change, runs, Effort(replays=replays)), strict=True):
         assert suffices(change, run, found.inputs)
 
@@ -170,6 +188,33 @@ def test_two_facts_that_only_matter_together_are_both_decisive_and_a_third_one_i
     assert found.inputs == tuple(
         ChangedFact(PRIMARY, FactName(FactKind.ATTRIBUTE, name)) for name in ("colour", "site")
     )
+
+
+def test_a_merge_decides_the_days_that_the_other_member_gains_and_the_merged_one_loses() -> None:
+    child, double = MEMBERS[2:]
+    enroll = Enroll(double, MembershipType.CHILD, an_id("base"), Span(a_start(), UNBOUNDED_END))
+    known = {PRIMARY: Facts(), double: Facts()}
+    before = GroupBasis(a_contract(a_version(a_module("base"))), PRIMARY, (Decision((enroll,)),), known)
+    after = replace(before, facts={PRIMARY: Facts(), child: Facts()}, aliases={double: child})
+    change = BasisChange(before, after)
+    runs = runs_of(change)
+    assert [(run.key.member_id, run.gained) for run in runs] == [(child, True), (double, False)]
+    assert [found.inputs for found in decisive_inputs(change, runs)] == [(NewMerge(double, child),)] * 2
+    (found, _) = explained(change, replay(before).days, replay(after).days, RunFilter(), Effort()).runs
+    sentence = run_in_words(found, change, [None], Reader(reads_all_facts=True))
+    assert sentence == f"Gained from {to_date(a_start())} on: member {double} was merged into member {child}."
+
+
+def test_a_second_merge_applies_to_members_who_were_merged_before() -> None:
+    partner, child, double = MEMBERS[1:]
+    enroll = Enroll(double, MembershipType.CHILD, an_id("base"), Span(a_start(), UNBOUNDED_END))
+    contract = a_contract(a_version(a_module("base")))
+    before = GroupBasis(contract, PRIMARY, (Decision((enroll,)),), {child: Facts()}, aliases={double: child})
+    after = replace(before, facts={partner: Facts()}, aliases={double: partner})
+    change = BasisChange(before, after)
+    assert change.inputs == (NewMerge(child, partner),)
+    assert replay(change.mixed(())).days == replay(before).days
+    assert replay(change.mixed(change.inputs)).days == replay(after).days
 
 
 def test_facts_of_a_member_count_as_changed_only_if_an_earlier_decision_used_them() -> None:

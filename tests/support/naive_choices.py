@@ -22,12 +22,12 @@ def naive_choices(
     types = {member_id: membership_type} | basis.membership_types()
     for module in version.modules if version else ():
         key = EnrollmentKey(member_id, module.module_id)
-        now = settle(desired_days(basis.decisions, basis.contract), basis.rulebook(types))
+        now = settle(desired_days(basis.counting(), basis.contract), basis.rulebook(types))
         run = now.days.get(key, NO_DAYS).run_holding(on)
         end = commitment_end(basis.contract, key, run.start) if run else None
         ahead = Span(on, years_after(on) + 1)
         asked = Enroll(member_id, types[member_id], module.module_id, ahead)
-        decisions = (*basis.decisions, Decision((asked,)))
+        decisions = (*basis.counting(), Decision((asked,)))
         tried = settle(desired_days(decisions, basis.contract), basis.rulebook(types))
         had = tried.days.get(key, NO_DAYS) & Days.of(ahead)
         allowed = had.holds(on)
