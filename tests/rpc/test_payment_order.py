@@ -15,6 +15,7 @@ from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
 from affilia.eligibility.v1.eligibility_internal_service_pb2_grpc import EligibilityInternalServiceStub
+from affilia_cli.payment_order import PAYS_NEXT
 from domain.days import to_day
 from domain.eligibility.checks import Question
 from operations.call import Call
@@ -29,6 +30,7 @@ from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import new_id
 from tests.support.channels import connected_to
+from tests.support.command_line import typed
 from tests.support.double_cover import DoubleCover, rule_of
 from tests.support.guarded import guarded_server
 from tests.support.identities import as_, channel_of
@@ -196,8 +198,8 @@ def test_every_call_in_order_of_payment_names_the_rule(cover: DoubleCover, inter
     def seen(records: Sequence[coverage_pb2.CoverageRecord]) -> list[tuple[str, str]]:
         return [(record.key.primary_id, rule_of(record)) for record in records]
 
-    about = {"member_id": parents.child, "date": date(ON)}
-    token = {"consistency_token": cover.token}
+    about: dict[str, Any] = {"member_id": parents.child, "date": date(ON)}
+    token: dict[str, Any] = {"consistency_token": cover.token}
     checks = [pb.EligibilityCheck(**about)] * 3
     batch = cover.checks.BatchCheckEligibility(pb.BatchCheckEligibilityRequest(checks=checks, **token))
     assert [seen(outcome.answer.records) for outcome in batch.outcomes] == [expected] * 3
@@ -300,3 +302,27 @@ async def checked_in_database(url: str, members: Sequence[str]) -> tuple[list[An
         return list(await check_many(core_on(database), call, questions)), statements
     finally:
         await database.close()
+
+
+# -------------------------------------------------------------------------------------------------- the command line
+
+
+def test_the_command_line_says_who_pays_first_and_why(server_address: str, cover: DoubleCover) -> None:
+    parents = Parents(cover)
+    for words in (["why"], ["explain", "coverage"]):
+        shown = typed(server_address, *words, parents.child, "--on", ON, COLUMNS="250")
+        assert shown.code == 0, shown.err
+        first, second = (
+            shown.out.index(f"pays {when}: family of {who}")
+            for when, who in (("first", parents.b), ("next", parents.a))
+        )
+        assert first < second
+        assert "(the policy before has covered its primary longer)" in shown.out
+        alone = typed(server_address, *words, parents.a, "--on", ON, COLUMNS="250")
+        assert alone.code == 0, alone.err
+        assert "pays" not in alone.out
+
+
+def test_every_rule_has_words() -> None:
+    rules = set(coverage_pb2.PaymentRule.values())
+    assert set(PAYS_NEXT) == rules - {coverage_pb2.PAYMENT_RULE_UNSPECIFIED, coverage_pb2.PAYMENT_RULE_SAME_POLICY}

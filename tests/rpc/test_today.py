@@ -6,6 +6,7 @@ Dates in Kiritimati and Pago Pago always differ, because the two are 25 hours ap
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 (`date` is the message)
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import grpc
@@ -19,6 +20,7 @@ from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date, span
 from tests.support.calls import Family, admin, new_id
 from tests.support.channels import connected_to
+from tests.support.command_line import typed
 from tests.support.double_cover import DoubleCover
 from tests.support.guarded import guarded_server
 from tests.support.identities import as_, channel_of
@@ -131,7 +133,7 @@ def test_coverage_is_listed_around_each_contracts_today_by_default(zones: TwoZon
         zones.enroll(zone, today - TEN_YEARS - 9 * DAY, today - TEN_YEARS)
         zones.enroll(zone, today + A_YEAR - DAY)
 
-    def listed(**how: int) -> list[coverage_pb2.CoverageRecord]:
+    def listed(**how: Any) -> list[coverage_pb2.CoverageRecord]:
         found: list[coverage_pb2.CoverageRecord] = []
         request = pb.ListMemberCoverageRequest(member_id=zones.member, consistency_token=zones.cover.token, **how)
         while True:
@@ -227,3 +229,17 @@ def test_a_members_token_can_leave_out_the_day(tmp_path_factory: pytest.TempPath
         two.cover = DoubleCover(channel_of(channel, as_("member", two.member)))
         two.cover.token = token
         assert two.zones_of(two.cover.check(two.member)) == {EAST}
+
+
+def test_the_command_line_asks_about_each_contracts_today(server_address: str, zones: TwoZones) -> None:
+    for zone in (EAST, WEST):
+        zones.enroll(zone, today_in(zone), today_in(zone))
+    zones.cover.check(zones.member)
+    for words in (["why"], ["explain", "coverage"]):
+        shown = typed(server_address, *words, zones.member, COLUMNS="250")
+        assert shown.code == 0, shown.err
+        assert {zone for zone in (EAST, WEST) if f"{today_in(zone)}" in shown.out} == {EAST, WEST}
+        assert shown.out.count("pays ") == 2
+        assert shown.out.count(": enrolled") == 2
+    choices = typed(server_address, "choices", zones.member, COLUMNS="250")
+    assert (choices.code, choices.out.count(": enrolled")) == (0, 2), choices.err
