@@ -1,6 +1,6 @@
 """Answers checks by one set of rules: from memory while it is up to date, otherwise from the database."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -81,19 +81,18 @@ async def check_many(core: Core, call: Call, questions: Sequence[Question]) -> l
     return await _from_memory(core, call, model, questions)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     """A check to complete: its records aren't in order of payment, and its accumulators are missing.
 
-    `stamp` is that of the member when the check was made; None if the result can't be cached.
+    `number` counts the pending checks of a call. `stamp` is that of the member when the check was made; None if the
+    result can't be cached.
     """
 
+    number: int
+    question: Question
     checked: Checked
     position: int
     stamp: Stamp | None = None
-
-
-Outcomes = dict[Question, Answer | CapabilityUnknown]
 
 
 async def _from_memory(
@@ -101,30 +100,27 @@ async def _from_memory(
 ) -> list[Answer | CapabilityUnknown]:
     """Answers from the cache if nothing has changed, because adjudication repeats checks of the same member and day."""
     state, today_in = core.eligibility, todays(call)
-    asked: list[Question] = []
-    outcomes: Outcomes = {}
+    answers: list[Answer | CapabilityUnknown | _Pending] = []
     pending: dict[Question, _Pending] = {}
     for each in questions:
         question = each if each.day is not None else await _with_day(core, model, each, today_in)
-        asked.append(question)
-        if question in outcomes or question in pending:
-            continue
         position = state.position
         stamp = (model.stamp(question.member_id), state.offers.version, model, state.lease.number)
         cached = state.findings.get(question)
         if cached is not None and cached.stamp == stamp:
-            outcomes[question] = Answer(cached.found, position)
-            continue
-        try:
-            found = await _check_in_memory(core, model, question, today_in)
-            pending[question] = _Pending(found, position, stamp)
-        except CapabilityUnknown as unknown:
-            outcomes[question] = unknown
-    if pending:
-        completed = await _completed(core, None, pending, model.runs, model.usage)
-        await _store_far_locators(core, call, completed.values())
-        outcomes.update(completed)
-    return [outcomes[question] for question in asked]
+            answers.append(Answer(cached.found, position))
+        elif question in pending:
+            answers.append(pending[question])
+        else:
+            try:
+                found = await _check_in_memory(core, model, question, today_in)
+                pending[question] = _Pending(len(pending), question, found, position, stamp)
+                answers.append(pending[question])
+            except CapabilityUnknown as unknown:
+                answers.append(unknown)
+    completed = await _completed(core, None, list(pending.values()), model.runs, model.usage) if pending else []
+    await _store_far_locators(core, call, completed)
+    return _filled(answers, completed)
 
 
 async def _with_day(core: Core, model: ReadModel, question: Question, today_in: TodayIn) -> Question:
@@ -154,28 +150,28 @@ async def _from_database(core: Core, call: Call, questions: Sequence[Question]) 
     async with core.database.snapshot() as connection:
         position = await projected_position(connection)
         runs = await coverage.runs_of_members(connection, {question.member_id for question in questions})
-        outcomes: Outcomes = {}
-        pending: dict[Question, _Pending] = {}
-        for question in dict.fromkeys(questions):
+        answers: list[Answer | CapabilityUnknown | _Pending] = []
+        pending: list[_Pending] = []
+        for question in questions:
             try:
                 found = await _check_in_snapshot(core, connection, question, runs.get(question.member_id, ()), today_in)
-                pending[question] = _Pending(found, position)
+                pending.append(_Pending(len(pending), question, found, position))
+                answers.append(pending[-1])
             except CapabilityUnknown as unknown:
-                outcomes[question] = unknown
-        primaries = primaries_to_read([each.checked for each in pending.values()])
+                answers.append(unknown)
+        primaries = primaries_to_read([each.checked for each in pending])
         primary_runs = await coverage.runs_of_members(connection, primaries) if primaries else {}
         keys = {
-            (record.run.group_id, question.member_id, record.offer.term.start)
-            for question, each in pending.items()
+            (record.run.group_id, each.question.member_id, record.offer.term.start)
+            for each in pending
             for record in each.checked.finding.covering
         }
         used = {key: await balances.usage_of(connection, *key) for key in keys}
         completed = await _completed(
             core, connection, pending, lambda primary_id: primary_runs.get(primary_id, ()), lambda *key: used[key]
         )
-    await _store_far_locators(core, call, completed.values())
-    outcomes.update(completed)
-    return [outcomes[question] for question in questions]
+    await _store_far_locators(core, call, completed)
+    return _filled(answers, completed)
 
 
 async def _check_in_snapshot(
@@ -191,26 +187,33 @@ async def _check_in_snapshot(
 async def _completed(
     core: Core,
     connection: Connection | None,
-    pending: Mapping[Question, _Pending],
+    pending: Sequence[_Pending],
     primary_runs: Callable[[UUID], Sequence[CoveredRun]],
     usage: UsageOf,
-) -> dict[Question, Answer]:
+) -> list[Answer]:
     """Returns the answers to pending checks, after putting records in order of payment and adding accumulators."""
-    findings = await in_payment_order(core, connection, [each.checked for each in pending.values()], primary_runs)
-    answers: dict[Question, Answer] = {}
-    for (question, each), finding in zip(pending.items(), findings, strict=True):
-        found = Found(finding, _accumulators(finding.covering, question.member_id, usage))
-        answers[question] = Answer(found, each.position)
-        if each.stamp is not None and not _depends_on_more(question, each.checked, each.stamp):
-            _cache(core, question, CachedFinding(each.stamp, found))
+    findings = await in_payment_order(core, connection, [each.checked for each in pending], primary_runs)
+    answers: list[Answer] = []
+    for each, finding in zip(pending, findings, strict=True):
+        found = Found(finding, _accumulators(finding.covering, each.question.member_id, usage))
+        answers.append(Answer(found, each.position))
+        if each.stamp is not None and not _depends_on_more(each.question, each.checked, each.stamp):
+            _cache(core, each.question, CachedFinding(each.stamp, found))
     return answers
+
+
+def _filled(
+    answers: Sequence[Answer | CapabilityUnknown | _Pending], completed: Sequence[Answer]
+) -> list[Answer | CapabilityUnknown]:
+    """Returns answers with each pending check replaced by its completed answer."""
+    return [completed[each.number] if isinstance(each, _Pending) else each for each in answers]
 
 
 def _depends_on_more(question: Question, checked: Checked, stamp: Stamp) -> bool:
     """Returns whether a result depends on more than its question and stamp: on facts, on today or, for a member without
     coverage, on the groups whose contracts list a capability.
     """
-    return question.day is None or bool(question.capability and not stamp[0]) or checked.depends_on_facts
+    return question.day is None or bool(question.capability and not stamp[0]) or bool(checked.members_with_facts)
 
 
 def _cache(core: Core, question: Question, finding: CachedFinding) -> None:
@@ -220,8 +223,9 @@ def _cache(core: Core, question: Question, finding: CachedFinding) -> None:
     cached[question] = finding
 
 
-async def _store_far_locators(core: Core, call: Call, answers: Iterable[Answer]) -> None:
-    await store_far_locators(core, call, [record for answer in answers for record in answer.finding.records])
+async def _store_far_locators(core: Core, call: Call, answers: Sequence[Answer]) -> None:
+    if answers:
+        await store_far_locators(core, call, [record for answer in answers for record in answer.finding.records])
 
 
 async def with_offers(core: Core, work: Callable[[OffersOf], T]) -> T:

@@ -80,16 +80,17 @@ def with_day(question: Question, runs: Iterable[CoveredRun], day_of: DayOf, othe
     return replace(question, day=days.pop()) if len(days) == 1 else question
 
 
-def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf, day_of: DayOf) -> Finding:
-    """Checks a member, given all of the member's runs, on the day that `day_of` returns for each contract."""
-    days = [day_of(run.key.contract_id) for run in runs]
-    records = [
-        record
-        for run, day in zip(runs, days, strict=True)
-        if run.days.holds(day) and (record := record_on(run, offers_of(run.key.contract_id), day))
-    ]
+def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf, today_in: TodayIn) -> Finding:
+    """Checks a member, given all of the member's runs."""
+    day = question.day
+    if day is not None:
+        covering_runs = [(run, day) for run in runs if run.days.holds(day)]
+    else:
+        dated = ((run, today_in(offers_of(run.key.contract_id).contract.time_zone)) for run in runs)
+        covering_runs = [(run, today) for run, today in dated if run.days.holds(today)]
+    records = [record for run, on in covering_runs if (record := record_on(run, offers_of(run.key.contract_id), on))]
     if not records:
-        return _not_covered(runs, days)
+        return _not_covered(runs, day_under(day, offers_of, today_in))
     covering = records
     if question.module_id is not None:
         on_module = [record for record in records if record.run.module_id == question.module_id]
@@ -104,13 +105,13 @@ def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf, d
     return Finding(CheckReason.COVERED, records, covering=covering)
 
 
-def _not_covered(runs: Sequence[CoveredRun], days: Sequence[Day]) -> Finding:
-    """Returns the reason why a member isn't covered on the day for each run. In a gap, coverage has ended, and the next
-    first day is returned as well.
+def _not_covered(runs: Iterable[CoveredRun], day_of: DayOf) -> Finding:
+    """Returns the reason why a member isn't covered. In a gap, coverage has ended, and the next first day is returned
+    as well.
     """
-    dated = list(zip(runs, days, strict=True))
-    first = min((run.days.start for run, day in dated if run.days.start > day), default=None)
-    last = max((run.days.end - 1 for run, day in dated if run.days.end <= day), default=None)
+    dated = [(run.days, day_of(run.key.contract_id)) for run in runs]
+    first = min((days.start for days, day in dated if days.start > day), default=None)
+    last = max((days.end - 1 for days, day in dated if days.end <= day), default=None)
     if last is not None:
         return Finding(CheckReason.COVERAGE_ENDED, (), first, last)
     if first is not None:

@@ -195,12 +195,18 @@ def order_records(records: Sequence[CoverageRecord], runs: Sequence[CoveredRun],
     decided_by: list[PaymentRule | None] = []
     previous: Payer | None = None
     for payer in in_order(payers):
-        of_policy = sorted(by_policy[payer.group_id], key=lambda record: record.run.module_id.int)
-        ordered += of_policy
+        of_policy = order_modules(by_policy[payer.group_id])
+        ordered += of_policy.records
         decided_by.append(compare(previous, payer).rule if previous else None)
-        decided_by += [PaymentRule.SAME_POLICY] * (len(of_policy) - 1)
+        decided_by += of_policy.decided_by[1:]
         previous = payer
     return PaymentOrder(ordered, decided_by)
+
+
+def order_modules(records: Sequence[CoverageRecord]) -> PaymentOrder:
+    """Returns a member's records of a single policy in order of module id."""
+    ordered = sorted(records, key=lambda record: record.run.module_id.int)
+    return PaymentOrder(ordered, (None, *(PaymentRule.SAME_POLICY,) * (len(ordered) - 1)))
 
 
 def members_with_facts(records: Sequence[CoverageRecord], contracts: Mapping[UUID, ContractDay]) -> set[UUID]:
