@@ -12,7 +12,7 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, EnrollmentPeriod, GroupKey
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.days import parse_day, parse_instant
+from affilia_cli.days import parse_day, parse_instant, today_under
 from affilia_cli.exit_status import REJECTED
 from affilia_cli.local_files import write_private
 from affilia_cli.names import Names
@@ -29,7 +29,6 @@ from affilia_cli.timeline_text import (
     show_changes,
     show_comparison,
     show_timeline,
-    today_utc,
 )
 from affilia_client import Client
 from affilia_client.dates import date_from_proto, span_to_proto
@@ -112,7 +111,7 @@ def simulate(
         show_verdict(answer.verdict, answer, key.contract_id, names)
         CONSOLE.print()
         rows = rows_of_group(answer.periods_after, key.primary_id, names, answer.periods_before)
-        show_comparison(rows, names, "What would change:")
+        show_comparison(rows, names, "What would change:", today_under(names.contract(key.contract_id)))
         if answer.HasField("cost"):
             cost = answer.cost
             before, after = (money(each.overall.taxed_minor, cost.currency_code) for each in (cost.before, cost.after))
@@ -145,17 +144,18 @@ def timeline(
             return
         names = Names(client, ids)
         rows = rows_of_group(found.periods, found.key.primary_id, names, _periods_before(client, found))
-        shown = default_window(rows)
+        today = today_under(names.contract(found.key.contract_id))
+        shown = default_window(rows, today)
         window = Window(parse_day(first) if first else shown.first_on, parse_day(last) if last else shown.last_on)
         if window.last_on < window.first_on:
             raise typer.BadParameter(f"--to must not be before --from: {window.last_on} is before {window.first_on}.")
         title = f"group {found.group_id}, revision {found.revision}"
         if picture:
-            write_private(picture, svg(rows, names, window, today_utc(), title))
+            write_private(picture, svg(rows, names, window, today, title))
             ERRORS.print(f"Wrote {picture}.")
             return
         CONSOLE.print(Text(title, style="bold"))
-        show_timeline(rows, names, window)
+        show_timeline(rows, names, today, window)
         if found.revision:
             show_changes(rows, names, f"Changed by revision {found.revision}:")
 
@@ -234,5 +234,5 @@ def _submit(session: Session, change: _Change, requester: _Requester) -> None:
             changed = answer.change_request.made_revision
             before = _periods_before(client, answer.group) if changed else answer.group.periods
             rows = rows_of_group(answer.group.periods, key.primary_id, names, before)
-            show_comparison(rows, names, "What changed:")
+            show_comparison(rows, names, "What changed:", today_under(names.contract(key.contract_id)))
     raise typer.Exit(0 if approved else REJECTED)
