@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from domain.days import to_date
+from domain.days import NO_DAYS, to_date
 from domain.enrollment.closing import erased_among
 from domain.enrollment.counting import reverted_requests
 from domain.enrollment.decisions import ChangeProposal, CorrectMembershipType, Decision, Revert
@@ -50,13 +50,10 @@ def _reject_closed(proposal: ChangeProposal, basis: GroupBasis, asked: Decision)
     candidate = replace(basis, decisions=(*basis.decisions, asked))
     before, after = (desired_days(each.counting(), each.contract) for each in (basis, candidate))
     corrected = {change.member_id for change in asked.changes if isinstance(change, CorrectMembershipType)}
-    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    affected = [
-        *((before.get(key), after.get(key)) for key in changed),
-        *((days, None) for key, days in basis.closed.days.items() if key.member_id in corrected),
-    ]
-    for then, now in affected:
-        differing = [days for days in (then, now) if days and days.first < basis.closed.until]
-        if differing:
-            erased = erased_among(basis.facts, basis.facts) or proposal.key.primary_id
-            raise PastClosed(erased, to_date(basis.closed.until))
+    affected = [days for key, days in basis.closed.days.items() if key.member_id in corrected]
+    for key in before.keys() | after.keys():
+        then, now = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
+        affected.append((then - now) | (now - then))
+    if any(days and days.first < basis.closed.until for days in affected):
+        erased = erased_among(basis.facts, basis.facts) or proposal.key.primary_id
+        raise PastClosed(erased, to_date(basis.closed.until))
