@@ -4,7 +4,7 @@ from alembic import op
 
 from storage.postgres.migrations.statements import execute_all, only_forward
 
-revision = "0021"
+revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None

@@ -4,8 +4,8 @@ from alembic import op
 
 from storage.postgres.migrations.statements import execute_all, only_forward
 
-revision = "0024"
-down_revision = "0021"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
