@@ -2,9 +2,9 @@
 
 Facts, names and texts are removed from every recorded state. Ids, periods, premiums and applications stay, because the
 law requires records of what was decided and paid; the periods of a member without premiums and applications can be
-removed too. The records that were merged into the member are erased with it. None of this can be recomputed afterwards, so the past of every group that the member ever belonged to is
-closed (`domain/enrollment/closing.py`). The call returns when no server can report erased data from memory
-(`erasure_lease.py`).
+removed too. The records that were merged into the member are erased with it. None of this can be recomputed afterwards,
+so the past of every group that the member ever belonged to is closed (`domain/enrollment/closing.py`). The call returns
+when no server can report erased data from memory (`erasure_lease.py`).
 """
 
 import asyncio

@@ -5,7 +5,8 @@ everything is computed again with it: approved requests are read with the other 
 and applications to limits count towards the usage of the remaining record (`storage/accumulators.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -38,6 +39,8 @@ from storage.members import MemberChange, RecordedMember, record_member
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 from storage.requests import WriteKey, find_answer, store_answer
+
+MAX_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +75,55 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
     """Merges two members in one transaction. A retry returns the same result.
 
     Raises RequestMalformed, MemberUnknown, MemberMerged, MergeNotPossible, RequestIdReused. After an error, nothing is
-    stored.
+    stored. Raises WriteConflict if the members keep joining groups.
     """
     if proposal.from_id == proposal.into_id:
         raise RequestMalformed([FieldViolation("into_member_id", "must not be the same as from_member_id")])
 
     async def work(tx: Connection) -> Merged:
+        call.trail.merge, call.trail.usage_of = None, ()  # from an earlier attempt that was rolled back
         if answer := await find_answer(tx, key):
             return await _from_answer(core, tx, proposal, answer)
         groups = await _lock(tx, proposal)
-        call.trail.resolved(group_id=[group.group_id for group in groups])
+        for group in groups:
+            call.trail.resolved_group(group.group_id, group.key)
         merged = await _Merge(core, call, tx, proposal).run(groups)
         await store_answer(tx, key, _to_answer(merged))
         return merged
 
-    merged = await core.write(call, work)
+    merged = await _again_if_joined(core, call, work)
     core.sequencing.wanted.set()
-    core.recompute_wanted.set()
     core.history.look_wanted.set()
     return merged
+
+
+class _JoinedAnotherGroup(Exception):
+    """A member has joined another group after the groups were read."""
+
+
+async def _again_if_joined(core: Core, call: Call, work: Callable[[Connection], Awaitable[Merged]]) -> Merged:
+    """Runs a merge in a transaction, and again whenever a member has joined another group before it could be locked.
+
+    Raises WriteConflict if that happens too often.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        with suppress(_JoinedAnotherGroup):
+            return await core.write(call, work)
+    raise WriteConflict
 
 
 async def _lock(tx: Connection, proposal: MergeProposal) -> list[LockedGroup]:
     """Locks all groups that concern either member, in the order in which every transaction takes its locks.
 
-    Afterwards, nobody can change these groups or their contracts, or use either member. Raises WriteConflict if a
-    member has joined another group in the meantime, so that the transaction starts again.
+    Afterwards, nobody can change these groups or their contracts, or use either member. Raises _JoinedAnotherGroup if a
+    member has joined another group in the meantime.
     """
     keys = await enrollment.groups_of_member(tx, proposal.from_id, proposal.into_id)
     groups = await enrollment.lock_groups(tx, keys)
     await lock(tx, Lock.CONTRACT, *{group.key.contract_id for group in groups}, shared=True)
     await lock(tx, Lock.MEMBER, proposal.from_id, proposal.into_id)
     if await enrollment.groups_of_member(tx, proposal.from_id, proposal.into_id) != keys:
-        raise WriteConflict
+        raise _JoinedAnotherGroup
     return groups
 
 
@@ -119,16 +138,14 @@ class _Merge:
     async def run(self, locked: Sequence[LockedGroup]) -> Merged:
         from_, into = await self._current()
         self._reject_different(from_, into)
-        opened = [
-            await catch_up(self._core, self._call, self._tx, group)
-            for group in await open_groups(self._core, self._tx, locked)
-        ]
+        opened = await open_groups(self._core, self._tx, locked)
         self._reject_primary(opened)
         self._reject_types(opened)
         facts = merged_facts(from_.member.facts, into.member.facts, self._proposal.keep)
         identifiers = merged_identifiers(from_.member.identifiers, into.member.identifiers)
         if violations := merge_violations(facts, identifiers, self._proposal.keep):
             raise RequestMalformed(violations)
+        opened = [await catch_up(self._core, self._call, self._tx, group) for group in opened]
         concerned = [group for group in opened if self._is_concerned(group)]
         usage = await accumulators.move_usage(self._tx, self._from_id, self._into_id)
         self._call.trail.usage_of = tuple(dict.fromkeys(each.group_id for each in usage))
