@@ -20,7 +20,7 @@ from domain.days import to_day
 from domain.enrollment.group import GroupBasis, replay
 from domain.enrollment.recomputing import recomputed
 from domain.identity import group_id
-from domain.pricing.changes import CostOutcome, cost_change, enrolled_on
+from domain.pricing.changes import CostOutcome, Enrolled, cost_change, enrolled_on
 from domain.pricing.inquiries import Policy
 from domain.pricing.simulating import priced_choices
 from server.computing.pool import ComputePool
@@ -67,9 +67,9 @@ def _naive(basis: GroupBasis) -> list[CostOutcome]:
     types = basis.membership_types()
     group = group_id(basis.contract.contract_id, basis.primary_id)
     policy = Policy(basis.contract, group, basis.primary_id, basis.facts)
-    before = enrolled_on(replay(basis).days, ON)
+    before = Enrolled(enrolled_on(replay(basis).days, ON), types)
     return [
-        cost_change(policy, before, enrolled_on(tried.days, ON), types, ON)
+        cost_change(policy, before, Enrolled(enrolled_on(tried.days, ON), types), ON)
         for _, tried in naive_choices(basis, member, member_type(PERSON), to_day(ON))
     ]
 

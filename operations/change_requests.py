@@ -20,6 +20,7 @@ from domain.identity import group_id
 from domain.membership import MembershipType
 from domain.pricing.changes import CostOutcome
 from domain.pricing.simulating import Simulated, priced_choices, simulated
+from operations.amending_decisions import check_earlier_requests
 from operations.call import Call
 from operations.core import Core
 from operations.opening import OpenGroup, look_into, open_group, state_of
@@ -44,7 +45,8 @@ class Submitted:
 async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal) -> Submitted:
     """Judges a proposal and applies it if it is approved. A retry returns the same result.
 
-    Raises RequestMalformed, RequestIdReused, ContractUnknown, MemberUnknown, MemberMerged, MemberErased, PastClosed,
+    Raises RequestMalformed, RequestIdReused, ContractUnknown, MemberUnknown, ChangeRequestUnknown, NotRevertible,
+    MemberNotInGroup, MemberMerged, MemberErased, PastClosed,
     RevisionMismatch. After an error, nothing is stored, except a waiting recompute that ran before a RevisionMismatch.
     """
     if violations := list(proposal_violations(proposal)):
@@ -70,6 +72,7 @@ async def _submit(
     call.trail.resolved(member_id=opened.basis.facts)
     await merges.reject_merged(tx, {proposal.key.primary_id, *members})
     reject_erased(proposal, opened.basis)
+    await check_earlier_requests(tx, proposal, opened.basis)
     opened = await catch_up(core, call, tx, opened)
     call.trail.outcome = "OK"
     current, expected = opened.group.revision, proposal.expected_revision
@@ -158,6 +161,7 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
         seen = await look_into(core, connection, proposal.key, also=members)
         basis = seen.basis
         reject_erased(proposal, basis)
+        await check_earlier_requests(connection, proposal, basis)
     today = call.today(basis.contract.time_zone)
     state = await state_of(core, call, seen)
     seconds = judging_seconds(proposal, basis)

@@ -8,8 +8,8 @@ from uuid import UUID
 from domain.actors import ActorKind
 from domain.days import Span
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
-from domain.enrollment.differences import Difference, differences
-from domain.enrollment.group import days_of
+from domain.enrollment.differences import Difference, corrected_members, differences
+from domain.enrollment.group import days_of, types_of
 from domain.enrollment.history import DifferenceCause, GroupState, Revision
 from domain.errors import FieldViolation, RequestMalformed, RevisionUnknown
 from domain.membership import MembershipType
@@ -89,4 +89,5 @@ async def diff_revisions(
             connection, head.group_key, from_revision, to_revision, for_member=call.caller.kind is ActorKind.MEMBER
         )
     types = {period.member_id: period.membership_type for period in (*before, *after)}
-    return RevisionDifference(differences(days_of(before), days_of(after), had), types, causes)
+    corrected = corrected_members(types_of(before), types_of(after))
+    return RevisionDifference(differences(days_of(before), days_of(after), had, corrected), types, causes)

@@ -6,9 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.enrollment.decisions import EnrollmentKey
-from domain.enrollment.group import Period
-from domain.history.costs import CostQuestion, cost_changes, first_changed_day, seconds_of
+from domain.enrollment.differences import first_changed_day
+from domain.enrollment.group import Period, types_of
+from domain.history.costs import CostQuestion, cost_changes, seconds_of
 from domain.history.entries import HistoryEntry, HistoryKind
+from domain.pricing.changes import Enrolled
 from domain.pricing.inquiries import Policy
 from operations.call import Call
 from operations.core import Core
@@ -21,7 +23,7 @@ from storage.history_entries import LocatedEntry, load_entries, weight_of
 from storage.history_index import HistoryFilter, HistoryScope, Position, newest_positions
 from storage.member_history import facts_as_of
 from storage.postgres.database import Connection
-from storage.revision_history import PeriodsOfDay, RevisionKey, periods_around
+from storage.revision_history import PeriodsOfDay, RevisionKey, first_days_of_corrected_types, periods_around
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ async def _cost_questions(
     if not entries:
         return {}
     days = {key: first_changed_day(entry.made.differences) for key, entry in entries.items() if entry.made}
+    only_types = [key for key, on in days.items() if on is None]
+    days |= await first_days_of_corrected_types(connection, only_types)
     around = await periods_around(connection, days)
     instants = [(scope.groups[group].key.contract_id, of.recorded_at) for (group, _), of in around.items()]
     revisions = await contract_revisions_as_of(connection, instants)
@@ -113,7 +117,6 @@ async def _cost_questions(
             Policy(contract, head.group_id, head.key.primary_id, known),
             _enrolled(of.before),
             _enrolled(of.after),
-            {period.member_id: period.membership_type for period in (*of.before, *of.after)},
             on,
         )
     return questions
@@ -124,5 +127,6 @@ def _people(scope: HistoryScope, group: int, around: PeriodsOfDay) -> set[UUID]:
     return {scope.groups[group].key.primary_id, *(period.member_id for period in (*around.before, *around.after))}
 
 
-def _enrolled(periods: Sequence[Period]) -> frozenset[EnrollmentKey]:
-    return frozenset(EnrollmentKey(period.member_id, period.module_id) for period in periods)
+def _enrolled(periods: Sequence[Period]) -> Enrolled:
+    keys = frozenset(EnrollmentKey(period.member_id, period.module_id) for period in periods)
+    return Enrolled(keys, types_of(periods))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -166,3 +166,18 @@ async def periods_around(connection: Connection, wanted: Mapping[RevisionKey, An
             period = Period(member_id, MembershipType(kind), module_id, days)
             (after if of == revision else before).append(period)
     return {key: PeriodsOfDay(at, tuple(before), tuple(after)) for key, (at, before, after) in found.items()}
+
+
+async def first_days_of_corrected_types(
+    connection: Connection, wanted: Sequence[RevisionKey]
+) -> dict[RevisionKey, date]:
+    """Returns the first day of each revision on which a member whose type it corrected is enrolled."""
+    cursor = await connection.execute(
+        "SELECT w.group_key, w.revision, min(lower(p.days)) FROM unnest(%s::bigint[], %s::integer[])"
+        " AS w(group_key, revision) JOIN enrollment_revision r USING (group_key, revision)"
+        " JOIN enrollment_difference d USING (revision_key)"
+        " JOIN enrollment_period p ON p.revision_key = r.revision_key AND p.member_id = d.member_id"
+        " WHERE 'TYPE_CORRECTED' = ANY(d.kinds) GROUP BY w.group_key, w.revision",
+        [[group for group, _ in wanted], [revision for _, revision in wanted]],
+    )
+    return {(group, revision): on for group, revision, on in await cursor.fetchall()}

@@ -1,11 +1,12 @@
 """The differences between two states of a group: their kinds, and the exact days."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from domain.days import NO_DAYS, Day, Days
+from domain.days import NO_DAYS, Day, Days, to_date
 from domain.enrollment.decisions import EnrollmentKey
 from domain.membership import MembershipType
 
@@ -63,6 +64,12 @@ def differences(
         if kinds:
             found.append(Difference(key.member_id, key.module_id, kinds, now - then, then - now))
     return tuple(found)
+
+
+def first_changed_day(differences: Iterable[Difference]) -> date | None:
+    """Returns the first day that any enrollment gained or lost; None if only types differ."""
+    changed = [each.gained | each.lost for each in differences]
+    return min((to_date(days.first) for days in changed if days), default=None)
 
 
 def corrected_members(before: Mapping[UUID, MembershipType], after: Mapping[UUID, MembershipType]) -> frozenset[UUID]:

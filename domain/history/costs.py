@@ -1,15 +1,10 @@
 """Computes the monthly cost of a policy before and after revisions, for history entries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from uuid import UUID
 
-from domain.days import to_date
-from domain.enrollment.decisions import EnrollmentKey
-from domain.enrollment.differences import Difference
-from domain.membership import MembershipType
-from domain.pricing.changes import CostChange, cost_change
+from domain.pricing.changes import CostChange, Enrolled, cost_change
 from domain.pricing.inquiries import Policy
 
 SECONDS_PER_ENROLLMENT = 0.02e-3
@@ -21,23 +16,17 @@ class CostQuestion:
     """Who is enrolled on a day before and after a revision, and the policy with its contract and facts."""
 
     policy: Policy
-    before: frozenset[EnrollmentKey]
-    after: frozenset[EnrollmentKey]
-    membership_types: Mapping[UUID, MembershipType]
+    before: Enrolled
+    after: Enrolled
     on: date
-
-
-def first_changed_day(differences: Sequence[Difference]) -> date | None:
-    """Returns the first day that any enrollment gained or lost."""
-    return min((to_date((each.gained | each.lost).first) for each in differences), default=None)
 
 
 def cost_changes(questions: Sequence[CostQuestion]) -> list[CostChange | None]:
     """Returns the change in cost for each question, in order. None if the cost can't be computed."""
-    outcomes = [cost_change(q.policy, q.before, q.after, q.membership_types, q.on) for q in questions]
+    outcomes = [cost_change(q.policy, q.before, q.after, q.on) for q in questions]
     return [outcome if isinstance(outcome, CostChange) else None for outcome in outcomes]
 
 
 def seconds_of(questions: Sequence[CostQuestion]) -> float:
     """Estimates how long `cost_changes` takes."""
-    return sum(len(question.before) + len(question.after) for question in questions) * SECONDS_PER_ENROLLMENT
+    return sum(len(question.before.keys) + len(question.after.keys) for question in questions) * SECONDS_PER_ENROLLMENT

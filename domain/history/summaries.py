@@ -1,11 +1,11 @@
 """Summarizes history entries in short sentences, without names of members."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from domain.catalog.contract_changes import ChangeKind, ContractChanges
 from domain.currencies import amount_in_words
-from domain.enrollment.decisions import members_named
-from domain.enrollment.differences import Difference
+from domain.enrollment.decisions import CorrectMembershipType, DaysChange, Revert, members_named
+from domain.enrollment.differences import Difference, DifferenceKind
 from domain.enrollment.history import ChangeRequest, RecomputeTrigger
 from domain.enrollment.verdicts import Verdict
 from domain.fact_changes import FactChange
@@ -69,10 +69,22 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _asked(request: ChangeRequest) -> Iterator[str]:
+    """Yields what a request asks for: changes of days first, then reverts and corrections."""
+    changes = [scoped.change for scoped in request.changes]
+    of_days = [change for change in changes if isinstance(change, DaysChange)]
+    if of_days:
+        yield f"{counted(len(of_days), 'change')} for {counted(len(members_named(of_days)), 'member')}"
+    for change in changes:
+        if isinstance(change, Revert):
+            yield f"revert request {change.change_request_id}"
+    corrected = {change.member_id for change in changes if isinstance(change, CorrectMembershipType)}
+    if corrected:
+        yield f"correct the membership type of {counted(len(corrected), 'member')}"
+
+
 def _change_request(request: ChangeRequest) -> str:
-    members = members_named(scoped.change for scoped in request.changes)
-    asked = f"{counted(len(request.changes), 'change')} for {counted(len(members), 'member')}"
-    words = [f"{request.verdict.capitalize()}: {asked}."]
+    words = [f"{request.verdict.capitalize()}: {_listed(list(_asked(request)))}."]
     if request.verdict is Verdict.REJECTED:
         broken = dict.fromkeys(violation.rule_code or violation.code.value for violation in request.violations)
         words.append(f"Violated: {_listed(list(broken))}." if broken else "")
@@ -139,6 +151,8 @@ def _effect(made: RevisionMade | None) -> str:
     gained = sum(bool(difference.gained) for difference in differences)
     effects = [f"{counted(lost, 'enrollment')} lost days"] if lost else []
     effects += [f"{counted(gained, 'enrollment')} gained days"] if gained else []
+    corrected = len({each.member_id for each in differences if DifferenceKind.TYPE_CORRECTED in each.kinds})
+    effects += [f"the membership type of {counted(corrected, 'member')} was corrected"] if corrected else []
     return f"{_listed(effects).capitalize()}."
 
 

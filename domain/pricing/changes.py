@@ -1,8 +1,9 @@
 """How a policy's monthly cost changes when its enrollments change."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.days import Days, to_day
@@ -27,6 +28,13 @@ class CostChange:
         return self.after - self.before
 
 
+class Enrolled(NamedTuple):
+    """Who is enrolled on a day, and the types of these members."""
+
+    keys: Set[EnrollmentKey]
+    types: Mapping[UUID, MembershipType]
+
+
 CostOutcome = CostChange | Reason | None
 """The change of cost, the reason why it can't be computed, or None if the contract has no pricing data."""
 
@@ -39,9 +47,8 @@ def enrolled_on(state: Mapping[EnrollmentKey, Days], on: date) -> frozenset[Enro
 
 def cost_change(
     policy: Policy,
-    before: Iterable[EnrollmentKey],
-    after: Iterable[EnrollmentKey],
-    types: Mapping[UUID, MembershipType],
+    before: Enrolled,
+    after: Enrolled,
     on: date,
 ) -> CostOutcome:
     """Returns the monthly cost of a policy with the enrollments `before` and `after`."""
@@ -49,16 +56,14 @@ def cost_change(
     if version is None or version.pricing is None:
         return None
     try:
-        totals = [_totals(policy, enrolled, types, on) for enrolled in (before, after)]
+        totals = [_totals(policy, enrolled, on) for enrolled in (before, after)]
     except CannotBePriced as missing:
         return missing.reason
     return CostChange(on, policy.contract.currency_code, *totals)
 
 
-def _totals(
-    policy: Policy, enrolled: Iterable[EnrollmentKey], types: Mapping[UUID, MembershipType], on: date
-) -> PayerTotals:
-    specs = enrolled_specs(policy, enrolled, types, on)
+def _totals(policy: Policy, enrolled: Enrolled, on: date) -> PayerTotals:
+    specs = enrolled_specs(policy, enrolled.keys, enrolled.types, on)
     return price_enrolled(policy, specs, on).cost.totals if specs else PayerTotals()
 
 
@@ -72,7 +77,8 @@ class CostChanges:
         self, policy: Policy, enrolled: Set[EnrollmentKey], types: Mapping[UUID, MembershipType], on: date
     ) -> None:
         self._policy, self._enrolled, self._types, self._on = policy, enrolled, types, on
-        self._now = cost_change(policy, enrolled, enrolled, types, on)
+        now = Enrolled(enrolled, types)
+        self._now = cost_change(policy, now, now, on)
         self._people: dict[UUID, set[EnrollmentKey]] = {}
         for key in enrolled:
             self._people.setdefault(key.module_id, set()).add(key)
@@ -86,7 +92,8 @@ class CostChanges:
         partners = (self._partners - lost) | {key for key in gained if self._is_partner(key)}
         if bool(partners) != bool(self._partners):
             # Whether there is a partner can change who pays on every module.
-            return cost_change(self._policy, self._enrolled, (self._enrolled - lost) | gained, self._types, self._on)
+            then = Enrolled((self._enrolled - lost) | gained, self._types)
+            return cost_change(self._policy, Enrolled(self._enrolled, self._types), then, self._on)
         after = self._now.before
         try:
             for module_id in self._in_order({key.module_id for key in gained | lost}):

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from domain.days import Days, to_date, to_day
+from domain.days import Days, to_day
 from domain.enrollment.choices import Choice, available_choices
 from domain.enrollment.decisions import ChangeProposal, EnrollmentKey
-from domain.enrollment.differences import differences
+from domain.enrollment.differences import differences, first_changed_day
 from domain.enrollment.group import GroupBasis, Period, periods
 from domain.enrollment.judging import Judgement, judge
 from domain.identity import group_id
 from domain.membership import MembershipType
-from domain.pricing.changes import CostChanges, CostOutcome, cost_change, enrolled_on
+from domain.pricing.changes import CostChanges, CostOutcome, Enrolled, cost_change, enrolled_on
 from domain.pricing.inquiries import Policy
 
 State = Mapping[EnrollmentKey, Days]
@@ -39,13 +39,14 @@ def simulated(
     judgement = judge(proposal, basis, state, to_day(today))
     after, types = judgement.days, judgement.membership_types
     on = cost_on or _first_difference(state, after) or today
-    cost = cost_change(_policy(basis), enrolled_on(state, on), enrolled_on(after, on), types, on)
-    return Simulated(judgement, periods(state, basis.membership_types()), periods(after, types), cost)
+    types_before = basis.membership_types()
+    enrolled = Enrolled(enrolled_on(state, on), types_before), Enrolled(enrolled_on(after, on), types)
+    cost = cost_change(_policy(basis), *enrolled, on)
+    return Simulated(judgement, periods(state, types_before), periods(after, types), cost)
 
 
 def _first_difference(before: State, after: State) -> date | None:
-    changed = differences(before, after, {})
-    return min((to_date((d.gained | d.lost).first) for d in changed), default=None)
+    return first_changed_day(differences(before, after, {}))
 
 
 def priced_choices(

@@ -13,7 +13,7 @@ from domain.catalog.prices import FamilyTierPrice, ModulePricing, Scheme, Versio
 from domain.enrollment.decisions import EnrollmentKey
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.pricing.changes import CostChanges, cost_change
+from domain.pricing.changes import CostChanges, Enrolled, cost_change
 from domain.pricing.inquiries import Policy
 from tests.support.builders import (
     a_contract,
@@ -92,4 +92,6 @@ def test_each_cost_change_equals_pricing_the_whole_policy(
     policy = Policy(contract, UUID(int=9), UUID(int=1), facts)
     costs = CostChanges(policy, enrolled, TYPES, ON)
     for after in others:
-        assert costs.by(after - enrolled, enrolled - after) == cost_change(policy, enrolled, after, TYPES, ON)
+        assert costs.by(after - enrolled, enrolled - after) == cost_change(
+            policy, Enrolled(enrolled, TYPES), Enrolled(after, TYPES), ON
+        )

@@ -1,5 +1,6 @@
 """Converts the contracts, facts and changes of enrollment cases to messages."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from google.type import date_pb2
@@ -167,8 +168,20 @@ def _employment(item: dict[str, Any], currency: str) -> member_pb2.Employment:
     )
 
 
-def change(case: dict[str, Any], members: Ids, modules: Ids) -> change_request_pb2.ScopedChange:
+def change(
+    case: dict[str, Any], members: Ids, modules: Ids, requests: Mapping[int, str]
+) -> change_request_pb2.ScopedChange:
+    """Returns a change of a case. `requests` are the ids of the requests of earlier steps, which a revert names."""
     ((kind, value),) = case.items()
+    if kind == "revert":
+        reverted = requests[value["step"]]
+        return change_request_pb2.ScopedChange(revert=change_request_pb2.Revert(change_request_id=reverted))
+    if kind == "correct_membership_type":
+        (corrected,) = membership_types([value["membership_type"]])
+        correction = change_request_pb2.CorrectMembershipType(
+            member_id=members[value["member"]], membership_type=corrected
+        )
+        return change_request_pb2.ScopedChange(correct_membership_type=correction)
     member_id, module = members[value["member"]], value["module"]
     if kind == "leave":
         leave = change_request_pb2.Leave(

@@ -68,6 +68,8 @@ class EnrollmentPlayer:
         self._key = enrollment_group_pb2.GroupKey(contract_id=self._contract_id, primary_id=self._primary_id)
         self._metadata: tuple[tuple[str, str], ...] = ()
         self._reported_revision = 0
+        self._step = 0
+        self._submitted: dict[int, str] = {}
         wanted = enrollment_event_pb2.EnrollmentFilter(contract_ids=[self._contract_id])
         self._feed: Any = self._queries.WatchEnrollments(watch_request(NOW, wanted))
 
@@ -79,7 +81,7 @@ class EnrollmentPlayer:
             ((kind, value),) = ((k, v) for k, v in step.items() if k != "expected")
             if "today" in value:
                 self._metadata = (("x-affilia-today", value["today"]),)
-            before = self._group().revision
+            self._step, before = number, self._group().revision
             answer = self._play(kind, value)
             self._compare(number, step["expected"], {**answer, **self._state(before, kind, answer)})
         self._feed.cancel()
@@ -130,7 +132,7 @@ class EnrollmentPlayer:
         request = change_request_service_pb2.SimulateChangeRequestRequest(
             requester=self._requester(step["requester"]),
             group=self._key,
-            changes=[messages.change(c, self._members, self._modules) for c in step["changes"]],
+            changes=self._changes(step),
             accept_consequences=step["accept_consequences"],
             overridden_rules=step["overridden_rules"],
         )
@@ -162,7 +164,7 @@ class EnrollmentPlayer:
             request_id=str(uuid4()),
             requester=self._requester(step["requester"]),
             group=self._key,
-            changes=[messages.change(c, self._members, self._modules) for c in step["changes"]],
+            changes=self._changes(step),
             expected_revision=step["expected_revision"],
             accept_consequences=step["accept_consequences"],
             overridden_rules=step["overridden_rules"],
@@ -174,6 +176,7 @@ class EnrollmentPlayer:
                 return {"verdict": "ABORTED"}
             raise
         self._same_as_simulated(simulated, answer)
+        self._submitted[self._step] = answer.change_request.change_request_id
         return self._verdict(answer.change_request)
 
     def _same_as_simulated(
@@ -191,6 +194,9 @@ class EnrollmentPlayer:
         foreseen = simulated.periods_after if approved else simulated.periods_before
         if list(foreseen) != list(submitted.group.periods):
             self.mismatches.append(Mismatch(-1, "simulated periods", foreseen, submitted.group.periods))
+
+    def _changes(self, step: Any) -> list[change_request_pb2.ScopedChange]:
+        return [messages.change(c, self._members, self._modules, self._submitted) for c in step["changes"]]
 
     def _requester(self, role: str) -> change_request_pb2.Requester:
         return change_request_pb2.Requester(
@@ -362,5 +368,5 @@ def _named_modules(case: Any) -> set[str]:
     named = {m["module"] for c in contracts for v in c["versions"] for m in v["modules"]}
     for step in case["steps"]:
         for asked in (step.get("submit") or step.get("simulate") or {}).get("changes", []):
-            named |= {change["module"] for change in asked.values() if change["module"]}
+            named |= {change["module"] for change in asked.values() if change.get("module")}
     return named
