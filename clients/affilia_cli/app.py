@@ -13,6 +13,7 @@ from affilia_cli import (
     auditing,
     browsing,
     choices,
+    correcting,
     enrolling,
     explaining,
     finding,
@@ -102,6 +103,8 @@ def _add_commands() -> None:
     app.command("simulate")(enrolling.simulate)
     app.command("enroll")(enrolling.enroll)
     app.command("leave")(enrolling.leave)
+    app.command("revert")(correcting.revert)
+    app.command("correct-type")(correcting.correct_type)
     app.command("requests")(requests.requests)
     app.add_typer(explaining.app, name="explain")
     app.add_typer(premiums.app, name="premiums")

@@ -32,7 +32,6 @@ from affilia_cli.words import (
     requester_words,
     value_words,
 )
-from affilia_client import CallFailed
 
 UNKNOWN = "unknown"
 NO_VALUE = "unknown, or not visible to you"
@@ -158,9 +157,8 @@ def _fact_words(fact: FactInput, names: Names) -> list[str]:
 def _request_lines(change_request_id: str, names: Names) -> Iterator[str]:
     """Yields what a request asked for, or only its id if the caller can't read it."""
     yield f"request {change_request_id}"
-    try:
-        request = names.client.changes.get_change_request(change_request_id=change_request_id).change_request
-    except CallFailed:
+    request = names.request(change_request_id)
+    if request is None:
         return
     reason = f": {request.requester.reason}" if request.requester.reason else ""
     yield f"{requester_words(request, names)}{reason}"
