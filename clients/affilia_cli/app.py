@@ -21,6 +21,7 @@ from affilia_cli import (
     importing,
     loading,
     members,
+    merging,
     operating,
     premiums,
     requests,
@@ -105,6 +106,7 @@ def _add_commands() -> None:
     app.command("leave")(enrolling.leave)
     app.command("revert")(correcting.revert)
     app.command("correct-type")(correcting.correct_type)
+    app.command("merge")(merging.merge)
     app.command("requests")(requests.requests)
     app.add_typer(explaining.app, name="explain")
     app.add_typer(premiums.app, name="premiums")

@@ -24,7 +24,7 @@ from affilia_cli.requesting import (
     simulate_change,
     submit_change,
 )
-from affilia_cli.resolving import Resolver, id_in
+from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
 from affilia_cli.words import change_words, consequence_words, request_words
 from affilia_client import Client
@@ -57,7 +57,7 @@ def revert(
         raise typer.BadParameter("Give the change request to undo, or --last.")
     check_is_admin(session.claims, admin, "revert a request")
     with session.client(admin) as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         group_id = resolver.group_id(group)
         key = resolver.key_of({"group_id": group_id})
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
@@ -92,7 +92,7 @@ def correct_type(
         raise typer.BadParameter("TYPE can't be primary: the primary of a family never changes.")
     check_is_admin(session.claims, admin, "correct a membership type")
     with session.client(admin) as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         key = resolver.key(group)
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
         corrected = change_request_pb2.CorrectMembershipType(member_id=resolver.member(member), membership_type=number)

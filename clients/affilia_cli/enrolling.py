@@ -100,7 +100,7 @@ def simulate(
         raise typer.BadParameter("--module is required unless --leave is given.")
     change = _Change(group, module, first, last, member, kind, leaves=leaving)
     with session.client(admin) as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         key = resolver.key(group)
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
         simulate_change(session, client, key, change.message(key, resolver), fields)
@@ -124,7 +124,7 @@ def timeline(
     if as_of:
         state["instant"] = parse_instant(as_of)
     with session.client() as client:
-        selection = fields_of(Resolver(client).family(group))
+        selection = fields_of(session.resolver(client).family(group))
         found = client.enrollment.get_enrollment_group(**selection, **state).group
         if picture is None and session.print_json(found):
             return
@@ -181,7 +181,7 @@ class _Change:
 
 def _submit(session: Session, change: _Change, asked: Asked) -> None:
     with session.client(asked.admin) as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         key = resolver.key(change.group)
         fields = asked.fields(session.claims, key.primary_id)
         submit_change(session, client, key, change.message(key, resolver), fields)

@@ -13,7 +13,6 @@ from affilia_cli.days import format_instant, format_span, parse_recorded
 from affilia_cli.names import Names
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import money, show_violations
 from affilia_cli.words import (
@@ -60,7 +59,7 @@ def history(
         raise typer.BadParameter(f"--kind must be one of {', '.join(KINDS)}; got {', '.join(sorted(unknown))}.")
     fields["kinds"] = [KINDS[each] for each in kind or ()]
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         fields |= {"group_id": resolver.group_id(subject)} if family else resolver.subject(subject)
         entries = client.history.all_history(**fields)
         if session.print_parts(entries=entries):

@@ -12,7 +12,6 @@ from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import format_span
 from affilia_cli.names import Names
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.words import enum_word
 from affilia_client import CallFailed
@@ -51,7 +50,7 @@ def watch(
         raise typer.BadParameter(f"--from must be one of {', '.join(STARTS)}, or a resume token; got {start}")
     _warn_if_unreachable(session)
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         contract = [resolver.contract(each) for each in contract or ()]
         primary, member = ([resolver.member(each) for each in people or ()] for people in (primary, member))
     event_filter = enrollment_event_pb2.EnrollmentFilter(contract_ids=contract, primary_ids=primary, member_ids=member)

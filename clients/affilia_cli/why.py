@@ -17,7 +17,6 @@ from affilia_cli.explained_days import having, lacking
 from affilia_cli.explanations import show_days, show_difference
 from affilia_cli.names import Names
 from affilia_cli.options import On
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.words import enum_word
 from affilia_client import Client
@@ -48,7 +47,7 @@ def why(
 
 
 def _explain_revision(session: Session, client: Client, family: str, module: str, revision: int) -> None:
-    resolver = Resolver(client)
+    resolver = session.resolver(client)
     group_id = resolver.group_id(family)
     key = resolver.key_of({"group_id": group_id})
     module_id = resolver.module(module, [key.contract_id]) if module else ""
@@ -61,11 +60,11 @@ def _explain_revision(session: Session, client: Client, family: str, module: str
 
 
 def _explain_day(session: Session, client: Client, member: str, target: str, on: date) -> None:
-    resolver = Resolver(client)
+    resolver = session.resolver(client)
     member_id = resolver.existing_member(member)
     wanted = resolver.module_or_capability(target, resolver.contracts_of(member_id)) if target else {}
     answer = _check(client, member_id, on, **wanted)
-    groups = list(client.enrollment.all_enrollment_groups(member_id=member_id))
+    groups = resolver.groups_of(member_id)
     choices = [
         client.changes.list_available_choices(group_id=group.group_id, member_id=member_id, on=on) for group in groups
     ]
