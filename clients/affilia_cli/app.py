@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from affilia_cli import (
+    amending,
     auditing,
     browsing,
     choices,
@@ -111,6 +112,7 @@ def _add_commands() -> None:
     app.add_typer(explaining.app, name="explain")
     app.add_typer(premiums.app, name="premiums")
     app.command("contracts")(browsing.contracts)
+    app.add_typer(amending.app, name="contract")
     app.command("groups")(browsing.groups)
     app.command("watch")(watching.watch)
     app.command("audit")(auditing.audit)

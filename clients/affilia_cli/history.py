@@ -105,7 +105,7 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
             return [*changes, *_more(entry.fact.changes_omitted, "changed days")]
         case "contract":
             if of_contract:
-                return _contract_lines(entry.contract, names)
+                return contract_lines(entry.contract, names)
             return [f"details: affilia history {entry.contract_id}"]
         case "recompute":
             triggers = [f"triggered by entry {each}" for each in entry.recompute.trigger_entry_ids]
@@ -119,7 +119,8 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
     return []
 
 
-def _contract_lines(contract: history_entry_pb2.ContractEntry, names: Names) -> list[str]:
+def contract_lines(contract: history_entry_pb2.ContractEntry, names: Names) -> list[str]:
+    """Returns what a publication or an amendment changed, line by line."""
     modules = {change.module_id for version in contract.versions for change in version.fields}
     lines = [field_words(change, names) for change in contract.fields]
     for version in contract.versions:
