@@ -56,6 +56,8 @@ def amend(
         contract = json_format.Parse(read_regular(file, MAX_CONTRACT_BYTES).decode(), Contract())
     except (json_format.ParseError, UnicodeDecodeError) as wrong:
         raise typer.BadParameter(f"{file} is not a contract: {wrong}") from wrong
+    if not (contract.contract_id and contract.versions):
+        raise typer.BadParameter(f"{file} is not a contract: contractId and versions are required.")
     with session.client(admin) as client:
         answer = client.catalog.amend_contract(
             contract_id=contract.contract_id, versions=contract.versions, etag=contract.etag

@@ -95,7 +95,9 @@ def correct_type(
         resolver = session.resolver(client)
         key = resolver.key(group)
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
-        corrected = change_request_pb2.CorrectMembershipType(member_id=resolver.member(member), membership_type=number)
+        corrected = change_request_pb2.CorrectMembershipType(
+            member_id=resolver.member_of(key, member), membership_type=number
+        )
         make = simulate_change if dry_run else submit_change
         make(session, client, key, ScopedChange(correct_membership_type=corrected), fields)
 

@@ -164,7 +164,7 @@ class _Change:
         if last and last < first:
             raise typer.BadParameter(f"--to must not be before --from: {last} is before {first}.")
         days = span_to_proto(first, last)
-        member_id = resolver.member(self.member) if self.member else key.primary_id
+        member_id = self._member(key, resolver)
         module_id = resolver.module(self.module, [key.contract_id]) if self.module else ""
         if self.leaves:
             leave = change_request_pb2.Leave(member_id=member_id, module_id=module_id, days=days)
@@ -177,6 +177,11 @@ class _Change:
             days=days,
         )
         return change_request_pb2.ScopedChange(enroll=enroll)
+
+    def _member(self, key: GroupKey, resolver: Resolver) -> str:
+        if not self.member:
+            return key.primary_id
+        return resolver.member_of(key, self.member) if self.leaves else resolver.member(self.member)
 
 
 def _submit(session: Session, change: _Change, asked: Asked) -> None:

@@ -84,7 +84,8 @@ def _show_record(title: str, client: Client, member_id: str, names: Names) -> No
 
 def show_merged(answer: MergeMembersResponse, client: Client, names: Names) -> None:
     """Prints how the families concerned changed, and which limits are exceeded."""
-    groups = {each.group_id: _group(client, each.group_id) for each in answer.groups}
+    named = dict.fromkeys([*(each.group_id for each in answer.groups), *(each.group_id for each in answer.overruns)])
+    groups = {group_id: _group(client, group_id) for group_id in named}
     for each in answer.groups:
         key = groups[each.group_id].key
         title = names.family(key) if key.primary_id else f"group {each.group_id}"
@@ -93,7 +94,7 @@ def show_merged(answer: MergeMembersResponse, client: Client, names: Names) -> N
         for line in _differences(client, each, names) if each.made_revision else ():
             CONSOLE.print(f"  {line}")
     for overrun in answer.overruns:
-        key = groups.get(overrun.group_id, EnrollmentGroup()).key
+        key = groups[overrun.group_id].key
         CONSOLE.print(styled(("! ", "yellow"), overrun_words(overrun, key, names)))
     if answer.overruns:
         CONSOLE.print("  Nothing was reversed. Limits that are exceeded have nothing left.")

@@ -58,6 +58,13 @@ class Resolver:
         hits, has_more = self._hits(text)
         return one_of(text, list(map(member_match, hits)), self._people, has_more=has_more).id
 
+    def member_of(self, family: GroupKey, text: str) -> str:
+        """Returns the id of a member, as `member` does, but looks among the current members of a family first."""
+        if found := id_in(text):
+            return found
+        matches = [match for match in self._members_of(family) if begins_words(text, match)]
+        return one_of(text, matches, self._people).id if matches else self.member(text)
+
     def existing_member(self, text: str) -> str:
         """Does the same as `member`, but raises CallFailed if there is no member with the id.
 
@@ -195,6 +202,16 @@ class Resolver:
             ERRORS.print(INCOMPLETE, style="yellow")
             self._has_warned = True
         return hits
+
+    def _members_of(self, family: GroupKey) -> list[Match]:
+        """Returns the current members of a family, or nothing if it doesn't exist or they can't be read."""
+        try:
+            periods = self.client.enrollment.get_enrollment_group(key=family).group.periods
+            ids = sorted({family.primary_id, *(period.member_id for period in periods)})
+            found = self.client.members.batch_get_members(member_ids=ids).members
+        except (NotAllowed, NotFound):
+            return []
+        return [member_match(MemberHit(member=each.member, born_on=each.facts.born_on)) for each in found]
 
     def _own_hit(self, query: str = "", identifier: IdentifierFilter | None = None) -> list[MemberHit]:
         """Returns the caller, who is a member, if they have this name or identifier."""

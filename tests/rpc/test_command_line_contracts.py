@@ -37,7 +37,7 @@ def test_amending_with_the_same_versions_says_that_nothing_differs(
     assert (amended.code, "nothing differs" in amended.out) == (0, True), amended.err
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"nonsense": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"nonsense": 1}', b"\xff"])
 def test_a_file_that_is_no_contract_is_rejected(server_address: str, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "contract.json"
     file.write_bytes(content)
