@@ -12,8 +12,8 @@ Words consist of letters and digits, so the kinds of terms can't collide.
 """
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
 from itertools import combinations, permutations
@@ -61,6 +61,11 @@ class Query:
     @property
     def ids(self) -> list[UUID]:
         return [token.id for token in self.tokens if token.id]
+
+    def with_ids(self, other: Mapping[UUID, UUID]) -> "Query":
+        """Returns the query with some ids replaced by others."""
+        tokens = (replace(token, id=other.get(token.id, token.id)) if token.id else token for token in self.tokens)
+        return replace(self, tokens=tuple(tokens))
 
     @property
     def values(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Applies amounts to accumulators, reverses applications, and lists both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ from operations.paging import Page
 from storage import accumulators as ledger
 from storage import coverage
 from storage.accumulators import Application, Balance, LedgerLine, NewApplication, Reversal
+from storage.merges import aliases_of, lock_unmerged
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 
@@ -58,7 +59,7 @@ class ApplyAnswer:
 async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> ApplyAnswer:
     """Applies amounts up to what is left. A repeated application returns the same result.
 
-    Raises NotCovered, AccumulatorNotInForce, LimitReached, ApplicationIdReused, ProjectionBehind.
+    Raises MemberMerged, NotCovered, AccumulatorNotInForce, LimitReached, ApplicationIdReused, ProjectionBehind.
     """
     await wait_for_projection(core, call)
     await core.eligibility.offers.refresh(core.database, core.contract_source)
@@ -69,8 +70,9 @@ async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> A
             if made.fingerprint != request.fingerprint or await ledger.reversal(tx, made.application_key):
                 raise ApplicationIdReused(request.application_id)
             return _answer_from_document(made.answer)
+        await lock_unmerged(tx, request.member_id)
         await ledger.lock_policy(tx, request.group_id)
-        call.trail.usage_of = request.group_id
+        call.trail.usage_of = (request.group_id,)
         records = await _records_on(core, tx, request.group_id, request.member_id, request.service_on)
         if not records:
             raise NotCovered(request.member_id, request.group_id, request.service_on)
@@ -135,9 +137,10 @@ async def reverse_accumulators(core: Core, call: Call, application_id: UUID) -> 
             raise ApplicationUnknown(application_id)
         call.trail.resolved(group_id=made.group_id, member_id=made.member_id)
         if stored := await ledger.reversal(tx, made.application_key):
-            return _reversal_from_document(made, stored)
+            return _reversal_from_document(await _as_counted(tx, made), stored)
         await ledger.lock_policy(tx, made.group_id)
-        call.trail.usage_of = made.group_id
+        made = await _as_counted(tx, made)  # under the lock, because a merge moves usage under it, too
+        call.trail.usage_of = (made.group_id,)
         entries = await ledger.entries_of(tx, made.application_key)
         before = await ledger.usage_of(tx, made.group_id, made.member_id, made.term)
         after = dict(before)
@@ -158,6 +161,12 @@ async def reverse_accumulators(core: Core, call: Call, application_id: UUID) -> 
     return answer
 
 
+async def _as_counted(connection: Connection, made: Application) -> Application:
+    """Returns an application with the member to whose usage it counts."""
+    aliases = await aliases_of(connection, [made.member_id])
+    return replace(made, member_id=aliases.get(made.member_id, made.member_id))
+
+
 async def _could_apply(
     core: Core, tx: Connection, made: Application, after: dict[str, Usage], freed: dict[str, int]
 ) -> list[LaterExcess]:
@@ -165,7 +174,10 @@ async def _could_apply(
     found: list[LaterExcess] = []
     given: dict[str, int] = {}
     own: dict[tuple[UUID, str], int] = {}
-    for excess in await ledger.later_excesses(tx, made, list(freed)):
+    excesses = await ledger.later_excesses(tx, made, list(freed))
+    aliases = await aliases_of(tx, {excess.member_id for excess in excesses})
+    for recorded in excesses:
+        excess = replace(recorded, member_id=aliases.get(recorded.member_id, recorded.member_id))
         records = await _records_on(core, tx, made.group_id, excess.member_id, excess.service_on)
         limit = limits_in_force(records).get(excess.code)
         if limit is None:

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from domain.actors import BEFORE_ACTORS, Actor, ActorKind
 from domain.enrollment.decisions import GroupKey
 from domain.errors import DomainError
+from operations.member_aliases import MergedId
 from storage.history import WriteMark
+from storage.merges import Merge
 
 Clock = Callable[[], datetime]
 """Returns the current instant, with a time zone. Operations never read the system clock."""
@@ -18,12 +20,21 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `subject` is their id, never a name; for a member, it is the member id."""
+    """Who calls. `subject` is their id, never a name; for a member, it is the member id.
+
+    `merged_into` is the member into whom a calling member was merged.
+    """
 
     kind: ActorKind
     subject: str
     scopes: frozenset[str] = frozenset()
     on_behalf_of: str = ""
+    merged_into: UUID | None = None
+
+    @property
+    def member_id(self) -> UUID:
+        """The member who calls, under the id that is in use. The caller must be a member."""
+        return self.merged_into or UUID(self.subject)
 
 
 MAX_RESOLVED_IDS = 1000
@@ -46,8 +57,10 @@ class Trail:
     recorded: bool = False
     outcome: str = "OK"
     """How the call ended: OK, or the reason of a rejection that is stored in the same transaction."""
-    usage_of: UUID | None = None
-    """The policy whose balances the call changes, for the write log."""
+    usage_of: tuple[UUID, ...] = ()
+    """The policies whose balances the call changes, for the write log."""
+    merge: Merge | None = None
+    """The merge of two members that the call has stored, for the write log."""
     write: WriteMark | None = None
     """The last transaction of the call in the write log. The call's consistency token refers to it."""
 
@@ -127,7 +140,8 @@ class Call:
     """One call of a method, by its full name (`/package.Service/Method`).
 
     `today_override` is the day that a `--dev` server uses as today. `after` comes from the call's consistency token;
-    None if it has none. `stream_end` is set if the response is a stream.
+    None if it has none. `stream_end` is set if the response is a stream. `merged_ids` are the ids of merged members in
+    the request, which were replaced before the operation was called.
     """
 
     call_id: str
@@ -138,6 +152,7 @@ class Call:
     trail: Trail = field(default_factory=Trail, compare=False)
     after: After | None = None
     stream_end: StreamEnd | None = field(default=None, compare=False)
+    merged_ids: tuple[MergedId, ...] = ()
 
     @property
     def actor(self) -> Actor:

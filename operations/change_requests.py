@@ -25,7 +25,7 @@ from operations.core import Core
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
 from operations.revising import Settled, catch_up, differs, move_to
-from storage import change_request_lists, enrollment, enrollment_reads
+from storage import change_request_lists, enrollment, enrollment_reads, merges
 from storage.change_request_lists import Listed
 from storage.enrollment_reads import group_head
 from storage.listing import ListFilter, RowPosition
@@ -44,7 +44,7 @@ class Submitted:
 async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal) -> Submitted:
     """Judges a proposal and applies it if it is approved. A retry returns the same result.
 
-    Raises RequestMalformed, RequestIdReused, ContractUnknown, MemberUnknown, MemberErased, PastClosed,
+    Raises RequestMalformed, RequestIdReused, ContractUnknown, MemberUnknown, MemberMerged, MemberErased, PastClosed,
     RevisionMismatch. After an error, nothing is stored, except a waiting recompute that ran before a RevisionMismatch.
     """
     if violations := list(proposal_violations(proposal)):
@@ -68,6 +68,7 @@ async def _submit(
     members = members_named(scoped.change for scoped in proposal.changes)
     opened = await open_group(core, tx, group, also=members)
     call.trail.resolved(member_id=opened.basis.facts)
+    await merges.reject_merged(tx, {proposal.key.primary_id, *members})
     reject_erased(proposal, opened.basis)
     opened = await catch_up(core, call, tx, opened)
     call.trail.outcome = "OK"
@@ -147,12 +148,13 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
 
     The cost is as of `cost_on` (None: the first day that the proposal would change, or today).
 
-    Raises RequestMalformed, ContractUnknown, MemberUnknown.
+    Raises RequestMalformed, ContractUnknown, MemberUnknown, MemberMerged.
     """
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
     async with core.database.snapshot() as connection:
         members = members_named(scoped.change for scoped in proposal.changes)
+        await merges.reject_merged(connection, {proposal.key.primary_id, *members})
         seen = await look_into(core, connection, proposal.key, also=members)
         basis = seen.basis
         reject_erased(proposal, basis)

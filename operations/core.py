@@ -1,7 +1,7 @@
 """What every operation uses: the database, the sources of contracts and facts, caches, and the workers' events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
 
@@ -13,12 +13,14 @@ from operations.erasure_lease import ErasureLease
 from operations.feed_reads import SharedReads
 from operations.feed_tail import FeedTail
 from operations.history_state import History
+from operations.member_aliases import MemberAliases
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
 from storage.audit import AuditEntry, add_entry
 from storage.contracts import StoredContracts
 from storage.history import WriteMark, log_write
 from storage.members import StoredMembers
+from storage.merges import Merge
 from storage.postgres.database import Connection, Database
 from storage.premium_prices import StoredPrices
 
@@ -51,6 +53,7 @@ class Core:
     runs_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     computing: Computing = field(default_factory=InPlace)
     history: History = field(default_factory=History)
+    aliases: MemberAliases = field(default_factory=MemberAliases)
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Runs a pure function for a call: in place if it is estimated to be short, otherwise off the event loop."""
@@ -66,16 +69,29 @@ class Core:
             done = await work(tx)
             if not call.trail.recorded:
                 await add_entry(tx, entry_of(call, call.trail.outcome))
-            return done, await log_write(tx, call.trail.usage_of)
+            merged = call.trail.merge.from_member_id if call.trail.merge else None
+            *others, policy = call.trail.usage_of or (None,)
+            for other in others:
+                await log_write(tx, other)
+            return done, await log_write(tx, policy, merged)
 
         done, write = await self.database.write(entered)
         call.trail.recorded, call.trail.write = True, write
+        if call.trail.merge:
+            self.add_merges([call.trail.merge])
         self.history.committed(write)
         return done
+
+    def add_merges(self, merges: Sequence[Merge]) -> None:
+        """Resolves the ids of merged members from now on, also in the filters of open streams."""
+        if merges:
+            self.aliases.add(merges)
+            self.feed.resolve(self.aliases.resolved)
 
     def forget_history(self) -> None:
         """Clears every cache, because the database was, or may have been, restored to another history."""
         self.history.forget()
+        self.aliases.forget()
         self.eligibility.forget()
         self.contracts.clear()
         self.prices.clear()

@@ -2,9 +2,9 @@
 
 Facts, names and texts are removed from every recorded state. Ids, periods, premiums and applications stay, because the
 law requires records of what was decided and paid; the periods of a member without premiums and applications can be
-removed too. None of this can be recomputed afterwards, so the past of every group that the member ever belonged to is
-closed (`domain/enrollment/closing.py`). The call returns when no server can report erased data from memory
-(`erasure_lease.py`).
+removed too. The records that were merged into the member are erased with it. None of this can be recomputed afterwards,
+so the past of every group that the member ever belonged to is closed (`domain/enrollment/closing.py`). The call returns
+when no server can report erased data from memory (`erasure_lease.py`).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from operations.erasure_lease import LEASE_SECONDS, MARGIN_SECONDS, steady_secon
 from operations.opening import OpenGroup, open_groups
 from operations.premium_computing import PremiumMonths, compute_groups
 from operations.revising import catch_up
-from storage import enrollment, erasures, premiums
+from storage import enrollment, erasures, merges, premiums
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 from storage.requests import WriteKey, find_answer, store_answer
@@ -41,12 +41,13 @@ class Erased:
 async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *, keep_periods: bool) -> Erased:
     """Erases a member after running the waiting recomputes of their groups, which need the facts.
 
-    Raises MemberUnknown, MemberStillCovered, PeriodsInUse, CannotBePriced, RequestIdReused.
+    Raises MemberUnknown, MemberMerged, MemberStillCovered, PeriodsInUse, CannotBePriced, RequestIdReused.
     """
 
     async def work(tx: Connection) -> Erased:
         if answer := await find_answer(tx, key):
             return Erased(date.fromisoformat(answer["on"]), answer["groups"], answer.get("number", 0))
+        await merges.reject_merged(tx, [member_id])  # before premiums are computed; again below, under the lock
         groups = await enrollment.groups_of_member(tx, member_id)
         opened = await open_groups(core, tx, await enrollment.lock_groups(tx, groups))
         call.trail.resolved(group_id=[group.group.group_id for group in opened])
@@ -54,15 +55,21 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *
             caught_up = await catch_up(core, call, tx, group)
             _reject_covered(call, member_id, caught_up)
             await _compute_premiums(core, call, tx, caught_up)
-        await lock(tx, Lock.MEMBER, member_id)
+        merged = await merges.merged_into(tx, member_id)
+        await lock(tx, Lock.MEMBER, member_id, *merged)
+        await merges.reject_merged(tx, [member_id])
         if await enrollment.groups_of_member(tx, member_id) != groups:
             raise WriteConflict  # the member has joined another group since
+        if await merges.merged_into(tx, member_id) != merged:
+            raise WriteConflict  # another record was merged into the member since
         current = await core.members.recorded(tx, member_id)
         if current is None:
             raise MemberUnknown(member_id)
         today = max((_today(call, group) for group in opened), default=call.today("UTC"))
         on = current.member.facts.erased_on or today
         made_by = erasures.MadeBy(call.call_id, call.actor)
+        for other in merged:
+            await erasures.erase(tx, other, on, made_by, keep_periods=keep_periods)
         number = await erasures.erase(tx, member_id, on, made_by, keep_periods=keep_periods)
         await store_answer(tx, key, {"on": on.isoformat(), "groups": len(groups), "number": number})
         return Erased(on, len(groups), number)

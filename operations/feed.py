@@ -12,6 +12,7 @@ from domain.errors import ErasedMeanwhile, FeedDiverged, FeedTrimmed
 from operations.call import Call
 from operations.core import Core
 from operations.feed_tail import BATCH, BOOKMARK_SECONDS, MAX_BATCH_WEIGHT, EventBatch, FeedHole, FeedStream, NotKept
+from operations.history import refresh
 from storage import feed
 from storage.bounded_reads import read_up_to
 from storage.enrollment_reads import AsOf, GroupHead, group_states
@@ -22,6 +23,9 @@ from storage.postgres.database import Connection
 GROUPS_PER_PAGE = 200
 SCANNED_ENTRIES = 2000
 """How many entries a stream that is behind scans per query for those that it wants."""
+
+
+EVERYTHING = EventFilter()
 
 
 class FeedStart(StrEnum):
@@ -39,6 +43,7 @@ class SnapshotPage:
     after: UUID | None
     erasure_number: int
     """The last erasure that was known before the groups were read."""
+    wanted: EventFilter = EVERYTHING
 
 
 TokenOf = Callable[[ResumePoint], str]
@@ -57,10 +62,13 @@ async def watch(
     if call.stream_end is not None:
         call.stream_end.when_requested(stream.end)
     try:
+        if wanted.names_members:  # the filters of open streams follow merges, and events are published after merges
+            await refresh(core)
+            core.feed.resolve_one(stream, core.aliases.resolved)
         if point.snapshot_after is None:
-            yield EventBatch((), point.after, wanted, core.lease.number)
+            yield EventBatch((), point.after, stream.wanted, core.lease.number)
         else:
-            async for page in _snapshot(core, point, wanted, token_of):
+            async for page in _snapshot(core, point, stream, token_of):
                 yield page
                 if stream.ended is not None:
                     raise stream.ended
@@ -134,12 +142,12 @@ def _oldest(head: FeedHead) -> FeedPosition:
 
 
 async def _snapshot(
-    core: Core, point: ResumePoint, wanted: EventFilter, token_of: TokenOf
+    core: Core, point: ResumePoint, stream: FeedStream, token_of: TokenOf
 ) -> AsyncGenerator[SnapshotPage]:
     """Yields pages of groups as of one position. Each page has its own transaction, so slow readers hold none open."""
     after = point.snapshot_after
     while after is not None:
-        number = core.lease.number
+        number, wanted = core.lease.number, stream.wanted
         async with core.feed.catching_up, core.database.snapshot() as connection:
             await _check_kept(await feed.read_feed_head(connection), point.after, token_of)
             heads = await feed.groups_as_of(connection, point.after.position, wanted, after, GROUPS_PER_PAGE)
@@ -149,7 +157,7 @@ async def _snapshot(
             after = groups[-1].group_id
         else:
             after = heads[-1].group_id if len(heads) == GROUPS_PER_PAGE else None
-        yield SnapshotPage(groups, point.after, after, number)
+        yield SnapshotPage(groups, point.after, after, number, wanted)
 
 
 async def _leading_states(connection: Connection, heads: Sequence[GroupHead]) -> list[GroupState]:
@@ -170,7 +178,7 @@ async def _next_batch(core: Core, stream: FeedStream, token_of: TokenOf) -> Even
     """Returns the next events that the stream wants, or a bookmark when one is due. Raises the stream's error at its
     end."""
     loop = asyncio.get_running_loop()
-    tail, wanted = core.feed, stream.wanted
+    tail = core.feed
     while stream.ended is None:
         await core.lease.until_valid()
         try:
@@ -182,7 +190,7 @@ async def _next_batch(core: Core, stream: FeedStream, token_of: TokenOf) -> Even
             await stream.woken.wait()
             if not stream.idle:
                 continue
-            batch = EventBatch((), tail.place_of(stream), wanted, core.lease.number)
+            batch = EventBatch((), tail.place_of(stream), stream.wanted, core.lease.number)
         if batch.events or loop.time() >= stream.bookmark_at:
             stream.bookmark_at = loop.time() + BOOKMARK_SECONDS
             return batch
@@ -208,7 +216,11 @@ async def _read_batch(core: Core, position: FeedPosition, wanted: EventFilter, t
         for i, entry in enumerate(entries):
             if entry.head.position != position.position + 1 + i:
                 raise FeedHole(position.position + i, entry.head.position)
-        admitted = [entry for entry in entries if wanted.admits(entry.head)][:BATCH]
+    if wanted.names_members:  # merges before these entries must be known
+        await refresh(core)
+        wanted = wanted.with_merges(core.aliases.resolved)
+    admitted = [entry for entry in entries if wanted.admits(entry.head)][:BATCH]
+    async with core.feed.catching_up, core.database.reading() as connection:
         events = await feed.leading_events(connection, admitted, MAX_BATCH_WEIGHT)
     if not entries:
         return EventBatch((), position, wanted, number)

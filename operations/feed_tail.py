@@ -7,7 +7,7 @@ and no method awaits, so each is atomic.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -91,6 +91,7 @@ class FeedTail:
         self._same: Counter[EventFilter] = Counter()
         self._batches: OrderedDict[tuple[int, EventFilter], EventBatch] = OrderedDict()
         self._opened = 0
+        self._naming_members = 0
 
     def begin(self, position: FeedPosition) -> None:
         """Starts publishing the events after a position, and accepts streams. Keeps its events if it resumes at its
@@ -129,13 +130,21 @@ class FeedTail:
         # Spreads the bookmarks of streams that open at the same time, so that they aren't all due at the same instant.
         stream = FeedStream(wanted, position or self.head, now + BOOKMARK_SECONDS * (self._opened % 97) / 97)
         self._streams.add(stream)
-        self._same[wanted] += 1
-        for topic in _topics(wanted):
-            self._topics.setdefault(topic, set()).add(stream)
+        self._naming_members += wanted.names_members
+        self._index(stream)
         return stream
 
     def close(self, stream: FeedStream) -> None:
         self._streams.discard(stream)
+        self._naming_members -= stream.wanted.names_members
+        self._unindex(stream)
+
+    def _index(self, stream: FeedStream) -> None:
+        self._same[stream.wanted] += 1
+        for topic in _topics(stream.wanted):
+            self._topics.setdefault(topic, set()).add(stream)
+
+    def _unindex(self, stream: FeedStream) -> None:
         self._same[stream.wanted] -= 1
         if not self._same[stream.wanted]:
             del self._same[stream.wanted]
@@ -144,6 +153,24 @@ class FeedTail:
             of_topic.discard(stream)
             if not of_topic:
                 del self._topics[topic]
+
+    @property
+    def names_members(self) -> bool:
+        """Whether any open stream has a filter with ids of members, so that merges must be known before publishing."""
+        return self._naming_members > 0
+
+    def resolve(self, resolved: Callable[[UUID], UUID]) -> None:
+        """Extends the filters of open streams to the members into whom those that they name were merged."""
+        for stream in self._streams if self.names_members else ():
+            self.resolve_one(stream, resolved)
+
+    def resolve_one(self, stream: FeedStream, resolved: Callable[[UUID], UUID]) -> None:
+        """Extends the filter of one open stream."""
+        wanted = stream.wanted.with_merges(resolved)
+        if wanted != stream.wanted:
+            self._unindex(stream)
+            stream.wanted = wanted
+            self._index(stream)
 
     def publish(self, events: Sequence[EnrollmentEvent]) -> None:
         """Appends events after the head, and wakes the idle streams that want any of them."""
@@ -258,4 +285,4 @@ def _leading(events: Sequence[EnrollmentEvent]) -> Sequence[EnrollmentEvent]:
 
 def _topics(wanted: EventFilter) -> Iterable[Topic]:
     """Returns topics of which every admitted event has at least one, from the most selective part of a filter."""
-    return wanted.member_ids or wanted.primary_ids or wanted.contract_ids or wanted.types or (EVERYTHING,)
+    return wanted.all_member_ids or wanted.all_primary_ids or wanted.contract_ids or wanted.types or (EVERYTHING,)

@@ -9,8 +9,8 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.days import Day, to_day
-from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, fact_of
-from domain.enrollment.closing import Closed, last_erasure
+from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, NewMerge, fact_of
+from domain.enrollment.closing import Closed, last_erasure, read_with_aliases
 from domain.enrollment.decisions import enrolled_members
 from domain.enrollment.explained_in_words import Origin
 from domain.enrollment.failed_rules import SeenFact
@@ -20,7 +20,7 @@ from domain.fact_changes import value_on
 from domain.members import Facts
 from operations.core import Core
 from operations.opening import State
-from storage import explanations
+from storage import explanations, merges
 from storage.enrollment_reads import GroupHead
 from storage.explanations import FactState
 from storage.postgres.database import Connection
@@ -53,17 +53,24 @@ async def load_inputs(
     recorded = await explanations.decisions_until(connection, head.group_key, later_at)
     decisions = tuple(each.decision for each in recorded)
     made = sum(earlier_at is not None and each.origin.recorded_at <= earlier_at for each in recorded)
-    members = {head.key.primary_id} | enrolled_members(decisions)
+    named = {head.key.primary_id} | enrolled_members(decisions)
+    aliases_before = {} if earlier_at is None else await merges.aliases_of(connection, named, earlier_at)
+    named |= set(aliases_before.values())
+    aliases = await merges.aliases_of(connection, named, later_at)
+    members = named | set(aliases.values())
     facts = await explanations.facts_until(connection, members, later_at)
-    closed = await _closed(connection, facts, head.key.primary_id, later_at, before)
     contract = (await core.contracts.recorded(connection, head.key.contract_id, later_at)).contract
-    later = GroupBasis(contract, head.key.primary_id, decisions, facts, closed)
+    days = read_with_aliases(before, aliases, contract.slots)
+    closed = await _closed(connection, facts, head.key.primary_id, later_at, days)
+    later = GroupBasis(contract, head.key.primary_id, decisions, facts, closed, aliases)
     if earlier_at is None:
-        earlier = GroupBasis(contract, head.key.primary_id, (), facts, closed)
+        earlier = GroupBasis(contract, head.key.primary_id, (), facts, closed, aliases)
     else:
         contract_before = (await core.contracts.recorded(connection, head.key.contract_id, earlier_at)).contract
         facts_before = await explanations.facts_until(connection, members, earlier_at)
-        earlier = GroupBasis(contract_before, head.key.primary_id, decisions[:made], facts_before, closed)
+        earlier = GroupBasis(
+            contract_before, head.key.primary_id, decisions[:made], facts_before, closed, aliases_before
+        )
     return GroupInputs(BasisChange(earlier, later), earlier_at, later_at, [each.origin for each in recorded])
 
 
@@ -85,14 +92,19 @@ async def origins_of(
     origins: dict[ChangedInput | SeenFact, Origin] = {}
     by_member: dict[UUID, list[ChangedFact | SeenFact]] = {}
     amendments: list[ContractChange] = []
+    merged: dict[UUID, ChangedInput] = {}
     for each in set(wanted):
         match each:
             case NewDecision(index):
                 origins[each] = inputs.decisions[index]
+            case NewMerge(from_member_id):
+                merged[from_member_id] = each
             case ChangedFact() | SeenFact():
                 by_member.setdefault(each.member_id, []).append(each)
             case _:
                 amendments.append(each)
+    for member_id, origin in (await explanations.merge_origins(connection, merged)).items():
+        origins[merged[member_id]] = origin
     for member_id in sorted(by_member):
         origins.update(await fact_origins(connection, member_id, inputs.later_at, by_member[member_id]))
     if amendments:

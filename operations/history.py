@@ -15,7 +15,7 @@ from domain.errors import DatabaseUnavailable, TokenOfAnotherHistory
 from operations.call import After, Call
 from operations.core import Core
 from operations.eligibility_state import put_balances
-from storage import accumulators, history
+from storage import accumulators, history, merges
 from storage.history import Look, UnloggedWrite, WriteMark
 from storage.postgres.database import Connection
 from storage.postgres.fair_connections import start_shared_task
@@ -122,6 +122,7 @@ async def _look(core: Core) -> None:
         if found.oldest_key > known.sighting.newest + 1:
             state.drop_model()  # the log no longer shows which balances have changed
         state.usage_changed.update(found.policies)
+        await _read_merges(core, connection, found)
         sighting = known.see(number, found, asyncio.get_running_loop().time())
         await _read_usage(core, connection)
     if known.has_news:
@@ -131,6 +132,18 @@ async def _look(core: Core) -> None:
         position = found.position if state.source is None or state.source.reads_this_database else 0
         known.locate(sighting, found, position, state.position)
     state.notify_moved()
+
+
+async def _read_merges(core: Core, connection: Connection, found: Look) -> None:
+    """Reads new merges, or all of them if it isn't known which are new."""
+    epoch_id, new = core.history.epoch_id, []
+    if not core.aliases.are_loaded or found.oldest_key > core.history.sighting.newest + 1:
+        new = await merges.all_merges(connection)
+    elif found.merged:
+        new = await merges.merges_of(connection, found.merged)
+    if core.history.epoch_id == epoch_id:
+        core.add_merges(new)
+        core.aliases.heard()
 
 
 async def _found(core: Core, connection: Connection) -> Look:

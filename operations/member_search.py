@@ -1,7 +1,7 @@
 """Searches for members, and fills the search index."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from domain.member_search import Match
 from domain.membership import MembershipType
 from operations.call import Call
 from operations.core import Core
+from operations.history import refresh
+from operations.member_aliases import MergedId
 from operations.paging import Page
 from storage import member_index
 from storage.member_groups import GroupOfMember, groups_of_members
@@ -56,18 +58,21 @@ class SearchResult:
     """A page of hits. `resume_after` is None on the last page.
 
     `is_complete` is False while the index is being filled. Until then, members can be missing or only be found by an
-    earlier name.
+    earlier name. `merged` are the ids in the query that belong to merged members; those into whom they were merged are
+    found instead.
     """
 
     hits: tuple[Hit, ...]
     resume_after: Match | None
     is_complete: bool
+    merged: tuple[MergedId, ...] = ()
 
 
 async def search_members(core: Core, call: Call, filters: SearchFilters, page: Page[Match | None]) -> SearchResult:
     """Returns the members who match, best matches first. Raises RequestMalformed."""
     if not (filters.query or filters.born_on or filters.identifier):
         raise RequestMalformed([FieldViolation("query", "is required unless born_on or identifier is set")])
+    filters, merged = await _resolved(core, filters)
     async with core.database.snapshot() as connection:
         is_complete = await member_index.is_complete(connection)
         found = await find(connection, filters, page.after, page.size)
@@ -81,7 +86,19 @@ async def search_members(core: Core, call: Call, filters: SearchFilters, page: P
         listed, number = groups.get(match.member_id, ([], 0))
         hit_groups = tuple(_hit_group(call, group, contracts[group.contract_id]) for group in listed)
         hits.append(Hit(match, members[match.member_id], hit_groups, number - len(listed)))
-    return SearchResult(tuple(hits), found.resume_after, is_complete)
+    return SearchResult(tuple(hits), found.resume_after, is_complete, merged)
+
+
+async def _resolved(core: Core, filters: SearchFilters) -> tuple[SearchFilters, tuple[MergedId, ...]]:
+    """Returns the filters with the ids into which members in the query were merged, and the replaced ids."""
+    query = filters.query
+    if query is None or not query.ids:
+        return filters, ()
+    if not core.aliases.are_fresh:
+        await refresh(core)
+    into = {id_: other for id_ in query.ids if (other := core.aliases.resolved(id_)) != id_}
+    merged = tuple(MergedId(str(id_), str(other)) for id_, other in into.items())
+    return (replace(filters, query=query.with_ids(into)) if into else filters), merged
 
 
 def _until(found: FoundPage, omitted: Collection[UUID]) -> FoundPage:

@@ -14,7 +14,7 @@ from operations.core import Core
 from operations.enrollment import reject_future
 from operations.paging import Page
 from operations.recomputes import cause_of
-from storage import recomputes
+from storage import merges, recomputes
 from storage.members import MemberChange, RecordedMember, record_member
 from storage.postgres.database import Connection
 from storage.postgres.instants import settled_until
@@ -43,7 +43,7 @@ async def upsert_member(core: Core, call: Call, key: WriteKey, member: Member, e
 
     `etag` is the etag of the state to replace. Empty matches any state.
 
-    Raises RequestMalformed, MemberErased, EtagMismatch, IdentifierTaken, RequestIdReused.
+    Raises RequestMalformed, MemberMerged, MemberErased, EtagMismatch, IdentifierTaken, RequestIdReused.
     """
     if violations := identifier_violations(member.identifiers):
         raise RequestMalformed([FieldViolation(f"member.{v.field}", v.description) for v in violations])
@@ -53,6 +53,7 @@ async def upsert_member(core: Core, call: Call, key: WriteKey, member: Member, e
         if answer := await find_answer(tx, key):
             return await core.members.state(tx, member_id, answer["revision"])
         await lock(tx, Lock.MEMBER, member_id)
+        await merges.reject_merged(tx, [member_id])
         current = await core.members.recorded(tx, member_id)
         ExpectedMember(member_id, etag).check(current)
         facts = current.member.facts if current else Facts()
@@ -74,7 +75,7 @@ async def record_facts(
 ) -> FactsRecorded:
     """Replaces facts of one kind, and enqueues a recompute of every group of the member.
 
-    Raises RequestMalformed, MemberUnknown, MemberErased, EtagMismatch, RequestIdReused.
+    Raises RequestMalformed, MemberUnknown, MemberMerged, MemberErased, EtagMismatch, RequestIdReused.
     """
     if violations := update_violations(update):
         raise RequestMalformed(violations)
@@ -85,6 +86,7 @@ async def record_facts(
             known = await core.members.state(tx, member_id, answer["revision"])
             return FactsRecorded(known.recorded_at, answer["groups_concerned"], known.etag)
         await lock(tx, Lock.MEMBER, member_id)
+        await merges.reject_merged(tx, [member_id])
         current = await core.members.recorded(tx, member_id)
         if current is None:
             raise MemberUnknown(member_id)

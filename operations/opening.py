@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.days import Days
-from domain.enrollment.closing import closed_by
+from domain.enrollment.closing import closed_by, read_with_aliases
 from domain.enrollment.decisions import EnrollmentKey, GroupKey, enrolled_members
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import GroupBasis, Period, days_of, types_of
@@ -136,7 +136,9 @@ async def _bases(
     def basis(group_key: int, key: GroupKey) -> GroupBasis:
         of_group = tuple(decisions.get(group_key, ()))
         named = {key.primary_id} | {aliases.get(m, m) for m in enrolled_members(of_group)}
-        closed = closed_by(facts, named, key.primary_id, days_of(periods.get(group_key, ())))
-        return GroupBasis(contracts[key.contract_id], key.primary_id, of_group, facts, closed, aliases)
+        contract, recorded = contracts[key.contract_id], days_of(periods.get(group_key, ()))
+        recorded_days = read_with_aliases(recorded, aliases, contract.slots)
+        closed = closed_by(facts, named, key.primary_id, recorded_days)
+        return GroupBasis(contract, key.primary_id, of_group, facts, closed, aliases)
 
     return {group_key: basis(group_key, key) for group_key, key in keys.items()}

@@ -27,7 +27,7 @@ from operations.premium_computing import (
     insured_policies,
     open_ranges,
 )
-from storage import enrollment, premiums, recomputes
+from storage import enrollment, merges, premiums, recomputes
 from storage.enrollment_reads import GroupHead, group_head, members_of
 from storage.postgres.database import Connection
 from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
@@ -96,11 +96,13 @@ def _added(row: LedgerRow) -> list[AddedEntry]:
 async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey, months: PremiumMonths) -> Computed:
     """Updates the ledger to what is owed. A retry returns the same result.
 
-    Raises GroupUnknown, CannotBePriced, RequestIdReused. After an error, nothing is stored.
+    Raises GroupUnknown, MemberMerged, CannotBePriced, RequestIdReused. After an error, nothing is stored.
     """
 
     async def work(tx: Connection) -> Computed:
         answer = await find_answer(tx, key)
+        if not answer and isinstance(group, GroupKey):
+            await merges.reject_merged(tx, [group.primary_id])
         head = await group_head(tx, group)
         call.trail.resolved_group(head.group_id, head.key)
         call.trail.resolved(member_id=await members_of(tx, head.group_id))

@@ -1,7 +1,5 @@
 """Determines whose facts and which actors a caller sees in explanations and histories."""
 
-from uuid import UUID
-
 from domain.actors import ActorKind
 from domain.enrollment.explained_in_words import Reader
 from operations.call import Caller
@@ -16,7 +14,7 @@ def reader_of(caller: Caller) -> Reader:
         case ActorKind.SERVICE:
             return Reader(reads_all_facts=READ_MEMBERS in caller.scopes)
         case ActorKind.MEMBER:
-            return Reader(reads_all_facts=False, member_id=UUID(caller.subject), reads_subjects=False)
+            return Reader(reads_all_facts=False, member_id=caller.member_id, reads_subjects=False)
 
 
 def reads_groups(caller: Caller) -> bool:

@@ -18,6 +18,7 @@ from storage import enrollment, recomputes
 from storage.enrollment import NewRevision
 from storage.enrollment_reads import days_had_before
 from storage.postgres.database import Connection
+from storage.recomputes import WaitingRecompute
 
 
 async def catch_up(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> OpenGroup:
@@ -25,14 +26,24 @@ async def catch_up(core: Core, call: Call, tx: Connection, opened: OpenGroup) ->
     waiting = opened.waiting
     if waiting is None:
         return opened
-    today = waiting.today_override or call.today(opened.basis.contract.time_zone)
+    return replace(await run_recompute(core, call, tx, opened, waiting), waiting=None)
+
+
+async def run_recompute(
+    core: Core, call: Call, tx: Connection, opened: OpenGroup, recompute: WaitingRecompute
+) -> OpenGroup:
+    """Computes a group from its decisions, records the next revision if a period differs, and finishes the recompute.
+
+    This must be the last thing that changes the group in the transaction.
+    """
+    today = recompute.today_override or call.today(opened.basis.contract.time_zone)
     basis = opened.basis
     done = await core.compute(call, replay_seconds(basis), recomputed, basis, opened.state)
-    settled = Settled(done.days, basis.membership_types(), today, recompute_key=waiting.recompute_key)
+    settled = Settled(done.days, basis.membership_types(), today, recompute_key=recompute.recompute_key)
     moved = await move_to(tx, opened, settled)
     made = moved.group.revision if moved.group.revision != opened.group.revision else None
-    await recomputes.finish(tx, waiting, made, done.unmet)
-    return replace(moved, waiting=None)
+    await recomputes.finish(tx, recompute, made, done.unmet)
+    return moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,8 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
         NewRevision(
             periods(settled.days, settled.membership_types),
             differences(opened.state, settled.days, had, corrected_members(opened.types, settled.membership_types)),
-            settled.membership_types,
+            # A member who was merged into another one has differences, but is no longer in the state.
+            {**opened.types, **settled.membership_types},
             policy_event(opened.state, settled.days, to_day(settled.today)),
             recorded_at,
             settled.change_request_key,

@@ -1,5 +1,8 @@
 """Accumulators: the append-only ledger of applications and reversals, and the balances that follow from it.
 
+Applications of a member who was merged into another one stay as they were recorded. They count towards the usage of the
+member into whom they were merged, and can be reversed as before.
+
 A transaction that changes the balances of a policy locks its row in `accumulator_policy` and names the policy in the
 write log (`storage/history.py`), where readers find out what has changed.
 """
@@ -15,10 +18,11 @@ from psycopg.types.json import Jsonb
 from domain.actors import Actor
 from domain.days import Day, to_date, to_day
 from domain.eligibility.accumulators import Applied, Usage
+from storage.merges import aliases_of, merged_into
 from storage.postgres.database import Connection
 from storage.postgres.documents import Document, actor_from_document, actor_to_document
 from storage.postgres.instants import NOW
-from storage.postgres.rows import fetch_all, fetch_first, fetch_value, insert_rows
+from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_value, insert_rows
 
 FAMILY = UUID(int=0)
 
@@ -230,6 +234,59 @@ async def later_excesses(connection: Connection, of: Application, codes: Sequenc
     )
 
 
+# -------------------------------------------------------------------------------------------------- merges
+
+
+@dataclass(frozen=True, slots=True)
+class MovedUsage:
+    """The usage of a code within a term after a merge, and the last service date of the applications in force."""
+
+    group_id: UUID
+    term: Day
+    code: str
+    used: int
+    last_service_on: date
+
+
+async def move_usage(tx: Connection, from_member_id: UUID, into_member_id: UUID) -> list[MovedUsage]:
+    """Moves all usage of a member to another one, in the same policies and terms, even above a limit.
+
+    Family usage doesn't change. Both members must be locked exclusively. Returns the usage of `into_member_id` wherever
+    it has changed, in order of policy, term and code. Must be called before the merge is stored.
+    """
+    moved = [from_member_id, *await merged_into(tx, from_member_id)]
+    others = [into_member_id, *await merged_into(tx, into_member_id)]
+    statement = "SELECT DISTINCT group_id FROM accumulator_application WHERE member_id = ANY(%s) ORDER BY group_id"
+    policies = await fetch_column(tx, UUID, statement, [moved])
+    for group_id in policies:
+        await lock_policy(tx, group_id)
+    named = {"from": from_member_id, "into": into_member_id, "policies": policies, "members": moved + others}
+    # The rows are inserted in one statement with the snapshot in which the old balances aren't 0 yet.
+    return await fetch_all(
+        tx,
+        _moved_usage,
+        "WITH old AS MATERIALIZED (SELECT group_id, term_start, code, used FROM accumulator_balance"
+        " WHERE group_id = ANY(%(policies)s) AND member_id = %(from)s AND used > 0),"
+        " emptied AS (UPDATE accumulator_balance b SET used = 0 FROM old"
+        " WHERE (b.group_id, b.term_start, b.code) = (old.group_id, old.term_start, old.code)"
+        " AND b.member_id = %(from)s),"
+        " moved AS (INSERT INTO accumulator_balance (group_id, term_start, code, member_id, used)"
+        " SELECT group_id, term_start, code, %(into)s, used FROM old"
+        " ON CONFLICT (group_id, term_start, code, member_id)"
+        " DO UPDATE SET used = accumulator_balance.used + excluded.used RETURNING group_id, term_start, code, used)"
+        " SELECT m.*, (SELECT max(a.service_on) FROM accumulator_application a JOIN accumulator_entry e"
+        " USING (application_key) LEFT JOIN accumulator_reversal r USING (application_key)"
+        " WHERE a.group_id = m.group_id AND a.term_start = m.term_start AND a.member_id = ANY(%(members)s)"
+        " AND e.code = m.code AND e.reverses IS NULL AND r.application_key IS NULL) AS last_service_on"
+        " FROM moved m ORDER BY group_id, term_start, code",
+        named,
+    )
+
+
+def _moved_usage(*, term_start: date, **columns: Any) -> MovedUsage:
+    return MovedUsage(term=to_day(term_start), **columns)
+
+
 # -------------------------------------------------------------------------------------------------- lists
 
 
@@ -270,26 +327,42 @@ async def list_lines(
 ) -> list[LedgerLine]:
     """Returns the lines of a policy or of a member (exactly one of them) after a key, in order.
 
-    An application is orphaned if it is not reversed and its member is no longer covered on the service date.
+    Lines of merged members have the id of the member into whom they were merged. An application is orphaned if it is
+    not reversed and its member is no longer covered on the service date.
     """
+    aliases: Mapping[UUID, UUID]
+    if member_id is not None:
+        aliases = dict.fromkeys(await merged_into(connection, member_id), member_id)
+    else:
+        statement = (
+            "SELECT DISTINCT a.member_id FROM accumulator_application a JOIN member_merge m"
+            " ON m.from_member_id = a.member_id WHERE a.group_id = %s"
+        )
+        aliases = await aliases_of(connection, await fetch_column(connection, UUID, statement, [group_id]))
     orphaned = (
         "(r.application_key IS NULL AND NOT EXISTS"
         " (SELECT FROM coverage_run c JOIN projection_checkpoints k USING (generation) WHERE k.name = 'coverage'"
-        " AND c.group_id = a.group_id AND c.member_id = a.member_id AND c.days @> a.service_on))"
+        " AND c.group_id = a.group_id AND c.member_id = coalesce(m.into_member_id, a.member_id)"
+        " AND c.days @> a.service_on))"
     )
     owner = "a.group_id" if group_id else "a.member_id"
+    owners = [group_id] if group_id else [member_id, *aliases]
     return await fetch_all(
         connection,
         _ledger_line,
-        "SELECT e.entry_key, a.application_id, a.group_id, a.member_id, a.service_on, a.term_start, e.code, e.asked,"
+        "SELECT e.entry_key, a.application_id, a.group_id, coalesce(m.into_member_id, a.member_id) AS member_id,"
+        " a.service_on, a.term_start, e.code, e.asked,"
         " e.applied, e.individual_used, e.family_used, e.reverses IS NOT NULL AS is_reversal,"
         f" r.application_key IS NOT NULL AS is_reversed, {orphaned} AS is_orphaned,"
         " CASE WHEN e.reverses IS NULL THEN a.recorded_at ELSE r.recorded_at END AS recorded_at,"
         " CASE WHEN e.reverses IS NULL THEN a.actor ELSE r.actor END AS actor"
         " FROM accumulator_application a JOIN accumulator_entry e USING (application_key)"
         " LEFT JOIN accumulator_reversal r USING (application_key)"
-        f" WHERE {owner} = %s AND e.entry_key > %s AND (NOT %s OR {orphaned}) ORDER BY e.entry_key LIMIT %s",
-        [group_id or member_id, after, orphaned_only, limit],
+        " LEFT JOIN unnest(%s::uuid[], %s::uuid[]) AS m (from_member_id, into_member_id)"
+        " ON m.from_member_id = a.member_id"
+        f" WHERE {owner} = ANY(%s::uuid[]) AND e.entry_key > %s AND (NOT %s OR {orphaned})"
+        " ORDER BY e.entry_key LIMIT %s",
+        [list(aliases), list(aliases.values()), owners, after, orphaned_only, limit],
     )
 
 

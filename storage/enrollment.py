@@ -77,10 +77,10 @@ async def lock_free_groups(tx: Connection, group_keys: list[int]) -> list[Locked
     return await fetch_all(tx, _locked, statement, [group_keys])
 
 
-async def groups_of_member(connection: Connection, member_id: UUID) -> list[int]:
-    """Returns the keys of all groups that concern a member, now or earlier, in order."""
-    statement = "SELECT group_key FROM group_member WHERE member_id = %s ORDER BY group_key"
-    return await fetch_column(connection, int, statement, [member_id])
+async def groups_of_member(connection: Connection, *member_ids: UUID) -> list[int]:
+    """Returns the keys of all groups that concern a member, or one of several members, now or earlier, in order."""
+    statement = "SELECT DISTINCT group_key FROM group_member WHERE member_id = ANY(%s) ORDER BY group_key"
+    return await fetch_column(connection, int, statement, [list(member_ids)])
 
 
 async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[int, list[Decision]]:

@@ -124,6 +124,14 @@ async def contract_origins(
     return [(revision, Origin(at, actor_from_document(actor))) for revision, at, actor in await cursor.fetchall()]
 
 
+async def merge_origins(connection: Connection, member_ids: Collection[UUID]) -> dict[UUID, Origin]:
+    """Returns when and by whom members were merged into others."""
+    cursor = await connection.execute(
+        "SELECT from_member_id, recorded_at, actor FROM member_merge WHERE from_member_id = ANY(%s)", [list(member_ids)]
+    )
+    return {member_id: Origin(at, actor_from_document(actor)) for member_id, at, actor in await cursor.fetchall()}
+
+
 @dataclass(frozen=True, slots=True)
 class LastChange:
     """The last revision of a group that changed a day of an enrollment, and whether it removed the day."""

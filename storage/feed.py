@@ -252,8 +252,8 @@ async def groups_as_of(
             "position": position,
             "after": after,
             "contracts": list(wanted.contract_ids),
-            "primaries": list(wanted.primary_ids),
-            "members": list(wanted.member_ids),
+            "primaries": list(wanted.all_primary_ids),
+            "members": list(wanted.all_member_ids),
             "limit": limit,
         },
     )

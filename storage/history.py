@@ -52,17 +52,17 @@ class Epoch:
         return key <= self.inherited_up_to and not any(key in span for span in self.inherited_without)
 
 
-async def log_write(tx: Connection, usage_of: UUID | None) -> WriteMark:
+async def log_write(tx: Connection, usage_of: UUID | None, merged: UUID | None = None) -> WriteMark:
     """Adds a write to the log. This must be the last statement of its transaction.
 
-    `usage_of` is the policy whose balances the write has changed.
+    `usage_of` is the policy whose balances the write has changed, `merged` the member whom it has merged into another.
     """
     return await fetch_one(
         tx,
         WriteMark,
-        "INSERT INTO write_log (usage_of) VALUES (%s) RETURNING"
+        "INSERT INTO write_log (usage_of, merged) VALUES (%s, %s) RETURNING"
         " (SELECT epoch_id FROM history_epoch ORDER BY position DESC LIMIT 1) AS epoch_id, write_key AS key",
-        [usage_of],
+        [usage_of, merged],
     )
 
 
@@ -114,9 +114,9 @@ def _log(*, newest: int, missing: list[int]) -> tuple[int, set[int]]:
 class Look:
     """One snapshot of what has changed.
 
-    `keys` are writes that were not known before, `policies` those whose balances these writes changed, and `oldest_key`
-    is the smallest key in the log. `position` is the last position of the feed, and `first_pending` and `last_pending`
-    are the keys of events without a position.
+    `keys` are writes that were not known before, `policies` those whose balances these writes changed, `merged` the
+    members whom they merged into others, and `oldest_key` is the smallest key in the log. `position` is the last
+    position of the feed, and `first_pending` and `last_pending` are the keys of events without a position.
     """
 
     epoch_id: UUID
@@ -127,6 +127,7 @@ class Look:
     position: int
     first_pending: int | None
     last_pending: int | None
+    merged: Sequence[UUID] = ()
 
 
 async def look(connection: Connection, after: int, missing: Sequence[int]) -> Look:
@@ -135,11 +136,12 @@ async def look(connection: Connection, after: int, missing: Sequence[int]) -> Lo
         connection,
         Look,
         "SELECT e.epoch_id, is_same_history(), coalesce((SELECT min(write_key) FROM write_log), 0) AS oldest_key,"
-        " w.keys, w.policies, h.position, (SELECT min(event_key) FROM feed_pending) AS first_pending,"
+        " w.keys, w.policies, w.merged, h.position, (SELECT min(event_key) FROM feed_pending) AS first_pending,"
         " (SELECT max(event_key) FROM feed_pending) AS last_pending"
         " FROM feed_head h, (SELECT epoch_id FROM history_epoch ORDER BY position DESC LIMIT 1) e,"
         " (SELECT coalesce(array_agg(write_key), '{}') AS keys,"
-        " coalesce(array_agg(DISTINCT usage_of) FILTER (WHERE usage_of IS NOT NULL), '{}') AS policies"
+        " coalesce(array_agg(DISTINCT usage_of) FILTER (WHERE usage_of IS NOT NULL), '{}') AS policies,"
+        " coalesce(array_agg(merged) FILTER (WHERE merged IS NOT NULL), '{}') AS merged"
         " FROM write_log WHERE write_key > %s OR write_key = ANY(%s::bigint[])) w",
         [after, list(missing)],
     )

@@ -17,7 +17,7 @@ from domain.history.entries import (
 from storage.contract_history import contract_entries
 from storage.contracts import StoredContracts
 from storage.history_index import HistoryScope, Position, Source
-from storage.member_history import erasure_entries, member_entries
+from storage.member_history import erasure_entries, member_entries, merge_entries
 from storage.postgres.database import Connection
 from storage.postgres.documents import Document, actor_from_document
 from storage.premium_history import invoice_entries, premium_entries
@@ -46,6 +46,8 @@ async def load_entries(
                 found |= await contract_entries(connection, contracts, of_source)
             case Source.FACT | Source.RECORD:
                 found |= await member_entries(connection, of_source)
+            case Source.MERGE:
+                found |= await merge_entries(connection, of_source)
             case Source.ERASURE:
                 found |= await erasure_entries(connection, of_source)
             case Source.CHANGE_REQUEST:

@@ -30,6 +30,7 @@ class Source(IntEnum):
     INVOICE = 8
     APPLICATION = 9
     REVERSAL = 10
+    MERGE = 11
 
 
 Key = tuple[Any, ...]
@@ -81,7 +82,8 @@ class HistoryFilter:
 class _SourceTable:
     """The table of a source, and its columns for the owner and the instant of an entry.
 
-    Some sources write several rows for an entry. These have the same instant and key.
+    Some sources write several rows for an entry. These have the same instant and key. The entries of a source with
+    several owners can be found several times.
     """
 
     table: str
@@ -91,6 +93,7 @@ class _SourceTable:
     instant: str = "recorded_at"
     where: str = "TRUE"
     has_many_rows: bool = False
+    has_many_owners: bool = False
 
 
 _SOURCES = {
@@ -112,6 +115,15 @@ _SOURCES = {
     ),
     Source.APPLICATION: _SourceTable("accumulator_application", "group_id", ("application_key",), (int,)),
     Source.REVERSAL: _SourceTable("accumulator_reversal", "group_id", ("application_key",), (int,)),
+    # Each merge is an entry of both members.
+    Source.MERGE: _SourceTable(
+        "(SELECT recorded_at, from_member_id AS member_id, from_member_id FROM member_merge UNION ALL"
+        " SELECT recorded_at, into_member_id, from_member_id FROM member_merge) AS merge",
+        "member_id",
+        ("from_member_id",),
+        (UUID,),
+        has_many_owners=True,
+    ),
 }
 
 
@@ -133,7 +145,7 @@ def _owners(scope: HistoryScope, source: Source) -> tuple[list[Any], list[dateti
     match source:
         case Source.CONTRACT:
             owners = list(scope.contract_ids)
-        case Source.FACT | Source.RECORD | Source.ERASURE:
+        case Source.FACT | Source.RECORD | Source.ERASURE | Source.MERGE:
             return list(scope.members), list(scope.members.values())
         case Source.APPLICATION | Source.REVERSAL:
             owners = [head.group_id for head in scope.groups.values()]
@@ -157,7 +169,7 @@ async def _of_source(
     type_ = "uuid" if isinstance(owners[0], UUID) else "bigint"
     names = [f"k{n}" for n in range(len(table.keys))]
     cursor = await connection.execute(
-        f"SELECT s.instant, {', '.join(names)}"
+        f"SELECT {'DISTINCT ' if table.has_many_owners else ''}s.instant, {', '.join(names)}"
         f" FROM unnest(%(owners)s::{type_}[], %(since)s::timestamptz[]) AS o(owner, since)"
         f" CROSS JOIN LATERAL ({newest}) AS s"
         f" ORDER BY s.instant DESC, {', '.join(f'{name} DESC' for name in names)} LIMIT %(limit)s",

@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.errors import ContractUnknown, MemberUnknown
 from storage.enrollment_reads import GroupHead, group_head, group_head_of_row
 from storage.history_index import HistoryScope
+from storage.merges import merged_into
 from storage.postgres.database import Connection
 from storage.postgres.rows import fetch_all, fetch_value
 
@@ -23,21 +24,23 @@ async def of_group(connection: Connection, group_id: UUID) -> HistoryScope:
 async def of_member(connection: Connection, member_id: UUID) -> HistoryScope:
     """Returns all records of the member, and of every group to which the member belongs or belonged.
 
-    Raises MemberUnknown.
+    This includes the records of members who were merged into this one. Raises MemberUnknown.
     """
     exists = "SELECT EXISTS (SELECT FROM member_revision WHERE member_id = %s AND revision = 1)"
     if not await fetch_value(connection, bool, exists, [member_id]):
         raise MemberUnknown(member_id)
+    ids = [member_id, *await merged_into(connection, member_id)]
     heads = await fetch_all(
         connection,
         group_head_of_row,
-        "SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision"
-        " FROM group_member m JOIN enrollment_group g USING (group_key) WHERE m.member_id = %s",
-        [member_id],
+        "SELECT DISTINCT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision"
+        " FROM group_member m JOIN enrollment_group g USING (group_key) WHERE m.member_id = ANY(%s)",
+        [ids],
     )
     members = await _members(connection, heads)
     contract_ids = {head.key.contract_id for head in heads}
-    return HistoryScope({head.group_key: head for head in heads}, {**members, member_id: None}, sorted(contract_ids))
+    since_ever = dict.fromkeys(ids)
+    return HistoryScope({head.group_key: head for head in heads}, {**members, **since_ever}, sorted(contract_ids))
 
 
 async def of_contract(connection: Connection, contract_id: UUID) -> HistoryScope:

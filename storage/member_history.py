@@ -1,4 +1,4 @@
-"""Loads history entries about members: recorded facts, creations, name changes and erasures."""
+"""Loads history entries about members: recorded facts, creations, name changes, erasures and merges."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -85,6 +85,24 @@ async def erasure_entries(connection: Connection, positions: Sequence[Position])
             member_id=member_id,
         )
         for number, member_id, recorded_at, actor in await cursor.fetchall()
+    }
+
+
+async def merge_entries(connection: Connection, positions: Sequence[Position]) -> dict[Position, HistoryEntry]:
+    """Returns the entries for merges, by position."""
+    cursor = await connection.execute(
+        "SELECT from_member_id, into_member_id, recorded_at, actor, reason FROM member_merge"
+        " WHERE from_member_id = ANY(%s)",
+        [[member_id for _, _, (member_id,) in positions]],
+    )
+    return {
+        Position(recorded_at, Source.MERGE, (member_id,)): HistoryEntry(
+            f"{Source.MERGE.name}/{member_id}",
+            recorded_at,
+            actor_from_document(actor),
+            MemberRecord(RecordKind.MEMBER_MERGED, member_id, merged_into=into_member_id, reason=reason),
+        )
+        for member_id, into_member_id, recorded_at, actor, reason in await cursor.fetchall()
     }
 
 

@@ -2,7 +2,8 @@
 
 A write to a member updates the member's rows in the same transaction. Members written by older servers, which don't
 know the index, are queued in `member_to_index` as ranges of ids. The migration adds ranges that cover all members, and
-a trigger on `member_revision` adds single members. When `erase_member` is called, a trigger deletes the member's rows.
+a trigger on `member_revision` adds single members. When a member is erased or merged into another one, triggers delete
+the member's rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -122,7 +123,7 @@ async def _index(tx: Connection, ids: Sequence[UUID]) -> None:
         _member,
         "SELECT newest.document FROM unnest(%s::uuid[]) AS wanted (member_id), LATERAL ("
         "SELECT document FROM member_revision r WHERE r.member_id = wanted.member_id ORDER BY revision DESC LIMIT 1"
-        ") AS newest",
+        ") AS newest WHERE NOT EXISTS (SELECT FROM member_merge WHERE from_member_id = wanted.member_id)",
         [list(ids)],
     )
     wanted = set(_entries(members))

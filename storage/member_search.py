@@ -119,10 +119,18 @@ def _reject_too_many(field_name: str, members: Collection[UUID]) -> None:
         raise RequestMalformed([FieldViolation(field_name, sentence)])
 
 
+async def _unmerged(connection: Connection, members: Collection[UUID]) -> Collection[UUID]:
+    """Returns the given members without those who were merged into others."""
+    statement = "SELECT from_member_id FROM member_merge WHERE from_member_id = ANY(%s)"
+    merged = {member_id for (member_id,) in await unprepared(connection, statement, [list(members)])}
+    return set(members) - merged if merged else members
+
+
 async def _ranked(
     connection: Connection, filters: SearchFilters, named: dict[UUID, _Named], members: Collection[UUID]
 ) -> list[Match]:
     """Returns the matches among the given members, based on their rows in the index."""
+    members = await _unmerged(connection, members)
     if not members:
         return []
     born = birth_term(filters.born_on) if filters.born_on else None

@@ -125,13 +125,19 @@ class StoredMembers:
         return found, omitted
 
     async def listed(self, connection: Connection, after: UUID | None, limit: int) -> list[RecordedMember]:
-        """Returns the newest states of members in order of id, starting after a given one."""
-        # Every member has a first state, so the primary key finds the page without reading the other states.
+        """Returns the newest states of members in order of id, starting after a given one.
+
+        Members who were merged into others are omitted.
+        """
+        # Every member has a first state, so the primary key finds the page without reading the other states. OFFSET
+        # makes PostgreSQL look up each member of the page, instead of reading all merges.
         return await fetch_all(
             connection,
             _recorded_member,
-            "SELECT n.document, n.revision, n.recorded_at, n.actor FROM (SELECT member_id FROM member_revision"
-            f" WHERE revision = 1{'' if after is None else ' AND member_id > %s'} ORDER BY member_id LIMIT %s) AS page"
+            "SELECT n.document, n.revision, n.recorded_at, n.actor FROM (SELECT member_id FROM member_revision m"
+            f" WHERE revision = 1{'' if after is None else ' AND member_id > %s'}"
+            " AND NOT EXISTS (SELECT FROM member_merge WHERE from_member_id = m.member_id OFFSET 0)"
+            " ORDER BY member_id LIMIT %s) AS page"
             " CROSS JOIN LATERAL (SELECT * FROM member_revision r WHERE r.member_id = page.member_id"
             " ORDER BY r.revision DESC LIMIT 1) AS n ORDER BY page.member_id",
             [limit] if after is None else [after, limit],

@@ -60,6 +60,13 @@ class ConcernedGroups:
     first_ids: Sequence[UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingRecompute:
+    recompute_key: int
+    today_override: date | None
+    failed_attempts: int
+
+
 async def enqueue_for_member(tx: Connection, member_id: UUID, cause: RecomputeCause, max_ids: int) -> ConcernedGroups:
     """Enqueues every group of a member, which must be locked.
 
@@ -100,6 +107,22 @@ async def enqueue_for_group(tx: Connection, group: LockedGroup, cause: Recompute
     return await fetch_one(tx, _recompute, waiting, [group.group_key])
 
 
+async def begin(tx: Connection, group: LockedGroup, cause: RecomputeCause) -> WaitingRecompute:
+    """Adds a recompute of a locked group that this transaction runs itself, and must finish.
+
+    Its row never waits, not even in this transaction. Transactions that enqueue the group therefore don't wait for this
+    one before it finishes a recompute, and this one never waits for them.
+    """
+    return await fetch_one(
+        tx,
+        WaitingRecompute,
+        "INSERT INTO recompute (recompute_id, group_key, trigger, requested_at, done_at, today_override, actor)"
+        " SELECT gen_random_uuid(), %(of)s, %(trigger)s, now, now, %(today)s, %(actor)s FROM clock_timestamp() AS now"
+        " RETURNING recompute_key, today_override, failed_attempts",
+        cause.columns(group.group_key),
+    )
+
+
 async def due_groups(connection: Connection, limit: int) -> list[int]:
     """Returns the keys of groups that are waiting and are not paused after a failure, in the order in which they were
     enqueued."""
@@ -110,13 +133,6 @@ async def due_groups(connection: Connection, limit: int) -> list[int]:
         " AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY recompute_key LIMIT %s",
         [limit],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRecompute:
-    recompute_key: int
-    today_override: date | None
-    failed_attempts: int
 
 
 async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> dict[int, WaitingRecompute]:

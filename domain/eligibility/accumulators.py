@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.catalog.contract import Limit, LimitUnit
+from domain.days import Day
 from domain.eligibility.coverage import CoverageRecord
 from domain.errors import AccumulatorNotInForce, LimitReached
 
@@ -122,3 +123,18 @@ class LaterExcess:
     code: str
     excess: int
     could_apply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A limit that the usage of a member exceeds because two records were merged. `limit` is the individual limit."""
+
+    group_id: UUID
+    term: Day
+    code: str
+    limit: int
+    used: int
+
+    @property
+    def excess(self) -> int:
+        return self.used - self.limit

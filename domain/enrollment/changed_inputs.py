@@ -1,6 +1,7 @@
 """Finds the inputs of a group that changed between two revisions, and builds mixtures of the old and new inputs.
 
-An input is an approved decision, a fact of a member, a version of the contract, or the contract's other fields. Facts
+An input is an approved decision, a merge of members, a fact of a member, a version of the contract, or the contract's
+other fields. Facts
 and the contract only count as changed if they were used before. The facts of a member whom no earlier decision names
 don't, and neither does the contract of a group without earlier decisions: the first decision was based on them.
 """
@@ -27,6 +28,14 @@ class NewDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class NewMerge:
+    """The merge of a member since the earlier revision, with the member into whom they were merged at last."""
+
+    from_member_id: UUID
+    into_member_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedFact:
     """A fact of a member with its values on all days. All employments are one fact; each attribute is its own fact."""
 
@@ -34,7 +43,7 @@ class ChangedFact:
     fact: FactName
 
 
-ChangedInput = NewDecision | ChangedFact | ChangedVersion | ChangedContract
+ChangedInput = NewDecision | NewMerge | ChangedFact | ChangedVersion | ChangedContract
 
 FACTS_OF_RULES = (FactKind.DATE_OF_BIRTH, FactKind.ADDRESS, FactKind.EMPLOYMENT)
 """The kinds of facts that rules depend on, except attributes."""
@@ -45,6 +54,8 @@ class BasisChange:
     """What a group was computed from at an earlier and at a later revision.
 
     The later decisions begin with the earlier ones. `after.facts` includes every member in `before.facts`.
+    `after.aliases` includes everyone in `before.aliases`, and the members into whom they were merged, if these were
+    merged later.
     """
 
     before: GroupBasis
@@ -54,7 +65,9 @@ class BasisChange:
 
     @cached_property
     def inputs(self) -> tuple[ChangedInput, ...]:
-        """Everything that changed: decisions in order, facts by member and kind, versions by first day."""
+        """Everything that changed: decisions in order, merges by member, facts by member and kind, versions by first
+        day.
+        """
         made = len(self.before.decisions)
         decisions = [
             NewDecision(made + i, decision.change_request_id) for i, decision in enumerate(self.after.decisions[made:])
@@ -64,7 +77,12 @@ class BasisChange:
             for member_id in sorted(self.after.facts)
             for fact in changed_facts(self.earlier_facts[member_id], self.after.facts[member_id])
         ]
-        return (*decisions, *facts, *contract_changes(self._earlier_contract, self.after.contract))
+        merges = [
+            NewMerge(member_id, into)
+            for member_id, into in sorted(self.after.aliases.items())
+            if member_id not in self.before.aliases
+        ]
+        return (*decisions, *merges, *facts, *contract_changes(self._earlier_contract, self.after.contract))
 
     @cached_property
     def earlier_facts(self) -> Mapping[UUID, Facts]:
@@ -106,10 +124,14 @@ class BasisChange:
             )
             for member_id, later in self.after.facts.items()
         }
+        merges = {each.from_member_id: each.into_member_id for each in wanted if isinstance(each, NewMerge)}
+        earlier = {member_id: merges.get(into, into) for member_id, into in self.before.aliases.items()}
         contract = self._mixed_contract(
             frozenset(each for each in wanted if isinstance(each, ChangedVersion | ChangedContract))
         )
-        return replace(self.after, contract=contract, decisions=tuple(decisions), facts=facts)
+        return replace(
+            self.after, contract=contract, decisions=tuple(decisions), facts=facts, aliases={**earlier, **merges}
+        )
 
     def _mixed_contract(self, chosen: frozenset[ContractChange]) -> Contract:
         """Returns a contract with versions of both states. All mixtures with the same versions share its caches."""

@@ -49,6 +49,27 @@ class Closed:
         return Days.of(Span(to_day(date.min), self.until))
 
 
+def read_with_aliases(
+    days: Mapping[EnrollmentKey, Days], aliases: Mapping[UUID, UUID], slots: Mapping[UUID, str | None]
+) -> Mapping[EnrollmentKey, Days]:
+    """Returns recorded days with merged members replaced by those into whom they were merged.
+
+    Where both records of a person were on different modules of one slot, only the days of the remaining record stay,
+    because nobody can be on two modules of a slot.
+    """
+    if not any(key.member_id in aliases for key in days):
+        return days
+    joined = {key: of_one for key, of_one in days.items() if key.member_id not in aliases}
+    for key in sorted((key for key in days if key.member_id in aliases), key=lambda key: key.order):
+        into, slot = EnrollmentKey(aliases[key.member_id], key.module_id), slots[key.module_id]
+        added = days[key]
+        for other, of_other in joined.items():
+            if slot is not None and other.member_id == into.member_id and slots[other.module_id] == slot:
+                added -= of_other
+        joined[into] = joined[into] | added if into in joined else added
+    return {key: of_one for key, of_one in joined.items() if of_one}
+
+
 def last_erasure(facts: Iterable[Facts]) -> date | None:
     """Returns the last day on which any of these facts were erased."""
     return max((each.erased_on for each in facts if each.erased_on), default=None)
@@ -57,7 +78,10 @@ def last_erasure(facts: Iterable[Facts]) -> date | None:
 def closed_by(
     facts: Mapping[UUID, Facts], members: Iterable[UUID], primary_id: UUID, days: Mapping[EnrollmentKey, Days]
 ) -> Closed | None:
-    """Returns the closed past of a group with these members; None if nobody's facts were erased."""
+    """Returns the closed past of a group with these members; None if nobody's facts were erased.
+
+    `days` are the recorded ones, with merged members replaced (`read_with_aliases`).
+    """
     erased = frozenset(member_id for member_id in members if facts[member_id].erased_on)
     until = last_erasure(facts[member_id] for member_id in erased)
     return Closed(to_day(until), days, erased, primary_id) if until else None

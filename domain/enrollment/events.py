@@ -1,7 +1,7 @@
 """Events of the change feed, and filters that readers can set."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -84,12 +84,44 @@ class EnrollmentEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a reader wants. An empty set matches everything; an event must match all sets."""
+    """Which events a reader wants. An empty set matches everything; an event must match all sets.
+
+    `merged_primaries` and `merged_members` are those of `primary_ids` and `member_ids` who were merged, each with the
+    member into whom they were merged. The reader wants events of both.
+    """
 
     contract_ids: frozenset[UUID] = frozenset()
     primary_ids: frozenset[UUID] = frozenset()
     member_ids: frozenset[UUID] = frozenset()
     types: frozenset[EventType] = frozenset()
+    merged_primaries: frozenset[tuple[UUID, UUID]] = frozenset()
+    merged_members: frozenset[tuple[UUID, UUID]] = frozenset()
+
+    def with_merges(self, resolved: Callable[[UUID], UUID]) -> "EventFilter":
+        """Returns the filter as of the known merges. `resolved` returns the member to whom an id belongs."""
+        primaries, members = _merged(self.primary_ids, resolved), _merged(self.member_ids, resolved)
+        if (primaries, members) == (self.merged_primaries, self.merged_members):
+            return self
+        return replace(self, merged_primaries=primaries, merged_members=members)
+
+    @property
+    def names_members(self) -> bool:
+        """Whether a merge can change which events match."""
+        return bool(self.primary_ids or self.member_ids)
+
+    @property
+    def all_primary_ids(self) -> frozenset[UUID]:
+        """The primaries whose events match, with those into whom others were merged."""
+        if not self.merged_primaries:
+            return self.primary_ids
+        return self.primary_ids.union(into for _, into in self.merged_primaries)
+
+    @property
+    def all_member_ids(self) -> frozenset[UUID]:
+        """The members whose events match, with those into whom others were merged."""
+        if not self.merged_members:
+            return self.member_ids
+        return self.member_ids.union(into for _, into in self.merged_members)
 
     @property
     def everything(self) -> bool:
@@ -99,10 +131,14 @@ class EventFilter:
     def admits(self, event: EventHead) -> bool:
         return (
             (not self.contract_ids or event.key.contract_id in self.contract_ids)
-            and (not self.primary_ids or event.key.primary_id in self.primary_ids)
-            and (not self.member_ids or not self.member_ids.isdisjoint(event.member_ids))
+            and (not self.primary_ids or event.key.primary_id in self.all_primary_ids)
+            and (not self.member_ids or not self.all_member_ids.isdisjoint(event.member_ids))
             and (not self.types or event.type in self.types)
         )
+
+
+def _merged(ids: frozenset[UUID], resolved: Callable[[UUID], UUID]) -> frozenset[tuple[UUID, UUID]]:
+    return frozenset((id_, into) for id_ in ids if (into := resolved(id_)) != id_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,18 @@ MAX_TOTAL = 2000
 
 
 class RunFilter(NamedTuple):
-    """Which enrollments to explain. None means all."""
+    """Which enrollments to explain. None means all.
+
+    `aliases` are other ids of the member, by which earlier revisions name them.
+    """
 
     member_id: UUID | None = None
     module_id: UUID | None = None
+    aliases: frozenset[UUID] = frozenset()
 
     def accepts(self, key: EnrollmentKey) -> bool:
-        return self.member_id in (None, key.member_id) and self.module_id in (None, key.module_id)
+        is_member = self.member_id in (None, key.member_id) or key.member_id in self.aliases
+        return is_member and self.module_id in (None, key.module_id)
 
 
 @dataclass(frozen=True, slots=True)

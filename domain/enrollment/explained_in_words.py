@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.actors import BEFORE_ACTORS, Actor, ActorKind
 from domain.days import Span
-from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision
+from domain.enrollment.changed_inputs import BasisChange, ChangedFact, ChangedInput, NewDecision, NewMerge
 from domain.enrollment.explained import ExplainedRun
 from domain.enrollment.failed_rules import FailedRule, SeenFact
 from domain.enrollment.versions import ChangedContract, ChangedVersion
@@ -134,6 +134,8 @@ def _input(changed: ChangedInput, days: Span, change: BasisChange, reader: Reade
     match changed:
         case NewDecision(_, change_request_id):
             return f"change request {change_request_id}"
+        case NewMerge(from_member_id, into_member_id):
+            return f"member {from_member_id} was merged into member {into_member_id}"
         case ChangedFact(member_id):
             return _changed_fact(changed, days, change, shows_values=reader.reads_facts_of(member_id))
         case ChangedVersion(version_days):

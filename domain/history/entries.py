@@ -35,6 +35,7 @@ class RecordKind(StrEnum):
     MEMBER_CREATED = "MEMBER_CREATED"
     MEMBER_CHANGED = "MEMBER_CHANGED"
     MEMBER_ERASED = "MEMBER_ERASED"
+    MEMBER_MERGED = "MEMBER_MERGED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +116,17 @@ class RecordedUse:
 
 @dataclass(frozen=True, slots=True)
 class MemberRecord:
-    """The creation, change or erasure of a member. The names are only set if the name changed."""
+    """The creation, change or erasure of a member, or the merge into another one.
+
+    The names are only set if the name changed, `merged_into` and `reason` only for a merge.
+    """
 
     kind: RecordKind
     member_id: UUID
     name_before: str = ""
     name_after: str = ""
+    merged_into: UUID | None = None
+    reason: str = ""
 
 
 EntryData = (

@@ -40,6 +40,7 @@ RECORDS = {
     RecordKind.MEMBER_CREATED: "The member was created.",
     RecordKind.MEMBER_CHANGED: "The member's record was changed.",
     RecordKind.MEMBER_ERASED: "The member's personal data was erased.",
+    RecordKind.MEMBER_MERGED: "Two records of one person were merged.",
 }
 
 

@@ -59,7 +59,7 @@ class Permission:
     async def allows(self, core: Core, caller: Caller, request: Any) -> bool:
         """Returns whether a caller who may call the method may send this request."""
         if caller.kind is ActorKind.MEMBER:
-            return self.member is not None and await self.member(core, UUID(caller.subject), request)
+            return self.member is not None and await self.member(core, caller.member_id, request)
         if caller.kind is ActorKind.SERVICE and self.also is not None:
             scope = self.also(request)
             return scope is None or scope in caller.scopes
@@ -85,6 +85,7 @@ MEMBER = {
     "SearchMembers": Permission(READ_MEMBERS),
     "ListMembers": Permission(READ_MEMBERS),
     "EraseMember": ADMINS_ONLY,
+    "MergeMembers": ADMINS_ONLY,
 }
 
 CHANGE_REQUEST = {

@@ -18,7 +18,8 @@ OWN_ROLE = {ActorKind.MEMBER: pb.REQUESTER_ROLE_MEMBER, ActorKind.ADMIN: pb.REQU
 def agree_with_caller(requester: pb.Requester, caller: Caller) -> None:
     """Sets `requester_id` to the caller's subject if a member or an admin has left it empty.
 
-    Raises RequestMalformed if the requester isn't the caller, or if a service doesn't name a requester.
+    A member who was merged into another one can use both ids. Raises RequestMalformed if the requester isn't the
+    caller, or if a service doesn't name a requester.
     """
     role = OWN_ROLE.get(caller.kind)
     if role is None:
@@ -38,7 +39,7 @@ def _is_caller(requester_id: str, caller: Caller) -> bool:
     if caller.kind is not ActorKind.MEMBER:
         return requester_id == caller.subject
     try:
-        return UUID(requester_id) == UUID(caller.subject)
+        return UUID(requester_id) in (UUID(caller.subject), caller.member_id)
     except ValueError:
         return False
 

@@ -8,8 +8,10 @@ validated. The ids that a request names are collected for the audit log, even if
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import grpc
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from domain.actors import ActorKind
@@ -17,13 +19,14 @@ from domain.errors import FieldViolation, RequestMalformed
 from operations.auditing import enter
 from operations.call import Call, begin_call, current_call
 from operations.core import Core
-from operations.history import admit
+from operations.history import admit, refresh
 from server.checking import violations
 from server.errors import NotAllowed
 from server.identity.access_policy import ADMINS_ONLY, AccessPolicy, Permission
 from server.interceptors.wrapping import rewrapped
 from server.mapping.actor_visibility import hide_others
 from server.mapping.consistency import FIELD, consistency_token, write_from_token
+from server.mapping.merged_ids import can_name_members, reporting, reports_merged, resolved
 from server.mapping.named_ids import bounded, ids_in_bytes, ids_of, ids_reported
 from server.mapping.paging import begin_page, is_paged
 from server.methods import LASTING_METHODS, OURS
@@ -65,18 +68,22 @@ def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method
     read_request = _request_reader(handler, core, access_policy, method, tokens)
     # Others can write their responses directly (health's Watch), so gRPC still serializes theirs.
     serialize: Any = handler.response_serializer if ours else _unchanged
+    response_type = _types(method)[1] if ours else None
     codec = {"request_deserializer": None, "response_serializer": None if ours else handler.response_serializer}
 
     # Responses that go to many callers were serialized before, once: those are bytes.
     def call(behavior: Any) -> Any:
         async def checked(data: Any, context: Context) -> Any:
             request = await read_request(data)
+            merged = current_call().merged_ids
             if permission.writes or not ours:
                 response = await behavior(request, context)
                 if ours and hasattr(response, FIELD):
                     response.consistency_token = consistency_token(tokens)
             else:
                 response = await core.lease.reading(lambda: behavior(request, context))
+                if merged:
+                    response = reporting(response, response_type, merged)
                 if isinstance(response, Message) and access_policy.audits(method, current_call().caller):
                     _record_returned_ids(current_call(), response)
             _hide_from_members(response)
@@ -113,6 +120,33 @@ def _request_reader(
     """
     ours, permission = method.startswith(OURS), access_policy.permissions.get(method, ADMINS_ONLY)
     parse, inspected_kinds = _parser(handler, ours=ours), permission.inspected_kinds
+    request_type, response_type = _types(method) if ours else (None, None)
+    names_members = request_type is not None and can_name_members(request_type.DESCRIPTOR)
+    reads_resolved = (
+        not permission.writes
+        and not handler.response_streaming
+        and response_type is not None
+        and reports_merged(response_type.DESCRIPTOR)
+    )
+
+    async def resolve(request: Any) -> Any:
+        """Returns the request with the ids that merged members have now. Sets the call's merged ids, and its caller."""
+        is_member = current_call().caller.kind is ActorKind.MEMBER
+        if not (ours and (is_member or (names_members and reads_resolved))):
+            return request
+        if not core.aliases.are_fresh:
+            await refresh(core)
+        if not core.aliases:
+            return request
+        named, merged = resolved(request, core.aliases) if names_members else (request, ())
+        call = current_call()
+        if is_member and (into := core.aliases.into(call.caller.subject)):
+            call = replace(call, caller=replace(call.caller, merged_into=UUID(into)))
+        if merged and reads_resolved:
+            call.trail.resolved(member_id=[UUID(each.merged_into) for each in merged])
+            call = replace(call, merged_ids=merged)
+        begin_call(call)
+        return named
 
     async def read_request(data: Any) -> Any:
         call = current_call()
@@ -123,12 +157,17 @@ def _request_reader(
             _record_refused_ids(call, handler, data)
             raise
         if ours and call.caller.kind in inspected_kinds:
-            await _authorize(core, permission, request)
+            call.trail.ids.update(ids_of(request))
         if ours and (token := getattr(request, FIELD, "")):
             after = await admit(core, write_from_token(tokens, token))
             begin_call(replace(current_call(), after=after))
+        named = await resolve(request)
+        if ours and call.caller.kind in inspected_kinds:
+            await _authorize(core, permission, named)
         if ours and is_paged(request.__class__):
             begin_page(request, tokens)
+        if named is not request and reads_resolved:
+            return named
         return request
 
     return read_request
@@ -175,7 +214,7 @@ def _hide_from_members(response: Any) -> None:
     """Hides from a member who else acted. Shared responses are bytes; they name nobody or aren't sent to members."""
     caller = current_call().caller
     if caller.kind is ActorKind.MEMBER and isinstance(response, Message):
-        hide_others(response, caller.subject)
+        hide_others(response, {caller.subject, str(caller.member_id)})
 
 
 def _record_returned_ids(call: Call, response: Message) -> None:
@@ -185,12 +224,18 @@ def _record_returned_ids(call: Call, response: Message) -> None:
 
 
 async def _authorize(core: Core, permission: Permission, request: Any) -> None:
-    """Raises NotAllowed if the caller isn't allowed to send this request. Records its ids for the audit log."""
+    """Raises NotAllowed if the caller isn't allowed to send this request."""
     call = current_call()
-    call.trail.ids.update(ids_of(request))
     if not await permission.allows(core, call.caller, request):
         call.trail.ids, call.trail.omitted_ids = bounded(call.trail.ids)
         raise NotAllowed
+
+
+def _types(method: str) -> tuple[Any, Any]:
+    """Returns the message classes of the requests and responses of one of our methods, by its full name."""
+    described = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    get: Any = message_factory.GetMessageClass
+    return get(described.input_type), get(described.output_type)
 
 
 def _unchanged(response: Any) -> Any:

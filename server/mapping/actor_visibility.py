@@ -4,7 +4,7 @@ Members see the kind of an actor, but the subject only if it is their own. They 
 notes of an admin's request. This applies to every response to a member, instead of being part of each mapping.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -14,8 +14,8 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.type.v1 import actor_pb2
 
 
-def hide_others(message: Message, member_id: str) -> None:
-    """Removes from a response what a member isn't allowed to see.
+def hide_others(message: Message, own_ids: Collection[str]) -> None:
+    """Removes from a response what a member with these ids isn't allowed to see.
 
     This includes the subjects of other actors, the ids of other requesters, and the reasons and notes of admins.
     """
@@ -23,15 +23,15 @@ def hide_others(message: Message, member_id: str) -> None:
         _hide_words_of_admins(message)
     for part in _parts(message):
         if isinstance(part, actor_pb2.Actor):
-            if part.subject != member_id:
+            if part.subject not in own_ids:
                 part.subject = ""
-            if part.on_behalf_of != member_id:
+            if part.on_behalf_of not in own_ids:
                 part.on_behalf_of = ""
         elif isinstance(part, change_request_pb2.Requester):
-            if part.requester_id.lower() != member_id:
+            if part.requester_id.lower() not in own_ids:
                 part.requester_id = ""
         else:
-            hide_others(part, member_id)
+            hide_others(part, own_ids)
 
 
 def _hide_words_of_admins(request: change_request_pb2.ChangeRequest) -> None:

@@ -19,6 +19,7 @@ from operations.accumulators import ApplyAnswer, ApplyRequest, LedgerOwner, Reve
 from operations.eligibility import Answer
 from operations.erasure_lease import ErasureLease
 from operations.findings import Found, MemberAccumulators
+from operations.member_aliases import MergedId
 from server.checking import violations
 from server.errors import status_of
 from server.mapping.actors import actor_to_proto
@@ -146,10 +147,15 @@ class CheckMessages:
             self._answers[answer.found] = message
         return message + pb.CheckEligibilityResponse(feed_position=answer.position).SerializeToString()
 
-    def of_batch(self, asked: Sequence[Question | RequestMalformed], answers: Sequence[Answer | DomainError]) -> bytes:
+    def of_batch(
+        self,
+        asked: Sequence[Question | RequestMalformed],
+        answers: Sequence[Answer | DomainError],
+        merged: Sequence[MergedId] = (),
+    ) -> bytes:
         """Returns a serialized BatchCheckEligibilityResponse with an outcome for each check asked, in order.
 
-        `answers` are those to the well-formed checks, in order.
+        `answers` are those to the well-formed checks, in order. `merged` are the members in the checks who were merged.
         """
         self._make_room()
         answered = iter(answers)
@@ -160,6 +166,12 @@ class CheckMessages:
             else self._answered(result)
             for result in results
         ]
+        for each in merged:
+            result = results[each.item or 0]
+            if isinstance(result, Answer):
+                answer = answer_to_proto(result._replace(position=0))
+                answer.merged_into = each.merged_into
+                pieces[each.item or 0] = _outcome(pb.EligibilityOutcome(answer=answer))
         position = min((answer.position for answer in answers if isinstance(answer, Answer)), default=0)
         pieces.append(pb.BatchCheckEligibilityResponse(feed_position=position).SerializeToString())
         return b"".join(pieces)

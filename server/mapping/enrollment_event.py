@@ -27,6 +27,7 @@ from domain.enrollment.history import ChangeRequest
 from domain.errors import FeedDiverged, TokenInvalid
 from operations.feed import FeedStart, SnapshotPage
 from operations.feed_tail import EventBatch
+from operations.member_aliases import MergedId
 from server.mapping.change_request import change_request_to_proto
 from server.mapping.dates import timestamp_to_proto
 from server.mapping.enrollment_group import (
@@ -38,6 +39,7 @@ from server.mapping.enrollment_group import (
 )
 from server.mapping.enums import EnumMapping
 from server.mapping.fingerprints import fingerprint
+from server.mapping.merged_ids import merged_to_proto
 from server.tokens import Tokens
 
 EVENT_TYPES = EnumMapping(pb.EnrollmentEventType.DESCRIPTOR, EventType)
@@ -64,6 +66,15 @@ def filter_to_proto(wanted: EventFilter) -> pb.EnrollmentFilter:
         member_ids=sorted(map(str, wanted.member_ids)),
         types=sorted(EVENT_TYPES.to_proto(type_) for type_ in wanted.types),
     )
+
+
+def merged_in_filter(wanted: EventFilter, before: EventFilter) -> bytes:
+    """Returns a serialized WatchEnrollmentsResponse with the members of a filter who were merged, if that is new."""
+    merged = wanted.merged_members | wanted.merged_primaries
+    if merged == before.merged_members | before.merged_primaries:
+        return b""
+    ids = [MergedId(str(member_id), str(into)) for member_id, into in sorted(merged)]
+    return service_pb.WatchEnrollmentsResponse(merged_members=merged_to_proto(ids)).SerializeToString()
 
 
 def event_to_proto(event: EnrollmentEvent) -> pb.EnrollmentEvent:

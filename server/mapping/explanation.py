@@ -6,7 +6,7 @@ from affilia.history.v1 import explanation_pb2 as pb
 from affilia.history.v1 import history_entry_pb2, history_service_pb2
 from affilia.type.v1 import actor_pb2
 from domain.actors import Actor
-from domain.enrollment.changed_inputs import ChangedFact, ChangedInput, NewDecision
+from domain.enrollment.changed_inputs import ChangedFact, ChangedInput, NewDecision, NewMerge
 from domain.enrollment.explained import ExplainedRun
 from domain.enrollment.explained_in_words import (
     Origin,
@@ -77,6 +77,8 @@ def _input_to_proto(
     match changed:
         case NewDecision(_, change_request_id):
             proto.change_request_id = str(change_request_id)
+        case NewMerge(from_member_id, into_member_id):
+            proto.merge.CopyFrom(pb.MergeInput(member_id=str(from_member_id), merged_into=str(into_member_id)))
         case ChangedFact():
             proto.fact.CopyFrom(_fact_to_proto(changed, found, reader))
         case ChangedVersion(days):

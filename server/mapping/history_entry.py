@@ -103,12 +103,14 @@ def _data(data: EntryData) -> tuple[str, Any]:
             return "premium", _premiums(data)
         case RecordedUse():
             return "accumulator", _use(data)
-        case MemberRecord(kind, member_id, name_before, name_after):
+        case MemberRecord():
             return "record", pb.RecordEntry(
-                kind=RECORD_KINDS.to_proto(kind),
-                member_id=str(member_id),
-                name_before=name_before,
-                name_after=name_after,
+                kind=RECORD_KINDS.to_proto(data.kind),
+                member_id=str(data.member_id),
+                name_before=data.name_before,
+                name_after=data.name_after,
+                merged_into=str(data.merged_into or ""),
+                reason=data.reason,
             )
 
 

@@ -60,8 +60,9 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
     async def BatchCheckEligibility(self, request: pb.BatchCheckEligibilityRequest, context: Context) -> Any:
         asked = batch_from_proto(request.checks)
         questions = [each for each in asked if isinstance(each, Question)]
-        answers = await eligibility.check_many(self._core, current_call(), questions)
-        return self._messages.of_batch(asked, answers)
+        call = current_call()
+        answers = await eligibility.check_many(self._core, call, questions)
+        return self._messages.of_batch(asked, answers, call.merged_ids)
 
     async def CheckCapability(self, request: pb.CheckCapabilityRequest, context: Context) -> pb.CheckCapabilityResponse:
         found = await eligibility.check_capability(

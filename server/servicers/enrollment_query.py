@@ -13,7 +13,13 @@ from operations import enrollment, feed
 from operations.call import current_call
 from operations.core import Core
 from operations.feed import FeedStart
-from server.mapping.enrollment_event import FEED_STARTS, FeedMessages, ResumeTokens, filter_from_proto
+from server.mapping.enrollment_event import (
+    FEED_STARTS,
+    FeedMessages,
+    ResumeTokens,
+    filter_from_proto,
+    merged_in_filter,
+)
 from server.mapping.enrollment_group import (
     as_of_from_proto,
     difference_to_proto,
@@ -80,14 +86,16 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         wanted = filter_from_proto(request.filter)
         tokens = ResumeTokens(self._tokens, wanted)
         watching = feed.watch(self._core, current_call(), _start(request, tokens), wanted, tokens.token_of)
+        reported = wanted
         async with aclosing(watching) as deliveries:
             async for delivered in deliveries:
                 messages = self._messages.of(delivered, tokens)
-                number = feed.erasure_number_of(delivered)
+                number, filtered = feed.erasure_number_of(delivered), delivered.wanted
                 del delivered  # so that a stalled reader keeps only the messages in memory, not the events
                 for message in messages:
                     await feed.reject_erased(self._core, number)
-                    yield message
+                    yield message if filtered is reported else message + merged_in_filter(filtered, reported)
+                    reported = filtered
 
 
 def _start(request: pb.WatchEnrollmentsRequest, tokens: ResumeTokens) -> FeedStart | ResumePoint:

@@ -46,6 +46,7 @@ class HistoryServicer(HistoryServiceServicer):
         which = RunFilter(
             UUID(request.member_id) if request.member_id else None,
             UUID(request.module_id) if request.module_id else None,
+            frozenset(UUID(each.member_id) for each in call.merged_ids),
         )
         found = await explain_difference(self._core, call, UUID(request.group_id), request.revision, which)
         return difference_explained_to_proto(found, reader_of(call.caller))

@@ -11,6 +11,7 @@ from operations.call import current_call
 from operations.core import Core
 from operations.erasing import erase_member
 from operations.member_search import search_members
+from operations.merging import merge_members
 from server.identity.access_policy import MEMBER
 from server.mapping.dates import date_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.fingerprints import write_key
@@ -21,12 +22,14 @@ from server.mapping.member import (
     member_with_facts_to_proto,
     update_from_proto,
 )
+from server.mapping.member_merging import merge_from_proto, merge_to_proto
 from server.mapping.member_search import (
     hit_to_proto,
     match_from_key,
     match_to_key,
     search_filters_from_proto,
 )
+from server.mapping.merged_ids import merged_to_proto
 from server.mapping.paging import MAX_PAGE_BYTES, FittingMessages, current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
@@ -66,6 +69,12 @@ class MemberServicer(MemberServiceServicer):
             groups_concerned=recorded.groups_concerned,
             etag=recorded.etag,
         )
+
+    async def MergeMembers(self, request: pb.MergeMembersRequest, context: Context) -> pb.MergeMembersResponse:
+        merged = await merge_members(
+            self._core, current_call(), write_key(request, self._tokens), merge_from_proto(request)
+        )
+        return merge_to_proto(merged)
 
     async def EraseMember(self, request: pb.EraseMemberRequest, context: Context) -> pb.EraseMemberResponse:
         erased = await erase_member(
@@ -113,7 +122,12 @@ class MemberServicer(MemberServiceServicer):
         )
         if found.resume_after and len(hits) == len(found.hits):
             token = page.next_token(match_to_key(found.resume_after))
-        return pb.SearchMembersResponse(hits=hits, next_page_token=token, is_complete=found.is_complete)
+        return pb.SearchMembersResponse(
+            hits=hits,
+            next_page_token=token,
+            is_complete=found.is_complete,
+            merged_members=merged_to_proto(found.merged),
+        )
 
     async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
         page = current_page()

@@ -9,6 +9,7 @@ from domain.enrollment.events import FeedPosition
 from domain.errors import DatabaseUnavailable, FeedDiverged, NotNow
 from operations.core import Core
 from operations.feed_tail import MAX_BATCH_WEIGHT
+from operations.history import refresh
 from server.telemetry import metrics
 from storage import feed
 
@@ -71,6 +72,8 @@ async def _publish_new(core: Core) -> None:
             if event.is_incomplete:
                 metrics.EVENTS_INCOMPLETE.inc()
                 log.error("event_incomplete", position=event.head.position, event_id=str(event.head.event_id))
+        if events and core.feed.names_members:
+            await refresh(core)  # merges before these events must be known, because filters follow them
         if events:
             core.feed.publish(events)
         if len(events) == len(entries) < MAX_ENTRIES:

@@ -117,6 +117,11 @@ INSERT INTO accumulator_reversal (application_key, answer, recorded_at, group_id
 INSERT INTO erasure (number, member_id, erased_on, periods_removed, recorded_at)
     SELECT n, %(child)s, '2026-01-01', false, %(start)s + n * interval '1 minute' + interval '9 seconds'
     FROM generate_series(1, 30) n;
+INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, reason, document)
+    SELECT gen_random_uuid(), %(child)s, %(start)s + n * interval '1 minute' + interval '10 seconds', 'twice', '{}'
+    FROM generate_series(1, 5) n;
+INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, reason, document)
+    VALUES (%(child)s, %(primary)s, %(start)s, 'twice', '{}');
 """
 
 
@@ -311,9 +316,10 @@ def test_entries_of_one_instant_are_each_on_one_page(own_database_url: str, page
     assert found == sorted(set(found), reverse=True)
     counts = {source: sum(position.source is source for position in found) for source in Source}
     three = {Source.CONTRACT, Source.CHANGE_REQUEST, Source.RECOMPUTE, Source.APPLICATION, Source.REVERSAL}
-    # Half of the states of both members are facts. The rows of premiums and of the invoice are one entry each.
+    # Half of the states of both members are facts. The rows of premiums and of the invoice are one entry each. The
+    # merge of both members is one entry, too.
     expected = dict.fromkeys(three, 3) | {Source.FACT: 2, Source.RECORD: 4, Source.PREMIUM: 1, Source.INVOICE: 1}
-    assert counts == expected | {Source.ERASURE: 30}
+    assert counts == expected | {Source.ERASURE: 30, Source.MERGE: 6}
 
 
 INSTANTS = {
@@ -326,6 +332,7 @@ INSTANTS = {
     "accumulator_application": "recorded_at",
     "accumulator_reversal": "recorded_at",
     "erasure": "recorded_at",
+    "member_merge": "recorded_at",
 }
 """The column with the instant of each table with entries."""
 

@@ -45,6 +45,7 @@ write_log = Table(
     metadata,
     Column("write_key", BigInteger, Identity(always=True), primary_key=True),
     Column("usage_of", Uuid, comment="The policy whose balances the write changed."),
+    Column("merged", Uuid, comment="The member whom the write merged into another one."),
     comment="The newest writes of callers, one row each, written last in their transactions.",
 )
 

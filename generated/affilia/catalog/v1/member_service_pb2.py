@@ -16,13 +16,14 @@ from affilia.catalog.v1 import member_pb2 as affilia_dot_catalog_dot_v1_dot_memb
 from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__span__pb2
 from affilia.type.v1 import limits_pb2 as affilia_dot_type_dot_v1_dot_limits__pb2
 from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_membership__type__pb2
+from affilia.type.v1 import merged_member_pb2 as affilia_dot_type_dot_v1_dot_merged__member__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'affilia/catalog/v1/member_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x83\x01\n\x12\x45raseMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x19\n\x0ckeep_periods\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_keep_periods\"m\n\x13\x45raseMemberResponse\x12$\n\terased_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rgroups_closed\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xcd\x01\n\x13MergeMembersRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12$\n\x0e\x66rom_member_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12$\n\x0einto_member_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\x06reason\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03 \xf4\x03\x12+\n\x04keep\x18\x05 \x01(\x0e\x32\x1d.affilia.catalog.v1.KeptFacts\"\xbd\x01\n\x14MergeMembersResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12/\n\x06groups\x18\x02 \x03(\x0b\x32\x1f.affilia.catalog.v1.MergedGroup\x12-\n\x08overruns\x18\x03 \x03(\x0b\x32\x1b.affilia.catalog.v1.Overrun\x12\x19\n\x11\x63onsistency_token\x18\x04 \x01(\t\"H\n\x0bMergedGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x15\n\rmade_revision\x18\x03 \x01(\x08\"\x89\x01\n\x07Overrun\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12%\n\nterm_start\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x18\n\x10individual_limit\x18\x04 \x01(\x03\x12\x0c\n\x04used\x18\x05 \x01(\x03\x12\x0f\n\x07overrun\x18\x06 \x01(\x03\"\x7f\n\x13UpsertMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06member\x18\x02 \x01(\x0b\x32\x1a.affilia.catalog.v1.MemberB\x04\xe2\x41\x01\x02\x12\x14\n\x04\x65tag\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 d\"]\n\x14UpsertMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xfd\x03\n\x12RecordFactsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12*\n\x05\x62irth\x18\x03 \x01(\x0b\x32\x19.affilia.catalog.v1.BirthH\x00\x12\x32\n\taddresses\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.AddressesH\x00\x12\x36\n\x0b\x65mployments\x18\x05 \x01(\x0b\x32\x1f.affilia.catalog.v1.EmploymentsH\x00\x12;\n\x0ehealth_regimes\x18\x06 \x01(\x0b\x32!.affilia.catalog.v1.HealthRegimesH\x00\x12\x34\n\nattributes\x18\x07 \x01(\x0b\x32\x1e.affilia.catalog.v1.AttributesH\x00\x12*\n\x05\x64\x65\x61th\x18\x0b \x01(\x0b\x32\x19.affilia.catalog.v1.DeathH\x00\x12\x14\n\x04\x65tag\x18\x08 \x01(\tB\x06\x8a\xe7\x18\x02 d\x12\r\n\x05spans\x18\t \x01(\x08\x12\x39\n\x07\x63leared\x18\n \x03(\x0b\x32\x1f.affilia.catalog.v1.ClearedDaysB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x42\r\n\x05\x66\x61\x63ts\x12\x04\x90\xe7\x18\x01\"R\n\x0b\x43learedDays\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x14\n\x04name\x18\x02 \x01(\tB\x06\x8a\xe7\x18\x02 d\"\x89\x01\n\x13RecordFactsResponse\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10groups_concerned\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"e\n\x16\x42\x61tchGetMembersRequest\x12\'\n\nmember_ids\x18\x01 \x03(\tB\x13\xe2\x41\x01\x02\x8a\xe7\x18\x03\x18\xe8\x07\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\x87\x01\n\x17\x42\x61tchGetMembersResponse\x12\x34\n\x07members\x18\x01 \x03(\x0b\x32#.affilia.catalog.v1.MemberWithFacts\x12\x1a\n\x12unknown_member_ids\x18\x02 \x03(\t\x12\x1a\n\x12omitted_member_ids\x18\x03 \x03(\t\"m\n\x0fMemberWithFacts\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"\x8c\x02\n\x14SearchMembersRequest\x12\x16\n\x05query\x18\x01 \x01(\tB\x07\x8a\xe7\x18\x03 \xc8\x01\x12\"\n\x07\x62orn_on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x38\n\nidentifier\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.IdentifierFilter\x12\x1d\n\x0b\x63ontract_id\x18\x04 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xc8\x01\x38\x01\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xa8\x46\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"E\n\x10IdentifierFilter\x12\x16\n\x06system\x18\x01 \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"r\n\x15SearchMembersResponse\x12+\n\x04hits\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.MemberHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\"\xa4\x01\n\tMemberHit\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\"\n\x07\x62orn_on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12/\n\x06groups\x18\x03 \x03(\x0b\x32\x1f.affilia.catalog.v1.MemberGroup\x12\x16\n\x0egroups_omitted\x18\x04 \x01(\x05\"\xb1\x01\n\x0bMemberGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x15\n\rcontract_name\x18\x03 \x01(\t\x12\x12\n\nprimary_id\x18\x04 \x01(\t\x12\x38\n\x0fmembership_type\x18\x05 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x16\n\x0e\x65nrolled_today\x18\x06 \x01(\x08\"\x82\x01\n\x10GetMemberRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"o\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"u\n\x12ListMembersRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"[\n\x13ListMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*Q\n\tKeptFacts\x12\x1a\n\x16KEPT_FACTS_UNSPECIFIED\x10\x00\x12\x13\n\x0fKEPT_FACTS_FROM\x10\x01\x12\x13\n\x0fKEPT_FACTS_INTO\x10\x02\x32\xc9\x06\n\rMemberService\x12\x66\n\x0cUpsertMember\x12\'.affilia.catalog.v1.UpsertMemberRequest\x1a(.affilia.catalog.v1.UpsertMemberResponse\"\x03\x90\x02\x02\x12\x63\n\x0bRecordFacts\x12&.affilia.catalog.v1.RecordFactsRequest\x1a\'.affilia.catalog.v1.RecordFactsResponse\"\x03\x90\x02\x02\x12]\n\tGetMember\x12$.affilia.catalog.v1.GetMemberRequest\x1a%.affilia.catalog.v1.GetMemberResponse\"\x03\x90\x02\x01\x12o\n\x0f\x42\x61tchGetMembers\x12*.affilia.catalog.v1.BatchGetMembersRequest\x1a+.affilia.catalog.v1.BatchGetMembersResponse\"\x03\x90\x02\x01\x12i\n\rSearchMembers\x12(.affilia.catalog.v1.SearchMembersRequest\x1a).affilia.catalog.v1.SearchMembersResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListMembers\x12&.affilia.catalog.v1.ListMembersRequest\x1a\'.affilia.catalog.v1.ListMembersResponse\"\x03\x90\x02\x01\x12\x63\n\x0b\x45raseMember\x12&.affilia.catalog.v1.EraseMemberRequest\x1a\'.affilia.catalog.v1.EraseMemberResponse\"\x03\x90\x02\x02\x12\x66\n\x0cMergeMembers\x12\'.affilia.catalog.v1.MergeMembersRequest\x1a(.affilia.catalog.v1.MergeMembersResponse\"\x03\x90\x02\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'affilia/catalog/v1/member_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a#affilia/type/v1/merged_member.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x83\x01\n\x12\x45raseMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x19\n\x0ckeep_periods\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_keep_periods\"m\n\x13\x45raseMemberResponse\x12$\n\terased_on\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rgroups_closed\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\xcd\x01\n\x13MergeMembersRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12$\n\x0e\x66rom_member_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12$\n\x0einto_member_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\x06reason\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03 \xf4\x03\x12+\n\x04keep\x18\x05 \x01(\x0e\x32\x1d.affilia.catalog.v1.KeptFacts\"\xbd\x01\n\x14MergeMembersResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12/\n\x06groups\x18\x02 \x03(\x0b\x32\x1f.affilia.catalog.v1.MergedGroup\x12-\n\x08overruns\x18\x03 \x03(\x0b\x32\x1b.affilia.catalog.v1.Overrun\x12\x19\n\x11\x63onsistency_token\x18\x04 \x01(\t\"H\n\x0bMergedGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x15\n\rmade_revision\x18\x03 \x01(\x08\"\x89\x01\n\x07Overrun\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12%\n\nterm_start\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x18\n\x10individual_limit\x18\x04 \x01(\x03\x12\x0c\n\x04used\x18\x05 \x01(\x03\x12\x0f\n\x07overrun\x18\x06 \x01(\x03\"\x7f\n\x13UpsertMemberRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x30\n\x06member\x18\x02 \x01(\x0b\x32\x1a.affilia.catalog.v1.MemberB\x04\xe2\x41\x01\x02\x12\x14\n\x04\x65tag\x18\x03 \x01(\tB\x06\x8a\xe7\x18\x02 d\"]\n\x14UpsertMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\"\xfd\x03\n\x12RecordFactsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1f\n\tmember_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12*\n\x05\x62irth\x18\x03 \x01(\x0b\x32\x19.affilia.catalog.v1.BirthH\x00\x12\x32\n\taddresses\x18\x04 \x01(\x0b\x32\x1d.affilia.catalog.v1.AddressesH\x00\x12\x36\n\x0b\x65mployments\x18\x05 \x01(\x0b\x32\x1f.affilia.catalog.v1.EmploymentsH\x00\x12;\n\x0ehealth_regimes\x18\x06 \x01(\x0b\x32!.affilia.catalog.v1.HealthRegimesH\x00\x12\x34\n\nattributes\x18\x07 \x01(\x0b\x32\x1e.affilia.catalog.v1.AttributesH\x00\x12*\n\x05\x64\x65\x61th\x18\x0b \x01(\x0b\x32\x19.affilia.catalog.v1.DeathH\x00\x12\x14\n\x04\x65tag\x18\x08 \x01(\tB\x06\x8a\xe7\x18\x02 d\x12\r\n\x05spans\x18\t \x01(\x08\x12\x39\n\x07\x63leared\x18\n \x03(\x0b\x32\x1f.affilia.catalog.v1.ClearedDaysB\x07\x8a\xe7\x18\x03\x18\xc8\x01\x42\r\n\x05\x66\x61\x63ts\x12\x04\x90\xe7\x18\x01\"R\n\x0b\x43learedDays\x12-\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpanB\x04\xe2\x41\x01\x02\x12\x14\n\x04name\x18\x02 \x01(\tB\x06\x8a\xe7\x18\x02 d\"\x89\x01\n\x13RecordFactsResponse\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10groups_concerned\x18\x02 \x01(\x05\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"e\n\x16\x42\x61tchGetMembersRequest\x12\'\n\nmember_ids\x18\x01 \x03(\tB\x13\xe2\x41\x01\x02\x8a\xe7\x18\x03\x18\xe8\x07\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\xbe\x01\n\x17\x42\x61tchGetMembersResponse\x12\x34\n\x07members\x18\x01 \x03(\x0b\x32#.affilia.catalog.v1.MemberWithFacts\x12\x1a\n\x12unknown_member_ids\x18\x02 \x03(\t\x12\x1a\n\x12omitted_member_ids\x18\x03 \x03(\t\x12\x35\n\x0emerged_members\x18\x0f \x03(\x0b\x32\x1d.affilia.type.v1.MergedMember\"m\n\x0fMemberWithFacts\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\"\x8c\x02\n\x14SearchMembersRequest\x12\x16\n\x05query\x18\x01 \x01(\tB\x07\x8a\xe7\x18\x03 \xc8\x01\x12\"\n\x07\x62orn_on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x38\n\nidentifier\x18\x03 \x01(\x0b\x32$.affilia.catalog.v1.IdentifierFilter\x12\x1d\n\x0b\x63ontract_id\x18\x04 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1e\n\tpage_size\x18\x05 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xc8\x01\x38\x01\x12\x1b\n\npage_token\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xa8\x46\x12\"\n\x11\x63onsistency_token\x18\x07 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"E\n\x10IdentifierFilter\x12\x16\n\x06system\x18\x01 \x01(\tB\x06\x8a\xe7\x18\x02 <\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\"\xa9\x01\n\x15SearchMembersResponse\x12+\n\x04hits\x18\x01 \x03(\x0b\x32\x1d.affilia.catalog.v1.MemberHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x12\x35\n\x0emerged_members\x18\x0f \x03(\x0b\x32\x1d.affilia.type.v1.MergedMember\"\xa4\x01\n\tMemberHit\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\"\n\x07\x62orn_on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12/\n\x06groups\x18\x03 \x03(\x0b\x32\x1f.affilia.catalog.v1.MemberGroup\x12\x16\n\x0egroups_omitted\x18\x04 \x01(\x05\"\xb1\x01\n\x0bMemberGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x15\n\rcontract_name\x18\x03 \x01(\t\x12\x12\n\nprimary_id\x18\x04 \x01(\t\x12\x38\n\x0fmembership_type\x18\x05 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x16\n\x0e\x65nrolled_today\x18\x06 \x01(\x08\"\x82\x01\n\x10GetMemberRequest\x12\x1f\n\tmember_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\x84\x01\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x1a.affilia.catalog.v1.Member\x12.\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x1f.affilia.catalog.v1.MemberFacts\x12\x13\n\x0bmerged_into\x18\x0f \x01(\t\"u\n\x12ListMembersRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"[\n\x13ListMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b\x32\x1a.affilia.catalog.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*Q\n\tKeptFacts\x12\x1a\n\x16KEPT_FACTS_UNSPECIFIED\x10\x00\x12\x13\n\x0fKEPT_FACTS_FROM\x10\x01\x12\x13\n\x0fKEPT_FACTS_INTO\x10\x02\x32\xc9\x06\n\rMemberService\x12\x66\n\x0cUpsertMember\x12\'.affilia.catalog.v1.UpsertMemberRequest\x1a(.affilia.catalog.v1.UpsertMemberResponse\"\x03\x90\x02\x02\x12\x63\n\x0bRecordFacts\x12&.affilia.catalog.v1.RecordFactsRequest\x1a\'.affilia.catalog.v1.RecordFactsResponse\"\x03\x90\x02\x02\x12]\n\tGetMember\x12$.affilia.catalog.v1.GetMemberRequest\x1a%.affilia.catalog.v1.GetMemberResponse\"\x03\x90\x02\x01\x12o\n\x0f\x42\x61tchGetMembers\x12*.affilia.catalog.v1.BatchGetMembersRequest\x1a+.affilia.catalog.v1.BatchGetMembersResponse\"\x03\x90\x02\x01\x12i\n\rSearchMembers\x12(.affilia.catalog.v1.SearchMembersRequest\x1a).affilia.catalog.v1.SearchMembersResponse\"\x03\x90\x02\x01\x12\x63\n\x0bListMembers\x12&.affilia.catalog.v1.ListMembersRequest\x1a\'.affilia.catalog.v1.ListMembersResponse\"\x03\x90\x02\x01\x12\x63\n\x0b\x45raseMember\x12&.affilia.catalog.v1.EraseMemberRequest\x1a\'.affilia.catalog.v1.EraseMemberResponse\"\x03\x90\x02\x02\x12\x66\n\x0cMergeMembers\x12\'.affilia.catalog.v1.MergeMembersRequest\x1a(.affilia.catalog.v1.MergeMembersResponse\"\x03\x90\x02\x02\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -106,54 +107,54 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_MEMBERSERVICE'].methods_by_name['EraseMember']._serialized_options = b'\220\002\002'
   _globals['_MEMBERSERVICE'].methods_by_name['MergeMembers']._options = None
   _globals['_MEMBERSERVICE'].methods_by_name['MergeMembers']._serialized_options = b'\220\002\002'
-  _globals['_KEPTFACTS']._serialized_start=3751
-  _globals['_KEPTFACTS']._serialized_end=3832
-  _globals['_ERASEMEMBERREQUEST']._serialized_start=318
-  _globals['_ERASEMEMBERREQUEST']._serialized_end=449
-  _globals['_ERASEMEMBERRESPONSE']._serialized_start=451
-  _globals['_ERASEMEMBERRESPONSE']._serialized_end=560
-  _globals['_MERGEMEMBERSREQUEST']._serialized_start=563
-  _globals['_MERGEMEMBERSREQUEST']._serialized_end=768
-  _globals['_MERGEMEMBERSRESPONSE']._serialized_start=771
-  _globals['_MERGEMEMBERSRESPONSE']._serialized_end=960
-  _globals['_MERGEDGROUP']._serialized_start=962
-  _globals['_MERGEDGROUP']._serialized_end=1034
-  _globals['_OVERRUN']._serialized_start=1037
-  _globals['_OVERRUN']._serialized_end=1174
-  _globals['_UPSERTMEMBERREQUEST']._serialized_start=1176
-  _globals['_UPSERTMEMBERREQUEST']._serialized_end=1303
-  _globals['_UPSERTMEMBERRESPONSE']._serialized_start=1305
-  _globals['_UPSERTMEMBERRESPONSE']._serialized_end=1398
-  _globals['_RECORDFACTSREQUEST']._serialized_start=1401
-  _globals['_RECORDFACTSREQUEST']._serialized_end=1910
-  _globals['_CLEAREDDAYS']._serialized_start=1912
-  _globals['_CLEAREDDAYS']._serialized_end=1994
-  _globals['_RECORDFACTSRESPONSE']._serialized_start=1997
-  _globals['_RECORDFACTSRESPONSE']._serialized_end=2134
-  _globals['_BATCHGETMEMBERSREQUEST']._serialized_start=2136
-  _globals['_BATCHGETMEMBERSREQUEST']._serialized_end=2237
-  _globals['_BATCHGETMEMBERSRESPONSE']._serialized_start=2240
-  _globals['_BATCHGETMEMBERSRESPONSE']._serialized_end=2375
-  _globals['_MEMBERWITHFACTS']._serialized_start=2377
-  _globals['_MEMBERWITHFACTS']._serialized_end=2486
-  _globals['_SEARCHMEMBERSREQUEST']._serialized_start=2489
-  _globals['_SEARCHMEMBERSREQUEST']._serialized_end=2757
-  _globals['_IDENTIFIERFILTER']._serialized_start=2759
-  _globals['_IDENTIFIERFILTER']._serialized_end=2828
-  _globals['_SEARCHMEMBERSRESPONSE']._serialized_start=2830
-  _globals['_SEARCHMEMBERSRESPONSE']._serialized_end=2944
-  _globals['_MEMBERHIT']._serialized_start=2947
-  _globals['_MEMBERHIT']._serialized_end=3111
-  _globals['_MEMBERGROUP']._serialized_start=3114
-  _globals['_MEMBERGROUP']._serialized_end=3291
-  _globals['_GETMEMBERREQUEST']._serialized_start=3294
-  _globals['_GETMEMBERREQUEST']._serialized_end=3424
-  _globals['_GETMEMBERRESPONSE']._serialized_start=3426
-  _globals['_GETMEMBERRESPONSE']._serialized_end=3537
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=3539
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=3656
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=3658
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=3749
-  _globals['_MEMBERSERVICE']._serialized_start=3835
-  _globals['_MEMBERSERVICE']._serialized_end=4676
+  _globals['_KEPTFACTS']._serialized_start=3921
+  _globals['_KEPTFACTS']._serialized_end=4002
+  _globals['_ERASEMEMBERREQUEST']._serialized_start=355
+  _globals['_ERASEMEMBERREQUEST']._serialized_end=486
+  _globals['_ERASEMEMBERRESPONSE']._serialized_start=488
+  _globals['_ERASEMEMBERRESPONSE']._serialized_end=597
+  _globals['_MERGEMEMBERSREQUEST']._serialized_start=600
+  _globals['_MERGEMEMBERSREQUEST']._serialized_end=805
+  _globals['_MERGEMEMBERSRESPONSE']._serialized_start=808
+  _globals['_MERGEMEMBERSRESPONSE']._serialized_end=997
+  _globals['_MERGEDGROUP']._serialized_start=999
+  _globals['_MERGEDGROUP']._serialized_end=1071
+  _globals['_OVERRUN']._serialized_start=1074
+  _globals['_OVERRUN']._serialized_end=1211
+  _globals['_UPSERTMEMBERREQUEST']._serialized_start=1213
+  _globals['_UPSERTMEMBERREQUEST']._serialized_end=1340
+  _globals['_UPSERTMEMBERRESPONSE']._serialized_start=1342
+  _globals['_UPSERTMEMBERRESPONSE']._serialized_end=1435
+  _globals['_RECORDFACTSREQUEST']._serialized_start=1438
+  _globals['_RECORDFACTSREQUEST']._serialized_end=1947
+  _globals['_CLEAREDDAYS']._serialized_start=1949
+  _globals['_CLEAREDDAYS']._serialized_end=2031
+  _globals['_RECORDFACTSRESPONSE']._serialized_start=2034
+  _globals['_RECORDFACTSRESPONSE']._serialized_end=2171
+  _globals['_BATCHGETMEMBERSREQUEST']._serialized_start=2173
+  _globals['_BATCHGETMEMBERSREQUEST']._serialized_end=2274
+  _globals['_BATCHGETMEMBERSRESPONSE']._serialized_start=2277
+  _globals['_BATCHGETMEMBERSRESPONSE']._serialized_end=2467
+  _globals['_MEMBERWITHFACTS']._serialized_start=2469
+  _globals['_MEMBERWITHFACTS']._serialized_end=2578
+  _globals['_SEARCHMEMBERSREQUEST']._serialized_start=2581
+  _globals['_SEARCHMEMBERSREQUEST']._serialized_end=2849
+  _globals['_IDENTIFIERFILTER']._serialized_start=2851
+  _globals['_IDENTIFIERFILTER']._serialized_end=2920
+  _globals['_SEARCHMEMBERSRESPONSE']._serialized_start=2923
+  _globals['_SEARCHMEMBERSRESPONSE']._serialized_end=3092
+  _globals['_MEMBERHIT']._serialized_start=3095
+  _globals['_MEMBERHIT']._serialized_end=3259
+  _globals['_MEMBERGROUP']._serialized_start=3262
+  _globals['_MEMBERGROUP']._serialized_end=3439
+  _globals['_GETMEMBERREQUEST']._serialized_start=3442
+  _globals['_GETMEMBERREQUEST']._serialized_end=3572
+  _globals['_GETMEMBERRESPONSE']._serialized_start=3575
+  _globals['_GETMEMBERRESPONSE']._serialized_end=3707
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=3709
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=3826
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=3828
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=3919
+  _globals['_MEMBERSERVICE']._serialized_start=4005
+  _globals['_MEMBERSERVICE']._serialized_end=4846
 # @@protoc_insertion_point(module_scope)

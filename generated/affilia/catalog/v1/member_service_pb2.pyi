@@ -6,6 +6,7 @@ The catalog: contracts, members and their facts. Enrollment, pricing and eligibi
 from affilia.catalog.v1 import member_pb2 as _member_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
 from affilia.type.v1 import membership_type_pb2 as _membership_type_pb2
+from affilia.type.v1 import merged_member_pb2 as _merged_member_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -533,6 +534,7 @@ class BatchGetMembersResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     UNKNOWN_MEMBER_IDS_FIELD_NUMBER: _builtins.int
     OMITTED_MEMBER_IDS_FIELD_NUMBER: _builtins.int
+    MERGED_MEMBERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberWithFacts]:
         """The members that exist, in the order of the request. Some are omitted if the response would exceed 4 MiB."""
@@ -545,16 +547,21 @@ class BatchGetMembersResponse(_message.Message):
     def omitted_member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """UUIDs of the members that didn't fit into the response. Request them again."""
 
+    @_builtins.property
+    def merged_members(self) -> _containers.RepeatedCompositeFieldContainer[_merged_member_pb2.MergedMember]:
+        """The requested members who were merged into others, who are returned instead, each once."""
+
     def __init__(
         self,
         *,
         members: _abc.Iterable[Global___MemberWithFacts] | None = ...,
         unknown_member_ids: _abc.Iterable[_builtins.str] | None = ...,
         omitted_member_ids: _abc.Iterable[_builtins.str] | None = ...,
+        merged_members: _abc.Iterable[_merged_member_pb2.MergedMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "omitted_member_ids", b"omitted_member_ids", "unknown_member_ids", b"unknown_member_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "merged_members", b"merged_members", "omitted_member_ids", b"omitted_member_ids", "unknown_member_ids", b"unknown_member_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -685,6 +692,7 @@ class SearchMembersResponse(_message.Message):
     HITS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    MERGED_MEMBERS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
     is_complete: _builtins.bool
@@ -698,16 +706,21 @@ class SearchMembersResponse(_message.Message):
         call compares only a limited number of names.
         """
 
+    @_builtins.property
+    def merged_members(self) -> _containers.RepeatedCompositeFieldContainer[_merged_member_pb2.MergedMember]:
+        """The ids in the query that belong to merged members. The members into whom they were merged are found instead."""
+
     def __init__(
         self,
         *,
         hits: _abc.Iterable[Global___MemberHit] | None = ...,
         next_page_token: _builtins.str = ...,
         is_complete: _builtins.bool = ...,
+        merged_members: _abc.Iterable[_merged_member_pb2.MergedMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "is_complete", b"is_complete", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "is_complete", b"is_complete", "merged_members", b"merged_members", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -840,6 +853,11 @@ class GetMemberResponse(_message.Message):
 
     MEMBER_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged, or only after the requested instant.
+    """
     @_builtins.property
     def member(self) -> _member_pb2.Member:
         """The member."""
@@ -853,10 +871,11 @@ class GetMemberResponse(_message.Message):
         *,
         member: _member_pb2.Member | None = ...,
         facts: _member_pb2.MemberFacts | None = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "member", b"member", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ from affilia.eligibility.v1 import accumulator_pb2 as _accumulator_pb2
 from affilia.eligibility.v1 import coverage_pb2 as _coverage_pb2
 from affilia.history.v1 import explanation_pb2 as _explanation_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
+from affilia.type.v1 import merged_member_pb2 as _merged_member_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -156,6 +157,7 @@ class CheckEligibilityResponse(_message.Message):
     FEED_POSITION_FIELD_NUMBER: _builtins.int
     MISSING_COVERAGE_FIELD_NUMBER: _builtins.int
     MISSING_COVERAGE_OMITTED_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     covered: _builtins.bool
     """Whether the member is covered as requested."""
     reason: Global___EligibilityReason.ValueType
@@ -166,6 +168,10 @@ class CheckEligibilityResponse(_message.Message):
     """
     missing_coverage_omitted: _builtins.int
     """Number of enrollments omitted from missing_coverage."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_coverage_pb2.CoverageRecord]:
         """The matching coverage records, in order of payment: first policies on which the member is the primary, then the
@@ -209,10 +215,11 @@ class CheckEligibilityResponse(_message.Message):
         feed_position: _builtins.int = ...,
         missing_coverage: _abc.Iterable[Global___MissingCoverage] | None = ...,
         missing_coverage_omitted: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accumulators", b"accumulators", "covered", b"covered", "feed_position", b"feed_position", "first_day", b"first_day", "last_day", b"last_day", "missing_coverage", b"missing_coverage", "missing_coverage_omitted", b"missing_coverage_omitted", "reason", b"reason", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accumulators", b"accumulators", "covered", b"covered", "feed_position", b"feed_position", "first_day", b"first_day", "last_day", b"last_day", "merged_into", b"merged_into", "missing_coverage", b"missing_coverage", "missing_coverage_omitted", b"missing_coverage_omitted", "reason", b"reason", "records", b"records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,21 +312,29 @@ class BatchCheckEligibilityResponse(_message.Message):
 
     OUTCOMES_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_MEMBERS_FIELD_NUMBER: _builtins.int
     feed_position: _builtins.int
     """Position in the change feed up to which all results reflect enrollment. 0 if no check succeeded."""
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___EligibilityOutcome]:
         """One for each check, in the order of the checks."""
 
+    @_builtins.property
+    def merged_members(self) -> _containers.RepeatedCompositeFieldContainer[_merged_member_pb2.MergedMember]:
+        """The members in the checks who were merged into others, each once. The answers are about these others, and say so in
+        merged_into, too.
+        """
+
     def __init__(
         self,
         *,
         outcomes: _abc.Iterable[Global___EligibilityOutcome] | None = ...,
         feed_position: _builtins.int = ...,
+        merged_members: _abc.Iterable[_merged_member_pb2.MergedMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_position", b"feed_position", "outcomes", b"outcomes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_position", b"feed_position", "merged_members", b"merged_members", "outcomes", b"outcomes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,10 +422,15 @@ class CheckCapabilityResponse(_message.Message):
     CAPABLE_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     capable: _builtins.bool
     """Whether any coverage includes the capability on that day."""
     feed_position: _builtins.int
     """Position in the change feed up to which the response reflects enrollment."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def days(self) -> _date_span_pb2.DateSpan:
         """The consecutive days around the requested one on which the member has the capability, within one year before and
@@ -423,10 +443,11 @@ class CheckCapabilityResponse(_message.Message):
         capable: _builtins.bool = ...,
         days: _date_span_pb2.DateSpan | None = ...,
         feed_position: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capable", b"capable", "days", b"days", "feed_position", b"feed_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capable", b"capable", "days", b"days", "feed_position", b"feed_position", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -475,8 +496,13 @@ class ListCapabilitiesResponse(_message.Message):
 
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     feed_position: _builtins.int
     """Position in the change feed up to which the response reflects enrollment."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Codes of the capabilities, in alphabetical order, without duplicates."""
@@ -486,10 +512,11 @@ class ListCapabilitiesResponse(_message.Message):
         *,
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         feed_position: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "feed_position", b"feed_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "feed_position", b"feed_position", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -591,8 +618,13 @@ class GetActiveCoverageResponse(_message.Message):
 
     RECORDS_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     feed_position: _builtins.int
     """Position in the change feed up to which the response reflects enrollment."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_coverage_pb2.CoverageRecord]:
         """In order of payment, as in CheckEligibilityResponse."""
@@ -602,10 +634,11 @@ class GetActiveCoverageResponse(_message.Message):
         *,
         records: _abc.Iterable[_coverage_pb2.CoverageRecord] | None = ...,
         feed_position: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_position", b"feed_position", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_position", b"feed_position", "merged_into", b"merged_into", "records", b"records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -664,8 +697,13 @@ class ListMemberCoverageResponse(_message.Message):
 
     RECORDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_coverage_pb2.CoverageRecord]:
         """In order of first day."""
@@ -675,10 +713,11 @@ class ListMemberCoverageResponse(_message.Message):
         *,
         records: _abc.Iterable[_coverage_pb2.CoverageRecord] | None = ...,
         next_page_token: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merged_into", b"merged_into", "next_page_token", b"next_page_token", "records", b"records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -808,8 +847,13 @@ class GetAccumulatorsResponse(_message.Message):
 
     ACCUMULATORS_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     feed_position: _builtins.int
     """Position in the change feed up to which the response reflects enrollment."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def accumulators(self) -> _containers.RepeatedCompositeFieldContainer[_accumulator_pb2.Accumulator]:
         """In order of policy and code."""
@@ -819,10 +863,11 @@ class GetAccumulatorsResponse(_message.Message):
         *,
         accumulators: _abc.Iterable[_accumulator_pb2.Accumulator] | None = ...,
         feed_position: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accumulators", b"accumulators", "feed_position", b"feed_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accumulators", b"accumulators", "feed_position", b"feed_position", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -90,8 +90,13 @@ class GetMemberCoverageResponse(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     ACCUMULATORS_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     feed_position: _builtins.int
     """Position in the change feed up to which the response reflects enrollment."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    requested member was not merged.
+    """
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_coverage_pb2.CoverageRecord]:
         """In order of payment, as in CheckEligibilityResponse."""
@@ -106,10 +111,11 @@ class GetMemberCoverageResponse(_message.Message):
         records: _abc.Iterable[_coverage_pb2.CoverageRecord] | None = ...,
         accumulators: _abc.Iterable[_accumulator_pb2.Accumulator] | None = ...,
         feed_position: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accumulators", b"accumulators", "feed_position", b"feed_position", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accumulators", b"accumulators", "feed_position", b"feed_position", "merged_into", b"merged_into", "records", b"records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,8 +317,13 @@ class ListAccumulatorApplicationsResponse(_message.Message):
 
     APPLICATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged.
+    """
     @_builtins.property
     def applications(self) -> _containers.RepeatedCompositeFieldContainer[_accumulator_pb2.AccumulatorApplication]:
         """In the order in which they were recorded."""
@@ -322,10 +333,11 @@ class ListAccumulatorApplicationsResponse(_message.Message):
         *,
         applications: _abc.Iterable[_accumulator_pb2.AccumulatorApplication] | None = ...,
         next_page_token: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applications", b"applications", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applications", b"applications", "merged_into", b"merged_into", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

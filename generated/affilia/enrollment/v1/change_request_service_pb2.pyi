@@ -7,6 +7,7 @@ from affilia.enrollment.v1 import change_request_pb2 as _change_request_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.type.v1 import cost_pb2 as _cost_pb2
 from affilia.type.v1 import membership_type_pb2 as _membership_type_pb2
+from affilia.type.v1 import merged_member_pb2 as _merged_member_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -323,18 +324,24 @@ class ListAvailableChoicesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHOICES_FIELD_NUMBER: _builtins.int
+    MERGED_MEMBERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Choice]:
         """In the contract's order."""
+
+    @_builtins.property
+    def merged_members(self) -> _containers.RepeatedCompositeFieldContainer[_merged_member_pb2.MergedMember]:
+        """The requested members who were merged into others. The response is about these others."""
 
     def __init__(
         self,
         *,
         choices: _abc.Iterable[_change_request_pb2.Choice] | None = ...,
+        merged_members: _abc.Iterable[_merged_member_pb2.MergedMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "merged_members", b"merged_members"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

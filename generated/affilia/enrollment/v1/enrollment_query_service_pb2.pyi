@@ -6,6 +6,7 @@ Enrollment: which members are on which modules of a contract, when, and why."""
 from affilia.enrollment.v1 import enrollment_event_pb2 as _enrollment_event_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
+from affilia.type.v1 import merged_member_pb2 as _merged_member_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -124,6 +125,12 @@ class GetEnrollmentGroupResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUP_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged, or only after the
+    requested instant.
+    """
     @_builtins.property
     def group(self) -> _enrollment_group_pb2.EnrollmentGroup:
         """The group in the requested state."""
@@ -132,10 +139,11 @@ class GetEnrollmentGroupResponse(_message.Message):
         self,
         *,
         group: _enrollment_group_pb2.EnrollmentGroup | None = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,8 +227,14 @@ class ListEnrollmentGroupsResponse(_message.Message):
 
     GROUPS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged, or only after the
+    requested instant.
+    """
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentGroup]:
         """In order of group_id."""
@@ -230,10 +244,11 @@ class ListEnrollmentGroupsResponse(_message.Message):
         *,
         groups: _abc.Iterable[_enrollment_group_pb2.EnrollmentGroup] | None = ...,
         next_page_token: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "merged_into", b"merged_into", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +422,7 @@ class WatchEnrollmentsResponse(_message.Message):
     SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     FEED_POSITION_FIELD_NUMBER: _builtins.int
+    MERGED_MEMBERS_FIELD_NUMBER: _builtins.int
     snapshot_complete: _builtins.bool
     """True in the message that ends the snapshot. Earlier messages have only groups, later ones only events."""
     resume_token: _builtins.str
@@ -421,6 +437,12 @@ class WatchEnrollmentsResponse(_message.Message):
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_enrollment_group_pb2.EnrollmentGroup]:
         """Part of the snapshot, in order of group_id."""
 
+    @_builtins.property
+    def merged_members(self) -> _containers.RepeatedCompositeFieldContainer[_merged_member_pb2.MergedMember]:
+        """The members of the filter who were merged into others. The stream also returns the events and groups of these
+        others. Set in the first message, and in the first message after the server has noticed another such merge.
+        """
+
     def __init__(
         self,
         *,
@@ -429,10 +451,11 @@ class WatchEnrollmentsResponse(_message.Message):
         snapshot_complete: _builtins.bool = ...,
         resume_token: _builtins.str = ...,
         feed_position: _builtins.int = ...,
+        merged_members: _abc.Iterable[_merged_member_pb2.MergedMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "feed_position", b"feed_position", "groups", b"groups", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "feed_position", b"feed_position", "groups", b"groups", "merged_members", b"merged_members", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,7 +76,7 @@ class ExplainedRun(_message.Message):
     def decisive_inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecisiveInput]:
         """The smallest set of changed inputs that explains the change: with their new values, and the earlier values of all
         other inputs, the result on these days is the later one. The inputs are in this order: change requests by approval,
-        facts by member and kind, then the contract. If several sets of the same size qualify, the first one in this order
+        merges by member, facts by member and kind, then the contract. If several sets of the same size qualify, the first one in this order
         is returned. If many inputs changed, sets are tried only up to a certain size (at least pairs of up to 24 inputs).
         Beyond that size, the set isn't necessarily the smallest, but no input can be left out of it.
         """
@@ -123,6 +123,7 @@ class DecisiveInput(_message.Message):
     CHANGE_REQUEST_ID_FIELD_NUMBER: _builtins.int
     FACT_FIELD_NUMBER: _builtins.int
     CONTRACT_FIELD_NUMBER: _builtins.int
+    MERGE_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     change_request_id: _builtins.str
@@ -134,6 +135,10 @@ class DecisiveInput(_message.Message):
     @_builtins.property
     def contract(self) -> Global___ContractInput:
         """A version of the group's contract."""
+
+    @_builtins.property
+    def merge(self) -> Global___MergeInput:
+        """A merge of two records of one person."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
@@ -149,14 +154,15 @@ class DecisiveInput(_message.Message):
         change_request_id: _builtins.str = ...,
         fact: Global___FactInput | None = ...,
         contract: Global___ContractInput | None = ...,
+        merge: Global___MergeInput | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         actor: _actor_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "merge", b"merge", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_request_id", b"change_request_id", "contract", b"contract", "fact", b"fact", "input", b"input", "merge", b"merge", "recorded_at", b"recorded_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["change_request_id", "fact", "contract"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["change_request_id", "fact", "contract", "merge"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
@@ -201,6 +207,32 @@ class FactInput(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FactInput: _TypeAlias = FactInput  # noqa: Y015
+
+@_typing.final
+class MergeInput(_message.Message):
+    """A merge of two records of one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """UUID of the record that became another id of merged_into."""
+    merged_into: _builtins.str
+    """UUID of the remaining record. If it was itself merged before the later revision, the record that remained then."""
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "merged_into", b"merged_into"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeInput: _TypeAlias = MergeInput  # noqa: Y015
 
 @_typing.final
 class ContractInput(_message.Message):

@@ -49,7 +49,7 @@ class _HistoryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HistoryKi
     HISTORY_KIND_ACCUMULATOR: _HistoryKind.ValueType  # 6
     """Limits were used, or a use was reversed."""
     HISTORY_KIND_RECORD: _HistoryKind.ValueType  # 7
-    """A member was created, changed or erased."""
+    """A member was created, changed, erased, or merged into another one."""
 
 class HistoryKind(_HistoryKind, metaclass=_HistoryKindEnumTypeWrapper):
     """Kinds of history entries."""
@@ -69,7 +69,7 @@ HISTORY_KIND_PREMIUM: HistoryKind.ValueType  # 5
 HISTORY_KIND_ACCUMULATOR: HistoryKind.ValueType  # 6
 """Limits were used, or a use was reversed."""
 HISTORY_KIND_RECORD: HistoryKind.ValueType  # 7
-"""A member was created, changed or erased."""
+"""A member was created, changed, erased, or merged into another one."""
 Global___HistoryKind: _TypeAlias = HistoryKind  # noqa: Y015
 
 class _ChangeKind:
@@ -154,6 +154,8 @@ class _RecordKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordKind
     """The name, the kind or the identifiers of a member were changed."""
     RECORD_KIND_MEMBER_ERASED: _RecordKind.ValueType  # 3
     """A member's personal data was erased."""
+    RECORD_KIND_MEMBER_MERGED: _RecordKind.ValueType  # 4
+    """A member was merged into another one."""
 
 class RecordKind(_RecordKind, metaclass=_RecordKindEnumTypeWrapper):
     """Kinds of records."""
@@ -166,6 +168,8 @@ RECORD_KIND_MEMBER_CHANGED: RecordKind.ValueType  # 2
 """The name, the kind or the identifiers of a member were changed."""
 RECORD_KIND_MEMBER_ERASED: RecordKind.ValueType  # 3
 """A member's personal data was erased."""
+RECORD_KIND_MEMBER_MERGED: RecordKind.ValueType  # 4
+"""A member was merged into another one."""
 Global___RecordKind: _TypeAlias = RecordKind  # noqa: Y015
 
 @_typing.final
@@ -630,7 +634,7 @@ Global___AccumulatorUse: _TypeAlias = AccumulatorUse  # noqa: Y015
 
 @_typing.final
 class RecordEntry(_message.Message):
-    """Something recorded about a member: that the member was created, changed or erased."""
+    """Something recorded about a member: that the member was created, changed, erased, or merged into another one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -638,6 +642,8 @@ class RecordEntry(_message.Message):
     MEMBER_ID_FIELD_NUMBER: _builtins.int
     NAME_BEFORE_FIELD_NUMBER: _builtins.int
     NAME_AFTER_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     kind: Global___RecordKind.ValueType
     """What happened."""
     member_id: _builtins.str
@@ -646,6 +652,10 @@ class RecordEntry(_message.Message):
     """If the name changed, the name before. Otherwise, or if the caller may not read it, empty."""
     name_after: _builtins.str
     """If the name changed, the name after. Otherwise, or if the caller may not read it, empty."""
+    merged_into: _builtins.str
+    """UUID of the member into whom member_id was merged. Set only for MEMBER_MERGED."""
+    reason: _builtins.str
+    """Why the records were merged. Set only for MEMBER_MERGED; empty for members, and after an erasure."""
     def __init__(
         self,
         *,
@@ -653,10 +663,12 @@ class RecordEntry(_message.Message):
         member_id: _builtins.str = ...,
         name_before: _builtins.str = ...,
         name_after: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_id", b"member_id", "name_after", b"name_after", "name_before", b"name_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_id", b"member_id", "merged_into", b"merged_into", "name_after", b"name_after", "name_before", b"name_before", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

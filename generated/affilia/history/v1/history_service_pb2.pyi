@@ -94,8 +94,13 @@ class ListHistoryResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged.
+    """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_history_entry_pb2.HistoryEntry]:
         """Newest first."""
@@ -105,10 +110,11 @@ class ListHistoryResponse(_message.Message):
         *,
         entries: _abc.Iterable[_history_entry_pb2.HistoryEntry] | None = ...,
         next_page_token: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "merged_into", b"merged_into", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,8 +169,13 @@ class ExplainDifferenceResponse(_message.Message):
 
     RUNS_FIELD_NUMBER: _builtins.int
     RUNS_OMITTED_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     runs_omitted: _builtins.int
     """Number of runs omitted."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about both. Empty if the request names
+    no member, or one who was not merged.
+    """
     @_builtins.property
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.ExplainedRun]:
         """In order of member_id, module_id and first day. Empty if none of the requested enrollments changed. At most 500."""
@@ -174,10 +185,11 @@ class ExplainDifferenceResponse(_message.Message):
         *,
         runs: _abc.Iterable[_explanation_pb2.ExplainedRun] | None = ...,
         runs_omitted: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["runs", b"runs", "runs_omitted", b"runs_omitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merged_into", b"merged_into", "runs", b"runs", "runs_omitted", b"runs_omitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

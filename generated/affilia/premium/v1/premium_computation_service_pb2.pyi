@@ -165,6 +165,11 @@ class PreviewPremiumsResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     ADDITIONS_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged.
+    """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.PremiumEntry]:
         """What is owed for the months, in order of enrollment_id, month and first day."""
@@ -185,10 +190,11 @@ class PreviewPremiumsResponse(_message.Message):
         entries: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         additions: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         differences: _abc.Iterable[_premium_entry_pb2.DebtorAmounts] | None = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "differences", b"differences", "entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "differences", b"differences", "entries", b"entries", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -871,11 +877,16 @@ class ListPremiumEntriesResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNEXPLAINED_ENTRIES_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
     unexplained_entries: _builtins.int
     """If `explain` is set: number of entries on this page whose causes were not determined, because the page has entries
     of more than 20 different changes. Request smaller pages to get their causes.
+    """
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged.
     """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.PremiumEntry]:
@@ -887,10 +898,11 @@ class ListPremiumEntriesResponse(_message.Message):
         entries: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         next_page_token: _builtins.str = ...,
         unexplained_entries: _builtins.int = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "unexplained_entries", b"unexplained_entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "merged_into", b"merged_into", "next_page_token", b"next_page_token", "unexplained_entries", b"unexplained_entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -959,8 +971,13 @@ class ListUninvoicedPremiumsResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged.
+    """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.PremiumEntry]:
         """In the order in which they were added, each with all its components."""
@@ -970,10 +987,11 @@ class ListUninvoicedPremiumsResponse(_message.Message):
         *,
         entries: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         next_page_token: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "merged_into", b"merged_into", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 Pricing: the monthly cost of coverage, and who pays it."""
 
 from affilia.pricing.v1 import insurance_cost_pb2 as _insurance_cost_pb2
+from affilia.type.v1 import merged_member_pb2 as _merged_member_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -58,6 +59,11 @@ class GetInsuranceCostResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COST_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    merged_into: _builtins.str
+    """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
+    request names no member, or one who was not merged.
+    """
     @_builtins.property
     def cost(self) -> _insurance_cost_pb2.InsuranceCost:
         """The monthly cost."""
@@ -66,10 +72,11 @@ class GetInsuranceCostResponse(_message.Message):
         self,
         *,
         cost: _insurance_cost_pb2.InsuranceCost | None = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "merged_into", b"merged_into"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -113,18 +120,24 @@ class BatchGetInsuranceCostResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    MERGED_MEMBERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___InsuranceCostResult]:
         """One for each inquiry, in the order of the inquiries."""
+
+    @_builtins.property
+    def merged_members(self) -> _containers.RepeatedCompositeFieldContainer[_merged_member_pb2.MergedMember]:
+        """The requested members who were merged into others. The response is about these others."""
 
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___InsuranceCostResult] | None = ...,
+        merged_members: _abc.Iterable[_merged_member_pb2.MergedMember] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merged_members", b"merged_members", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
