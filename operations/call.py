@@ -166,6 +166,10 @@ class Call:
             return self
         return replace(self, caller=replace(self.caller, on_behalf_of=subject))
 
+    def at(self, instant: datetime) -> "Call":
+        """Returns this call with its clock stopped at an instant, so that all time zones are looked at together."""
+        return replace(self, clock=lambda: instant)
+
     def today(self, time_zone: str) -> date:
         """Returns the current date in a time zone, given by its IANA name."""
         return self.today_override or self.clock().astimezone(ZoneInfo(time_zone)).date()

@@ -1,23 +1,25 @@
 """Returns coverage records: one by its locator, a member's, and those of many policies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from domain.days import Day, Span, to_day
-from domain.eligibility.checks import Question, active_records
-from domain.eligibility.coverage import CoverageRecord, CoveredRun, record_on, records_of
+from domain.days import Span, to_day
+from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers, record_on, records_of
 from domain.errors import CoverageUnknown
 from operations.call import Call
 from operations.core import Core
-from operations.eligibility import OffersOf, check_eligibility, in_payment_order, member_runs, with_offers
+from operations.eligibility import OffersOf, member_runs, with_offers
 from operations.freshness import POLL_SECONDS, wait_for_projection
 from operations.history import present
 from operations.locators import located_span, store_far_locators
 from operations.paging import Page
+from operations.payment_order import todays
 from storage import coverage
 from storage.coverage import CoverageFilter
+
+YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
 
 
 async def get_coverage(core: Core, call: Call, locator: UUID, *, only_of: UUID | None = None) -> CoverageRecord:
@@ -78,27 +80,19 @@ async def _wait_until_located(core: Core, call: Call) -> None:
         await core.eligibility.moved(POLL_SECONDS)
 
 
-async def active_coverage(
-    core: Core, call: Call, member_id: UUID, day: Day | None
-) -> tuple[Sequence[CoverageRecord], int]:
-    """Returns a member's records of a day, or of each contract's today (None), in order of payment, and the position.
+async def member_coverage(core: Core, call: Call, member_id: UUID, days: Span | None) -> list[CoverageRecord]:
+    """Returns a member's records that overlap a bounded span, in order of first day. Raises ProjectionBehind.
 
-    Raises ProjectionBehind.
+    Without a span, returns those from ten years before to a year after today, for each contract in its own time zone.
     """
-    if day is not None:
-        answer = await check_eligibility(core, call, Question(member_id, day))
-        return answer.finding.records, answer.position
-    runs, position = await member_runs(core, call, member_id)
-    records = await with_offers(
-        core, lambda offers_of: active_records(runs, offers_of, lambda zone: to_day(call.today(zone)))
-    )
-    return await in_payment_order(core, None, records), position
-
-
-async def member_coverage(core: Core, call: Call, member_id: UUID, days: Span) -> list[CoverageRecord]:
-    """Returns a member's records that overlap a bounded span, in order of first day. Raises ProjectionBehind."""
     runs, _ = await member_runs(core, call, member_id)
-    records = await _records(core, runs, days)
+    today_in = todays(call)
+
+    def around(offers: Offers) -> Span:
+        today = today_in(offers.contract.time_zone)
+        return Span(today - YEARS_BACK_DAYS, today + YEAR_AHEAD_DAYS)
+
+    records = await _records(core, runs, around if days is None else lambda _: days)
     await store_far_locators(core, call, records)
     return sorted(records, key=lambda r: (r.days.start, r.run.group_id, r.run.module_id))
 
@@ -116,12 +110,16 @@ async def list_coverage(
         if wanted.contract_id:
             await core.contract_source.current(connection, wanted.contract_id, hold=False)
         policies, runs = await coverage.list_policies(connection, wanted, page.after, page.size)
-    records = await _records(core, runs, wanted.days)
+    records = await _records(core, runs, lambda _: wanted.days)
     await store_far_locators(core, call, records)
     return records, policies[-1] if len(policies) == page.size else None
 
 
-async def _records(core: Core, runs: Iterable[CoveredRun], days: Span) -> list[CoverageRecord]:
-    return await with_offers(
-        core, lambda offers_of: [r for run in runs for r in records_of(run, offers_of(run.key.contract_id), days)]
-    )
+async def _records(core: Core, runs: Iterable[CoveredRun], within: Callable[[Offers], Span]) -> list[CoverageRecord]:
+    """Returns the records of runs that overlap the span for their contract."""
+
+    def found(offers_of: OffersOf) -> list[CoverageRecord]:
+        offered = ((run, offers_of(run.key.contract_id)) for run in runs)
+        return [record for run, offers in offered for record in records_of(run, offers, within(offers))]
+
+    return await with_offers(core, found)

@@ -1,6 +1,6 @@
 """Answers checks by one set of rules: from memory while it is up to date, otherwise from the database."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -12,21 +12,22 @@ from domain.eligibility.checks import (
     CheckReason,
     Finding,
     Question,
-    by_birthdays,
+    TodayIn,
     capable_days,
-    check,
+    day_under,
     lists_capability,
-    primaries_to_compare,
+    with_day,
 )
 from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers
 from domain.eligibility.read_model import ReadModel
 from domain.errors import CapabilityUnknown
 from operations.call import Call
 from operations.core import Core
-from operations.findings import CachedFinding, Found, MemberAccumulators
+from operations.findings import CachedFinding, Found, MemberAccumulators, Stamp
 from operations.freshness import projected_position, wait_until_caught_up
 from operations.locators import FIRST_DAY, LAST_DAY, store_far_locators
 from operations.offers import OffersMissing
+from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
 from storage import accumulators as balances
 from storage import coverage
 from storage.enrollment_reads import contracts_of_member
@@ -40,8 +41,8 @@ T = TypeVar("T")
 
 OffersOf = Callable[[UUID], Offers]
 """Returns the offers of a contract. Raises OffersMissing."""
-UsageKey = tuple[UUID, UUID, Day]
-"""Policy, member, and the first day of a term."""
+UsageOf = Callable[[UUID, UUID, Day], dict[str, Usage]]
+"""Returns the usage by code under a policy, of a member, within the term with this first day."""
 
 
 class Answer(NamedTuple):
@@ -77,82 +78,150 @@ async def check_many(core: Core, call: Call, questions: Sequence[Question]) -> l
     model = core.eligibility.fresh_model()
     if model is None:
         return await _from_database(core, call, questions)
-    return await _each(questions, lambda question: _from_memory(core, call, model, question))
+    return await _from_memory(core, call, model, questions)
 
 
-async def _each(
-    questions: Sequence[Question], answer: Callable[[Question], Awaitable[Answer]]
-) -> list[Answer | CapabilityUnknown]:
-    """Returns the answer to each question, in order, or the error if its capability is unknown."""
-    answers: list[Answer | CapabilityUnknown] = []
-    for question in questions:
-        try:
-            answers.append(await answer(question))
-        except CapabilityUnknown as unknown:
-            answers.append(unknown)
-    return answers
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A check to complete: its records aren't in order of payment, and its accumulators are missing.
 
-
-async def _from_memory(core: Core, call: Call, model: ReadModel, question: Question) -> Answer:
-    """Answers from the cache if nothing has changed, because adjudication repeats checks of the same member and day.
-
-    Raises CapabilityUnknown.
+    `stamp` is that of the member when the check was made; None if the result can't be cached.
     """
-    state, position = core.eligibility, core.eligibility.position
-    stamp = (model.stamp(question.member_id), state.offers.version, model, state.lease.number)
-    cached = state.findings.get(question)
-    if cached is not None and cached.stamp == stamp:
-        return Answer(cached.found, position)
-    found = await _find(core, call, model, question)
-    # The stamp doesn't cover birthdays or, for a member without coverage, the groups whose contracts list a capability.
-    depends_on_more = primaries_to_compare(found.finding.records) or (question.capability and not stamp[0])
-    if not depends_on_more:
-        if len(state.findings) >= MAX_CACHED_FINDINGS:
-            state.findings.clear()
-        state.findings[question] = CachedFinding(stamp, found)
-    return Answer(found, position)
+
+    checked: Checked
+    position: int
+    stamp: Stamp | None = None
 
 
-async def _find(core: Core, call: Call, model: ReadModel, question: Question) -> Found:
+Outcomes = dict[Question, Answer | CapabilityUnknown]
+
+
+async def _from_memory(
+    core: Core, call: Call, model: ReadModel, questions: Sequence[Question]
+) -> list[Answer | CapabilityUnknown]:
+    """Answers from the cache if nothing has changed, because adjudication repeats checks of the same member and day."""
+    state, today_in = core.eligibility, todays(call)
+    asked: list[Question] = []
+    outcomes: Outcomes = {}
+    pending: dict[Question, _Pending] = {}
+    for each in questions:
+        question = each if each.day is not None else await _with_day(core, model, each, today_in)
+        asked.append(question)
+        if question in outcomes or question in pending:
+            continue
+        position = state.position
+        stamp = (model.stamp(question.member_id), state.offers.version, model, state.lease.number)
+        cached = state.findings.get(question)
+        if cached is not None and cached.stamp == stamp:
+            outcomes[question] = Answer(cached.found, position)
+            continue
+        try:
+            found = await _check_in_memory(core, model, question, today_in)
+            pending[question] = _Pending(found, position, stamp)
+        except CapabilityUnknown as unknown:
+            outcomes[question] = unknown
+    if pending:
+        completed = await _completed(core, None, pending, model.runs, model.usage)
+        await _store_far_locators(core, call, completed.values())
+        outcomes.update(completed)
+    return [outcomes[question] for question in asked]
+
+
+async def _with_day(core: Core, model: ReadModel, question: Question, today_in: TodayIn) -> Question:
+    """Returns a question with its day if all contracts of the member have the same today."""
+    runs = model.runs(question.member_id)
+    return await with_offers(
+        core, lambda offers_of: with_day(question, runs, day_under(None, offers_of, today_in), today_in("UTC"))
+    )
+
+
+async def _check_in_memory(core: Core, model: ReadModel, question: Question, today_in: TodayIn) -> Checked:
+    """Checks a member. Raises CapabilityUnknown."""
     runs = model.runs(question.member_id)
     try:
-        finding = check(question, runs, core.eligibility.offers.of)
+        found = checked(question, runs, core.eligibility.offers.of, today_in)
     except OffersMissing:
-        finding = await with_offers(core, lambda offers_of: check(question, runs, offers_of))
-    if question.capability and finding.reason != CheckReason.COVERED:
+        found = await with_offers(core, lambda offers_of: checked(question, runs, offers_of, today_in))
+    if question.capability and found.finding.reason != CheckReason.COVERED:
         await reject_unknown_capability(core, None, question.member_id, question.capability, runs)
-    if len(finding.records) > 1:
-        finding = finding._replace(records=await in_payment_order(core, None, finding.records))
-    await store_far_locators(core, call, finding.records)
-    return Found(finding, _accumulators(finding.covering, question.member_id, lambda key: model.usage(*key)))
+    return found
 
 
 async def _from_database(core: Core, call: Call, questions: Sequence[Question]) -> list[Answer | CapabilityUnknown]:
     """Answers all questions from one snapshot, while memory isn't up to date."""
     await core.eligibility.offers.refresh(core.database, core.contract_source)
+    today_in = todays(call)
     async with core.database.snapshot() as connection:
         position = await projected_position(connection)
         runs = await coverage.runs_of_members(connection, {question.member_id for question in questions})
-        answers = await _each(
-            questions,
-            lambda question: _from_snapshot(core, connection, position, question, runs.get(question.member_id, ())),
+        outcomes: Outcomes = {}
+        pending: dict[Question, _Pending] = {}
+        for question in dict.fromkeys(questions):
+            try:
+                found = await _check_in_snapshot(core, connection, question, runs.get(question.member_id, ()), today_in)
+                pending[question] = _Pending(found, position)
+            except CapabilityUnknown as unknown:
+                outcomes[question] = unknown
+        primaries = primaries_to_read([each.checked for each in pending.values()])
+        primary_runs = await coverage.runs_of_members(connection, primaries) if primaries else {}
+        keys = {
+            (record.run.group_id, question.member_id, record.offer.term.start)
+            for question, each in pending.items()
+            for record in each.checked.finding.covering
+        }
+        used = {key: await balances.usage_of(connection, *key) for key in keys}
+        completed = await _completed(
+            core, connection, pending, lambda primary_id: primary_runs.get(primary_id, ()), lambda *key: used[key]
         )
-    found = [answer for answer in answers if isinstance(answer, Answer)]
-    await store_far_locators(core, call, [record for answer in found for record in answer.finding.records])
+    await _store_far_locators(core, call, completed.values())
+    outcomes.update(completed)
+    return [outcomes[question] for question in questions]
+
+
+async def _check_in_snapshot(
+    core: Core, connection: Connection, question: Question, runs: Sequence[CoveredRun], today_in: TodayIn
+) -> Checked:
+    """Checks a member, given the member's runs. Raises CapabilityUnknown."""
+    found = checked(question, runs, core.eligibility.offers.of, today_in)
+    if question.capability and found.finding.reason != CheckReason.COVERED:
+        await reject_unknown_capability(core, connection, question.member_id, question.capability, runs)
+    return found
+
+
+async def _completed(
+    core: Core,
+    connection: Connection | None,
+    pending: Mapping[Question, _Pending],
+    primary_runs: Callable[[UUID], Sequence[CoveredRun]],
+    usage: UsageOf,
+) -> dict[Question, Answer]:
+    """Returns the answers to pending checks, after putting records in order of payment and adding accumulators."""
+    findings = await in_payment_order(core, connection, [each.checked for each in pending.values()], primary_runs)
+    answers: dict[Question, Answer] = {}
+    for (question, each), finding in zip(pending.items(), findings, strict=True):
+        found = Found(finding, _accumulators(finding.covering, question.member_id, usage))
+        answers[question] = Answer(found, each.position)
+        if each.stamp is not None and not _depends_on_more(question, each.checked, each.stamp):
+            _cache(core, question, CachedFinding(each.stamp, found))
     return answers
 
 
-async def _from_snapshot(
-    core: Core, connection: Connection, position: int, question: Question, runs: Sequence[CoveredRun]
-) -> Answer:
-    """Answers one question from the member's runs. Raises CapabilityUnknown."""
-    finding = check(question, runs, core.eligibility.offers.of)
-    if question.capability and finding.reason != CheckReason.COVERED:
-        await reject_unknown_capability(core, connection, question.member_id, question.capability, runs)
-    finding = finding._replace(records=await in_payment_order(core, connection, finding.records))
-    keys = {(r.run.group_id, question.member_id, r.offer.term.start) for r in finding.covering}
-    used = {key: await balances.usage_of(connection, *key) for key in keys}
-    return Answer(Found(finding, _accumulators(finding.covering, question.member_id, used.__getitem__)), position)
+def _depends_on_more(question: Question, checked: Checked, stamp: Stamp) -> bool:
+    """Returns whether a result depends on more than its question and stamp: on facts, on today or, for a member without
+    coverage, on the groups whose contracts list a capability.
+    """
+    return question.day is None or bool(question.capability and not stamp[0]) or checked.depends_on_facts
+
+
+def _cache(core: Core, question: Question, finding: CachedFinding) -> None:
+    cached = core.eligibility.findings
+    if len(cached) >= MAX_CACHED_FINDINGS:
+        cached.clear()
+    cached[question] = finding
+
+
+async def _store_far_locators(core: Core, call: Call, answers: Iterable[Answer]) -> None:
+    await store_far_locators(core, call, [record for answer in answers for record in answer.finding.records])
 
 
 async def with_offers(core: Core, work: Callable[[OffersOf], T]) -> T:
@@ -164,31 +233,16 @@ async def with_offers(core: Core, work: Callable[[OffersOf], T]) -> T:
             await core.eligibility.offers.ensure(core.database, core.contract_source, missing.contract_id)
 
 
-async def in_payment_order(
-    core: Core, connection: Connection | None, records: Sequence[CoverageRecord]
-) -> Sequence[CoverageRecord]:
-    """Returns records in order of payment. Reads birthdays in the rare case that they matter."""
-    primaries = primaries_to_compare(records)
-    if not primaries:
-        return records
-    async with core.database.reading() if connection is None else nullcontext(connection) as reading:
-        facts = await core.fact_source.current_facts(reading, primaries, hold=False)
-    born = {member_id: of_member.born_on for member_id, of_member in facts.items()}
-    return by_birthdays(records, born)
-
-
-def _accumulators(
-    records: Sequence[CoverageRecord], member_id: UUID, usage: Callable[[UsageKey], dict[str, Usage]]
-) -> list[MemberAccumulators]:
-    """Returns accumulators by policy, in the order of the records."""
+def _accumulators(records: Sequence[CoverageRecord], member_id: UUID, usage: UsageOf) -> list[MemberAccumulators]:
+    """Returns accumulators in order of policy."""
     by_policy: dict[UUID, list[CoverageRecord]] = {}
     for record in records:
         by_policy.setdefault(record.run.group_id, []).append(record)
     found = []
-    for group_id, of_policy in by_policy.items():
+    for group_id, of_policy in sorted(by_policy.items()) if len(by_policy) > 1 else by_policy.items():
         limits = limits_in_force(of_policy)
         if limits:
-            used = usage((group_id, member_id, of_policy[0].offer.term.start))
+            used = usage(group_id, member_id, of_policy[0].offer.term.start)
             found.append(MemberAccumulators(of_policy[0], accumulators(limits, used)))
     return found
 

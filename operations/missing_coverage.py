@@ -1,6 +1,6 @@
 """Explains why enrollments don't cover a member on a day that was covered before or has been requested."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,8 +17,10 @@ from operations.core import Core
 from operations.explanations import ExplainedDifference, explain_difference
 from operations.group_inputs import Origins, fact_origins
 from operations.opening import look_into
+from operations.payment_order import todays
 from storage import explanations
-from storage.enrollment_reads import AsOf, GroupFilter, GroupHead, list_heads
+from storage.enrollment_reads import AsOf, GroupFilter, GroupHead, contracts_of_member, list_heads
+from storage.postgres.database import Connection
 
 MAX_EXPLAINED = 5
 """The maximum number of enrollments to explain for one check, and of groups to search for them."""
@@ -41,6 +43,7 @@ class ExcludedDay:
 
     group_id: UUID
     key: EnrollmentKey
+    day: Day
     rules: Sequence[FailedRule]
     origins: Origins
 
@@ -56,33 +59,55 @@ class MissingCoverage:
 async def explain_missing(core: Core, call: Call, question: Question, primary_id: UUID | None) -> MissingCoverage:
     """Returns the enrollments that would have made the check succeed. With `primary_id`, only those in its groups.
 
-    The capability in the question is ignored, because any enrollment could have it.
+    The capability in the question is ignored, because any enrollment could have it. Without a day in the question, the
+    day is each contract's today.
     """
-    which, day = RunFilter(question.member_id, question.module_id), question.day
+    which = RunFilter(question.member_id, question.module_id)
     async with core.database.snapshot() as connection:
-        changes = await explanations.last_changes(
-            connection, question.member_id, question.module_id, to_date(day), primary_id
-        )
+        days = await _days(core, call, connection, question)
+        changes = [
+            (day, change)
+            for day, contract_ids in days.items()
+            for change in await explanations.last_changes(
+                connection, question.member_id, question.module_id, to_date(day), primary_id, contract_ids
+            )
+        ]
         heads = await list_heads(connection, GroupFilter(member_id=question.member_id), AsOf(), None, MAX_EXPLAINED)
-    lost = [each for each in changes if each.is_lost]
+    lost = [(day, change) for day, change in changes if change.is_lost]
     found: list[LostDay | ExcludedDay] = []
-    for change in lost[:MAX_EXPLAINED]:
+    for day, change in lost[:MAX_EXPLAINED]:
         key = EnrollmentKey(question.member_id, change.module_id)
         difference = await explain_difference(core, call, change.group_id, change.revision, RunFilter(*key))
         for run in difference.explanation.runs:
             if not run.run.gained and run.run.days.holds(day):
                 found.append(LostDay(change.group_id, key, change.revision, run, difference))
-    known = {(each.group_id, each.module_id) for each in lost}
+    known = {(change.group_id, change.module_id) for _, change in lost}
     excluded = [
         each
         for head in heads
         if primary_id in (None, head.key.primary_id)
+        for day, contract_ids in days.items()
+        if contract_ids is None or head.key.contract_id in contract_ids
         for each in await _excluded(core, call, head, which, day)
         if (each.group_id, each.key.module_id) not in known
     ]
     shown = [*found, *excluded][:MAX_EXPLAINED]
     shown.sort(key=lambda each: (each.group_id, each.key.module_id))
     return MissingCoverage(shown, len(lost) + len(excluded) - len(shown))
+
+
+async def _days(
+    core: Core, call: Call, connection: Connection, question: Question
+) -> Mapping[Day, Collection[UUID] | None]:
+    """Returns the days of a question with the contracts under which each is checked; None: under all contracts."""
+    if question.day is not None:
+        return {question.day: None}
+    today_in = todays(call)
+    days: dict[Day, set[UUID]] = {}
+    for contract_id in sorted(await contracts_of_member(connection, question.member_id)):
+        contract = await core.contract_source.current(connection, contract_id, hold=False)
+        days.setdefault(today_in(contract.time_zone), set()).add(contract_id)
+    return days
 
 
 async def _excluded(core: Core, call: Call, head: GroupHead, which: RunFilter, day: Day) -> list[ExcludedDay]:
@@ -97,4 +122,4 @@ async def _excluded(core: Core, call: Call, head: GroupHead, which: RunFilter, d
     async with core.database.snapshot() as connection:
         for member_id, facts in wanted.items():
             origins.update(await fact_origins(connection, member_id, None, list(facts)))
-    return [ExcludedDay(head.group_id, key, rules, origins) for key, rules in excluded]
+    return [ExcludedDay(head.group_id, key, day, rules, origins) for key, rules in excluded]

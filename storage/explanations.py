@@ -143,11 +143,17 @@ class LastChange:
 
 
 async def last_changes(
-    connection: Connection, member_id: UUID, module_id: UUID | None, day: date, primary_id: UUID | None
+    connection: Connection,
+    member_id: UUID,
+    module_id: UUID | None,
+    day: date,
+    primary_id: UUID | None,
+    contract_ids: Collection[UUID] | None = None,
 ) -> list[LastChange]:
     """Returns the last change of a day for each enrollment of a member.
 
-    With `module_id` or `primary_id`, returns only those in the module, or in the groups of the primary.
+    With `module_id`, `primary_id` or `contract_ids`, returns only those in the module, in the groups of the primary, or
+    under the contracts.
     """
     return await fetch_all(
         connection,
@@ -159,6 +165,13 @@ async def last_changes(
         " AND (d.gained @> %(day)s OR d.lost @> %(day)s)"
         " AND (%(module)s::uuid IS NULL OR d.module_id = %(module)s)"
         " AND (%(primary)s::uuid IS NULL OR g.primary_id = %(primary)s)"
+        " AND (%(contracts)s::uuid[] IS NULL OR g.contract_id = ANY(%(contracts)s))"
         " ORDER BY d.group_key, d.module_id, r.revision DESC",
-        {"member": member_id, "module": module_id, "day": day, "primary": primary_id},
+        {
+            "member": member_id,
+            "module": module_id,
+            "day": day,
+            "primary": primary_id,
+            "contracts": None if contract_ids is None else list(contract_ids),
+        },
     )

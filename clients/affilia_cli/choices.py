@@ -8,7 +8,7 @@ import typer
 from affilia.enrollment.v1.change_request_pb2 import Choice
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import parse_day
+from affilia_cli.days import DayInQuestion
 from affilia_cli.names import Names
 from affilia_cli.options import Member, On
 from affilia_cli.resolving import fields_of
@@ -32,19 +32,23 @@ def choices(
     after.
     """
     session: Session = context.obj
-    day = parse_day(on)
+    day = DayInQuestion.parse(on)
     with session.client() as client:
         resolver = session.resolver(client)
         member_id = resolver.member(member)
         families = [resolver.family(family)] if family else resolver.families_of(member_id)
+        names = Names(client)
+        days = {str(group): day.under(names.contract(resolver.key_of(group).contract_id)) for group in families}
         answers = {
-            str(group): client.changes.list_available_choices(member_id=member_id, on=day, **fields_of(group))
+            str(group): client.changes.list_available_choices(
+                member_id=member_id, on=days[str(group)], **fields_of(group)
+            )
             for group in families
         }
         if session.print_parts(families=answers.values()):
             return
-        names = Names(client)
-        CONSOLE.print(styled((names.member(member_id), "bold"), f" on {day}"))
+        named = set(days.values())
+        CONSOLE.print(styled((names.member(member_id), "bold"), f" on {named.pop() if len(named) == 1 else day}"))
         for group in families:
             show_choices(answers[str(group)].choices, resolver.key_of(group), names)
 

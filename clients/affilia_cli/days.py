@@ -1,10 +1,13 @@
 """Parses and formats days, months and instants. Instants are shown in the time zone of this machine."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from affilia.catalog.v1.contract_pb2 import Contract
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
 from affilia_client.dates import instant_from_proto, span_from_proto
@@ -26,6 +29,33 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as wrong:
         raise typer.BadParameter(f"{text} is not a valid day such as 2026-03-01") from wrong
+
+
+def today_under(contract: Contract) -> date:
+    """Returns the current day in the time zone of a contract; in UTC if the contract or the zone is unknown here."""
+    try:
+        zone: tzinfo = ZoneInfo(contract.time_zone or "UTC")
+    except ZoneInfoNotFoundError:
+        zone = UTC
+    return datetime.now(zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class DayInQuestion:
+    """The day that a question is about: a given day or, if it is None, each contract's today."""
+
+    given: date | None
+
+    @classmethod
+    def parse(cls, text: str) -> "DayInQuestion":
+        return cls(None if text == "today" else parse_day(text))
+
+    def under(self, contract: Contract) -> date:
+        """Returns the day under a contract."""
+        return self.given or today_under(contract)
+
+    def __str__(self) -> str:
+        return str(self.given or "today")
 
 
 def parse_instant(text: str) -> datetime:

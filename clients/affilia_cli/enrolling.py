@@ -11,7 +11,7 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.changes import corrections_of
 from affilia_cli.console import CONSOLE, ERRORS
-from affilia_cli.days import parse_day, parse_instant
+from affilia_cli.days import parse_day, parse_instant, today_under
 from affilia_cli.local_files import write_private
 from affilia_cli.names import Names
 from affilia_cli.options import Admin, Family
@@ -34,7 +34,6 @@ from affilia_cli.timeline_text import (
     rows_of_group,
     show_changes,
     show_timeline,
-    today_utc,
 )
 from affilia_client.dates import span_to_proto
 
@@ -131,17 +130,18 @@ def timeline(
         names = Names(client, ids)
         before = periods_before(client, found)
         rows = rows_of_group(found.periods, found.key.primary_id, names, before)
-        shown = default_window(rows)
+        today = today_under(names.contract(found.key.contract_id))
+        shown = default_window(rows, today)
         window = Window(parse_day(first) if first else shown.first_on, parse_day(last) if last else shown.last_on)
         if window.last_on < window.first_on:
             raise typer.BadParameter(f"--to must not be before --from: {window.last_on} is before {window.first_on}.")
         title = f"group {found.group_id}, revision {found.revision}"
         if picture:
-            write_private(picture, svg(rows, names, window, today_utc(), title))
+            write_private(picture, svg(rows, names, window, today, title))
             ERRORS.print(f"Wrote {picture}.")
             return
         CONSOLE.print(Text(title, style="bold"))
-        show_timeline(rows, names, window)
+        show_timeline(rows, names, today, window)
         if found.revision:
             show_changes(rows, names, f"Changed by revision {found.revision}:", corrections_of(before, found.periods))
 

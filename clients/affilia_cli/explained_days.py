@@ -1,6 +1,6 @@
 """Reads why enrollments include a day or not: the revision that last added or removed it, and its explanation."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,10 @@ from affilia_client.dates import span_from_proto
 
 CANNOT_EXPLAIN = (NotAllowed, NotFound, NotSupported)
 """Errors for callers who aren't allowed to read the group, and from older servers."""
+
+
+DayUnder = Callable[[str], date]
+"""Returns the day to explain under a contract, given by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class ExplainedDay:
 
 
 def lacking(
-    client: Client, missing: Iterable[MissingCoverage], groups: Iterable[EnrollmentGroup], on: date
+    client: Client, missing: Iterable[MissingCoverage], groups: Iterable[EnrollmentGroup], day_under: DayUnder
 ) -> Iterator[ExplainedDay]:
     """Yields why enrollments don't include a day, with the full explanation of the revision that removed it.
 
@@ -41,10 +45,12 @@ def lacking(
     """
     keys = {group.group_id: group.key for group in groups}
     for each in missing:
+        key = keys.get(each.group_id, GroupKey())
+        on = day_under(key.contract_id)
         runs = _runs(client, each.group_id, each.revision, each.member_id, each.module_id, on) if each.revision else ()
         yield ExplainedDay(
             each.group_id,
-            keys.get(each.group_id, GroupKey()),
+            key,
             each.member_id,
             each.module_id,
             each.revision,
@@ -54,9 +60,10 @@ def lacking(
         )
 
 
-def having(client: Client, records: Iterable[CoverageRecord], on: date) -> Iterator[ExplainedDay]:
+def having(client: Client, records: Iterable[CoverageRecord], day_under: DayUnder) -> Iterator[ExplainedDay]:
     """Yields why enrollments include a day, for each coverage record whose group the caller can read."""
     for each in records:
+        on = day_under(each.key.contract_id)
         revision = _revision_that_added(client, each, on)
         if revision:
             runs = _runs(client, each.group_id, revision, each.member_id, each.module_id, on)

@@ -4,6 +4,7 @@ The other `explain` commands are in `explaining_premiums.py`.
 """
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -14,11 +15,12 @@ from affilia.eligibility.v1.accumulator_pb2 import Counter
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli import explaining_premiums
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_span, parse_day
-from affilia_cli.explained_days import lacking
+from affilia_cli.days import DayInQuestion, format_span
+from affilia_cli.explained_days import DayUnder, lacking
 from affilia_cli.explanations import show_days, show_revisions
 from affilia_cli.names import Names
-from affilia_cli.options import Member
+from affilia_cli.options import Member, On
+from affilia_cli.payment_order import payment_in_words
 from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import money, show_violations
@@ -34,34 +36,45 @@ app.command()(explaining_premiums.premium)
 def coverage(
     context: typer.Context,
     member: Member,
-    on: Annotated[str, typer.Option(help="Day to explain, such as 2026-03-01.")],
+    on: On = "today",
     module: Annotated[str, typer.Option(help="Only coverage by this module.")] = "",
     capability: Annotated[str, typer.Option(help="Only coverage with this capability.")] = "",
 ) -> None:
     """Explain whether a member is covered on a day, by which modules, and if not, why not."""
     session: Session = context.obj
-    day = date_to_proto(parse_day(on))
+    day = DayInQuestion.parse(on)
     with session.client() as client:
         resolver = session.resolver(client)
         member = resolver.existing_member(member)
         module = resolver.module(module, resolver.contracts_of(member)) if module else ""
-        check = eligibility_pb2.EligibilityCheck(member_id=member, date=day, module_id=module, capability=capability)
+        check = eligibility_pb2.EligibilityCheck(
+            member_id=member,
+            date=date_to_proto(day.given) if day.given else None,
+            module_id=module,
+            capability=capability,
+        )
         answer = client.eligibility.check_eligibility(check=check, explain=True)
         if session.print_json(answer):
             return
         names = Names(client)
+
+        def day_under(contract_id: str) -> date:
+            return day.under(names.contract(contract_id))
+
         names.load_modules(record.module_id for record in answer.records)
         reason = eligibility_pb2.EligibilityReason.Name(answer.reason).removeprefix("ELIGIBILITY_REASON_")
         colour = "green" if answer.covered else "red"
         CONSOLE.print(styled((reason, f"bold {colour}"), f" on {on}"))
-        for label, day in (("last covered on", answer.last_day), ("next covered from", answer.first_day)):
-            if not answer.covered and day.year:
-                CONSOLE.print(f"  {label} {date_from_proto(day)}")
+        for label, limit in (("last covered on", answer.last_day), ("next covered from", answer.first_day)):
+            if not answer.covered and limit.year:
+                CONSOLE.print(f"  {label} {date_from_proto(limit)}")
         groups, failed = _groups(resolver, member)
-        show_days(lacking(client, answer.missing_coverage, groups, parse_day(on)), names)
+        show_days(lacking(client, answer.missing_coverage, groups, day_under), names)
         if answer.missing_coverage_omitted:
             CONSOLE.print(f"  and {answer.missing_coverage_omitted} more enrollments that lack this day")
-        for record in answer.records:
+        for record, payment in zip(answer.records, payment_in_words(answer.records, names), strict=True):
+            if payment:
+                CONSOLE.print(f"  {payment}")
             CONSOLE.print(
                 f"  {names.module(record.module_id)}, {format_span(record.days)}"
                 + (f", tier {record.network_tier}" if record.network_tier else "")
@@ -72,7 +85,7 @@ def coverage(
         _show_limits(answer, names)
         if failed:
             CONSOLE.print(styled((f"  cannot read the member's groups: {failed}", "dim")))
-        _show_choices(client, groups, member, on, names)
+        _show_choices(client, groups, member, day_under, names)
 
 
 def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: Names) -> None:
@@ -106,17 +119,18 @@ def _groups(resolver: Resolver, member: str) -> tuple[list[EnrollmentGroup], str
         return [], failed.reason or failed.code.name
 
 
-def _show_choices(client: Client, groups: Iterable[EnrollmentGroup], member: str, on: str, names: Names) -> None:
+def _show_choices(
+    client: Client, groups: Iterable[EnrollmentGroup], member: str, day_under: DayUnder, names: Names
+) -> None:
     """Prints, for each module of the member's groups, whether the member can be enrolled on that day."""
     for group in groups:
+        on = day_under(group.key.contract_id)
         CONSOLE.print(styled((f"\ngroup {group.group_id}", "bold"), f" on {on}"))
         differences = client.enrollment.diff_revisions(
             group_id=group.group_id, from_revision=0, to_revision=group.revision
         ).differences
         show_revisions((each for each in differences if each.member_id == member), names)
-        choices = client.changes.list_available_choices(
-            group_id=group.group_id, member_id=member, on=parse_day(on)
-        ).choices
+        choices = client.changes.list_available_choices(group_id=group.group_id, member_id=member, on=on).choices
         names.load_modules(choice.module_id for choice in choices)
         for choice in choices:
             sign = ("●", "green") if choice.enrolled else ("○", "cyan") if choice.allowed else ("✗", "red")

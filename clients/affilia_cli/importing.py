@@ -1,6 +1,5 @@
 """The command `import-834`: imports an enrollment file."""
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,6 @@ from affilia_cli.days import parse_day
 from affilia_cli.local_files import write_private
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_table, whole
-from affilia_cli.timeline_text import today_utc
 
 if TYPE_CHECKING:
     from affilia_cli.enrollment_file.plan import Plan
@@ -30,7 +28,9 @@ def import_file(
         float,
         typer.Option(min=0, max=1, help="Maximum share of a contract's enrolled members that may lose coverage."),
     ] = 0.1,
-    today: Annotated[str, typer.Option(help="Day to use as today, such as 2026-03-01.")] = "",
+    today: Annotated[
+        str, typer.Option(help="Day to use as today, such as 2026-03-01. By default, the contract's.")
+    ] = "",
     report: Annotated[Path | None, typer.Option(help="Write the acceptance report to this file, as JSON.")] = None,
 ) -> None:
     """Import an enrollment file.
@@ -40,7 +40,7 @@ def import_file(
     from affilia_cli.enrollment_file import import_834, read_mapping
 
     session: Session = context.obj
-    on: date = parse_day(today) if today else today_utc()
+    on = parse_day(today) if today else None
 
     def confirm(plan: "Plan") -> bool:
         _show_plan(plan)

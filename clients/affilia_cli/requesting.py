@@ -14,6 +14,7 @@ from affilia.history.v1 import history_entry_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.changes import corrections_of
 from affilia_cli.console import CONSOLE, styled
+from affilia_cli.days import today_under
 from affilia_cli.exit_status import REJECTED
 from affilia_cli.names import Names
 from affilia_cli.requesters import Claims, requester_of
@@ -104,7 +105,8 @@ def _show_enrollments(
 ) -> None:
     CONSOLE.print()
     rows = rows_of_group(after, key.primary_id, names, before)
-    show_comparison(rows, names, title, corrections_of(before, after))
+    today = today_under(names.contract(key.contract_id))
+    show_comparison(rows, names, title, today, corrections_of(before, after))
 
 
 def _show_simulated_cost(answer: SimulateChangeRequestResponse) -> None:

@@ -1,7 +1,7 @@
 """Prints a family's timeline as text: bars on a common axis, and changes in words."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -19,11 +19,6 @@ from affilia_cli.words import enum_word
 DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
 
 
-def today_utc() -> date:
-    """Returns the current day in UTC."""
-    return datetime.now(UTC).date()
-
-
 def rows_of_group(
     periods: Sequence[EnrollmentPeriod],
     primary_id: str,
@@ -38,18 +33,22 @@ def rows_of_group(
     return rows_of(periods, [primary_id, *sorted(others, key=names.member)], before)
 
 
-def default_window(rows: Iterable[Row]) -> Window:
+def default_window(rows: Iterable[Row], today: date) -> Window:
     """Returns a window of eighteen months before and after today that also includes what changed."""
-    return window_around(today_utc(), [change.days for change in changes_of(rows, {})])
+    return window_around(today, [change.days for change in changes_of(rows, {})])
 
 
-def show_comparison(rows: Sequence[Row], names: Names, title: str, corrections: Sequence[Correction] = ()) -> None:
+def show_comparison(
+    rows: Sequence[Row], names: Names, title: str, today: date, corrections: Sequence[Correction] = ()
+) -> None:
     """Prints compared rows before and after on a common axis, then a title and the changes in words."""
-    show_timeline(rows, names, compare=True)
+    show_timeline(rows, names, today, compare=True)
     show_changes(rows, names, title, corrections)
 
 
-def show_timeline(rows: Sequence[Row], names: Names, window: Window | None = None, *, compare: bool = False) -> None:
+def show_timeline(
+    rows: Sequence[Row], names: Names, today: date, window: Window | None = None, *, compare: bool = False
+) -> None:
     """Prints rows as bars, with an axis above and a mark for today below.
 
     With `compare`, a row that changed has two bars, one for before and one for after.
@@ -58,8 +57,7 @@ def show_timeline(rows: Sequence[Row], names: Names, window: Window | None = Non
     if not shown:
         CONSOLE.print("Nobody is enrolled.")
         return
-    today = today_utc()
-    window = window or default_window(rows)
+    window = window or default_window(rows, today)
     label_width = min(2 + ID_WIDTH, max(2 + cell_len(names.module(row.module_id)) for row in shown))
     width = CONSOLE.width - label_width - DAYS_WIDTH - 2 - (1 + WHEN_WIDTH if compare else 0)
     picture = _Picture(label_width, max(MIN_BAR_WIDTH, width), compare=compare)

@@ -12,11 +12,12 @@ from affilia.eligibility.v1.eligibility_check_service_pb2 import CheckEligibilit
 from affilia.enrollment.v1.change_request_service_pb2 import ListAvailableChoicesResponse
 from affilia_cli.choices import show_choices
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_span, parse_day
+from affilia_cli.days import DayInQuestion, format_span
 from affilia_cli.explained_days import having, lacking
 from affilia_cli.explanations import show_days, show_difference
 from affilia_cli.names import Names
 from affilia_cli.options import On
+from affilia_cli.payment_order import payment_in_words
 from affilia_cli.session import Session
 from affilia_cli.words import enum_word
 from affilia_client import Client
@@ -43,7 +44,7 @@ def why(
         if revision:
             _explain_revision(session, client, subject, target, revision)
         else:
-            _explain_day(session, client, subject, target, parse_day(on))
+            _explain_day(session, client, subject, target, DayInQuestion.parse(on))
 
 
 def _explain_revision(session: Session, client: Client, family: str, module: str, revision: int) -> None:
@@ -59,24 +60,33 @@ def _explain_revision(session: Session, client: Client, family: str, module: str
     show_difference(answer, names, key.contract_id)
 
 
-def _explain_day(session: Session, client: Client, member: str, target: str, on: date) -> None:
+def _explain_day(session: Session, client: Client, member: str, target: str, on: DayInQuestion) -> None:
     resolver = session.resolver(client)
     member_id = resolver.existing_member(member)
     wanted = resolver.module_or_capability(target, resolver.contracts_of(member_id)) if target else {}
     answer = _check(client, member_id, on, **wanted)
+    names = Names(client)
+
+    def day_under(contract_id: str) -> date:
+        return on.under(names.contract(contract_id))
+
     groups = resolver.groups_of(member_id)
     choices = [
-        client.changes.list_available_choices(group_id=group.group_id, member_id=member_id, on=on) for group in groups
+        client.changes.list_available_choices(
+            group_id=group.group_id, member_id=member_id, on=day_under(group.key.contract_id)
+        )
+        for group in groups
     ]
-    names = Names(client)
     modules = {each for group in groups for each in _modules_for(wanted, names.contract(group.key.contract_id))}
     checks = [answer, *_other_checks(client, answer, choices, on)] if not wanted else [answer]
     missing = [each for check in checks for each in check.missing_coverage if not wanted or each.module_id in modules]
-    explained = [*having(client, answer.records if answer.covered else (), on), *lacking(client, missing, groups, on)]
+    covering = answer.records if answer.covered else ()
+    explained = [*having(client, covering, day_under), *lacking(client, missing, groups, day_under)]
     runs = [run for day in explained for run in day.runs]
     if session.print_parts(check=answer, choices=choices, missing_coverage=missing, runs=runs):
         return
-    _show_check(answer, names.member(member_id), on, names)
+    days = {day_under(group.key.contract_id) for group in groups}
+    _show_check(answer, names.member(member_id), days.pop() if len(days) == 1 else on, names)
     for group, found in zip(groups, choices, strict=True):
         CONSOLE.print("")
         show_choices([each for each in found.choices if not wanted or each.module_id in modules], group.key, names)
@@ -88,7 +98,7 @@ def _explain_day(session: Session, client: Client, member: str, target: str, on:
 
 
 def _other_checks(
-    client: Client, answer: CheckEligibilityResponse, choices: Iterable[ListAvailableChoicesResponse], on: date
+    client: Client, answer: CheckEligibilityResponse, choices: Iterable[ListAvailableChoicesResponse], on: DayInQuestion
 ) -> list[CheckEligibilityResponse]:
     """Returns checks of the modules that don't cover a member who is otherwise covered on a day.
 
@@ -101,8 +111,9 @@ def _other_checks(
     return [_check(client, member_id, on, module_id=module_id) for module_id in others]
 
 
-def _check(client: Client, member_id: str, on: date, **wanted: str) -> CheckEligibilityResponse:
-    check = eligibility_pb2.EligibilityCheck(member_id=member_id, date=date_to_proto(on), **wanted)
+def _check(client: Client, member_id: str, on: DayInQuestion, **wanted: str) -> CheckEligibilityResponse:
+    day = date_to_proto(on.given) if on.given else None
+    check = eligibility_pb2.EligibilityCheck(member_id=member_id, date=day, **wanted)
     return client.eligibility.check_eligibility(check=check, explain=True)
 
 
@@ -116,14 +127,16 @@ def _modules_for(wanted: dict[str, str], contract: Contract) -> set[str]:
     }
 
 
-def _show_check(answer: CheckEligibilityResponse, name: str, on: date, names: Names) -> None:
+def _show_check(answer: CheckEligibilityResponse, name: str, on: date | DayInQuestion, names: Names) -> None:
     reason = enum_word(eligibility_pb2.EligibilityReason, answer.reason).replace("-", " ")
     state = ("covered", "bold green") if answer.covered else ("not covered", "bold red")
     CONSOLE.print(styled((name, "bold"), f" on {on}: ", state, "" if answer.covered else f" ({reason})"))
     for label, day in (("last covered on", answer.last_day), ("next covered from", answer.first_day)):
         if not answer.covered and day.year:
             CONSOLE.print(f"  {label} {date_from_proto(day)}")
-    for record in answer.records:
+    for record, payment in zip(answer.records, payment_in_words(answer.records, names), strict=True):
+        if payment:
+            CONSOLE.print(f"  {payment}")
         CONSOLE.print(f"  covered by {names.module(record.module_id)}, {format_span(record.days)}")
         if record.capabilities:
             CONSOLE.print(styled((f"    {', '.join(record.capabilities)}", "dim")))

@@ -1354,7 +1354,7 @@ class EligibilityCheckService:
         consistency_token: str = ...,
         explain: bool = ...,
     ) -> eligibility_check_service_pb2.CheckEligibilityResponse:
-        """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+        """Checks whether a member is covered on a day, or today. An unknown member is reported as not covered.
         Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in
         time; INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability;
         INVALID_ARGUMENT.
@@ -1571,7 +1571,7 @@ class AsyncEligibilityCheckService:
         consistency_token: str = ...,
         explain: bool = ...,
     ) -> eligibility_check_service_pb2.CheckEligibilityResponse:
-        """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+        """Checks whether a member is covered on a day, or today. An unknown member is reported as not covered.
         Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in
         time; INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability;
         INVALID_ARGUMENT.

@@ -1,15 +1,14 @@
-"""Checks: whether a member is covered on a day, why not, and who pays first."""
+"""Checks: whether a member is covered on a day, and why not."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from domain.days import Day, Days, Span
 from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers, record_on, records_of
-from domain.membership import MembershipType
+from domain.eligibility.payment_order import PaymentRule
 
 
 class CheckReason(StrEnum):
@@ -25,10 +24,13 @@ class CheckReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A check of a member on a day, and of a module or a capability if these are set."""
+    """A check of a member on a day, and of a module or a capability if these are set.
+
+    Without a day, the coverage under each contract is checked on the contract's today.
+    """
 
     member_id: UUID
-    day: Day
+    day: Day | None
     module_id: UUID | None = None
     capability: str = ""
 
@@ -36,9 +38,11 @@ class Question:
 class Finding(NamedTuple):
     """The result of a check.
 
-    `records` are those that apply, in order of payment. If only the module or capability isn't covered, they are all
-    records of the day. `first_day` is the next day of coverage, `last_day` the last day before. `covering` are all
-    records of the day.
+    `records` are those that apply. If only the module or capability isn't covered, they are all records of the day.
+    `first_day` is the next day of coverage, `last_day` the last day before. `covering` are all records of the day.
+
+    `check` returns records in no particular order; `operations/payment_order.py` puts them in order of payment and sets
+    `decided_by`, the rule that put each record after the previous one (None for the first).
     """
 
     reason: CheckReason
@@ -46,23 +50,46 @@ class Finding(NamedTuple):
     first_day: Day | None = None
     last_day: Day | None = None
     covering: Sequence[CoverageRecord] = ()
+    decided_by: Sequence[PaymentRule | None] = ()
 
 
 OffersOf = Callable[[UUID], Offers]
 """Returns the offers of a contract."""
+DayOf = Callable[[UUID], Day]
+"""Returns the day to check under a contract."""
+TodayIn = Callable[[str], Day]
+"""Returns the current day in a time zone, given by its IANA name."""
 
 
-def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf) -> Finding:
-    """Checks a member, given all of the member's runs. Records are in order of payment, except for birthdays."""
-    day = question.day
+def day_under(day: Day | None, offers_of: OffersOf, today_in: TodayIn) -> DayOf:
+    """Returns the day to check under each contract: the given one or, if there is none, the contract's today."""
+    if day is not None:
+        return lambda contract_id: day
+    return lambda contract_id: today_in(offers_of(contract_id).contract.time_zone)
+
+
+def with_day(question: Question, runs: Iterable[CoveredRun], day_of: DayOf, otherwise: Day) -> Question:
+    """Returns a question with its day: the common today of all contracts that have ever covered the member, if they
+    have one. Around midnight, it differs between time zones, and the question stays without a day.
+
+    For a member who was never covered, the day is `otherwise`.
+    """
+    if question.day is not None:
+        return question
+    days = {day_of(contract_id) for contract_id in {run.key.contract_id for run in runs}} or {otherwise}
+    return replace(question, day=days.pop()) if len(days) == 1 else question
+
+
+def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf, day_of: DayOf) -> Finding:
+    """Checks a member, given all of the member's runs, on the day that `day_of` returns for each contract."""
+    days = [day_of(run.key.contract_id) for run in runs]
     records = [
         record
-        for run in runs
+        for run, day in zip(runs, days, strict=True)
         if run.days.holds(day) and (record := record_on(run, offers_of(run.key.contract_id), day))
     ]
     if not records:
-        return _not_covered(day, runs)
-    records.sort(key=_payment_order)
+        return _not_covered(runs, days)
     covering = records
     if question.module_id is not None:
         on_module = [record for record in records if record.run.module_id == question.module_id]
@@ -77,68 +104,18 @@ def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf) -
     return Finding(CheckReason.COVERED, records, covering=covering)
 
 
-def active_records(
-    runs: Sequence[CoveredRun], offers_of: OffersOf, today_in: Callable[[str], Day]
-) -> list[CoverageRecord]:
-    """Returns a member's records of today, in order of payment, except for birthdays.
-
-    Today is that of each record's contract, in its time zone; around midnight, it differs between contracts.
+def _not_covered(runs: Sequence[CoveredRun], days: Sequence[Day]) -> Finding:
+    """Returns the reason why a member isn't covered on the day for each run. In a gap, coverage has ended, and the next
+    first day is returned as well.
     """
-    found = []
-    for run in runs:
-        offers = offers_of(run.key.contract_id)
-        today = today_in(offers.contract.time_zone)
-        if run.days.holds(today) and (record := record_on(run, offers, today)):
-            found.append(record)
-    return sorted(found, key=_payment_order)
-
-
-def _not_covered(day: Day, runs: Sequence[CoveredRun]) -> Finding:
-    """Returns the reason why a day isn't covered. In a gap, coverage has ended, and the next first day is returned as
-    well.
-    """
-    first = min((run.days.start for run in runs if run.days.start > day), default=None)
-    last = max((run.days.end - 1 for run in runs if run.days.end <= day), default=None)
+    dated = list(zip(runs, days, strict=True))
+    first = min((run.days.start for run, day in dated if run.days.start > day), default=None)
+    last = max((run.days.end - 1 for run, day in dated if run.days.end <= day), default=None)
     if last is not None:
         return Finding(CheckReason.COVERAGE_ENDED, (), first, last)
     if first is not None:
         return Finding(CheckReason.NOT_YET_COVERED, (), first)
     return Finding(CheckReason.NO_COVERAGE, ())
-
-
-PAYS_FIRST = {MembershipType.PRIMARY: 0, MembershipType.PARTNER: 1}
-OTHERS = 2
-
-
-def _payment_order(record: CoverageRecord) -> tuple[int, Day, int, int]:
-    run = record.run
-    rank = PAYS_FIRST.get(run.membership_type, OTHERS)
-    return rank, run.days.start, run.group_id.int, run.module_id.int
-
-
-def primaries_to_compare(records: Iterable[CoverageRecord]) -> set[UUID]:
-    """Returns the primaries whose birthdays decide who pays first.
-
-    They matter if several policies cover the member as anything but primary or partner; otherwise the result is empty.
-    """
-    primaries = {r.run.key.primary_id for r in records if r.run.membership_type not in PAYS_FIRST}
-    return primaries if len(primaries) > 1 else set()
-
-
-def by_birthdays(records: Sequence[CoverageRecord], born: Mapping[UUID, date | None]) -> list[CoverageRecord]:
-    """Returns records in order of payment. Among several primaries, the one with the earliest birthday in the year pays
-    first, and those with an unknown birthday last.
-    """
-
-    def order(record: CoverageRecord) -> tuple[int, tuple[int, int], tuple[int, Day, int, int]]:
-        rest = _payment_order(record)
-        on = born.get(record.run.key.primary_id) if rest[0] == OTHERS else None
-        return rest[0], (on.month, on.day) if on else UNKNOWN_BIRTHDAY, rest
-
-    return sorted(records, key=order)
-
-
-UNKNOWN_BIRTHDAY = (13, 0)
 
 
 def lists_capability(capability: str, contract_ids: Iterable[UUID], offers_of: OffersOf) -> bool:

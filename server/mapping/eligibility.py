@@ -9,10 +9,11 @@ from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_pb
 from affilia.enrollment.v1 import enrollment_group_pb2
 from affilia.type.v1 import date_span_pb2
-from domain.days import Span, to_date, to_day
+from domain.days import Day, Span, to_date, to_day
 from domain.eligibility.accumulators import Accumulator, Applied, Asked
-from domain.eligibility.checks import CheckReason, Question
+from domain.eligibility.checks import CheckReason, Finding, Question
 from domain.eligibility.coverage import CoverageRecord
+from domain.eligibility.payment_order import PaymentRule
 from domain.eligibility.terms import term_id
 from domain.errors import DomainError, FieldViolation, RequestMalformed
 from operations.accumulators import ApplyAnswer, ApplyRequest, LedgerOwner, ReverseAnswer
@@ -31,14 +32,20 @@ from storage.accumulators import FAMILY, Balance, LedgerLine
 from storage.coverage import CoverageFilter
 
 REASONS = EnumMapping(pb.EligibilityReason.DESCRIPTOR, CheckReason)
+PAYMENT_RULES = EnumMapping(coverage_pb2.PaymentRule.DESCRIPTOR, PaymentRule)
 MAX_YEARS = 100
 MAX_CACHED_MESSAGES = 10_000
+
+
+def day_from_proto(request: pb.EligibilityCheck | pb.GetActiveCoverageRequest) -> Day | None:
+    """Returns the day in a message; None if it isn't set, which means today."""
+    return to_day(date_from_proto(request.date)) if request.HasField("date") else None
 
 
 def question_from_proto(check: pb.EligibilityCheck) -> Question:
     return Question(
         UUID(check.member_id),
-        to_day(date_from_proto(check.date)),
+        day_from_proto(check),
         UUID(check.module_id) if check.module_id else None,
         check.capability,
     )
@@ -102,6 +109,15 @@ def _span(span: Span) -> date_span_pb2.DateSpan:
     return span_to_proto(span)
 
 
+def in_payment_order_to_proto(finding: Finding) -> list[coverage_pb2.CoverageRecord]:
+    """Converts the records of a finding with the rule that put each after the previous one."""
+    messages = records_to_proto(finding.records)
+    for message, rule in zip(messages, finding.decided_by, strict=False):
+        if rule is not None:
+            message.decided_by = PAYMENT_RULES.to_proto(rule)
+    return messages
+
+
 def records_to_proto(records: Iterable[CoverageRecord]) -> list[coverage_pb2.CoverageRecord]:
     return [record_to_proto(record) for record in records]
 
@@ -111,7 +127,7 @@ def answer_to_proto(answer: Answer) -> pb.CheckEligibilityResponse:
     return pb.CheckEligibilityResponse(
         covered=answer.is_covered,
         reason=REASONS.to_proto(finding.reason),
-        records=records_to_proto(finding.records),
+        records=in_payment_order_to_proto(finding),
         accumulators=accumulators_to_proto(answer.accumulators),
         first_day=date_to_proto(to_date(finding.first_day)) if finding.first_day is not None else None,
         last_day=date_to_proto(to_date(finding.last_day)) if finding.last_day is not None else None,

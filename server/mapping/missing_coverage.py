@@ -1,14 +1,14 @@
 """Maps explanations of missing coverage."""
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
-from domain.days import Day, to_date
+from domain.days import to_date
 from domain.enrollment.explained_in_words import Reader
 from operations.missing_coverage import LostDay, MissingCoverage
 from server.mapping.explanation import explained_run_to_proto, failed_rule_to_proto
 
 
-def explanation_to_proto(missing: MissingCoverage, day: Day, reader: Reader) -> pb.CheckEligibilityResponse:
-    """Returns a response with only the fields that explain why a member isn't covered on a day."""
+def explanation_to_proto(missing: MissingCoverage, reader: Reader) -> pb.CheckEligibilityResponse:
+    """Returns a response with only the fields that explain why a member isn't covered."""
     answer = pb.CheckEligibilityResponse(missing_coverage_omitted=missing.omitted)
     for each in missing.enrollments:
         key = each.key
@@ -22,5 +22,5 @@ def explanation_to_proto(missing: MissingCoverage, day: Day, reader: Reader) -> 
         else:
             rules = [failed_rule_to_proto(rule, key.member_id, each.origins, reader) for rule in each.rules]
             explained.failed_rules.extend(rules)
-            explained.summary = f"Excluded on {to_date(day)}. {' '.join(rule.summary for rule in rules)}"
+            explained.summary = f"Excluded on {to_date(each.day)}. {' '.join(rule.summary for rule in rules)}"
     return answer

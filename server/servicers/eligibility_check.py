@@ -1,12 +1,13 @@
 """`affilia.eligibility.v1.EligibilityCheckService`."""
 
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceServicer
-from domain.days import Day, Span, to_day
+from domain.days import Span, to_day
 from domain.eligibility.checks import Question
 from domain.eligibility.coverage import CoverageRecord
 from domain.enrollment.events import BEFORE_ALL_GROUPS
@@ -23,6 +24,8 @@ from server.mapping.eligibility import (
     batch_from_proto,
     bounded_span_from_proto,
     coverage_filter_from_proto,
+    day_from_proto,
+    in_payment_order_to_proto,
     question_from_proto,
     record_to_proto,
     records_to_proto,
@@ -31,8 +34,6 @@ from server.mapping.missing_coverage import explanation_to_proto
 from server.mapping.paging import current_page
 from server.rpc_types import Context
 from server.tokens import Tokens
-
-YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
 
 
 class EligibilityCheckServicer(EligibilityCheckServiceServicer):
@@ -55,7 +56,7 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
             return b""
         reader = reader_of(call.caller)
         missing = await explain_missing(self._core, call, question, primary_id=reader.member_id)
-        return explanation_to_proto(missing, question.day, reader).SerializeToString()
+        return explanation_to_proto(missing, reader).SerializeToString()
 
     async def BatchCheckEligibility(self, request: pb.BatchCheckEligibilityRequest, context: Context) -> Any:
         asked = batch_from_proto(request.checks)
@@ -92,19 +93,24 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
     async def GetActiveCoverage(
         self, request: pb.GetActiveCoverageRequest, context: Context
     ) -> pb.GetActiveCoverageResponse:
-        day = to_day(date_from_proto(request.date)) if request.HasField("date") else None
-        records, position = await coverage.active_coverage(self._core, current_call(), UUID(request.member_id), day)
-        return pb.GetActiveCoverageResponse(records=records_to_proto(records), feed_position=position)
+        question = Question(UUID(request.member_id), day_from_proto(request))
+        answer = await eligibility.check_eligibility(self._core, current_call(), question)
+        return pb.GetActiveCoverageResponse(
+            records=in_payment_order_to_proto(answer.finding), feed_position=answer.position
+        )
 
     async def ListMemberCoverage(
         self, request: pb.ListMemberCoverageRequest, context: Context
     ) -> pb.ListMemberCoverageResponse:
         call, page = current_call(), current_page()
-        days = _coverage_days(request, page.after, to_day(call.today("UTC")))
+        days = _coverage_days(request, page.after)
+        begun_at = page.after[0] if page.after and days is None else int(call.clock().timestamp())
+        call = call.at(datetime.fromtimestamp(begun_at, UTC))  # without days, later pages keep the first page's today
         found = await coverage.member_coverage(self._core, call, UUID(request.member_id), days)
+        which = [begun_at, None] if days is None else list(days)
 
         def key_of(record: CoverageRecord) -> list[Any]:
-            return [*days, record.days.start, str(record.run.group_id), str(record.run.module_id)]
+            return [*which, record.days.start, str(record.run.group_id), str(record.run.module_id)]
 
         rest = [record for record in found if page.after is None or key_of(record) > page.after]
         records, token = page.filled(rest[: page.size], record_to_proto, key_of, has_more=len(rest) > page.size)
@@ -147,13 +153,14 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
         return pb.ListAccumulatorsResponse(balances=balances, next_page_token=token)
 
 
-def _coverage_days(request: pb.ListMemberCoverageRequest, after: Any, today: Day) -> Span:
-    """Returns the days requested or, by default, those around today; on later pages, those of the first page."""
+def _coverage_days(request: pb.ListMemberCoverageRequest, after: Any) -> Span | None:
+    """Returns the days requested, and None for those around each contract's today.
+
+    Page tokens of earlier releases have days in both cases.
+    """
     if request.HasField("days"):
         return bounded_span_from_proto(request.days, "days")
-    if after:
-        return Span(*after[:2])
-    return Span(today - YEARS_BACK_DAYS, today + YEAR_AHEAD_DAYS)
+    return Span(*after[:2]) if after and after[1] is not None else None
 
 
 def _balance_key(key: list[str]) -> tuple[str, str, str]:

@@ -14,10 +14,10 @@ from server.mapping.eligibility import (
     accumulators_to_proto,
     applied_to_proto,
     apply_from_proto,
+    in_payment_order_to_proto,
     later_to_proto,
     ledger_owner_from_proto,
     line_to_proto,
-    records_to_proto,
     reversals_to_proto,
 )
 from server.mapping.paging import current_page
@@ -35,7 +35,7 @@ class EligibilityInternalServicer(EligibilityInternalServiceServicer):
         question = Question(UUID(request.member_id), to_day(date_from_proto(request.date)))
         answer = await eligibility.check_eligibility(self._core, current_call(), question)
         return pb.GetMemberCoverageResponse(
-            records=records_to_proto(answer.finding.records),
+            records=in_payment_order_to_proto(answer.finding),
             accumulators=accumulators_to_proto(answer.accumulators),
             feed_position=answer.position,
         )

@@ -7,7 +7,7 @@ import pytest
 from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ScopedChange
 from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_CHILD
 from affilia_client import Client, changes, to_python
-from tests.support.calls import Family
+from tests.support.calls import Family, admin
 
 
 def test_built_changes_are_carried_out(family: Family, client: Client) -> None:
@@ -36,10 +36,8 @@ def test_a_leave_of_one_module_names_it(family: Family) -> None:
 
 
 def test_a_request_is_reverted_and_the_revert_is_reverted(family: Family, client: Client) -> None:
-    admin = {"role": "REQUESTER_ROLE_ADMIN", "requester_id": "ada", "reason": "a test"}
-
     def submit(change: ScopedChange) -> str:
-        made = client.changes.submit_change_request(group=family.key, requester=admin, changes=[change])
+        made = client.changes.submit_change_request(group=family.key, requester=admin(), changes=[change])
         assert made.change_request.verdict == VERDICT_APPROVED, made.change_request.violations
         return made.change_request.change_request_id
 
@@ -62,10 +60,9 @@ def test_a_request_is_reverted_and_the_revert_is_reverted(family: Family, client
 
 
 def test_a_membership_type_is_corrected(family: Family, client: Client) -> None:
-    admin = {"role": "REQUESTER_ROLE_ADMIN", "requester_id": "ada", "reason": "a test"}
     made = client.changes.submit_change_request(
         group=family.key,
-        requester=admin,
+        requester=admin(),
         changes=[
             changes.enroll(family.primary, family.base, "PRIMARY", first_on=date(2026, 1, 1)),
             changes.enroll(family.child, family.base, "PARTNER", first_on=date(2026, 1, 1)),

@@ -1,5 +1,6 @@
-"""Terms, records, checks and the order of payment, and the read model compared with a dictionary."""
+"""Terms, records and checks, and the read model compared with a dictionary."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -17,13 +18,15 @@ from domain.days import UNBOUNDED_END, Span, to_date, to_day
 from domain.eligibility.accumulators import Asked, Usage, accumulators, apply
 from domain.eligibility.checks import (
     CheckReason,
+    Finding,
+    OffersOf,
     Question,
-    active_records,
-    by_birthdays,
+    TodayIn,
     capable_days,
-    check,
-    primaries_to_compare,
+    day_under,
+    with_day,
 )
+from domain.eligibility.checks import check as check_under
 from domain.eligibility.coverage import CoveredRun, Offers, PolicyCoverage, record_on, records_of, runs_of
 from domain.eligibility.read_model import ReadModel
 from domain.eligibility.terms import term_id, term_of
@@ -58,6 +61,13 @@ def offers(*capabilities: str, limits: tuple[Limit, ...] = (), term_start: TermS
     return Offers(a_contract(version, term_start=term_start), 1)
 
 
+def check(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf) -> Finding:
+    """Checks a member on the day of a question, which must have one."""
+    assert question.day is not None
+    day = question.day
+    return check_under(question, runs, offers_of, lambda _: day)
+
+
 # ------------------------------------------------------------------------------------------------ today
 
 
@@ -77,13 +87,59 @@ def offers(*capabilities: str, limits: tuple[Limit, ...] = (), term_start: TermS
 def test_a_record_that_ends_in_march_is_active_until_midnight_in_its_contracts_time_zone(
     instant: str, covered: set[str]
 ) -> None:
-    now = datetime.fromisoformat(instant).replace(tzinfo=UTC)
-    zones = {an_id(zone): zone for zone in ("Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago")}
+    found = todays_check([run("2026-01-01", "2026-03-31", key=GroupKey(each, HERO)) for each in ZONES], instant)
+    assert {ZONES[record.run.key.contract_id] for record in found.records} == covered
+    assert found.reason == (CheckReason.COVERED if covered else CheckReason.COVERAGE_ENDED)
+
+
+ZONES = {an_id(zone): zone for zone in ("Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago")}
+
+
+def offers_in_zone(contract_id: UUID) -> Offers:
     version = a_version(a_module("base"), days=span("2020-01-01", None))
-    offered = {contract_id: Offers(a_contract(version, time_zone=zone), 1) for contract_id, zone in zones.items()}
-    runs = [run("2026-01-01", "2026-03-31", key=GroupKey(contract_id, HERO)) for contract_id in zones]
-    found = active_records(runs, offered.__getitem__, lambda zone: to_day(now.astimezone(ZoneInfo(zone)).date()))
-    assert {zones[record.run.key.contract_id] for record in found} == covered
+    return Offers(a_contract(version, time_zone=ZONES[contract_id]), 1)
+
+
+def today_at(instant: str) -> TodayIn:
+    now = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    return lambda zone: to_day(now.astimezone(ZoneInfo(zone)).date())
+
+
+def todays_check(runs: Sequence[CoveredRun], instant: str) -> Finding:
+    """Checks a member without a day."""
+    day_of = day_under(None, offers_in_zone, today_at(instant))
+    return check_under(Question(HERO, None), runs, offers_in_zone, day_of)
+
+
+def test_without_a_day_the_next_and_the_last_day_are_relative_to_each_contracts_today() -> None:
+    east, _, west = (GroupKey(contract_id, HERO) for contract_id in ZONES)
+    one_day = run("2026-03-31", "2026-03-31")
+    noon = "2026-03-31T10:30"  # 1 April in Kiritimati, 30 March in Pago Pago
+    ended = todays_check([one_day._replace(key=east)], noon)
+    assert (ended.reason, ended.last_day) == (CheckReason.COVERAGE_ENDED, day("2026-03-31"))
+    later = todays_check([one_day._replace(key=west)], noon)
+    assert (later.reason, later.first_day) == (CheckReason.NOT_YET_COVERED, day("2026-03-31"))
+    both = todays_check([one_day._replace(key=key) for key in (west, east)], noon)
+    assert (both.reason, both.first_day, both.last_day) == (
+        CheckReason.COVERAGE_ENDED,
+        day("2026-03-31"),
+        day("2026-03-31"),
+    )
+
+
+def test_a_question_gets_the_day_that_is_today_under_all_contracts_of_the_member() -> None:
+    east, paris, west = (run("2026-01-01", key=GroupKey(contract_id, HERO)) for contract_id in ZONES)
+
+    def dated(*runs: CoveredRun, on: int | None = None) -> int | None:
+        question = Question(HERO, on)
+        day_of = day_under(on, offers_in_zone, today_at("2026-03-31T10:30"))
+        return with_day(question, runs, day_of, otherwise=1).day
+
+    assert (dated(east), dated(paris), dated(west)) == (day("2026-04-01"), day("2026-03-31"), day("2026-03-30"))
+    assert dated(east, paris) is None
+    assert dated(east, east._replace(module_id=OPTION)) == day("2026-04-01")
+    assert dated() == 1
+    assert dated(east, west, on=7) == 7
 
 
 # ------------------------------------------------------------------------------------------------ terms and records
@@ -206,29 +262,6 @@ def test_records_are_those_with_the_requested_module_and_capability() -> None:
     assert on(module_id=BASE) == [BASE]
     assert set(on()) == {BASE, OPTION}
     assert set(on(capability="C")) == {BASE, OPTION}
-
-
-def test_order_of_payment() -> None:
-    """Coverage as primary pays first, then as partner, then others. Among several primaries, the earlier birthday in
-    the year decides, then the earlier coverage.
-    """
-    as_primary = run("2026-02-01")
-    as_partner = run("2020-01-01", group_id=SECOND, membership_type=PARTNER)
-    of_hero = run("2025-01-01", group_id=UUID(int=23), membership_type=CHILD)
-    of_other = run("2026-01-01", group_id=UUID(int=24), membership_type=CHILD, key=GroupKey(an_id("contract"), OTHER))
-    its_runs = [of_other, of_hero, as_partner, as_primary]
-    found = check(Question(HERO, day("2026-03-01")), its_runs, lambda _: offers())
-    assert [r.run for r in found.records[:2]] == [as_primary, as_partner]
-    assert primaries_to_compare(found.records) == {HERO, OTHER}
-
-    def order(hero: date | None, other: date | None) -> list[CoveredRun]:
-        return [r.run for r in by_birthdays(found.records, {HERO: hero, OTHER: other})[2:]]
-
-    assert order(date(1990, 5, 2), date(1980, 5, 1)) == [of_other, of_hero]
-    assert order(date(1990, 5, 1), date(1980, 5, 2)) == [of_hero, of_other]
-    assert order(None, date(1980, 12, 31)) == [of_other, of_hero]
-    assert order(date(1990, 5, 1), date(1980, 5, 1)) == [of_hero, of_other]
-    assert primaries_to_compare([r for r in found.records if r.run != of_other]) == set()
 
 
 def test_a_capability_lasts_as_long_as_any_coverage_has_it() -> None:

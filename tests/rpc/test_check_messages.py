@@ -19,7 +19,7 @@ QUESTION = Question(uuid4(), 739_000)
 
 
 def found() -> Found:
-    return Found(check(QUESTION, (), OffersBook().of), ())
+    return Found(check(QUESTION, (), OffersBook().of, lambda _: 739_000), ())
 
 
 def responses(messages: CheckMessages, answers: Sequence[Answer]) -> list[pb.CheckEligibilityResponse]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from google.type import date_pb2
 
 from affilia.catalog.v1 import catalog_service_pb2, contract_pb2, member_service_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
@@ -454,7 +455,12 @@ def test_double_coverage_reports_who_pays_first(server: ServerProcess, insured: 
 def test_malformed_requests_name_their_fields(insured: Insured) -> None:
     checks = insured.checks
     empty = failure_of(checks.CheckEligibility, pb.CheckEligibilityRequest(check=pb.EligibilityCheck(member_id="x")))
-    assert set(empty.violations) == {"check.member_id", "check.date"}
+    assert set(empty.violations) == {"check.member_id"}
+    for wrong in (date_pb2.Date(), date_pb2.Date(year=2026, month=2, day=30), date_pb2.Date(year=2026, month=2)):
+        check = pb.EligibilityCheck(member_id=new_id(), date=wrong)
+        assert "check.date" in failure_of(checks.CheckEligibility, pb.CheckEligibilityRequest(check=check)).violations
+        asked = pb.BatchCheckEligibilityRequest(checks=[check])
+        assert checks.BatchCheckEligibility(asked).outcomes[0].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     no_end = pb.ListCoverageRequest(days=span("2026-01-01", None))
     assert "days" in failure_of(checks.ListCoverage, no_end).violations
     endless = pb.ListMemberCoverageRequest(member_id=new_id(), days=span("0001-01-01", "9999-12-31"))

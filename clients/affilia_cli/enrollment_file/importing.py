@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from affilia_cli.days import today_under
 from affilia_cli.enrollment_file.applying import apply_plan
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parsing import read_file
@@ -17,14 +18,17 @@ from affilia_client import Client
 DEFAULT_MAX_TERMINATIONS = 0.10
 
 
-def plan_834(path: Path, client: Client, mapping: Mapping, *, today: date) -> Plan:
+def plan_834(path: Path, client: Client, mapping: Mapping, *, today: date | None = None) -> Plan:
     """Returns what an import of the file would do now. Writes nothing.
 
-    Members whom a full file omits lose coverage from `today` on, so pass the current day in the contract's time zone.
+    Members whom a full file omits lose coverage from `today` on. By default, that is the contract's today; if the
+    mapping has contracts in several time zones, the latest one, so that nobody loses coverage in the past.
+
     Raises FileRejected with every finding, ServerStateUnreadable, or OSError if the file can't be read.
     """
     file = read_file(path)
-    return make_plan(file, mapping, ServerState(client, mapping.contract_ids), today)
+    state = ServerState(client, mapping.contract_ids)
+    return make_plan(file, mapping, state, today or max(map(today_under, state.contracts.values())))
 
 
 def import_834(
@@ -34,7 +38,7 @@ def import_834(
     *,
     confirm: Callable[[Plan], bool],
     max_terminations: float = DEFAULT_MAX_TERMINATIONS,
-    today: date,
+    today: date | None = None,
     claims: Claims = NOBODY,
 ) -> Report:
     """Plans the import, calls `confirm` with the plan, applies it, and returns a report.

@@ -216,7 +216,7 @@ class ContractVersion(_message.Message):
     PRICING_FIELD_NUMBER: _builtins.int
     ENGINE_PARAMETERS_FIELD_NUMBER: _builtins.int
     max_backdating_days: _builtins.int
-    """How many days before today a change requested by a member can begin, at most."""
+    """How many days before today, in the contract's time zone, a change requested by a member can begin, at most."""
     @_builtins.property
     def days(self) -> _date_span_pb2.DateSpan:
         """Days on which the version is in force. The first day is required. Only the contract's last version can be

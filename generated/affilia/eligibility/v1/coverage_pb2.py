@@ -17,7 +17,7 @@ from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__s
 from affilia.type.v1 import membership_type_pb2 as affilia_dot_type_dot_v1_dot_membership__type__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%affilia/eligibility/v1/coverage.proto\x12\x16\x61\x66\x66ilia.eligibility.v1\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a%affilia/type/v1/membership_type.proto\"\xe2\x02\n\x0e\x43overageRecord\x12\x0f\n\x07locator\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12,\n\x03key\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x11\n\tmodule_id\x18\x05 \x01(\t\x12\x38\n\x0fmembership_type\x18\x06 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x0f\n\x07term_id\x18\x07 \x01(\t\x12\'\n\x04term\x18\x08 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\'\n\x04\x64\x61ys\x18\t \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x14\n\x0cnetwork_tier\x18\n \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x0b \x03(\t\x12\x10\n\x08revision\x18\x0c \x01(\x05\x42S\n\x1a\x63om.affilia.eligibility.v1P\x01Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%affilia/eligibility/v1/coverage.proto\x12\x16\x61\x66\x66ilia.eligibility.v1\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a%affilia/type/v1/membership_type.proto\"\x9b\x03\n\x0e\x43overageRecord\x12\x0f\n\x07locator\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12,\n\x03key\x18\x03 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x11\n\tmodule_id\x18\x05 \x01(\t\x12\x38\n\x0fmembership_type\x18\x06 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x0f\n\x07term_id\x18\x07 \x01(\t\x12\'\n\x04term\x18\x08 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\'\n\x04\x64\x61ys\x18\t \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x14\n\x0cnetwork_tier\x18\n \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x0b \x03(\t\x12\x10\n\x08revision\x18\x0c \x01(\x05\x12\x37\n\ndecided_by\x18\r \x01(\x0e\x32#.affilia.eligibility.v1.PaymentRule*\xcb\x02\n\x0bPaymentRule\x12\x1c\n\x18PAYMENT_RULE_UNSPECIFIED\x10\x00\x12\x18\n\x14PAYMENT_RULE_PRIMARY\x10\x01\x12\x1d\n\x19PAYMENT_RULE_COORDINATION\x10\x02\x12\x19\n\x15PAYMENT_RULE_BIRTHDAY\x10\x03\x12\'\n#PAYMENT_RULE_PRIMARY_COVERED_LONGER\x10\x04\x12\"\n\x1ePAYMENT_RULE_CHILD_AND_PARTNER\x10\x05\x12\"\n\x1ePAYMENT_RULE_ACTIVE_EMPLOYMENT\x10\x06\x12\x1f\n\x1bPAYMENT_RULE_COVERED_LONGER\x10\x08\x12\x1a\n\x16PAYMENT_RULE_POLICY_ID\x10\t\x12\x1c\n\x18PAYMENT_RULE_SAME_POLICY\x10\nBS\n\x1a\x63om.affilia.eligibility.v1P\x01Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,6 +25,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'affilia.eligibility.v1.cove
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032com.affilia.eligibility.v1P\001Z3affilia/gen/go/affilia/eligibility/v1;eligibilityv1'
+  _globals['_PAYMENTRULE']._serialized_start=598
+  _globals['_PAYMENTRULE']._serialized_end=929
   _globals['_COVERAGERECORD']._serialized_start=184
-  _globals['_COVERAGERECORD']._serialized_end=538
+  _globals['_COVERAGERECORD']._serialized_end=595
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,86 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PaymentRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_RULE_UNSPECIFIED: _PaymentRule.ValueType  # 0
+    """No rule: the first record, or a response whose records aren't in order of payment."""
+    PAYMENT_RULE_PRIMARY: _PaymentRule.ValueType  # 1
+    """The policy on which the member is the PRIMARY pays first."""
+    PAYMENT_RULE_COORDINATION: _PaymentRule.ValueType  # 2
+    """Both policies cover the member as CHILD, and the child's attribute COORDINATION, on that day, is the member id of the
+    primary whose policy pays first, for example because of a court order.
+    """
+    PAYMENT_RULE_BIRTHDAY: _PaymentRule.ValueType  # 3
+    """Both policies cover the member as CHILD. The primary whose birthday (month and day) is earlier in the year pays
+    first.
+    """
+    PAYMENT_RULE_PRIMARY_COVERED_LONGER: _PaymentRule.ValueType  # 4
+    """Both policies cover the member as CHILD, and the primaries have the same birthday or one of them is unknown. The
+    policy that has covered its primary longer pays first.
+    """
+    PAYMENT_RULE_CHILD_AND_PARTNER: _PaymentRule.ValueType  # 5
+    """One policy covers the member as CHILD, the other as PARTNER. The policy that has covered the member longer pays
+    first.
+    """
+    PAYMENT_RULE_ACTIVE_EMPLOYMENT: _PaymentRule.ValueType  # 6
+    """A policy whose primary is employed by the contract's sponsor with the status ACTIVE pays before one whose primary is
+    RETIRED or not employed there.
+    """
+    PAYMENT_RULE_COVERED_LONGER: _PaymentRule.ValueType  # 8
+    """The policy that has covered the member longer pays first: the one in which the unbroken run of covered days that
+    contains the day began earlier, regardless of the modules.
+    """
+    PAYMENT_RULE_POLICY_ID: _PaymentRule.ValueType  # 9
+    """No other rule decides. The policy with the lower id pays first."""
+    PAYMENT_RULE_SAME_POLICY: _PaymentRule.ValueType  # 10
+    """Both records are of the same policy. They are in order of module id."""
+
+class PaymentRule(_PaymentRule, metaclass=_PaymentRuleEnumTypeWrapper):
+    """The rules of the order of payment, in the order in which they are applied. Two policies that cover a member on a day
+    are compared by the first rule that tells them apart. Among three or more policies, comparisons can contradict each
+    other, such as those of two parents with those of a partner. Then the order still follows the rules for each record
+    and the one after it.
+    """
+
+PAYMENT_RULE_UNSPECIFIED: PaymentRule.ValueType  # 0
+"""No rule: the first record, or a response whose records aren't in order of payment."""
+PAYMENT_RULE_PRIMARY: PaymentRule.ValueType  # 1
+"""The policy on which the member is the PRIMARY pays first."""
+PAYMENT_RULE_COORDINATION: PaymentRule.ValueType  # 2
+"""Both policies cover the member as CHILD, and the child's attribute COORDINATION, on that day, is the member id of the
+primary whose policy pays first, for example because of a court order.
+"""
+PAYMENT_RULE_BIRTHDAY: PaymentRule.ValueType  # 3
+"""Both policies cover the member as CHILD. The primary whose birthday (month and day) is earlier in the year pays
+first.
+"""
+PAYMENT_RULE_PRIMARY_COVERED_LONGER: PaymentRule.ValueType  # 4
+"""Both policies cover the member as CHILD, and the primaries have the same birthday or one of them is unknown. The
+policy that has covered its primary longer pays first.
+"""
+PAYMENT_RULE_CHILD_AND_PARTNER: PaymentRule.ValueType  # 5
+"""One policy covers the member as CHILD, the other as PARTNER. The policy that has covered the member longer pays
+first.
+"""
+PAYMENT_RULE_ACTIVE_EMPLOYMENT: PaymentRule.ValueType  # 6
+"""A policy whose primary is employed by the contract's sponsor with the status ACTIVE pays before one whose primary is
+RETIRED or not employed there.
+"""
+PAYMENT_RULE_COVERED_LONGER: PaymentRule.ValueType  # 8
+"""The policy that has covered the member longer pays first: the one in which the unbroken run of covered days that
+contains the day began earlier, regardless of the modules.
+"""
+PAYMENT_RULE_POLICY_ID: PaymentRule.ValueType  # 9
+"""No other rule decides. The policy with the lower id pays first."""
+PAYMENT_RULE_SAME_POLICY: PaymentRule.ValueType  # 10
+"""Both records are of the same policy. They are in order of module id."""
+Global___PaymentRule: _TypeAlias = PaymentRule  # noqa: Y015
 
 @_typing.final
 class CoverageRecord(_message.Message):
@@ -41,6 +122,7 @@ class CoverageRecord(_message.Message):
     NETWORK_TIER_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
     locator: _builtins.str
     """UUID of the record. It stays the same as long as the enrollment, the term and the first day do."""
     group_id: _builtins.str
@@ -57,6 +139,10 @@ class CoverageRecord(_message.Message):
     """The module's network tier. Empty if it has none."""
     revision: _builtins.int
     """The revision of the group that the record reflects."""
+    decided_by: Global___PaymentRule.ValueType
+    """In responses whose records are in order of payment: the rule that put this record after the previous one.
+    UNSPECIFIED for the first record, and in all other responses.
+    """
     @_builtins.property
     def key(self) -> _enrollment_group_pb2.GroupKey:
         """The policy's contract and primary."""
@@ -88,10 +174,11 @@ class CoverageRecord(_message.Message):
         network_tier: _builtins.str = ...,
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         revision: _builtins.int = ...,
+        decided_by: Global___PaymentRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "key", b"key", "term", b"term"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "days", b"days", "group_id", b"group_id", "key", b"key", "locator", b"locator", "member_id", b"member_id", "membership_type", b"membership_type", "module_id", b"module_id", "network_tier", b"network_tier", "revision", b"revision", "term", b"term", "term_id", b"term_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "days", b"days", "decided_by", b"decided_by", "group_id", b"group_id", "key", b"key", "locator", b"locator", "member_id", b"member_id", "membership_type", b"membership_type", "module_id", b"module_id", "network_tier", b"network_tier", "revision", b"revision", "term", b"term", "term_id", b"term_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

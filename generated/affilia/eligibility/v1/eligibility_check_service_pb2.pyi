@@ -87,7 +87,7 @@ class EligibilityCheck(_message.Message):
     """
     @_builtins.property
     def date(self) -> _date_pb2.Date:
-        """The day to check."""
+        """The day to check. Unset: today, for each contract in its own time zone."""
 
     def __init__(
         self,
@@ -174,10 +174,9 @@ class CheckEligibilityResponse(_message.Message):
     """
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_coverage_pb2.CoverageRecord]:
-        """The matching coverage records, in order of payment: first policies on which the member is the primary, then the
-        partner, then others; among policies of several primaries, first the one whose primary's birthday is earlier in the
-        year; then the coverage that started earlier. For MODULE_NOT_COVERED and CAPABILITY_NOT_INCLUDED: the records that
-        cover the member instead.
+        """The matching coverage records, in order of payment: by the rules of PaymentRule; `decided_by` is the rule that put a
+        record after the previous one. For MODULE_NOT_COVERED and CAPABILITY_NOT_INCLUDED: the records that cover the member
+        instead.
         """
 
     @_builtins.property
@@ -669,7 +668,7 @@ class ListMemberCoverageRequest(_message.Message):
     @_builtins.property
     def days(self) -> _date_span_pb2.DateSpan:
         """Return records with at least one day in this span. Both ends are required, at most 100 years apart. Unset: from ten
-        years ago to a year from now.
+        years before to a year after today, for each record in the time zone of its contract.
         """
 
     def __init__(

@@ -37,7 +37,7 @@ class EligibilityCheckServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EligibilityCheckServiceAsyncStub: ...
     CheckEligibility: _grpc.UnaryUnaryMultiCallable[_eligibility_check_service_pb2.CheckEligibilityRequest, _eligibility_check_service_pb2.CheckEligibilityResponse]
-    """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+    """Checks whether a member is covered on a day, or today. An unknown member is reported as not covered.
     Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in time;
     INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability; INVALID_ARGUMENT.
     """
@@ -91,7 +91,7 @@ class EligibilityCheckServiceAsyncStub(EligibilityCheckServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckEligibility: _aio.UnaryUnaryMultiCallable[_eligibility_check_service_pb2.CheckEligibilityRequest, _eligibility_check_service_pb2.CheckEligibilityResponse]  # type: ignore[assignment]
-    """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+    """Checks whether a member is covered on a day, or today. An unknown member is reported as not covered.
     Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in time;
     INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability; INVALID_ARGUMENT.
     """
@@ -148,7 +148,7 @@ class EligibilityCheckServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _eligibility_check_service_pb2.CheckEligibilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_eligibility_check_service_pb2.CheckEligibilityResponse, _abc.Awaitable[_eligibility_check_service_pb2.CheckEligibilityResponse]]:
-        """Checks whether a member is covered on a day. An unknown member is reported as not covered.
+        """Checks whether a member is covered on a day, or today. An unknown member is reported as not covered.
         Errors: UNAVAILABLE/PROJECTION_BEHIND; DEADLINE_EXCEEDED if the server doesn't see the token's write in time;
         INVALID_ARGUMENT/CAPABILITY_UNKNOWN if no version of the member's contracts lists the capability; INVALID_ARGUMENT.
         """

@@ -159,8 +159,8 @@ class SimulateChangeRequestRequest(_message.Message):
 
     @_builtins.property
     def cost_on(self) -> _date_pb2.Date:
-        """Day for which to report the monthly cost. Defaults to the first day that the request would change, or to today if
-        it would change none.
+        """Day for which to report the monthly cost. Defaults to the first day that the request would change, or to today in
+        the contract's time zone if it would change none.
         """
 
     def __init__(
