@@ -29,6 +29,7 @@ from affilia_cli.words import (
     enum_word,
     fact_change_words,
     fact_name,
+    merge_words,
     requester_words,
     value_words,
 )
@@ -137,6 +138,8 @@ def _cause_lines(each: DecisiveInput, names: Names) -> Iterator[str]:
             yield from (f"{words}{recorded}" for words in _fact_words(each.fact, names))
             if each.fact.changes_omitted:
                 yield f"and {each.fact.changes_omitted} more changes of this fact"
+        case "merge":
+            yield f"{merge_words(each.merge.member_id, each.merge.merged_into, names)}{recorded}"
         case "contract":
             yield f"{_contract_words(each.contract)}{recorded}"
 

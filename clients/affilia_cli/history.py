@@ -23,6 +23,7 @@ from affilia_cli.words import (
     enum_word,
     fact_change_words,
     field_words,
+    merge_words,
     requester_words,
 )
 
@@ -114,6 +115,9 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
             return _premium_lines(entry.premium)
         case "accumulator":
             return [f"{use.code}: {use.applied} of {use.asked} requested" for use in entry.accumulator.uses]
+        case "record" if entry.record.merged_into:
+            reason = [f"reason: {entry.record.reason}"] if entry.record.reason else []
+            return [merge_words(entry.record.member_id, entry.record.merged_into, names), *reason]
         case "record" if entry.record.name_before or entry.record.name_after:
             return [f"name: {entry.record.name_after} (before: {entry.record.name_before})"]
     return []

@@ -17,10 +17,11 @@ from affilia.history.v1.fact_change_pb2 import FactChange
 from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia.type.v1 import membership_type_pb2
 from affilia.type.v1.date_span_pb2 import DateSpan
-from affilia_cli.console import CONSOLE, styled
+from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import format_instant, format_span, parse_day, parse_instant
 from affilia_cli.names import Names
 from affilia_cli.options import Admin, Member
+from affilia_cli.people import merged_words
 from affilia_cli.recording import record
 from affilia_cli.session import Session
 from affilia_cli.words import actor_words, address_words, employment_words, enum_word, fact_name
@@ -44,6 +45,9 @@ def show(
         resolver = session.resolver(client)
         member_id = resolver.member(member)
         found = client.members.get_member(member_id=member_id, as_of=instant)
+        if found.merged_into:
+            ERRORS.print(merged_words(member_id, found), style="yellow")
+            member_id = found.merged_into
         groups = resolver.groups_of(member_id)
         facts = list(_facts_in(found.facts))
         recorded = [] if as_of else _recorded(client, member_id, facts)

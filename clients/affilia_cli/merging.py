@@ -50,7 +50,7 @@ def merge(
         raise typer.BadParameter("A merge can't be undone. Without a terminal on which to confirm it, add --yes.")
     with session.client(admin) as client:
         resolver, names = session.resolver(client), Names(client)
-        from_id, into_id = resolver.existing_member(source), resolver.existing_member(target)
+        from_id, into_id = resolver.member(source), resolver.member(target)
         if not yes:
             _show_record("This record:", client, from_id, names)
             _show_record("becomes another id of:", client, into_id, names)

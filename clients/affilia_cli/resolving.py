@@ -1,7 +1,6 @@
 """Resolves what people type to ids: names, identifiers or ids of members, families, contracts and modules."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -9,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from affilia.catalog.v1.contract_pb2 import Contract
-from affilia.catalog.v1.member_service_pb2 import IdentifierFilter, MemberGroup, MemberHit
+from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, IdentifierFilter, MemberGroup, MemberHit
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia.pricing.v1.insurance_cost_pb2 import Policy
 from affilia_cli.choosing import NothingMatches, one_of
 from affilia_cli.console import ERRORS
 from affilia_cli.matching import Match, begins_words
-from affilia_cli.people import FAMILY, family_matches, identifier_in, member_match
+from affilia_cli.people import FAMILY, family_matches, identifier_in, member_match, merged_words
 from affilia_cli.searching import INCOMPLETE, MemberSearch
 from affilia_client import Client, NotAllowed, NotFound
 
@@ -43,7 +42,7 @@ def id_in(text: str) -> str:
 class Resolver:
     """Looks up names on the server. Resolving the id of a member, contract or module takes no call.
 
-    All methods raise NothingMatches and SeveralMatch; see `one_of`.
+    Prints a hint if an id is that of a member who was merged into another one. All methods raise NothingMatches and SeveralMatch; see `one_of`.
     """
 
     client: Client
@@ -66,15 +65,20 @@ class Resolver:
         return one_of(text, matches, self._people).id if matches else self.member(text)
 
     def existing_member(self, text: str) -> str:
-        """Does the same as `member`, but raises CallFailed if there is no member with the id.
+        """Does the same as `member`, but raises CallFailed if there is no member with the id, and returns the id of the
+        remaining member, with a hint, if the member was merged into another one.
 
         Ids aren't checked if the caller isn't allowed to read the member.
         """
         member_id = self.member(text)
-        if id_in(text):
-            with suppress(NotAllowed):
-                self.client.members.get_member(member_id=member_id)
-        return member_id
+        if not id_in(text):
+            return member_id
+        try:
+            answer = self.client.members.get_member(member_id=member_id)
+        except NotAllowed:
+            return member_id
+        self._note_merge(member_id, answer)
+        return answer.merged_into or member_id
 
     def family(self, text: str) -> Family:
         """Returns the group with this id, of this primary or member, or of `CONTRACT/PRIMARY`, which need not exist."""
@@ -259,11 +263,17 @@ class Resolver:
         )
         for name, get in checks:
             try:
-                get(**{name: found})
+                answer = get(**{name: found})
             except (NotFound, NotAllowed):
                 continue
+            if isinstance(answer, GetMemberResponse):
+                self._note_merge(found, answer)
             return {name: found}
         raise NothingMatches(f"No group, member or contract has the id {found}.")
+
+    def _note_merge(self, member_id: str, answer: GetMemberResponse) -> None:
+        if answer.merged_into:
+            ERRORS.print(merged_words(member_id, answer), style="yellow")
 
     def _contract_matches(self, text: str) -> list[Match]:
         matches = (

@@ -116,6 +116,13 @@ def difference_words(difference: EnrollmentDifference, names: Names) -> list[str
     ]
 
 
+def merge_words(member_id: str, merged_into: str, names: Names) -> str:
+    """Returns that a member was merged into another one. Both ids are shown, because both have the same name."""
+    name = names.member(merged_into)
+    remaining = merged_into if name == merged_into else f"{name} ({merged_into})"
+    return f"member {member_id} was merged into {remaining}"
+
+
 def fact_name(kind: "change_request_pb2.FactKind.ValueType", name: str) -> str:
     """Returns the name of a fact, such as `date of birth` or `attribute student`."""
     word = enum_word(change_request_pb2.FactKind, kind).replace("-", " ")
