@@ -42,7 +42,8 @@ def id_in(text: str) -> str:
 class Resolver:
     """Looks up names on the server. Resolving the id of a member, contract or module takes no call.
 
-    Prints a hint if an id is that of a member who was merged into another one. All methods raise NothingMatches and SeveralMatch; see `one_of`.
+    Prints a hint if an id is that of a member who was merged into another one. All methods raise NothingMatches and
+    SeveralMatch; see `one_of`.
     """
 
     client: Client
