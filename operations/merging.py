@@ -81,17 +81,18 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
         raise RequestMalformed([FieldViolation("into_member_id", "must not be the same as from_member_id")])
 
     async def work(tx: Connection) -> Merged:
+        call.trail.merge, call.trail.usage_of = None, ()  # from an earlier attempt that was rolled back
         if answer := await find_answer(tx, key):
             return await _from_answer(core, tx, proposal, answer)
         groups = await _lock(tx, proposal)
-        call.trail.resolved(group_id=[group.group_id for group in groups])
+        for group in groups:
+            call.trail.resolved_group(group.group_id, group.key)
         merged = await _Merge(core, call, tx, proposal).run(groups)
         await store_answer(tx, key, _to_answer(merged))
         return merged
 
     merged = await _again_if_joined(core, call, work)
     core.sequencing.wanted.set()
-    core.recompute_wanted.set()
     core.history.look_wanted.set()
     return merged
 
@@ -137,16 +138,14 @@ class _Merge:
     async def run(self, locked: Sequence[LockedGroup]) -> Merged:
         from_, into = await self._current()
         self._reject_different(from_, into)
-        opened = [
-            await catch_up(self._core, self._call, self._tx, group)
-            for group in await open_groups(self._core, self._tx, locked)
-        ]
+        opened = await open_groups(self._core, self._tx, locked)
         self._reject_primary(opened)
         self._reject_types(opened)
         facts = merged_facts(from_.member.facts, into.member.facts, self._proposal.keep)
         identifiers = merged_identifiers(from_.member.identifiers, into.member.identifiers)
         if violations := merge_violations(facts, identifiers, self._proposal.keep):
             raise RequestMalformed(violations)
+        opened = [await catch_up(self._core, self._call, self._tx, group) for group in opened]
         concerned = [group for group in opened if self._is_concerned(group)]
         usage = await accumulators.move_usage(self._tx, self._from_id, self._into_id)
         self._call.trail.usage_of = tuple(dict.fromkeys(each.group_id for each in usage))

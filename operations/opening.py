@@ -130,7 +130,8 @@ async def _bases(
     for of_group in decisions.values():
         members |= enrolled_members(of_group)
     aliases = await merges.aliases_of(connection, members)
-    members = {aliases.get(member_id, member_id) for member_id in members}
+    primaries = {key.primary_id for key in keys.values()}  # a merged one has no approved requests, but has facts
+    members = primaries | {aliases.get(member_id, member_id) for member_id in members}
     facts = await core.fact_source.current_facts(connection, members, hold=hold)
 
     def basis(group_key: int, key: GroupKey) -> GroupBasis:

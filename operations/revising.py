@@ -83,8 +83,7 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
         NewRevision(
             periods(settled.days, settled.membership_types),
             differences(opened.state, settled.days, had, corrected_members(opened.types, settled.membership_types)),
-            # A member who was merged into another one has differences, but is no longer in the state.
-            {**opened.types, **settled.membership_types},
+            {**opened.types, **settled.membership_types},  # with those of merged members, who lose their days
             policy_event(opened.state, settled.days, to_day(settled.today)),
             recorded_at,
             settled.change_request_key,

@@ -119,18 +119,10 @@ def _reject_too_many(field_name: str, members: Collection[UUID]) -> None:
         raise RequestMalformed([FieldViolation(field_name, sentence)])
 
 
-async def _unmerged(connection: Connection, members: Collection[UUID]) -> Collection[UUID]:
-    """Returns the given members without those who were merged into others."""
-    statement = "SELECT from_member_id FROM member_merge WHERE from_member_id = ANY(%s)"
-    merged = {member_id for (member_id,) in await unprepared(connection, statement, [list(members)])}
-    return set(members) - merged if merged else members
-
-
 async def _ranked(
     connection: Connection, filters: SearchFilters, named: dict[UUID, _Named], members: Collection[UUID]
 ) -> list[Match]:
     """Returns the matches among the given members, based on their rows in the index."""
-    members = await _unmerged(connection, members)
     if not members:
         return []
     born = birth_term(filters.born_on) if filters.born_on else None
@@ -156,4 +148,17 @@ async def _ranked(
         ranked = rank(filters.query, name, by.ids, by.values) if filters.query else Rank.ID
         if ranked is not None:
             found.append(Match(ranked, name, member_id))
-    return found
+    return await _unmerged(connection, found)
+
+
+async def _unmerged(connection: Connection, matches: list[Match]) -> list[Match]:
+    """Returns the matches without members who were merged into others."""
+    if not matches:
+        return matches
+    statement: LiteralString = (
+        "SELECT w.id FROM unnest(%s::uuid[]) AS w (id)"
+        # OFFSET prevents PostgreSQL from reading all merges.
+        " WHERE EXISTS (SELECT FROM member_merge WHERE from_member_id = w.id OFFSET 0)"
+    )
+    merged = {id_ for (id_,) in await unprepared(connection, statement, [[match.member_id for match in matches]])}
+    return [match for match in matches if match.member_id not in merged]

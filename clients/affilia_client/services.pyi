@@ -826,8 +826,8 @@ class ChangeRequestService:
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
         the request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an
-        error, nothing is stored. Safe to retry with the same request_id.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. After an error, nothing is stored. Safe to retry with the same request_id.
         """
     def simulate_change_request(
         self,
@@ -848,7 +848,7 @@ class ChangeRequestService:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
         nothing.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
         """
     def list_available_choices(
         self,
@@ -1019,8 +1019,8 @@ class AsyncChangeRequestService:
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
         the request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an
-        error, nothing is stored. Safe to retry with the same request_id.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        ABORTED/REVISION_MISMATCH. After an error, nothing is stored. Safe to retry with the same request_id.
         """
     async def simulate_change_request(
         self,
@@ -1041,7 +1041,7 @@ class AsyncChangeRequestService:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
         nothing.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
         """
     async def list_available_choices(
         self,
@@ -1807,9 +1807,9 @@ class EligibilityInternalService:
         """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess.
         After an error, nothing is applied. Repeating an application returns the same response and applies nothing
         more.
-        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat with
-        the same application_id.
+        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT),
+        MEMBER_MERGED; ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe
+        to repeat with the same application_id.
         """
     def reverse_accumulators(
         self,
@@ -1910,9 +1910,9 @@ class AsyncEligibilityInternalService:
         """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess.
         After an error, nothing is applied. Repeating an application returns the same response and applies nothing
         more.
-        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
-        ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe to repeat with
-        the same application_id.
+        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT),
+        MEMBER_MERGED; ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT. Safe
+        to repeat with the same application_id.
         """
     async def reverse_accumulators(
         self,
@@ -2088,7 +2088,8 @@ class PremiumComputationService:
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
         policy is waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
+        retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -2378,7 +2379,8 @@ class AsyncPremiumComputationService:
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
         policy is waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
+        retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -2891,7 +2893,8 @@ class MemberService:
     ) -> member_service_pb2.UpsertMemberResponse:
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry with the same request_id.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED. Safe to retry with the same
+        request_id.
         """
     def record_facts(
         self,
@@ -2918,8 +2921,8 @@ class MemberService:
         which the member belongs is recomputed. Every successful call records a state with a new etag, even if no
         fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry
-        with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
+        Safe to retry with the same request_id.
         """
     def get_member(
         self,
@@ -2969,6 +2972,7 @@ class MemberService:
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come
         first, then those whose whole name is the query, then all others. Each of these three parts is in order of
         name, regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        The id of a merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words,
         and when more than 5000 members match by identifiers or group ids.
         """
@@ -3001,7 +3005,7 @@ class MemberService:
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.ListMembersResponse:
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
     def all_members(
@@ -3032,14 +3036,14 @@ class MemberService:
         """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
         employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name
         the member or belong to a group whose primary is the member. The identifiers can then be given to other
-        members. Can't be undone. Admins only. Ids, premiums and applications stay, because other members' histories
-        and accounts depend on them. So do enrollment periods, unless keep_periods is false. Remaining periods can
-        reveal facts: coverage that ended at an age limit reveals a birthday. The past of the member's groups,
-        before today, is closed: it can be read but no longer changed. Premiums that were computed for the member
-        are updated first. When the call returns, no server reports the erased data any longer, whether from the
-        database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE,
-        or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        members. Can't be undone. Admins only. Records that were merged into the member are erased, too. Ids,
+        premiums and applications stay, because other members' histories and accounts depend on them. So do
+        enrollment periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at
+        an age limit reveals a birthday. The past of the member's groups, before today, is closed: it can be read
+        but no longer changed. Premiums that were computed for the member are updated first. When the call returns,
+        no server reports the erased data any longer, whether from the database or from memory.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
         first erasure day.
         """
@@ -3060,15 +3064,18 @@ class MemberService:
         """Merges two records of one person, in one transaction. Can't be undone. Admins only. From then on,
         from_member_id is another id of into_member_id: approved requests that name it are read as naming
         into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the
-        usage of limits are moved. The groups concerned are recomputed in the same transaction. Reads with
-        from_member_id return into_member_id's data; writes that name it fail with
+        usage of limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id.
+        Applications to limits stay as they were recorded and count towards into_member_id's usage, even beyond a
+        limit. The groups concerned are recomputed in the same transaction. Premiums are not; the next computation
+        of them adds offsets. Reads with from_member_id return into_member_id's data; writes that name it fail with
         FAILED_PRECONDITION/MEMBER_MERGED.
-        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of
-        one kind and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if
-        from_member_id is the primary of a group with an approved request, if one of them is a person and the other
-        a pet, if one of them was erased, or if they have different membership types in one group (correct one of
-        them first); FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before;
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one
+        kind and `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts;
+        NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the primary of a group
+        with an approved request, if one of them is a person and the other a pet, if one of them was erased, or if
+        they have different membership types in one group (correct one of them first);
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe
+        to retry with the same request_id.
         """
 
 class AsyncMemberService:
@@ -3090,7 +3097,8 @@ class AsyncMemberService:
     ) -> member_service_pb2.UpsertMemberResponse:
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry with the same request_id.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED. Safe to retry with the same
+        request_id.
         """
     async def record_facts(
         self,
@@ -3117,8 +3125,8 @@ class AsyncMemberService:
         which the member belongs is recomputed. Every successful call records a state with a new etag, even if no
         fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN;
-        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED. Safe to retry
-        with the same request_id.
+        ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
+        Safe to retry with the same request_id.
         """
     async def get_member(
         self,
@@ -3168,6 +3176,7 @@ class AsyncMemberService:
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come
         first, then those whose whole name is the query, then all others. Each of these three parts is in order of
         name, regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        The id of a merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words,
         and when more than 5000 members match by identifiers or group ids.
         """
@@ -3200,7 +3209,7 @@ class AsyncMemberService:
         page_token: str = ...,
         consistency_token: str = ...,
     ) -> member_service_pb2.ListMembersResponse:
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
     def all_members(
@@ -3231,14 +3240,14 @@ class AsyncMemberService:
         """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
         employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name
         the member or belong to a group whose primary is the member. The identifiers can then be given to other
-        members. Can't be undone. Admins only. Ids, premiums and applications stay, because other members' histories
-        and accounts depend on them. So do enrollment periods, unless keep_periods is false. Remaining periods can
-        reveal facts: coverage that ended at an age limit reveals a birthday. The past of the member's groups,
-        before today, is closed: it can be read but no longer changed. Premiums that were computed for the member
-        are updated first. When the call returns, no server reports the erased data any longer, whether from the
-        database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE,
-        or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        members. Can't be undone. Admins only. Records that were merged into the member are erased, too. Ids,
+        premiums and applications stay, because other members' histories and accounts depend on them. So do
+        enrollment periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at
+        an age limit reveals a birthday. The past of the member's groups, before today, is closed: it can be read
+        but no longer changed. Premiums that were computed for the member are updated first. When the call returns,
+        no server reports the erased data any longer, whether from the database or from memory.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
         first erasure day.
         """
@@ -3259,15 +3268,18 @@ class AsyncMemberService:
         """Merges two records of one person, in one transaction. Can't be undone. Admins only. From then on,
         from_member_id is another id of into_member_id: approved requests that name it are read as naming
         into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the
-        usage of limits are moved. The groups concerned are recomputed in the same transaction. Reads with
-        from_member_id return into_member_id's data; writes that name it fail with
+        usage of limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id.
+        Applications to limits stay as they were recorded and count towards into_member_id's usage, even beyond a
+        limit. The groups concerned are recomputed in the same transaction. Premiums are not; the next computation
+        of them adds offsets. Reads with from_member_id return into_member_id's data; writes that name it fail with
         FAILED_PRECONDITION/MEMBER_MERGED.
-        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of
-        one kind and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if
-        from_member_id is the primary of a group with an approved request, if one of them is a person and the other
-        a pet, if one of them was erased, or if they have different membership types in one group (correct one of
-        them first); FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before;
-        ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one
+        kind and `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts;
+        NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the primary of a group
+        with an approved request, if one of them is a person and the other a pet, if one of them was erased, or if
+        they have different membership types in one group (correct one of them first);
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe
+        to retry with the same request_id.
         """
 
 class AuditService:

@@ -15,11 +15,11 @@ OWN_ROLE = {ActorKind.MEMBER: pb.REQUESTER_ROLE_MEMBER, ActorKind.ADMIN: pb.REQU
 """The only role in which members and admins can request changes."""
 
 
-def agree_with_caller(requester: pb.Requester, caller: Caller) -> None:
+def agree_with_caller(requester: pb.Requester, caller: Caller, primary_id: str) -> None:
     """Sets `requester_id` to the caller's subject if a member or an admin has left it empty.
 
-    A member who was merged into another one can use both ids. Raises RequestMalformed if the requester isn't the
-    caller, or if a service doesn't name a requester.
+    A member who was merged into another one can use both ids, and then requests as the group's primary. Raises
+    RequestMalformed if the requester isn't the caller, or if a service doesn't name a requester.
     """
     role = OWN_ROLE.get(caller.kind)
     if role is None:
@@ -33,6 +33,8 @@ def agree_with_caller(requester: pb.Requester, caller: Caller) -> None:
         requester.requester_id = caller.subject
     elif not _is_caller(requester.requester_id, caller):
         raise _malformed("requester_id", "must be empty or the subject of the caller's token")
+    if caller.merged_into and _is_caller(primary_id, caller):
+        requester.requester_id = primary_id
 
 
 def _is_caller(requester_id: str, caller: Caller) -> bool:

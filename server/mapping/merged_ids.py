@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.api import field_info_pb2
 from google.protobuf import timestamp_pb2
@@ -38,20 +38,9 @@ def names_member(field: FieldDescriptor) -> bool:
     return declared == field_info_pb2.FieldInfo.UUID4 and MEMBER_FIELD.fullmatch(field.name) is not None
 
 
-@cache
 def can_name_members(descriptor: Descriptor) -> bool:
     """Returns whether a message, or one inside it, has a field with the ids of members."""
-    return _names_members(descriptor, frozenset())
-
-
-def _names_members(descriptor: Descriptor, outer: frozenset[str]) -> bool:
-    if descriptor.full_name in outer:
-        return False
-    return any(
-        names_member(field)
-        or (field.message_type is not None and _names_members(field.message_type, outer | {descriptor.full_name}))
-        for field in descriptor.fields
-    )
+    return bool(_parts(descriptor))
 
 
 def reports_merged(response: Descriptor) -> bool:
@@ -65,60 +54,71 @@ def resolved(request: Any, aliases: MemberAliases) -> tuple[Any, tuple[MergedId,
     Also returns the replaced ids, in order. If there are none, the request is returned as it is; it is never changed.
     Texts that aren't ids don't change: items of batches are validated one by one, later.
     """
-    if not aliases or not _any_merged(request, aliases):
+    if not aliases or not _any_merged(request, parts := _parts(request.DESCRIPTOR), aliases):
         return request, ()
     copy = type(request)()
     copy.CopyFrom(request)
     until = _instant(request)
-    return copy, tuple(_replace(copy, lambda member_id: aliases.into(member_id, until)))
+    return copy, tuple(_replace(copy, parts, lambda member_id: aliases.into(member_id, until)))
 
 
-def _any_merged(message: Any, aliases: MemberAliases) -> bool:
-    for field, is_id in _member_fields(message.DESCRIPTOR):
-        value = getattr(message, field.name)
-        if field.is_repeated:
-            found = any(item in aliases if is_id else _any_merged(item, aliases) for item in value)
-        elif is_id:
-            found = value in aliases
+class _Part(NamedTuple):
+    """A field that has ids of members, or messages in which some are: these have the parts `inner`."""
+
+    name: str
+    is_list: bool
+    inner: "tuple[_Part, ...]" = ()
+
+
+@cache
+def _parts(descriptor: Descriptor) -> tuple[_Part, ...]:
+    return _parts_within(descriptor, frozenset())
+
+
+def _parts_within(descriptor: Descriptor, outer: frozenset[str]) -> tuple[_Part, ...]:
+    found, names = [], outer | {descriptor.full_name}
+    for field in descriptor.fields:
+        if names_member(field):
+            found.append(_Part(field.name, field.is_repeated))
+        elif field.message_type is not None and field.message_type.full_name not in names:
+            inner = _parts_within(field.message_type, names)
+            found += [_Part(field.name, field.is_repeated, inner)] if inner else []
+    return tuple(found)
+
+
+def _any_merged(message: Any, parts: tuple[_Part, ...], aliases: MemberAliases) -> bool:
+    for name, is_list, inner in parts:
+        value = getattr(message, name)
+        if not inner:
+            found = any(map(aliases.__contains__, value)) if is_list else value in aliases
+        elif is_list:
+            found = any(_any_merged(item, inner, aliases) for item in value)
         else:
-            found = message.HasField(field.name) and _any_merged(value, aliases)
+            found = message.HasField(name) and _any_merged(value, inner, aliases)
         if found:
             return True
     return False
 
 
-@cache
-def _member_fields(descriptor: Descriptor) -> list[tuple[FieldDescriptor, bool]]:
-    """Returns the fields that have or contain ids of members, and whether they have them themselves."""
-    found = []
-    for field in descriptor.fields:
-        if names_member(field):
-            found.append((field, True))
-        elif field.message_type is not None and can_name_members(field.message_type):
-            found.append((field, False))
-    return found
-
-
-def _replace(message: Any, into: Resolve, item: int | None = None) -> Iterator[MergedId]:
+def _replace(message: Any, parts: tuple[_Part, ...], into: Resolve, item: int | None = None) -> Iterator[MergedId]:
     """Replaces ids. `item` is the position of the message in the outermost list that contains it."""
-    for field, is_id in _member_fields(message.DESCRIPTOR):
-        name = field.name
-        if field.is_repeated:
+    for name, is_list, inner in parts:
+        if is_list:
             values = getattr(message, name)
             for i, value in enumerate(values):
                 outermost = i if item is None else item
-                if not is_id:
-                    yield from _replace(value, into, outermost)
+                if inner:
+                    yield from _replace(value, inner, into, outermost)
                 elif other := into(value):
                     values[i] = other
                     yield MergedId(value, other, outermost)
-        elif is_id:
+        elif not inner:
             member_id = getattr(message, name)
             if other := into(member_id):
                 setattr(message, name, other)
                 yield MergedId(member_id, other, item)
         elif message.HasField(name):
-            yield from _replace(getattr(message, name), into, item)
+            yield from _replace(getattr(message, name), inner, into, item)
 
 
 def _instant(request: Message) -> datetime | None:

@@ -39,7 +39,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         self, request: pb.SubmitChangeRequestRequest, context: Context
     ) -> pb.SubmitChangeRequestResponse:
         call = current_call()
-        agree_with_caller(request.requester, call.caller)
+        agree_with_caller(request.requester, call.caller, request.group.primary_id)
         key, proposal = write_key(request, self._tokens), proposal_from_proto(request)
         submitted = await change_requests.submit(self._core, call, key, proposal)
         return pb.SubmitChangeRequestResponse(
@@ -77,7 +77,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         self, request: pb.SimulateChangeRequestRequest, context: Context
     ) -> pb.SimulateChangeRequestResponse:
         call = current_call()
-        agree_with_caller(request.requester, call.caller)
+        agree_with_caller(request.requester, call.caller, request.group.primary_id)
         proposal = proposal_from_proto(request)
         cost_on = date_from_proto(request.cost_on) if request.HasField("cost_on") else None
         simulated = await change_requests.simulate(self._core, call, proposal, cost_on)

@@ -19,8 +19,8 @@ from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.support.calls import admin, decoded, new_id
 from tests.support.channels import connected_to
+from tests.support.doubled import Doubled
 from tests.support.insured import Insured
-from tests.support.merging import Doubled
 
 ROUNDS = 6
 

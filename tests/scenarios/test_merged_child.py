@@ -12,8 +12,8 @@ from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import new_id
 from tests.support.channels import connected_to
+from tests.support.doubled import Doubled
 from tests.support.history_story import Story
-from tests.support.merging import Doubled
 
 PRIMARY = premium_entry_pb2.DEBTOR_PRIMARY
 

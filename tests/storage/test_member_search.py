@@ -92,6 +92,13 @@ class Book:
 def book(postgres_url: str) -> Iterator[Book]:
     with a_database(postgres_url) as url:
         contract_id = people.load(url, NUMBER)
+        with psycopg.connect(url, autocommit=True) as connection:  # of others, so that PostgreSQL plans for many merges
+            connection.execute(
+                "INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, reason, document)"
+                " SELECT md5('from ' || n)::uuid, md5('into ' || n)::uuid, now(), '', '{}'"
+                " FROM generate_series(1, 20000) AS n"
+            )
+            connection.execute("VACUUM ANALYZE member_merge")
         members = list(people.people(NUMBER))
         yield Book(url, contract_id, members, [normalized_name(one.name) for one in members])
 

@@ -1,126 +1,116 @@
-"""A family whose child was stored twice, and short forms of calls about merges."""
+"""Merges members in tests of reads and writes that name them, by storing the merge itself.
 
+This leaves out what MergeMembers moves: facts, identifiers and usage.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from affilia.catalog.v1 import member_pb2, member_service_pb2
-from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2, enrollment_query_service_pb2
+import psycopg
+
+from affilia.enrollment.v1 import change_request_service_pb2
 from affilia.type.v1 import membership_type_pb2
-from tests.scenarios.enrollment_messages import span
-from tests.support.calls import Failure, admin, failure_of, new_id
+from tests.conftest import ServerProcess
+from tests.support.calls import admin, new_id
+from tests.support.channels import connected_to
+from tests.support.guarded import guarded_server
+from tests.support.identities import as_, channel_of
 from tests.support.insured import Insured
 
-CHILD = membership_type_pb2.MEMBERSHIP_TYPE_CHILD
-PARTNER = membership_type_pb2.MEMBERSHIP_TYPE_PARTNER
-KeptFacts = member_service_pb2.KeptFacts.ValueType
+BOSS = as_("admin", "ada")
+PRIMARY, CHILD = membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY, membership_type_pb2.MEMBERSHIP_TYPE_CHILD
 
 
-class Doubled:
-    """An insured family in which the child has a second record, `double`."""
-
-    def __init__(self, insured: Insured) -> None:
-        self.insured = insured
-        self.family = self.insured.family
-        self.members: Any = self.family.members
-        self.double = new_id()
-
-    def set_up(self) -> "Doubled":
-        self.insured.set_up()
-        self.store(self.double)
-        return self
-
-    def story(self) -> "Doubled":
-        """Enrolls the primary, the child until June, and the child's other record from May on, and uses limits."""
-        self.insured.enroll("2026-01-01")
-        self.insured.enroll("2026-01-01", "2026-06-30", child=True)
-        self.enroll(self.double, "2026-05-01")
-        self.of_child, _ = self.insured.apply("2026-03-10", self.family.child, deductible=50_00)
-        self.of_double, _ = self.insured.apply("2026-05-20", self.double, deductible=80_00)
-        return self
-
-    def store(self, member_id: str, kind: Any = member_pb2.MEMBER_KIND_PERSON, **fields: Any) -> str:
-        """Stores a member, and returns the id."""
-        member = member_pb2.Member(member_id=member_id, kind=kind, **fields)
-        self.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member))
-        return member_id
-
-    def enroll(
-        self, member_id: str, first: str, last: str | None = None, *, kind: Any = CHILD, module: str | None = None
-    ) -> None:
-        self.insured.submit(self.enrolling(member_id, first, last, kind=kind, module=module))
-
-    def enrolling(
-        self, member_id: str, first: str, last: str | None = None, *, kind: Any = CHILD, module: str | None = None
-    ) -> change_request_pb2.ScopedChange:
-        change = self.family.enroll(module or self.family.base, first, last)
-        change.enroll.member_id, change.enroll.membership_type = member_id, kind
-        return change
-
-    def request(self, from_id: str, into_id: str, **more: Any) -> member_service_pb2.MergeMembersRequest:
-        content = {"request_id": new_id(), "reason": "one child, stored twice", **more}
-        return member_service_pb2.MergeMembersRequest(from_member_id=from_id, into_member_id=into_id, **content)
-
-    def merge(self, from_id: str, into_id: str, **more: Any) -> member_service_pb2.MergeMembersResponse:
-        answer: member_service_pb2.MergeMembersResponse = self.members.MergeMembers(
-            self.request(from_id, into_id, **more), timeout=60
+def store_merge(owner_url: str, from_member_id: str, into_member_id: str) -> None:
+    """Stores a merge in the database with this connection string, so that all servers notice it."""
+    with psycopg.connect(owner_url) as connection:
+        connection.execute(
+            "INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, reason, document)"
+            " VALUES (%s, %s, recorded_now(), 'a test', '{}')",
+            [from_member_id, into_member_id],
         )
-        self.insured.token = answer.consistency_token
-        return answer
+        connection.execute("INSERT INTO write_log (merged) VALUES (%s)", [from_member_id])
 
-    def merge_double(self, **more: Any) -> member_service_pb2.MergeMembersResponse:
-        return self.merge(self.double, self.family.child, **more)
 
-    def rejected(self, from_id: str, into_id: str, **more: Any) -> Failure:
-        return failure_of(self.members.MergeMembers, self.request(from_id, into_id, **more))
+@dataclass
+class Story:
+    """A family of a primary and a child, and another record of each: `old_primary` and `old_child`.
 
-    def facts(self, member_id: str) -> member_pb2.MemberFacts:
-        facts: member_pb2.MemberFacts = self.read(member_id).facts
-        return facts
+    The primary is on base and, from 2027-01-01, on plus. The child is on base from 2026-01-01 to 2026-06-30, and its
+    other record from 2026-05-01. `merge` merges the other records.
+    """
 
-    def read(self, member_id: str) -> Any:
-        request = member_service_pb2.GetMemberRequest(member_id=member_id)
-        return self.members.GetMember(request, timeout=60)
+    server: ServerProcess
+    owner_url: str
+    insured: Insured
+    internal: Any
+    public: Any
+    """The public channel without a token."""
+    old_primary: str
+    old_child: str
 
-    def record(self, member_id: str, **facts: Any) -> None:
-        request = member_service_pb2.RecordFactsRequest(request_id=new_id(), member_id=member_id, **facts)
-        self.members.RecordFacts(request)
+    @property
+    def old(self) -> dict[str, str]:
+        """The ids of the other records, by the ids that are in use."""
+        family = self.insured.family
+        return {family.primary: self.old_primary, family.child: self.old_child}
 
-    def attribute(self, member_id: str, name: str, value: str) -> None:
-        item = member_pb2.Attribute(days=span("2026-01-01", None), name=name, value=value)
-        self.record(member_id, attributes={"items": [item]}, spans=True)
+    @property
+    def token(self) -> str:
+        """The consistency token of the last write."""
+        return self.insured.token
 
-    def periods(self, **as_of: Any) -> dict[str, list[tuple[str, str]]]:
-        """Returns the first and last days of all periods, by member; an open end is empty."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for period in self.family.group(**as_of).periods:
-            found.setdefault(period.member_id, []).append((named(period.days.first_on), named(period.days.last_on)))
-        return found
-
-    def differences(self, revision: int) -> dict[str, tuple[list[str], list[tuple[str, str]], list[tuple[str, str]]]]:
-        """Returns the kinds and the gained and lost days of a revision, by member."""
-        request = enrollment_query_service_pb2.DiffRevisionsRequest(
-            group_id=self.insured.group_id, from_revision=revision - 1, to_revision=revision
+    def set_up(self) -> None:
+        insured, family = self.insured, self.insured.family
+        family.requester = admin(name="ada")
+        insured.set_up()
+        contract = insured.contract()
+        contract.versions[0].pricing.age_grid.SetInParent()
+        for module in contract.versions[0].modules:
+            module.pricing.age_grid.standard.add(beneficiary_types=[PRIMARY], monthly_minor=50_00)
+            module.pricing.age_grid.standard.add(beneficiary_types=[CHILD], monthly_minor=20_00)
+        family.amend(contract)
+        for old in self.old.values():
+            family.store(old)
+        insured.submit(
+            family.enroll(family.base, "2026-01-01"), family.enroll(family.base, "2026-01-01", "2026-06-30", child=True)
         )
-        return {
-            each.member_id: (
-                [kind_in_words(kind) for kind in each.kinds],
-                [(named(days.first_on), named(days.last_on)) for days in each.gained],
-                [(named(days.first_on), named(days.last_on)) for days in each.lost],
-            )
-            for each in self.family.queries.DiffRevisions(request).differences
-        }
+        of_old_child = family.enroll(family.base, "2026-05-01", child=True)
+        of_old_child.enroll.member_id = self.old_child
+        insured.submit(of_old_child)
 
-    def revisions(self) -> list[Any]:
-        request = enrollment_query_service_pb2.ListRevisionsRequest(group_id=self.insured.group_id, page_size=1000)
-        return list(self.family.queries.ListRevisions(request).revisions)
-
-    def submit_as_admin(self, *changes: change_request_pb2.ScopedChange, **more: Any) -> Any:
-        return self.family.submit(*changes, requester=admin(), **more)
-
-
-def kind_in_words(kind: Any) -> str:
-    return enrollment_group_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_")
+    def merge(self) -> None:
+        """Merges the other records, and recomputes the group."""
+        family = self.insured.family
+        for member_id, old in self.old.items():
+            store_merge(self.owner_url, old, member_id)
+        recompute = change_request_service_pb2.RequestRecomputeRequest(
+            request_id=new_id(), group_id=self.insured.group_id
+        )
+        family.requests.RequestRecompute(recompute)
+        self.insured.submit(family.enroll(family.plus, "2027-01-01"))  # runs the recompute
 
 
-def named(day: Any) -> str:
-    """Returns a day in ISO format, or an empty string for an open end."""
-    return f"{day.year:04}-{day.month:02}-{day.day:02}" if day.year else ""
+@contextmanager
+def doubled_family(folder: Path) -> Iterator[Story]:
+    """Yields a family with other records, not yet merged, on a server that requires tokens."""
+    with (
+        guarded_server(folder) as (server, owner_url),
+        connected_to(server.address) as public,
+        connected_to(server.internal_address) as internal,
+    ):
+        insured = Insured(channel_of(public, BOSS), internal)
+        story = Story(server, owner_url, insured, internal, public, new_id(), new_id())
+        story.set_up()
+        yield story
+
+
+@contextmanager
+def merged_family(folder: Path) -> Iterator[Story]:
+    """Yields a family whose other records were merged."""
+    with doubled_family(folder) as story:
+        story.merge()
+        yield story

@@ -38,7 +38,7 @@ class MemberServiceStub:
     UpsertMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UpsertMemberRequest, _member_service_pb2.UpsertMemberResponse]
     """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
     Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     RecordFacts: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.RecordFactsRequest, _member_service_pb2.RecordFactsResponse]
@@ -46,7 +46,7 @@ class MemberServiceStub:
     only those on the given days. Earlier states can still be read as of their instants. Every group to which the
     member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
     Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     GetMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.GetMemberRequest, _member_service_pb2.GetMemberResponse]
@@ -60,38 +60,42 @@ class MemberServiceStub:
     SearchMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.SearchMembersRequest, _member_service_pb2.SearchMembersResponse]
     """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
     then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+    merged member finds the member into whom they were merged.
     Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
     when more than 5000 members match by identifiers or group ids.
     """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ListMembersRequest, _member_service_pb2.ListMembersResponse]
-    """Lists members without their facts, in order of member_id.
+    """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
     Errors: INVALID_ARGUMENT.
     """
     EraseMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EraseMemberRequest, _member_service_pb2.EraseMemberResponse]
     """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
     employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
     member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
-    be undone. Admins only.
+    be undone. Admins only. Records that were merged into the member are erased, too.
     Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
     periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
     reveals a birthday.
     The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
     computed for the member are updated first. When the call returns, no server reports the erased data any longer,
     whether from the database or from memory.
-    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-    reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-    INVALID_ARGUMENT.
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+    PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+    ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
     Safe to retry: erasing an erased member again keeps the first erasure day.
     """
     MergeMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.MergeMembersRequest, _member_service_pb2.MergeMembersResponse]
     """Merges two records of one person, in one transaction. Can't be undone. Admins only.
     From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
     into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
-    limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
-    into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
-    Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
-    and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+    limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id. Applications to
+    limits stay as they were recorded and count towards into_member_id's usage, even beyond a limit. The groups
+    concerned are recomputed in the same transaction. Premiums are not; the next computation of them adds offsets.
+    Reads with from_member_id return into_member_id's data; writes that name it fail with
+    FAILED_PRECONDITION/MEMBER_MERGED.
+    Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one kind and
+    `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
     primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
     erased, or if they have different membership types in one group (correct one of them first);
     FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
@@ -108,7 +112,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
     UpsertMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UpsertMemberRequest, _member_service_pb2.UpsertMemberResponse]  # type: ignore[assignment]
     """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
     Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     RecordFacts: _aio.UnaryUnaryMultiCallable[_member_service_pb2.RecordFactsRequest, _member_service_pb2.RecordFactsResponse]  # type: ignore[assignment]
@@ -116,7 +120,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
     only those on the given days. Earlier states can still be read as of their instants. Every group to which the
     member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
     Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+    ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
     Safe to retry with the same request_id.
     """
     GetMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.GetMemberRequest, _member_service_pb2.GetMemberResponse]  # type: ignore[assignment]
@@ -130,38 +134,42 @@ class MemberServiceAsyncStub(MemberServiceStub):
     SearchMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.SearchMembersRequest, _member_service_pb2.SearchMembersResponse]  # type: ignore[assignment]
     """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
     then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+    regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+    merged member finds the member into whom they were merged.
     Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
     when more than 5000 members match by identifiers or group ids.
     """
     ListMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ListMembersRequest, _member_service_pb2.ListMembersResponse]  # type: ignore[assignment]
-    """Lists members without their facts, in order of member_id.
+    """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
     Errors: INVALID_ARGUMENT.
     """
     EraseMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EraseMemberRequest, _member_service_pb2.EraseMemberResponse]  # type: ignore[assignment]
     """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
     employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
     member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
-    be undone. Admins only.
+    be undone. Admins only. Records that were merged into the member are erased, too.
     Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
     periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
     reveals a birthday.
     The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
     computed for the member are updated first. When the call returns, no server reports the erased data any longer,
     whether from the database or from memory.
-    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-    reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-    INVALID_ARGUMENT.
+    Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+    PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+    ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
     Safe to retry: erasing an erased member again keeps the first erasure day.
     """
     MergeMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.MergeMembersRequest, _member_service_pb2.MergeMembersResponse]  # type: ignore[assignment]
     """Merges two records of one person, in one transaction. Can't be undone. Admins only.
     From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
     into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
-    limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
-    into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
-    Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
-    and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+    limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id. Applications to
+    limits stay as they were recorded and count towards into_member_id's usage, even beyond a limit. The groups
+    concerned are recomputed in the same transaction. Premiums are not; the next computation of them adds offsets.
+    Reads with from_member_id return into_member_id's data; writes that name it fail with
+    FAILED_PRECONDITION/MEMBER_MERGED.
+    Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one kind and
+    `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
     primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
     erased, or if they have different membership types in one group (correct one of them first);
     FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
@@ -181,7 +189,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.UpsertMemberResponse, _abc.Awaitable[_member_service_pb2.UpsertMemberResponse]]:
         """Creates a member, or replaces the kind, name and identifiers of the stored one. The facts don't change.
         Errors: INVALID_ARGUMENT; ALREADY_EXISTS/REQUEST_ID_REUSED; ALREADY_EXISTS/IDENTIFIER_TAKEN;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
         Safe to retry with the same request_id.
         """
 
@@ -195,7 +203,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         only those on the given days. Earlier states can still be read as of their instants. Every group to which the
         member belongs is recomputed. Every successful call records a state with a new etag, even if no fact changes.
         Errors: INVALID_ARGUMENT (including overlapping spans); NOT_FOUND/MEMBER_UNKNOWN; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED.
+        ABORTED/ETAG_MISMATCH; FAILED_PRECONDITION/MEMBER_ERASED or MEMBER_MERGED.
         Safe to retry with the same request_id.
         """
 
@@ -227,7 +235,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.SearchMembersResponse, _abc.Awaitable[_member_service_pb2.SearchMembersResponse]]:
         """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
         then those whose whole name is the query, then all others. Each of these three parts is in order of name,
-        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id.
+        regardless of case, accents and punctuation, then of member_id. Erased members are found only by id. The id of a
+        merged member finds the member into whom they were merged.
         Errors: INVALID_ARGUMENT, including when the query has no letters or digits, when it has more than 10 words, and
         when more than 5000 members match by identifiers or group ids.
         """
@@ -238,7 +247,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.ListMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_service_pb2.ListMembersResponse, _abc.Awaitable[_member_service_pb2.ListMembersResponse]]:
-        """Lists members without their facts, in order of member_id.
+        """Lists members without their facts, in order of member_id. Members who were merged into others are omitted.
         Errors: INVALID_ARGUMENT.
         """
 
@@ -251,16 +260,16 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         """Erases the personal data of a member from every recorded state: name, identifiers, date of birth, addresses,
         employments, regimes and custom facts, and the notes, reasons and reason codes of change requests that name the
         member or belong to a group whose primary is the member. The identifiers can then be given to other members. Can't
-        be undone. Admins only.
+        be undone. Admins only. Records that were merged into the member are erased, too.
         Ids, premiums and applications stay, because other members' histories and accounts depend on them. So do enrollment
         periods, unless keep_periods is false. Remaining periods can reveal facts: coverage that ended at an age limit
         reveals a birthday.
         The past of the member's groups, before today, is closed: it can be read but no longer changed. Premiums that were
         computed for the member are updated first. When the call returns, no server reports the erased data any longer,
         whether from the database or from memory.
-        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), PERIODS_IN_USE, or the
-        reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
-        INVALID_ARGUMENT.
+        Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
+        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry: erasing an erased member again keeps the first erasure day.
         """
 
@@ -273,10 +282,13 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         """Merges two records of one person, in one transaction. Can't be undone. Admins only.
         From then on, from_member_id is another id of into_member_id: approved requests that name it are read as naming
         into_member_id, in the same order. Identifiers, facts of kinds that into_member_id doesn't have, and the usage of
-        limits are moved. The groups concerned are recomputed in the same transaction. Reads with from_member_id return
-        into_member_id's data; writes that name it fail with FAILED_PRECONDITION/MEMBER_MERGED.
-        Errors: INVALID_ARGUMENT, including when both ids are equal, and when both records have different facts of one kind
-        and `keep` is not set; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
+        limits are moved. Each custom fact is a kind of its own. The name stays that of into_member_id. Applications to
+        limits stay as they were recorded and count towards into_member_id's usage, even beyond a limit. The groups
+        concerned are recomputed in the same transaction. Premiums are not; the next computation of them adds offsets.
+        Reads with from_member_id return into_member_id's data; writes that name it fail with
+        FAILED_PRECONDITION/MEMBER_MERGED.
+        Errors: INVALID_ARGUMENT, including when both ids are equal, when both records have different facts of one kind and
+        `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
         primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
         erased, or if they have different membership types in one group (correct one of them first);
         FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.

@@ -214,7 +214,7 @@ class AccumulatorApplication(_message.Message):
     group_id: _builtins.str
     """UUID of the policy."""
     member_id: _builtins.str
-    """UUID of the member."""
+    """UUID of the member to whose usage it counts. If it was made for a member who was merged, the remaining member."""
     code: _builtins.str
     """Code of the limit."""
     asked: _builtins.int

@@ -57,7 +57,7 @@ class EligibilityInternalServiceServicer(object):
     def ApplyAccumulators(self, request, context):
         """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess. After
         an error, nothing is applied. Repeating an application returns the same response and applies nothing more.
-        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
+        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT), MEMBER_MERGED;
         ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
         Safe to repeat with the same application_id.
         """

@@ -40,7 +40,7 @@ class EligibilityInternalServiceStub:
     ApplyAccumulators: _grpc.UnaryUnaryMultiCallable[_eligibility_internal_service_pb2.ApplyAccumulatorsRequest, _eligibility_internal_service_pb2.ApplyAccumulatorsResponse]
     """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess. After
     an error, nothing is applied. Repeating an application returns the same response and applies nothing more.
-    Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
+    Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT), MEMBER_MERGED;
     ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
     Safe to repeat with the same application_id.
     """
@@ -72,7 +72,7 @@ class EligibilityInternalServiceAsyncStub(EligibilityInternalServiceStub):
     ApplyAccumulators: _aio.UnaryUnaryMultiCallable[_eligibility_internal_service_pb2.ApplyAccumulatorsRequest, _eligibility_internal_service_pb2.ApplyAccumulatorsResponse]  # type: ignore[assignment]
     """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess. After
     an error, nothing is applied. Repeating an application returns the same response and applies nothing more.
-    Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
+    Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT), MEMBER_MERGED;
     ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
     Safe to repeat with the same application_id.
     """
@@ -113,7 +113,7 @@ class EligibilityInternalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_eligibility_internal_service_pb2.ApplyAccumulatorsResponse, _abc.Awaitable[_eligibility_internal_service_pb2.ApplyAccumulatorsResponse]]:
         """Applies amounts to a member's limits, each up to what is left of its limit; the rest is returned as excess. After
         an error, nothing is applied. Repeating an application returns the same response and applies nothing more.
-        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT);
+        Errors: FAILED_PRECONDITION/NOT_COVERED, ACCUMULATOR_NOT_IN_FORCE, LIMIT_REACHED (with REJECT), MEMBER_MERGED;
         ALREADY_EXISTS/APPLICATION_ID_REUSED; UNAVAILABLE/PROJECTION_BEHIND; INVALID_ARGUMENT.
         Safe to repeat with the same application_id.
         """

@@ -65,8 +65,8 @@ class ChangeRequestServiceServicer(object):
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
         request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an error,
-        nothing is stored.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+        After an error, nothing is stored.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -76,7 +76,7 @@ class ChangeRequestServiceServicer(object):
     def SimulateChangeRequest(self, request, context):
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,14 +37,14 @@ class ChangeRequestServiceStub:
     """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
     request is stored with its violations.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an error,
-    nothing is stored.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+    After an error, nothing is stored.
     Safe to retry with the same request_id.
     """
     SimulateChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]
     """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
     """
     ListAvailableChoices: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]
     """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
@@ -88,14 +88,14 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
     request is stored with its violations.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an error,
-    nothing is stored.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+    After an error, nothing is stored.
     Safe to retry with the same request_id.
     """
     SimulateChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]  # type: ignore[assignment]
     """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
     """
     ListAvailableChoices: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]  # type: ignore[assignment]
     """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
@@ -142,8 +142,8 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
         request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. After an error,
-        nothing is stored.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+        After an error, nothing is stored.
         Safe to retry with the same request_id.
         """
 
@@ -155,7 +155,7 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_change_request_service_pb2.SimulateChangeRequestResponse, _abc.Awaitable[_change_request_service_pb2.SimulateChangeRequestResponse]]:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
         """
 
     @_abc_1.abstractmethod

@@ -227,12 +227,13 @@ class EnrollmentFilter(_message.Message):
 
     @_builtins.property
     def primary_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Events of groups whose primary is any of these members."""
+        """Events of groups whose primary is any of these members, or the member into whom one of them was merged."""
 
     @_builtins.property
     def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Events that concern any of these members: as the primary, with a period before or after a revision, or named in a
-        rejected request. A failed recompute concerns everyone in the group.
+        rejected request. A failed recompute concerns everyone in the group. If one of them is merged into another member,
+        even while the stream is open, later events that concern the other member are returned, too.
         """
 
     @_builtins.property

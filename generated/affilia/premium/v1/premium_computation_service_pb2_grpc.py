@@ -97,7 +97,7 @@ class PremiumComputationServiceServicer(object):
     def ComputePremiums(self, request, context):
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
         waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

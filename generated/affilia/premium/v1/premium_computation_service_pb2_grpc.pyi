@@ -44,7 +44,7 @@ class PremiumComputationServiceStub:
     ComputePremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]
     """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
     waiting, it runs first. Computing the same months again without a change adds nothing.
-    Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
     Safe to retry with the same request_id.
     """
     RunPremiums: _grpc.UnaryStreamMultiCallable[_premium_computation_service_pb2.RunPremiumsRequest, _premium_computation_service_pb2.RunPremiumsResponse]
@@ -119,7 +119,7 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     ComputePremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]  # type: ignore[assignment]
     """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
     waiting, it runs first. Computing the same months again without a change adds nothing.
-    Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
     Safe to retry with the same request_id.
     """
     RunPremiums: _aio.UnaryStreamMultiCallable[_premium_computation_service_pb2.RunPremiumsRequest, _premium_computation_service_pb2.RunPremiumsResponse]  # type: ignore[assignment]
@@ -203,7 +203,7 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_premium_computation_service_pb2.ComputePremiumsResponse, _abc.Awaitable[_premium_computation_service_pb2.ComputePremiumsResponse]]:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
         waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
         Safe to retry with the same request_id.
         """
 
