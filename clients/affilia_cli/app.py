@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from affilia_cli import (
+    amending,
     auditing,
     browsing,
     choices,
+    correcting,
     enrolling,
     explaining,
     finding,
@@ -20,6 +22,7 @@ from affilia_cli import (
     importing,
     loading,
     members,
+    merging,
     operating,
     premiums,
     requests,
@@ -102,10 +105,14 @@ def _add_commands() -> None:
     app.command("simulate")(enrolling.simulate)
     app.command("enroll")(enrolling.enroll)
     app.command("leave")(enrolling.leave)
+    app.command("revert")(correcting.revert)
+    app.command("correct-type")(correcting.correct_type)
+    app.command("merge")(merging.merge)
     app.command("requests")(requests.requests)
     app.add_typer(explaining.app, name="explain")
     app.add_typer(premiums.app, name="premiums")
     app.command("contracts")(browsing.contracts)
+    app.add_typer(amending.app, name="contract")
     app.command("groups")(browsing.groups)
     app.command("watch")(watching.watch)
     app.command("audit")(auditing.audit)

@@ -11,7 +11,7 @@ from affilia_cli.days import format_instant, parse_recorded
 from affilia_cli.names import Names
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
-from affilia_cli.resolving import Resolver, id_in
+from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
 from affilia_cli.words import actor_words
 
@@ -33,7 +33,7 @@ def audit(
     fields: dict[str, Any] = {"subject": subject, "method": method, "outcome": outcome, **parse_recorded(first, last)}
     with session.client() as client:
         if named:
-            (fields["named_id"],) = [id_in(named)] if id_in(named) else Resolver(client).subject(named).values()
+            (fields["named_id"],) = [id_in(named)] if id_in(named) else session.resolver(client).subject(named).values()
         entries = client.audit.all_audit_entries(**fields)
         if session.print_parts(entries=entries):
             return

@@ -9,7 +9,6 @@ import typer
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.names import Names
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.tables import BATCH, show_rows
 from affilia_client.dates import span_from_proto
@@ -53,7 +52,7 @@ def groups(
     if len(texts) != 1:
         raise typer.BadParameter("Give exactly one of --contract, --member and --primary.")
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         given: dict[str, Any] = {
             name: resolver.contract(text) if name == "contract_id" else resolver.member(text)
             for name, text in texts.items()

@@ -1,9 +1,12 @@
-"""Computes what changed between two states of a family: days gained, days lost, and moves between modules."""
+"""Computes what changed between two states of a family: days gained, days lost, moves between modules, and corrected
+membership types."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
+from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.timeline import Row, Span
 
 DAY = timedelta(days=1)
@@ -53,6 +56,25 @@ def _of_member(member_id: str, lost: Days, gained: Days, slots: Mapping[str, str
     losses = [Change(member_id, module_id, "", days) for module_id, spans in lost.items() for days in spans]
     gains = [Change(member_id, "", module_id, days) for module_id, spans in gained.items() for days in spans]
     return sorted([*moves, *losses, *gains], key=lambda change: change.days[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A membership type that was corrected."""
+
+    member_id: str
+    before: "MembershipType.ValueType"
+    after: "MembershipType.ValueType"
+
+
+def corrections_of(before: Iterable[EnrollmentPeriod], after: Iterable[EnrollmentPeriod]) -> list[Correction]:
+    """Returns the members who are enrolled in both states, but with different membership types, in order of id."""
+    earlier, later = ({each.member_id: each.membership_type for each in periods} for periods in (before, after))
+    return [
+        Correction(member_id, earlier[member_id], later[member_id])
+        for member_id in sorted(earlier.keys() & later.keys())
+        if earlier[member_id] != later[member_id]
+    ]
 
 
 def span_in_words(days: Span) -> str:

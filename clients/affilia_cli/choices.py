@@ -11,7 +11,7 @@ from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
 from affilia_cli.names import Names
 from affilia_cli.options import Member, On
-from affilia_cli.resolving import Resolver, fields_of
+from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
 from affilia_cli.showing import show_violations
 from affilia_cli.words import cost_words
@@ -34,7 +34,7 @@ def choices(
     session: Session = context.obj
     day = DayInQuestion.parse(on)
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         member_id = resolver.member(member)
         families = [resolver.family(family)] if family else resolver.families_of(member_id)
         names = Names(client)

@@ -44,7 +44,7 @@ def coverage(
     session: Session = context.obj
     day = DayInQuestion.parse(on)
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         member = resolver.existing_member(member)
         module = resolver.module(module, resolver.contracts_of(member)) if module else ""
         check = eligibility_pb2.EligibilityCheck(
@@ -68,7 +68,7 @@ def coverage(
         for label, limit in (("last covered on", answer.last_day), ("next covered from", answer.first_day)):
             if not answer.covered and limit.year:
                 CONSOLE.print(f"  {label} {date_from_proto(limit)}")
-        groups, failed = _groups(client, member)
+        groups, failed = _groups(resolver, member)
         show_days(lacking(client, answer.missing_coverage, groups, day_under), names)
         if answer.missing_coverage_omitted:
             CONSOLE.print(f"  and {answer.missing_coverage_omitted} more enrollments that lack this day")
@@ -111,10 +111,10 @@ def _amount(number: int, currency: str) -> str:
     return money(number, currency) if currency else str(number)
 
 
-def _groups(client: Client, member: str) -> tuple[list[EnrollmentGroup], str]:
+def _groups(resolver: Resolver, member: str) -> tuple[list[EnrollmentGroup], str]:
     """Returns the groups of a member, or why they can't be read."""
     try:
-        return list(client.enrollment.all_enrollment_groups(member_id=member)), ""
+        return resolver.groups_of(member), ""
     except CallFailed as failed:
         return [], failed.reason or failed.code.name
 

@@ -20,7 +20,6 @@ from affilia_cli.days import format_span, parse_day, parse_months
 from affilia_cli.explanations import show_premium_causes, show_revisions
 from affilia_cli.names import Names
 from affilia_cli.options import Family
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import money
 from affilia_cli.tables import new_table, show_table
@@ -49,7 +48,7 @@ def price(
     day = parse_day(on)
     with session.client() as client:
         answer = client.premiums.preview_premiums(
-            policy=Resolver(client).policy(group), months=parse_months(f"{day.year:04}-{day.month:02}")
+            policy=session.resolver(client).policy(group), months=parse_months(f"{day.year:04}-{day.month:02}")
         )
         if session.print_json(answer):
             return
@@ -78,7 +77,7 @@ def premium(
     session: Session = context.obj
     months = parse_months(month)
     with session.client() as client:
-        names, policy = Names(client), Resolver(client).policy(group)
+        names, policy = Names(client), session.resolver(client).policy(group)
         entries = list(client.premiums.all_premium_entries(policy=policy, months=months, explain=True))
         if session.as_json:
             for entry in entries:

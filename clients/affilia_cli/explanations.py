@@ -29,10 +29,10 @@ from affilia_cli.words import (
     enum_word,
     fact_change_words,
     fact_name,
+    merge_words,
     requester_words,
     value_words,
 )
-from affilia_client import CallFailed
 
 UNKNOWN = "unknown"
 NO_VALUE = "unknown, or not visible to you"
@@ -138,6 +138,8 @@ def _cause_lines(each: DecisiveInput, names: Names) -> Iterator[str]:
             yield from (f"{words}{recorded}" for words in _fact_words(each.fact, names))
             if each.fact.changes_omitted:
                 yield f"and {each.fact.changes_omitted} more changes of this fact"
+        case "merge":
+            yield f"{merge_words(each.merge.member_id, each.merge.merged_into, names)}{recorded}"
         case "contract":
             yield f"{_contract_words(each.contract)}{recorded}"
 
@@ -158,9 +160,8 @@ def _fact_words(fact: FactInput, names: Names) -> list[str]:
 def _request_lines(change_request_id: str, names: Names) -> Iterator[str]:
     """Yields what a request asked for, or only its id if the caller can't read it."""
     yield f"request {change_request_id}"
-    try:
-        request = names.client.changes.get_change_request(change_request_id=change_request_id).change_request
-    except CallFailed:
+    request = names.request(change_request_id)
+    if request is None:
         return
     reason = f": {request.requester.reason}" if request.requester.reason else ""
     yield f"{requester_words(request, names)}{reason}"

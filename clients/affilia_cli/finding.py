@@ -9,7 +9,6 @@ from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import parse_day
 from affilia_cli.paging import show_each
 from affilia_cli.people import identifier_in, name_and_birth, role_in
-from affilia_cli.resolving import Resolver
 from affilia_cli.searching import INCOMPLETE, MemberSearch
 from affilia_cli.session import Session
 
@@ -32,7 +31,7 @@ def find(
         fields["identifier"] = identifier_in(identifier)
     with session.client() as client:
         if contract:
-            fields["contract_id"] = Resolver(client).contract(contract)
+            fields["contract_id"] = session.resolver(client).contract(contract)
         search = MemberSearch(client, **fields)
         if session.as_json:
             hits = list(search)

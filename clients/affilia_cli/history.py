@@ -13,7 +13,6 @@ from affilia_cli.days import format_instant, format_span, parse_recorded
 from affilia_cli.names import Names
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import money, show_violations
 from affilia_cli.words import (
@@ -24,6 +23,7 @@ from affilia_cli.words import (
     enum_word,
     fact_change_words,
     field_words,
+    merge_words,
     requester_words,
 )
 
@@ -60,7 +60,7 @@ def history(
         raise typer.BadParameter(f"--kind must be one of {', '.join(KINDS)}; got {', '.join(sorted(unknown))}.")
     fields["kinds"] = [KINDS[each] for each in kind or ()]
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         fields |= {"group_id": resolver.group_id(subject)} if family else resolver.subject(subject)
         entries = client.history.all_history(**fields)
         if session.print_parts(entries=entries):
@@ -106,7 +106,7 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
             return [*changes, *_more(entry.fact.changes_omitted, "changed days")]
         case "contract":
             if of_contract:
-                return _contract_lines(entry.contract, names)
+                return contract_lines(entry.contract, names)
             return [f"details: affilia history {entry.contract_id}"]
         case "recompute":
             triggers = [f"triggered by entry {each}" for each in entry.recompute.trigger_entry_ids]
@@ -115,12 +115,16 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
             return _premium_lines(entry.premium)
         case "accumulator":
             return [f"{use.code}: {use.applied} of {use.asked} requested" for use in entry.accumulator.uses]
+        case "record" if entry.record.merged_into:
+            reason = [f"reason: {entry.record.reason}"] if entry.record.reason else []
+            return [merge_words(entry.record.member_id, entry.record.merged_into, names), *reason]
         case "record" if entry.record.name_before or entry.record.name_after:
             return [f"name: {entry.record.name_after} (before: {entry.record.name_before})"]
     return []
 
 
-def _contract_lines(contract: history_entry_pb2.ContractEntry, names: Names) -> list[str]:
+def contract_lines(contract: history_entry_pb2.ContractEntry, names: Names) -> list[str]:
+    """Returns what a publication or an amendment changed, line by line."""
     modules = {change.module_id for version in contract.versions for change in version.fields}
     lines = [field_words(change, names) for change in contract.fields]
     for version in contract.versions:

@@ -17,12 +17,12 @@ from affilia.history.v1.fact_change_pb2 import FactChange
 from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia.type.v1 import membership_type_pb2
 from affilia.type.v1.date_span_pb2 import DateSpan
-from affilia_cli.console import CONSOLE, styled
+from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import format_instant, format_span, parse_day, parse_instant
 from affilia_cli.names import Names
 from affilia_cli.options import Admin, Member
+from affilia_cli.people import merged_words
 from affilia_cli.recording import record
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.words import actor_words, address_words, employment_words, enum_word, fact_name
 from affilia_client import Client, NotAllowed, NotSupported
@@ -42,9 +42,13 @@ def show(
     session: Session = context.obj
     instant = parse_instant(as_of) if as_of else None
     with session.client() as client:
-        member_id = Resolver(client).member(member)
+        resolver = session.resolver(client)
+        member_id = resolver.member(member)
         found = client.members.get_member(member_id=member_id, as_of=instant)
-        groups = list(client.enrollment.all_enrollment_groups(member_id=member_id))
+        if found.merged_into:
+            ERRORS.print(merged_words(member_id, found), style="yellow")
+            member_id = found.merged_into
+        groups = resolver.groups_of(member_id)
         facts = list(_facts_in(found.facts))
         recorded = [] if as_of else _recorded(client, member_id, facts)
         if session.print_parts(member=found.member, facts=found.facts, recorded=recorded, groups=groups):
@@ -58,7 +62,7 @@ def show(
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """The value of a fact on some days. A date of birth has no days."""
+    """The value of a fact on some days. Dates of birth and death have no days."""
 
     kind: "change_request_pb2.FactKind.ValueType"
     name: str
@@ -81,6 +85,8 @@ def _facts_in(facts: member_pb2.MemberFacts) -> Iterator[_Fact]:
     kinds = change_request_pb2
     if facts.HasField("born_on"):
         yield _Fact(kinds.FACT_KIND_DATE_OF_BIRTH, "", date_from_proto(facts.born_on).isoformat())
+    if facts.HasField("died_on"):
+        yield _Fact(kinds.FACT_KIND_DATE_OF_DEATH, "", date_from_proto(facts.died_on).isoformat())
     for address in facts.addresses:
         yield _Fact(kinds.FACT_KIND_ADDRESS, "", address_words(address), address.days)
     for employment in facts.employments:
@@ -155,6 +161,7 @@ def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the person or pet.")],
     born: Annotated[str, typer.Option(help="Date of birth, such as 1980-06-01.")] = "",
+    died: Annotated[str, typer.Option(help="Date of death, of a person or pet who has died.")] = "",
     identifier: Annotated[
         list[str] | None, typer.Option(help="Id in another system, as SYSTEM:VALUE. Repeatable.")
     ] = None,
@@ -163,7 +170,7 @@ def add(
 ) -> None:
     """Add a member, and print the id."""
     session: Session = context.obj
-    born_on = parse_day(born) if born else None
+    born_on, died_on = (parse_day(text) if text else None for text in (born, died))
     member = member_pb2.Member(
         member_id=str(uuid4()),
         kind=member_pb2.MEMBER_KIND_PET if pet else member_pb2.MEMBER_KIND_PERSON,
@@ -175,6 +182,9 @@ def add(
         if born_on:
             birth = member_pb2.Birth(born_on=date_to_proto(born_on))
             client.members.record_facts(member_id=member.member_id, birth=birth)
+        if died_on:
+            death = member_pb2.Death(died_on=date_to_proto(died_on))
+            client.members.record_facts(member_id=member.member_id, death=death)
         if not session.print_json(stored):
             CONSOLE.print(member.member_id)
 

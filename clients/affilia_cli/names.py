@@ -1,4 +1,4 @@
-"""Looks up the names to show for ids."""
+"""Looks up the names to show for ids, and change requests to describe."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -8,13 +8,14 @@ from typing import TypeVar
 from affilia.catalog.v1.catalog_service_pb2 import ModuleOfContract
 from affilia.catalog.v1.condition_pb2 import Rule
 from affilia.catalog.v1.contract_pb2 import Contract
+from affilia.enrollment.v1.change_request_pb2 import ChangeRequest
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_client import CallFailed, Client, Invalid, NotAllowed, NotFound, NotSupported
 
 Value = TypeVar("Value")
 
 MAX_BATCH = 1000
-MAX_NAMES, MAX_CONTRACTS = 10_000, 100
+MAX_NAMES, MAX_CONTRACTS, MAX_REQUESTS = 10_000, 100, 1000
 UNREADABLE = (NotFound, NotAllowed, Invalid)
 """Errors that a retry would return again. After other errors, such as a lost connection, names are read again."""
 
@@ -45,6 +46,7 @@ class Names:
     _contracts: Cache[Contract] = field(default_factory=lambda: Cache(MAX_CONTRACTS))
     _members: Cache[str] = field(default_factory=lambda: Cache(MAX_NAMES))
     _modules: Cache[ModuleOfContract] = field(default_factory=lambda: Cache(MAX_NAMES))
+    _requests: Cache[ChangeRequest] = field(default_factory=lambda: Cache(MAX_REQUESTS))
 
     def member(self, member_id: str) -> str:
         if self.ids:
@@ -116,6 +118,16 @@ class Names:
                 self._modules[module_id] = ModuleOfContract(module_id=module_id)
             for each in answer.modules:
                 self._modules[each.module_id] = each
+
+    def request(self, change_request_id: str) -> ChangeRequest | None:
+        """Returns a change request, or None if it can't be read."""
+        if change_request_id not in self._requests:
+            try:
+                found = self.client.changes.get_change_request(change_request_id=change_request_id).change_request
+            except CallFailed:
+                return None
+            self._requests[change_request_id] = found
+        return self._requests[change_request_id]
 
     def contract(self, contract_id: str) -> Contract:
         """Returns a contract, or an empty one if it can't be read."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from affilia.catalog.v1.member_service_pb2 import IdentifierFilter, MemberGroup, MemberHit
+from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, IdentifierFilter, MemberGroup, MemberHit
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.matching import Match, closest
 from affilia_cli.words import enum_word
@@ -21,6 +21,13 @@ def name_and_birth(hit: MemberHit) -> str:
     """Returns the name and date of birth."""
     born = f"born {date_from_proto(hit.born_on)}" if hit.HasField("born_on") else "date of birth unknown"
     return f"{hit.member.display_name or 'no name'}, {born}"
+
+
+def merged_words(member_id: str, answer: GetMemberResponse) -> str:
+    """Returns that a requested member was merged into the one in the answer."""
+    name = answer.member.display_name
+    remaining = f"{name} ({answer.merged_into})" if name else answer.merged_into
+    return f"Member {member_id} was merged into {remaining}."
 
 
 def role_in(group: MemberGroup) -> str:

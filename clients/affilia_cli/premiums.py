@@ -14,7 +14,6 @@ from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_months
 from affilia_cli.names import Names
 from affilia_cli.options import Family
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import money
 from affilia_cli.tables import show_rows
@@ -36,7 +35,7 @@ def run(
     last = pb.RunPremiumsResponse()
     with session.client() as client, Progress(*columns, console=ERRORS, disable=session.as_json) as progress:
         task = progress.add_task(f"run {run_id}", total=None)
-        filters: dict[str, Any] = {"contract_id": Resolver(client).contract(contract)} if contract else {}
+        filters: dict[str, Any] = {"contract_id": session.resolver(client).contract(contract)} if contract else {}
         for last in client.premiums.run_premiums(request_id=run_id, months=parse_months(months), **filters):
             session.print_json(last)
             progress.update(task, total=last.run.policies, completed=last.run.done)
@@ -67,7 +66,7 @@ def list_entries(
     if months:
         filters["months"] = parse_months(months)
     with session.client() as client:
-        entries = client.premiums.all_premium_entries(policy=Resolver(client).policy(group), **filters)
+        entries = client.premiums.all_premium_entries(policy=session.resolver(client).policy(group), **filters)
         if session.as_json:
             for entry in entries:
                 session.print_json(entry)

@@ -12,13 +12,19 @@ from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_cli.console import CONSOLE
 from affilia_cli.days import format_instant, parse_day
 from affilia_cli.options import Admin, Member
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.words import enum_word
 from affilia_client.dates import date_to_proto, span_to_proto
 from affilia_client.money import amount_to_minor
 
-BORN, ADDRESS, EMPLOYMENT, REGIME, ATTRIBUTE = KINDS = ("born", "address", "employment", "regime", "attribute")
+BORN, DIED, ADDRESS, EMPLOYMENT, REGIME, ATTRIBUTE = KINDS = (
+    "born",
+    "died",
+    "address",
+    "employment",
+    "regime",
+    "attribute",
+)
 SALARY = re.compile(r"([0-9.]+) ?([A-Z]{3})")
 
 
@@ -29,8 +35,8 @@ def record(
     value: Annotated[
         str,
         typer.Argument(
-            help="born: a day. address: COUNTRY or COUNTRY/POSTAL-CODE. employment: the employer's id. regime: standard"
-            " or alsace-moselle. attribute: NAME=VALUE, or NAME with --clear."
+            help="born, died: a day. address: COUNTRY or COUNTRY/POSTAL-CODE. employment: the employer's id. regime:"
+            " standard or alsace-moselle. attribute: NAME=VALUE, or NAME with --clear."
         ),
     ] = "",
     first: Annotated[str, typer.Option("--from", help="First day. Omitted: without a beginning.")] = "",
@@ -47,15 +53,13 @@ def record(
         raise typer.BadParameter(f"KIND must be one of {', '.join(KINDS)}; got {kind}.")
     if salary and kind != EMPLOYMENT:
         raise typer.BadParameter("--salary is only for an employment.")
-    if kind == BORN:
-        if first or last:
-            raise typer.BadParameter("A date of birth has no days. Omit --from and --to.")
-        fields = _birth(value, clear)
+    if kind in (BORN, DIED):
+        fields = _date_of(kind, value, first, last, clear=clear)
     else:
         days = _days(first, last)
         fields = _cleared(kind, value, days) if clear else _dated(kind, value, days, status, salary)
     with session.client(admin) as client:
-        member_id = Resolver(client).member(member)
+        member_id = session.resolver(client).member(member)
         answer = client.members.record_facts(member_id=member_id, etag=etag, **fields)
         if not session.print_json(answer):
             CONSOLE.print(
@@ -70,10 +74,15 @@ def _days(first: str, last: str) -> DateSpan:
     return span_to_proto(first_on, last_on)
 
 
-def _birth(value: str, clear: bool) -> dict[str, Any]:
+def _date_of(kind: str, value: str, first: str, last: str, *, clear: bool) -> dict[str, Any]:
+    """Returns the request fields that record or delete a date of birth or death."""
+    event = "birth" if kind == BORN else "death"
+    if first or last:
+        raise typer.BadParameter(f"A date of {event} has no days. Omit --from and --to.")
     if clear != (not value):
-        raise typer.BadParameter("Give the date of birth, or --clear without a value.")
-    return {"birth": member_pb2.Birth(born_on=date_to_proto(parse_day(value)) if value else None)}
+        raise typer.BadParameter(f"Give the date of {event}, or --clear without a value.")
+    on = date_to_proto(parse_day(value)) if value else None
+    return {"birth": member_pb2.Birth(born_on=on)} if kind == BORN else {"death": member_pb2.Death(died_on=on)}
 
 
 def _cleared(kind: str, value: str, days: DateSpan) -> dict[str, Any]:

@@ -56,6 +56,15 @@ def loading_admin(claims: Claims, program: str, reason: str) -> change_request_p
     )
 
 
+def check_is_admin(claims: Claims, admin: str, what: str) -> None:
+    """Raises BadParameter if a change that only admins can request would be requested by someone else."""
+    if claims.role != ADMIN and not acting_admin(claims, admin):
+        raise typer.BadParameter(
+            f"Only an admin can {what}. Use an admin's token. With a service's token or a --dev server, name the admin"
+            " with --admin."
+        )
+
+
 def requester_of(claims: Claims, admin: str, reason: str, primary_id: str) -> change_request_pb2.Requester:
     """Returns the requester of a change.
 

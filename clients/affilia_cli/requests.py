@@ -12,7 +12,6 @@ from affilia_cli.days import format_instant, parse_recorded
 from affilia_cli.names import Names
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import show_consequences, show_notices, show_violations
 from affilia_cli.words import change_words, requester_words
@@ -35,9 +34,9 @@ def requests(
         fields["verdict"] = change_request_pb2.VERDICT_REJECTED
     with session.client() as client:
         if contract:
-            fields["contract_id"] = Resolver(client).contract(contract)
+            fields["contract_id"] = session.resolver(client).contract(contract)
         if family:
-            fields["group_id"] = Resolver(client).group_id(family)
+            fields["group_id"] = session.resolver(client).group_id(family)
         found = client.changes.all_change_requests(**fields)
         if session.print_parts(change_requests=found):
             return

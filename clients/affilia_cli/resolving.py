@@ -1,7 +1,6 @@
 """Resolves what people type to ids: names, identifiers or ids of members, families, contracts and modules."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -9,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from affilia.catalog.v1.contract_pb2 import Contract
-from affilia.catalog.v1.member_service_pb2 import MemberHit
+from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, IdentifierFilter, MemberGroup, MemberHit
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia.pricing.v1.insurance_cost_pb2 import Policy
 from affilia_cli.choosing import NothingMatches, one_of
 from affilia_cli.console import ERRORS
 from affilia_cli.matching import Match, begins_words
-from affilia_cli.people import FAMILY, family_matches, identifier_in, member_match
+from affilia_cli.people import FAMILY, family_matches, identifier_in, member_match, merged_words
 from affilia_cli.searching import INCOMPLETE, MemberSearch
 from affilia_client import Client, NotAllowed, NotFound
 
@@ -43,10 +42,13 @@ def id_in(text: str) -> str:
 class Resolver:
     """Looks up names on the server. Resolving the id of a member, contract or module takes no call.
 
-    All methods raise NothingMatches and SeveralMatch; see `one_of`.
+    Prints a hint if an id is that of a member who was merged into another one. All methods raise NothingMatches and
+    SeveralMatch; see `one_of`.
     """
 
     client: Client
+    own_id: str = ""
+    """The caller's member id if the caller is a member. Members can't search; they can only find themselves."""
     _has_warned: bool = False
 
     def member(self, text: str) -> str:
@@ -54,18 +56,30 @@ class Resolver:
         if found := id_in(text):
             return found
         hits, has_more = self._hits(text)
-        return one_of(text, list(map(member_match, hits)), "names and identifiers of members", has_more=has_more).id
+        return one_of(text, list(map(member_match, hits)), self._people, has_more=has_more).id
+
+    def member_of(self, family: GroupKey, text: str) -> str:
+        """Returns the id of a member, as `member` does, but looks among the current members of a family first."""
+        if found := id_in(text):
+            return found
+        matches = [match for match in self._members_of(family) if begins_words(text, match)]
+        return one_of(text, matches, self._people).id if matches else self.member(text)
 
     def existing_member(self, text: str) -> str:
-        """Does the same as `member`, but raises CallFailed if there is no member with the id.
+        """Does the same as `member`, but raises CallFailed if there is no member with the id, and returns the id of the
+        remaining member, with a hint, if the member was merged into another one.
 
         Ids aren't checked if the caller isn't allowed to read the member.
         """
         member_id = self.member(text)
-        if id_in(text):
-            with suppress(NotAllowed):
-                self.client.members.get_member(member_id=member_id)
-        return member_id
+        if not id_in(text):
+            return member_id
+        try:
+            answer = self.client.members.get_member(member_id=member_id)
+        except NotAllowed:
+            return member_id
+        self._note_merge(member_id, answer)
+        return answer.merged_into or member_id
 
     def family(self, text: str) -> Family:
         """Returns the group with this id, of this primary or member, or of `CONTRACT/PRIMARY`, which need not exist."""
@@ -78,7 +92,7 @@ class Resolver:
         if hits and not matches:
             name = hits[0].member.display_name
             raise NothingMatches(f"{name} belongs to no family. Name a new family as CONTRACT/PRIMARY.")
-        found_group = one_of(text, matches, "names and identifiers of members", has_more=has_more)
+        found_group = one_of(text, matches, self._people, has_more=has_more)
         return {"group_id": found_group.id}
 
     def group_id(self, text: str) -> str:
@@ -138,20 +152,38 @@ class Resolver:
 
     def families_of(self, member_id: str) -> list[Family]:
         """Returns every group to which a member belongs."""
-        groups = self.client.enrollment.all_enrollment_groups(member_id=member_id)
-        found: list[Family] = [{"group_id": group.group_id} for group in groups]
+        found: list[Family] = [{"group_id": group.group_id} for group in self.groups_of(member_id)]
         if not found:
             raise NothingMatches("The member belongs to no family. Name a new family as CONTRACT/PRIMARY.")
         return found
 
     def contracts_of(self, member_id: str) -> list[str]:
         """Returns the ids of the contracts of a member's groups."""
-        groups = self.client.enrollment.all_enrollment_groups(member_id=member_id)
-        return sorted({group.key.contract_id for group in groups})
+        return sorted({group.key.contract_id for group in self.groups_of(member_id)})
+
+    def groups_of(self, member_id: str) -> list[EnrollmentGroup]:
+        """Returns every group to which a member belongs. For a member who asks, those of which they are the primary."""
+        try:
+            return list(self.client.enrollment.all_enrollment_groups(member_id=member_id))
+        except NotAllowed:
+            if member_id != self.own_id:
+                raise
+        return list(self.client.enrollment.all_enrollment_groups(primary_id=member_id))
+
+    @property
+    def _people(self) -> str:
+        """What is searched for people, for errors."""
+        return "your own name and identifiers" if self.own_id else "names and identifiers of members"
 
     @cached_property
     def _contracts(self) -> list[Contract]:
-        return list(self.client.catalog.all_contracts())
+        try:
+            return list(self.client.catalog.all_contracts())
+        except NotAllowed:
+            if not self.own_id:
+                raise
+        own = self.contracts_of(self.own_id)
+        return [self.client.catalog.get_contract(contract_id=each).contract for each in own]
 
     def _hits(self, text: str) -> tuple[list[MemberHit], bool]:
         """Returns the members that match a text, and whether there are more."""
@@ -165,11 +197,39 @@ class Resolver:
     def _search(self, **fields: Any) -> list[MemberHit]:
         """Returns the best hits, and one more than is listed if there are more. Warns if the index is incomplete."""
         search = MemberSearch(self.client, page_size=MAX_MATCHES + 1, **fields)
-        hits = list(islice(search, MAX_MATCHES + 1))
+        try:
+            hits = list(islice(search, MAX_MATCHES + 1))
+        except NotAllowed:
+            if not self.own_id:
+                raise
+            return self._own_hit(**fields)
         if not search.is_complete and not self._has_warned:
             ERRORS.print(INCOMPLETE, style="yellow")
             self._has_warned = True
         return hits
+
+    def _members_of(self, family: GroupKey) -> list[Match]:
+        """Returns the current members of a family, or nothing if it doesn't exist or they can't be read."""
+        try:
+            periods = self.client.enrollment.get_enrollment_group(key=family).group.periods
+            ids = sorted({family.primary_id, *(period.member_id for period in periods)})
+            found = self.client.members.batch_get_members(member_ids=ids).members
+        except (NotAllowed, NotFound):
+            return []
+        return [member_match(MemberHit(member=each.member, born_on=each.facts.born_on)) for each in found]
+
+    def _own_hit(self, query: str = "", identifier: IdentifierFilter | None = None) -> list[MemberHit]:
+        """Returns the caller, who is a member, if they have this name or identifier."""
+        member = self.client.members.get_member(member_id=self.own_id).member
+        groups = [
+            MemberGroup(group_id=each.group_id, contract_id=each.key.contract_id, primary_id=each.key.primary_id)
+            for each in self.groups_of(self.own_id)
+        ]
+        match = member_match(MemberHit(member=member, groups=groups))
+        has_identifier = identifier is not None and any(
+            identifier.value == each.value and identifier.system in ("", each.system) for each in member.identifiers
+        )
+        return [MemberHit(member=member, groups=groups)] if has_identifier or begins_words(query, match) else []
 
     def _key_in(self, text: str) -> GroupKey | None:
         """Returns the key given as `CONTRACT/PRIMARY`, or None if no contract matches the part before a slash."""
@@ -185,7 +245,7 @@ class Resolver:
         try:
             return self.client.enrollment.get_enrollment_group(group_id=found).group.group_id
         except (NotFound, NotAllowed) as unknown:
-            groups = list(self.client.enrollment.all_enrollment_groups(member_id=found))
+            groups = self.groups_of(found)
             if not groups:
                 raise unknown from None
         own = [group for group in groups if group.key.primary_id == found] or groups
@@ -204,11 +264,17 @@ class Resolver:
         )
         for name, get in checks:
             try:
-                get(**{name: found})
+                answer = get(**{name: found})
             except (NotFound, NotAllowed):
                 continue
+            if isinstance(answer, GetMemberResponse):
+                self._note_merge(found, answer)
             return {name: found}
         raise NothingMatches(f"No group, member or contract has the id {found}.")
+
+    def _note_merge(self, member_id: str, answer: GetMemberResponse) -> None:
+        if answer.merged_into:
+            ERRORS.print(merged_words(member_id, answer), style="yellow")
 
     def _contract_matches(self, text: str) -> list[Match]:
         matches = (

@@ -9,7 +9,8 @@ import typer
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from affilia_cli.requesters import Claims, acting_admin, claims_of
+from affilia_cli.requesters import MEMBER, Claims, acting_admin, claims_of
+from affilia_cli.resolving import Resolver
 from affilia_client import TLS, AsyncClient, Client, Endpoint
 
 ACTOR = "x-affilia-actor"
@@ -48,6 +49,10 @@ class Session:
             internal=self._internal(),
             metadata=metadata,
         )
+
+    def resolver(self, client: Client) -> Resolver:
+        """Returns a resolver of names for a client of this session."""
+        return Resolver(client, self.claims.subject if self.claims.role == MEMBER else "")
 
     def async_client(self) -> AsyncClient:
         """Returns the same client for asyncio. The caller closes it."""

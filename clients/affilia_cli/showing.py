@@ -5,9 +5,10 @@ from typing import Any
 
 from rich.text import Text
 
+from affilia.catalog.v1.catalog_service_pb2 import PublicationWarning
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import Cause, Consequence, MissingFact, Notice, Verdict, Violation
-from affilia_cli.console import CONSOLE, styled
+from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import format_span
 from affilia_cli.names import Names
 from affilia_cli.rules import attributes_of
@@ -81,6 +82,17 @@ def show_consequences(consequences: Iterable[Consequence], names: Names) -> None
     for consequence in consequences:
         enrollment = f"{names.member(consequence.member_id)} on {names.module(consequence.module_id)}"
         CONSOLE.print(styled(("  → ", "yellow"), f"also ends: {enrollment}, {format_span(consequence.days)}"))
+
+
+def warning_words(warning: PublicationWarning) -> str:
+    """Returns what is probably not intended in a contract, and where."""
+    return f"{warning.field}: {warning.message}"
+
+
+def show_warnings(warnings: Iterable[PublicationWarning]) -> None:
+    """Prints what is allowed in a published contract but probably not intended."""
+    for warning in warnings:
+        ERRORS.print(styled(("! ", "yellow"), warning_words(warning)))
 
 
 def money(minor: int, currency_code: str) -> str:

@@ -8,11 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
-from affilia_cli.changes import Change, changes_of, span_in_words
+from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_cli.changes import Change, Correction, changes_of, span_in_words
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.names import Names
 from affilia_cli.tables import ID_WIDTH, show_table
 from affilia_cli.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of, window_around
+from affilia_cli.words import enum_word
 
 DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
 
@@ -36,10 +38,12 @@ def default_window(rows: Iterable[Row], today: date) -> Window:
     return window_around(today, [change.days for change in changes_of(rows, {})])
 
 
-def show_comparison(rows: Sequence[Row], names: Names, title: str, today: date) -> None:
+def show_comparison(
+    rows: Sequence[Row], names: Names, title: str, today: date, corrections: Sequence[Correction] = ()
+) -> None:
     """Prints compared rows before and after on a common axis, then a title and the changes in words."""
     show_timeline(rows, names, today, compare=True)
-    show_changes(rows, names, title)
+    show_changes(rows, names, title, corrections)
 
 
 def show_timeline(
@@ -122,12 +126,18 @@ def _pointing_at(column: int, label: str, width: int) -> str:
     return rightwards if len(rightwards) <= width else f"{label} ^".rjust(column + 1)
 
 
-def show_changes(rows: Sequence[Row], names: Names, title: str) -> None:
-    """Prints a title, and in words what compared rows gained, lost and moved."""
+def show_changes(rows: Sequence[Row], names: Names, title: str, corrections: Sequence[Correction] = ()) -> None:
+    """Prints a title, and in words what compared rows gained, lost and moved, and which types were corrected."""
     changes = changes_of(rows, names.slots(row.module_id for row in rows))
-    CONSOLE.print(Text(f"\n{title}" if changes else "\nNo enrolled days change.", style="bold"))
+    CONSOLE.print(Text(f"\n{title}" if changes or corrections else "\nNo enrolled days change.", style="bold"))
+    for each in corrections:
+        before, after = (enum_word(MembershipType, number) for number in (each.before, each.after))
+        member = names.member(each.member_id)
+        CONSOLE.print(styled(("  ~ ", "yellow"), f"{member} is {after} instead of {before}"))
     for change in changes:
         CONSOLE.print(_change_in_words(change, names))
+    if corrections and not changes:
+        CONSOLE.print("  No enrolled days change.")
 
 
 def _change_in_words(change: Change, names: Names) -> Text:

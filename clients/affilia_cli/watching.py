@@ -8,15 +8,17 @@ import typer
 from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_group_pb2, enrollment_query_service_pb2
 from affilia.enrollment.v1.enrollment_event_pb2 import EnrollmentEvent
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
+from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import format_span
 from affilia_cli.names import Names
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
+from affilia_cli.words import enum_word
 from affilia_client import CallFailed
 from affilia_client.dates import instant_from_proto
 
 MIN_TOKEN_CHARACTERS = 32
+TYPE_CORRECTED = enrollment_group_pb2.DIFFERENCE_KIND_TYPE_CORRECTED
 STARTS = {
     "now": enrollment_query_service_pb2.FEED_START_NOW,
     "beginning": enrollment_query_service_pb2.FEED_START_BEGINNING,
@@ -48,7 +50,7 @@ def watch(
         raise typer.BadParameter(f"--from must be one of {', '.join(STARTS)}, or a resume token; got {start}")
     _warn_if_unreachable(session)
     with session.client() as client:
-        resolver = Resolver(client)
+        resolver = session.resolver(client)
         contract = [resolver.contract(each) for each in contract or ()]
         primary, member = ([resolver.member(each) for each in people or ()] for people in (primary, member))
     event_filter = enrollment_event_pb2.EnrollmentFilter(contract_ids=contract, primary_ids=primary, member_ids=member)
@@ -114,7 +116,10 @@ def _show(event: EnrollmentEvent, names: Names) -> None:
             for kind in difference.kinds
         )
         enrollment = f"{names.member(difference.member_id)} on {names.module(difference.module_id)}"
-        CONSOLE.print(f"          {enrollment}: {kinds.replace('_', ' ')}")
+        role = (
+            f" to {enum_word(MembershipType, difference.membership_type)}" if TYPE_CORRECTED in difference.kinds else ""
+        )
+        CONSOLE.print(f"          {enrollment}: {kinds.replace('_', ' ')}{role}")
         for sign, spans in (("+", difference.gained), ("-", difference.lost)):
             for days in spans:
                 CONSOLE.print(f"            {sign} {format_span(days)}")

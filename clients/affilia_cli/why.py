@@ -18,7 +18,6 @@ from affilia_cli.explanations import show_days, show_difference
 from affilia_cli.names import Names
 from affilia_cli.options import On
 from affilia_cli.payment_order import payment_in_words
-from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.words import enum_word
 from affilia_client import Client
@@ -49,7 +48,7 @@ def why(
 
 
 def _explain_revision(session: Session, client: Client, family: str, module: str, revision: int) -> None:
-    resolver = Resolver(client)
+    resolver = session.resolver(client)
     group_id = resolver.group_id(family)
     key = resolver.key_of({"group_id": group_id})
     module_id = resolver.module(module, [key.contract_id]) if module else ""
@@ -62,7 +61,7 @@ def _explain_revision(session: Session, client: Client, family: str, module: str
 
 
 def _explain_day(session: Session, client: Client, member: str, target: str, on: DayInQuestion) -> None:
-    resolver = Resolver(client)
+    resolver = session.resolver(client)
     member_id = resolver.existing_member(member)
     wanted = resolver.module_or_capability(target, resolver.contracts_of(member_id)) if target else {}
     answer = _check(client, member_id, on, **wanted)
@@ -71,7 +70,7 @@ def _explain_day(session: Session, client: Client, member: str, target: str, on:
     def day_under(contract_id: str) -> date:
         return on.under(names.contract(contract_id))
 
-    groups = list(client.enrollment.all_enrollment_groups(member_id=member_id))
+    groups = resolver.groups_of(member_id)
     choices = [
         client.changes.list_available_choices(
             group_id=group.group_id, member_id=member_id, on=day_under(group.key.contract_id)

@@ -3,15 +3,15 @@
 from typing import Any
 
 from affilia.catalog.v1 import condition_pb2, member_pb2
-from affilia.enrollment.v1 import change_request_pb2
-from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, ScopedChange
+from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2
+from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, Consequence, ScopedChange
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference
 from affilia.history.v1 import history_entry_pb2
 from affilia.history.v1.fact_change_pb2 import FactChange, FactValue
 from affilia.history.v1.history_entry_pb2 import FieldChange
 from affilia.type.v1 import actor_pb2, membership_type_pb2
 from affilia.type.v1.cost_pb2 import CostChange
-from affilia_cli.days import format_span
+from affilia_cli.days import format_instant, format_span
 from affilia_cli.names import Names
 from affilia_cli.showing import money
 from affilia_client.dates import date_from_proto
@@ -50,16 +50,47 @@ def requester_words(request: ChangeRequest, names: Names) -> str:
     return f"requested by {who}, recorded by {actor_words(actor, names)}"
 
 
+def request_words(request: ChangeRequest, names: Names) -> str:
+    """Returns which request this is: its id, when it was recorded, and who requested it, with the reason."""
+    reason = f", reason: {request.requester.reason}" if request.requester.reason else ""
+    recorded = f", recorded on {format_instant(request.recorded_at)}" if request.HasField("recorded_at") else ""
+    return f"request {request.change_request_id}{recorded}, {requester_words(request, names)}{reason}"
+
+
 def change_words(change: ScopedChange, names: Names) -> str:
     """Returns a requested change, such as `enroll Léo Dupont (child) on Base, 2026-01-01 to open end`."""
-    if change.WhichOneof("change") == "enroll":
-        enroll = change.enroll
-        role = enum_word(membership_type_pb2.MembershipType, enroll.membership_type)
-        words = f"enroll {names.member(enroll.member_id)} ({role}) on {names.module(enroll.module_id)}"
-        return f"{words}, {format_span(enroll.days)}{_because(change)}"
-    leave = change.leave
-    module = names.module(leave.module_id) if leave.module_id else "all modules"
-    return f"take {names.member(leave.member_id)} off {module}, {format_span(leave.days)}{_because(change)}"
+    match change.WhichOneof("change"):
+        case "enroll":
+            enroll = change.enroll
+            role = enum_word(membership_type_pb2.MembershipType, enroll.membership_type)
+            words = f"enroll {names.member(enroll.member_id)} ({role}) on {names.module(enroll.module_id)}"
+            return f"{words}, {format_span(enroll.days)}{_because(change)}"
+        case "leave":
+            leave = change.leave
+            module = names.module(leave.module_id) if leave.module_id else "all modules"
+            return f"take {names.member(leave.member_id)} off {module}, {format_span(leave.days)}{_because(change)}"
+        case "revert":
+            return f"{_revert_words(change.revert.change_request_id, names)}{_because(change)}"
+        case "correct_membership_type":
+            corrected = change.correct_membership_type
+            role = enum_word(membership_type_pb2.MembershipType, corrected.membership_type)
+            return f"correct the membership type of {names.member(corrected.member_id)} to {role}{_because(change)}"
+    return "a change that this version of affilia doesn't know"
+
+
+def _revert_words(change_request_id: str, names: Names) -> str:
+    """Returns which request a revert undoes, and what that request asked for, if the caller can read it."""
+    request = names.request(change_request_id)
+    words = f"revert request {change_request_id}"
+    if request is None:
+        return words
+    asked = [
+        f"revert request {change.revert.change_request_id}"
+        if change.WhichOneof("change") == "revert"
+        else change_words(change, names)
+        for change in request.changes
+    ]
+    return f"{words} of {format_instant(request.recorded_at)}: {'; '.join(asked)}"
 
 
 def _because(change: ScopedChange) -> str:
@@ -67,13 +98,29 @@ def _because(change: ScopedChange) -> str:
     return f" ({given})" if given else ""
 
 
+def consequence_words(consequence: Consequence, names: Names) -> str:
+    """Returns the days that an enrollment loses because of a request."""
+    who = f"{names.member(consequence.member_id)} on {names.module(consequence.module_id)}"
+    return f"{who} ends, {format_span(consequence.days)}"
+
+
 def difference_words(difference: EnrollmentDifference, names: Names) -> list[str]:
-    """Returns the days that an enrollment gained and lost, one sentence each."""
+    """Returns the corrected membership type of an enrollment, and the days it gained and lost, one sentence each."""
     who = f"{names.member(difference.member_id)} on {names.module(difference.module_id)}"
+    role = enum_word(membership_type_pb2.MembershipType, difference.membership_type)
+    corrected = enrollment_group_pb2.DIFFERENCE_KIND_TYPE_CORRECTED in difference.kinds
     return [
+        *([f"{who}: membership type corrected to {role}"] if corrected else []),
         *(f"{who}: gained {format_span(days)}" for days in difference.gained),
         *(f"{who}: lost {format_span(days)}" for days in difference.lost),
     ]
+
+
+def merge_words(member_id: str, merged_into: str, names: Names) -> str:
+    """Returns that a member was merged into another one. Both ids are shown, because both have the same name."""
+    name = names.member(merged_into)
+    remaining = merged_into if name == merged_into else f"{name} ({merged_into})"
+    return f"member {member_id} was merged into {remaining}"
 
 
 def fact_name(kind: "change_request_pb2.FactKind.ValueType", name: str) -> str:
@@ -100,6 +147,8 @@ def value_words(value: FactValue) -> str:
     match value.WhichOneof("value"):
         case "born_on":
             return date_from_proto(value.born_on).isoformat()
+        case "died_on":
+            return date_from_proto(value.died_on).isoformat()
         case "address":
             return address_words(value.address)
         case "employment":

@@ -386,6 +386,22 @@ def test_a_dependant_sent_without_a_number_is_recognized_when_sent_with_it(door:
     assert (line.member_id, line.outcome) == (first.member_id, UNCHANGED)
 
 
+def test_a_dependant_who_was_merged_into_another_record_is_imported_as_that_record(door: Door) -> None:
+    content = a_file(JANE, a_child(coverages=[a_coverage(begins="20260101")]))
+    (_, of_file) = door.play(content).members
+    other = new_id()
+    door.family.store(other)
+    door.client.members.merge_members(from_member_id=of_file.member_id, into_member_id=other, reason="entered twice")
+    ended = a_file(JANE, a_child(coverages=[a_coverage(begins="20260101", ends="20261231")]), control=2)
+    for expected in ((Kind.TERMINATE, ACCEPTED), (Kind.UNCHANGED, UNCHANGED)):
+        (_, line) = door.play(ended).members
+        assert (line.member_id, line.planned, line.outcome) == (other, *expected)
+    request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(contract_id=door.contract_id)
+    (group,) = door.family.queries.ListEnrollmentGroups(request).groups
+    last_days = {iso(each.days.last_on) for each in group.periods if each.member_id == other}
+    assert last_days == {"2026-12-31"}
+
+
 def test_two_dependants_under_one_number_are_both_rejected(door: Door) -> None:
     twins = [a_child(name, person="999999999", coverages=[a_coverage(begins="20260101")]) for name in ("JIM", "TIM")]
     report = door.play(a_file(JANE, *twins))

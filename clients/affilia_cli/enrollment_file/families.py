@@ -49,7 +49,7 @@ def identify_members(file: EnrollmentFile, mapping: Mapping, state: ServerState)
                 continue
             if member.is_subscriber:
                 before = member
-                member_id = mapping.subscriber_id(_number(member)) if _number(member) else ""
+                member_id = state.remaining_id(mapping.subscriber_id(_number(member))) if _number(member) else ""
                 identified.append(
                     IdentifiedMember(member, transaction, member, member_id, member_id, "PRIMARY", findings)
                 )
@@ -71,7 +71,7 @@ def _dependant(
     own = mapping.dependant_number is DependantNumber.OWN
     number = _number(before) if own and before else "" if own else _number(member)
     subscriber = before if own else numbers.get(number)
-    primary_id = mapping.subscriber_id(number) if number else ""
+    primary_id = state.remaining_id(mapping.subscriber_id(number)) if number else ""
     at = member.first_segment
     if own and before is None:
         wrong.append(error("SUBSCRIBER_MISSING", "The dependant comes before any subscriber.", at, "2000", "INS01"))
@@ -89,7 +89,7 @@ def _dependant(
     if number and not ids:
         message = "The dependant can't be identified: a number, or a first name with a date of birth, is required."
         wrong.append(error("DEPENDANT_UNKNOWABLE", message, at, "2100A", "NM109"))
-    member_id = next((each for each in ids if state.member(each)), ids[0] if ids else "")
+    member_id = state.remaining_id(next((each for each in ids if state.member(each)), ids[0] if ids else ""))
     return IdentifiedMember(
         member, transaction, subscriber, member_id, primary_id, membership_type, (*findings, *wrong)
     )

@@ -84,6 +84,11 @@ class ServerState:
                 raise _unreadable(failed) from failed
         return self._members[member_id]
 
+    def remaining_id(self, member_id: str) -> str:
+        """Returns the id of the member into whom a member was merged, or the same id if there is none."""
+        known = self.member(member_id) if member_id else None
+        return (known.merged_into if known else "") or member_id
+
     def change_requests(self, contract_id: str, primary_id: str) -> tuple[ChangeRequest, ...]:
         """Returns all change requests of a group, approved or rejected, in the order of the decisions."""
         group = self.groups.get((contract_id, primary_id))

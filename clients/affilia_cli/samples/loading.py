@@ -11,7 +11,7 @@ content, so if an admin loads files that someone else has loaded, all families a
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from affilia_cli.requesters import NOBODY, Claims, loading_admin
 from affilia_cli.samples.ids import derived_id
 from affilia_cli.samples.location import sample_book_folder
 from affilia_cli.samples.reading import SampleContract, SampleFamily, SampleMember, read_samples
+from affilia_cli.showing import warning_words
 from affilia_client import AsyncClient, CallFailed, NotAllowed, NotFound
 
 CALL_SECONDS = 30
@@ -64,20 +65,28 @@ class Summary:
     rejected: int = 0
     failed: int = 0
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What is allowed in the published contracts but probably not intended."""
 
     def in_words(self, max_problems: int | None = None) -> str:
-        """Returns a line with the numbers, and a line for each problem, up to `max_problems`."""
+        """Returns a line with the numbers, and a line for each problem and warning, up to `max_problems` of each."""
         if not self.families and not self.problems:
-            return f"{self.title}: nothing to load, all families of its {self.contracts} contracts are enrolled"
-        shown = self.problems[:max_problems]
-        lines = [
-            f"{self.title}: {self.contracts} contracts, {self.families} families, {self.members} members; "
-            f"{self.approved} families approved, {self.rejected} rejected, {self.failed} failed",
-            *(f"  {problem}" for problem in shown),
-        ]
-        if (more := len(self.problems) - len(shown)) > 0:
-            lines.append(f"  and {more} more; redirect the output, or add --json, to see all of them")
-        return "\n".join(lines)
+            first = f"{self.title}: nothing to load, all families of its {self.contracts} contracts are enrolled"
+        else:
+            first = (
+                f"{self.title}: {self.contracts} contracts, {self.families} families, {self.members} members; "
+                f"{self.approved} families approved, {self.rejected} rejected, {self.failed} failed"
+            )
+        warnings = [f"warning: {each}" for each in self.warnings]
+        return "\n".join([first, *_first(self.problems, max_problems), *_first(warnings, max_problems)])
+
+
+def _first(texts: Sequence[str], max_texts: int | None) -> list[str]:
+    """Returns a line for each text, up to a maximum, and how many more there are."""
+    lines = [f"  {text}" for text in texts[:max_texts]]
+    if (more := len(texts) - len(lines)) > 0:
+        lines.append(f"  and {more} more; redirect the output, or add --json, to see all of them")
+    return lines
 
 
 async def load_folder(
@@ -134,7 +143,10 @@ class _Loader:
         request.request_id = _request_id(request)
         try:
             try:
-                await self._client.catalog.publish_contract(request, timeout=CALL_SECONDS)
+                published = await self._client.catalog.publish_contract(request, timeout=CALL_SECONDS)
+                self._summary.warnings += [
+                    f"{sample.folder.name}, {warning_words(each)}" for each in published.warnings
+                ]
             except NotAllowed as refused:
                 if not await self._is_published(sample):
                     raise refused from None

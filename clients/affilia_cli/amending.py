@@ -1,0 +1,81 @@
+"""The commands `contract export` and `contract amend`, for correcting a contract in a text editor."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf import json_format
+
+from affilia.catalog.v1.contract_pb2 import Contract
+from affilia.history.v1 import history_entry_pb2
+from affilia_cli.console import CONSOLE, ERRORS, styled
+from affilia_cli.history import contract_lines
+from affilia_cli.local_files import read_regular, write_private
+from affilia_cli.names import Names
+from affilia_cli.options import Admin
+from affilia_cli.session import Session
+from affilia_cli.showing import show_warnings
+from affilia_client import CallFailed, Client
+
+MAX_CONTRACT_BYTES = 16 * 1024 * 1024
+
+app = typer.Typer(help="Export contracts to files, and amend them from files.", no_args_is_help=True)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    contract: Annotated[str, typer.Argument(help="Contract: its name, its sponsor's id, or its id.")],
+    file: Annotated[Path | None, typer.Argument(help="File to write. Defaults to the standard output.")] = None,
+) -> None:
+    """Write a contract as JSON, in the format that `contract amend` reads."""
+    session: Session = context.obj
+    with session.client() as client:
+        contract_id = session.resolver(client).contract(contract)
+        found = client.catalog.get_contract(contract_id=contract_id).contract
+    text = json_format.MessageToJson(found, ensure_ascii=False) + "\n"
+    if file is None:
+        print(text, end="")
+    else:
+        write_private(file, text)
+        ERRORS.print(f"Wrote {file}.")
+
+
+@app.command()
+def amend(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File from `contract export`, with corrected versions.")],
+    admin: Admin = "",
+) -> None:
+    """Replace the versions of a contract by those in a file.
+
+    Fails if the contract has changed since it was exported. Families under the contract are recomputed.
+    """
+    session: Session = context.obj
+    try:
+        contract = json_format.Parse(read_regular(file, MAX_CONTRACT_BYTES).decode(), Contract())
+    except (json_format.ParseError, UnicodeDecodeError) as wrong:
+        raise typer.BadParameter(f"{file} is not a contract: {wrong}") from wrong
+    if not (contract.contract_id and contract.versions):
+        raise typer.BadParameter(f"{file} is not a contract: contractId and versions are required.")
+    with session.client(admin) as client:
+        answer = client.catalog.amend_contract(
+            contract_id=contract.contract_id, versions=contract.versions, etag=contract.etag
+        )
+        if session.print_json(answer):
+            return
+        CONSOLE.print(styled((f"Amended {answer.contract.display_name or contract.contract_id}:", "bold")))
+        for line in _changes(client, contract.contract_id):
+            CONSOLE.print(f"  {line}")
+        show_warnings(answer.warnings)
+
+
+def _changes(client: Client, contract_id: str) -> list[str]:
+    """Returns what the newest amendment of a contract changed."""
+    kinds = [history_entry_pb2.HISTORY_KIND_CONTRACT]
+    try:
+        entries = client.history.list_history(contract_id=contract_id, kinds=kinds, page_size=1).entries
+    except CallFailed:
+        return [f"details: affilia history {contract_id}"]
+    lines = [line for entry in entries for line in contract_lines(entry.contract, Names(client))]
+    return lines or ["nothing differs from the earlier versions"]
