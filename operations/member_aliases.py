@@ -36,12 +36,19 @@ class MergedId(NamedTuple):
 class MemberAliases:
     """One per process. It has all merges, or none before the first look and after a restore.
 
+    Always fresh until `begin` is called, for processes that don't read the write log.
+
     Its keys are texts, because most requests name members who weren't merged, and converting their ids takes longer
     than looking them up.
     """
 
     _merges: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _heard_at: float | None = None
+    _is_followed: bool = False
+
+    def begin(self) -> None:
+        """Requires the write log to be read from now on."""
+        self._is_followed = True
 
     def __len__(self) -> int:
         return len(self._merges)
@@ -58,6 +65,8 @@ class MemberAliases:
     @property
     def are_fresh(self) -> bool:
         """Whether merges were read recently enough to resolve ids without reading the write log first."""
+        if not self._is_followed:
+            return True
         return self._heard_at is not None and asyncio.get_running_loop().time() - self._heard_at <= STALE_SECONDS
 
     def heard(self) -> None:

@@ -110,6 +110,7 @@ async def _serving(
     _measure(core, pool)
     supervisor = Supervisor()
     core.lease.begin()
+    core.aliases.begin()
     erasures = ErasureWatcher(core, url)
     supervisor.start(
         Worker("erasure-watcher", erasures.run, SOON), Worker("feed-reader", lambda: read_feed(core, url), SOON)
