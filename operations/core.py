@@ -32,7 +32,8 @@ class Core:
 
     `contracts` and `members` are written by CatalogService and MemberService; everything else reads `contract_source`
     and `fact_source`. `recompute_wanted`, `premiums_stale` and `runs_wanted` are set when this process has enqueued
-    recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are caches for premiums.
+    recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are
+    caches for premiums.
     """
 
     database: Database

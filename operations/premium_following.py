@@ -1,4 +1,4 @@
-"""Recomputes stale policies of followed contracts: those with computed months that something recorded since can change."""
+"""Recomputes stale policies of followed contracts: policies whose computed months can have changed since."""
 
 from collections import defaultdict
 from collections.abc import Sequence

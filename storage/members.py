@@ -166,7 +166,8 @@ async def record_member(
 ) -> datetime:
     """Stores the state of a member after `current`, or the first one if `current` is None, and indexes it.
 
-    Marks the policies whose premiums the facts can change: enqueue recomputes first. Returns the instant of the state. The member must be locked exclusively. Raises IdentifierTaken.
+    Marks the policies whose premiums the facts can change; recomputes must be enqueued before. Returns the instant of
+    the state. The member must be locked exclusively. Raises IdentifierTaken.
     """
     await replace_identifiers(
         tx, member.member_id, before=current.member.identifiers if current else (), after=member.identifiers
