@@ -17,12 +17,14 @@ from domain.catalog.prices import (
     TaxBase,
     VersionPricing,
 )
-from domain.days import Span
+from domain.days import NO_DAYS, Days, Span
+from domain.enrollment.decisions import EnrollmentKey
+from domain.enrollment.differences import Difference, DifferenceKind
 from domain.identity import derived_id
 from domain.members import Facts, HealthRegime, HealthRegimeSpan
 from domain.money import Rounding
 from domain.premiums.months import Month, month_of
-from domain.premiums.repricing import Repriced, RepricingFacts, repriced, repricing_facts
+from domain.premiums.repricing import Repriced, RepricingFacts, first_changed_month, repriced, repricing_facts
 
 ONE, TWO = derived_id("module", "1"), derived_id("module", "2")
 
@@ -117,3 +119,20 @@ def test_dates_of_birth_reprice_every_month_and_regimes_only_their_own_days_on_t
     assert repricing_facts(Facts(), Facts()) is None
     assert repricing_facts(Facts(), Facts(born_on=date(1990, 1, 1))) == RepricingFacts(0, as_primary=False)
     assert repricing_facts(Facts(), Facts(health_regimes=(regime,))) == RepricingFacts(month(2025, 5), as_primary=True)
+
+
+def test_a_revision_changes_months_from_the_first_day_gained_or_lost() -> None:
+    gained, lost = (Days.between(date(2025, start, 15), None) for start in (7, 4))
+    change = Difference(ONE, TWO, (DifferenceKind.ADDED,), gained, lost)
+    assert first_changed_month([change], (), ()) == month(2025, 4)
+    assert first_changed_month([], (), ()) is None
+
+
+def test_a_corrected_type_changes_months_from_the_first_enrolled_day_without_any_change_of_days() -> None:
+    member, other = derived_id("member", "1"), derived_id("member", "2")
+    state = {
+        EnrollmentKey(member, ONE): Days.between(date(2025, 3, 2), None),
+        EnrollmentKey(other, ONE): Days.between(date(2024, 1, 1), None),
+    }
+    change = Difference(member, ONE, (), NO_DAYS, NO_DAYS)
+    assert first_changed_month([change], [member], (state, state)) == month(2025, 3)
