@@ -123,7 +123,7 @@ def test_dates_of_birth_reprice_every_month_and_regimes_only_their_own_days_on_t
 
 def test_a_revision_changes_months_from_the_first_day_gained_or_lost() -> None:
     gained, lost = (Days.between(date(2025, start, 15), None) for start in (7, 4))
-    change = Difference(ONE, TWO, (DifferenceKind.ADDED,), gained, lost)
+    change = Difference(ONE, TWO, (DifferenceKind.EXTENDED,), gained, lost)
     assert first_changed_month([change], (), ()) == month(2025, 4)
     assert first_changed_month([], (), ()) is None
 
