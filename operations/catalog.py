@@ -17,13 +17,14 @@ from domain.errors import (
     RequestMalformed,
     VersionOverlaps,
 )
+from domain.premiums.repricing import repriced
 from domain.publishing.contracts import contract_violations
 from operations.call import MAX_RESOLVED_IDS, Call
 from operations.core import Core
 from operations.enrollment import reject_future
 from operations.paging import Page
 from operations.recomputes import cause_of
-from storage import recomputes
+from storage import premium_stale, recomputes
 from storage.contracts import RecordedContract, record_contract
 from storage.postgres.database import Connection
 from storage.postgres.instants import settled_until
@@ -129,12 +130,15 @@ async def _record(
             cause = cause_of(call, RecomputeTrigger.CONTRACT)
             groups = await recomputes.enqueue_for_contract(tx, contract_id, cause, MAX_RESOLVED_IDS)
             call.trail.resolved_groups(groups.first_ids, groups.count)
+            repricing = repriced(current.contract, contract)
+            await premium_stale.mark_repriced(tx, contract_id, repricing, call.actor.subject)
         revision = current.revision + 1 if current else 1
         await store_answer(tx, key, {"revision": revision})
         return await core.contracts.state(tx, contract_id, revision)
 
     recorded = await core.write(call, work)
     core.recompute_wanted.set()
+    core.premiums_stale.set()
     return recorded
 
 

@@ -33,8 +33,9 @@ class Core:
     """One per process.
 
     `contracts` and `members` are written by CatalogService and MemberService; everything else reads `contract_source`
-    and `fact_source`. `recompute_wanted` and `runs_wanted` are set when this process has enqueued recomputes or begun
-    a premium run. `prices` and `contract_pricing` are caches for premiums.
+    and `fact_source`. `recompute_wanted`, `premiums_stale` and `runs_wanted` are set when this process has enqueued
+    recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are
+    caches for premiums.
     """
 
     database: Database
@@ -43,6 +44,7 @@ class Core:
     contract_source: ContractSource
     fact_source: FactSource
     recompute_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    premiums_stale: asyncio.Event = field(default_factory=asyncio.Event)
     sequencing: Sequencing = field(default_factory=Sequencing)
     feed: FeedTail = field(default_factory=FeedTail)
     feed_reads: SharedReads = field(default_factory=SharedReads)

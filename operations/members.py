@@ -103,6 +103,7 @@ async def record_facts(
 
     recorded = await core.write(call, work)
     core.recompute_wanted.set()
+    core.premiums_stale.set()
     return recorded
 
 

@@ -20,7 +20,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.opening import open_groups
 from operations.revising import catch_up
-from storage import enrollment_reads, premiums, recomputes
+from storage import enrollment_reads, premium_stale, premiums, recomputes
 from storage.enrollment import LockedGroup
 from storage.enrollment_reads import GroupHead
 from storage.erasures import Removal, last_removals
@@ -56,7 +56,9 @@ async def compute_groups(
     The new rows get the actor of the call. Waiting recomputes of the groups run first.
     """
     heads = await _caught_up(core, call, tx, groups)
-    insured = await insured_policies(core, tx, heads, months.parameters)
+    # Read before the facts, so that the mark of a later change is not removed.
+    marks = await premium_stale.marks_of(tx, [head.group_key for head in heads])
+    insured = await insured_policies(core, tx, heads, months.parameters, hold=True)
     closed = await closed_months(tx, insured, months.first)
     ledger = await premiums.ledger_rows(tx, core.prices, [head.group_key for head in heads], months.first, months.last)
     outcomes: dict[int, Outcome] = {}
@@ -78,6 +80,8 @@ async def compute_groups(
     await premiums.add_rows(tx, core.prices, additions, call.actor)
     done = [group_key for group_key, outcome in outcomes.items() if isinstance(outcome, Computed)]
     await premiums.note_computed(tx, done, months.first, months.last)
+    seen = {group_key: marks[group_key] for group_key in done if group_key in marks}
+    await premium_stale.computed(tx, seen, months.first, months.last)
     return outcomes
 
 
@@ -180,11 +184,19 @@ def fresh_stretches(core: Core, insured: InsuredPolicy, months: PremiumMonths) -
 
 
 async def insured_policies(
-    core: Core, connection: Connection, heads: Sequence[GroupHead], parameters: EngineParameters | None
+    core: Core,
+    connection: Connection,
+    heads: Sequence[GroupHead],
+    parameters: EngineParameters | None,
+    *,
+    hold: bool = False,
 ) -> dict[int, InsuredPolicy]:
-    """Returns policies at their newest revisions, with everything that prices depend on, by group key."""
+    """Returns policies at their newest revisions, with everything that prices depend on, by group key.
+
+    With `hold`, their contracts can't be amended until the transaction ends.
+    """
     contracts: dict[UUID, Contract] = {
-        contract_id: await core.contract_source.current(connection, contract_id, hold=False)
+        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
         for contract_id in sorted({head.key.contract_id for head in heads})
     }
     periods = await enrollment_reads.periods_at(connection, {head.group_key: head.revision for head in heads})

@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 
 from domain.errors import DomainError, PolicyNotComputed, WriteConflict
-from domain.premiums.months import Month
 from operations.call import MAX_RESOLVED_IDS, Call
 from operations.core import Core
 from operations.failures import described
@@ -16,12 +15,10 @@ from operations.paging import Page
 from operations.premium_computing import Computed, Outcome, PremiumMonths, compute_groups
 from storage import premium_runs
 from storage.enrollment import lock_groups
-from storage.enrollment_reads import causing_subject, group_head
 from storage.listing import ListFilter, RowPosition
 from storage.postgres.database import Connection
 from storage.postgres.database_errors import is_temporary
 from storage.premium_runs import NewRun, PremiumFailure, PremiumRun, RunPart, RunState
-from storage.premiums import computed_months
 from storage.requests import WriteKey
 
 REPORT_SECONDS = 0.25
@@ -112,43 +109,15 @@ async def list_following_failures(core: Core, contract_id: UUID, page: Page[UUID
 
 
 async def set_following(core: Core, call: Call, contract_id: UUID, following: bool) -> bool:
-    """Sets whether a contract's premiums follow enrollment. Returns the previous setting. Raises ContractUnknown."""
+    """Sets whether a contract's premiums follow changes. Returns the previous setting. Raises ContractUnknown."""
 
     async def work(tx: Connection) -> bool:
         await core.contract_source.current(tx, contract_id, hold=False)
         return await premium_runs.set_following(tx, contract_id, following)
 
-    return await core.write(call, work)
-
-
-async def follow(core: Core, call: Call, group_id: UUID, since: Month) -> DomainError | None:
-    """Recomputes the months of a policy from `since` on that were computed before. Returns the error, if any.
-
-    Acts on behalf of the subject who caused the newest change of the policy, if known.
-
-    Raises DatabaseUnavailable.
-    """
-
-    async def work(tx: Connection) -> DomainError | None:
-        head = await group_head(tx, group_id)
-        (locked,) = await lock_groups(tx, [head.group_key])
-        following = call.on_behalf_of(await causing_subject(tx, head.group_key))
-        for first, last in await computed_months(tx, locked.group_key, since):
-            try:
-                async with tx.transaction():
-                    outcomes = await compute_groups(core, following, tx, [locked], PremiumMonths(first, last))
-                outcome = outcomes[locked.group_key]
-            except Exception as error:
-                if is_temporary(error):
-                    raise
-                log.error("premium_failed", group_id=str(group_id), **described(error))
-                outcome = PolicyNotComputed(group_id)
-            if isinstance(outcome, DomainError):
-                await premium_runs.note_failures(tx, {locked.group_key: outcome})
-                return outcome
-        return None
-
-    return await core.database.write(work)
+    was = await core.write(call, work)
+    core.premiums_stale.set()
+    return was
 
 
 # -------------------------------------------------------------------------------------------------- parts

@@ -27,9 +27,10 @@ from operations.premium_computing import (
     insured_policies,
     open_ranges,
 )
-from storage import enrollment, merges, premiums, recomputes
+from storage import enrollment, merges, premium_stale, premiums, recomputes
 from storage.enrollment_reads import GroupHead, group_head, members_of
 from storage.postgres.database import Connection
+from storage.premium_stale import Staleness
 from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
 from storage.requests import WriteKey, find_answer, store_answer
 
@@ -52,6 +53,7 @@ class Preview:
     revision: int
     entries: Sequence[PremiumEntry]
     added: Sequence[AddedEntry]
+    stale_from: Month | None
 
 
 async def preview(core: Core, call: Call, group: UUID | GroupKey, months: PremiumMonths) -> Preview:
@@ -64,6 +66,7 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
         insured = await _insured(core, call, connection, head, months)
         ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
         closed = await closed_months(connection, {head.group_key: insured}, months.first)
+        stale = await premium_stale.staleness(connection, group_key=head.group_key, contract_id=None)
     ranges = open_ranges(insured, months, closed.get(head.group_key))
     fresh = [(part, fresh_stretches(core, insured, part)) for part in ranges]
     entries = [entry for _, owed in fresh for stretch in owed for entry in stretch.entries()]
@@ -72,7 +75,7 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
     added = [row for part, owed in fresh for row in reconciled_rows(rows, owed, part.first, part.last)]
     additions = [entry for row in added for entry in _added(row)]
     additions.sort(key=lambda new: (new.entry.enrollment_id, new.entry.month, new.version))
-    return Preview(head.group_id, head.key, head.revision, entries, additions)
+    return Preview(head.group_id, head.key, head.revision, entries, additions, stale.first)
 
 
 async def _insured(
@@ -126,13 +129,18 @@ async def list_entries(
     months: tuple[Month, Month] | None,
     live_only: bool,
     page: Page[EntryKey],
-) -> list[StoredEntry]:
-    """Returns the entries of a policy, or of a filter, in the order in which they were added. Raises GroupUnknown."""
+) -> tuple[list[StoredEntry], Staleness]:
+    """Returns the entries of a policy, or of a filter, in the order in which they were added.
+
+    Also returns the staleness of the policy or contract. Raises GroupUnknown.
+    """
     async with core.database.snapshot() as connection:
         which = await _filter(connection, owner, months)
-        return await premiums.list_entries(
+        found = await premiums.list_entries(
             connection, core.prices, which, live_only=live_only, after=page.after, limit=page.size
         )
+        stale = await premium_stale.staleness(connection, group_key=which.group_key, contract_id=which.contract_id)
+        return found, stale
 
 
 async def _filter(

@@ -11,10 +11,11 @@ from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import periods
 from domain.enrollment.recomputing import recomputed
 from domain.membership import MembershipType
+from domain.premiums.repricing import first_changed_month
 from operations.call import Call
 from operations.core import Core
 from operations.opening import OpenGroup, State
-from storage import enrollment, recomputes
+from storage import enrollment, premium_stale, recomputes
 from storage.enrollment import NewRevision
 from storage.enrollment_reads import days_had_before
 from storage.postgres.database import Connection
@@ -76,13 +77,15 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
     group = opened.group
     recorded_at = settled.recorded_at or await enrollment.recording_instant(tx, group)
     had = await days_had_before(tx, group.group_key, group.revision)
+    corrected = corrected_members(opened.types, settled.membership_types)
+    changed = differences(opened.state, settled.days, had, corrected)
     revision = await enrollment.add_revision(
         tx,
         group,
         opened.basis.contract,
         NewRevision(
             periods(settled.days, settled.membership_types),
-            differences(opened.state, settled.days, had, corrected_members(opened.types, settled.membership_types)),
+            changed,
             {**opened.types, **settled.membership_types},  # with those of merged members, who lose their days
             policy_event(opened.state, settled.days, to_day(settled.today)),
             recorded_at,
@@ -90,6 +93,9 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
             settled.recompute_key,
         ),
     )
+    first = first_changed_month(changed, corrected, (opened.state, settled.days))
+    if first is not None:
+        await premium_stale.mark_revised(tx, group.group_key, first)
     return replace(
         opened,
         group=replace(group, revision=revision, recorded_at=recorded_at),

@@ -11,7 +11,7 @@ from server.workers.feed_sequencer import sequence_feed, trim_feed
 from server.workers.history_watcher import trim_write_log, watch_history
 from server.workers.kafka_sender import ProducerFactory
 from server.workers.member_indexer import index_members
-from server.workers.premium_follower import follow_enrollment
+from server.workers.premium_follower import follow_premiums
 from server.workers.premium_runner import RETRY_SECONDS as PREMIUM_RUN_RETRY_SECONDS
 from server.workers.premium_runner import engine_of, run_premiums
 from server.workers.projector import maintain_locators, project_coverage
@@ -41,7 +41,7 @@ def background_workers(settings: Settings, url: str, core: Core, source: Enrollm
         Worker("history-watcher", lambda: watch_history(core), SOON),
         Worker("write-log-trimmer", lambda: trim_write_log(core)),
         Worker("member-indexer", lambda: index_members(core)),
-        Worker("premium-follower", lambda: follow_enrollment(core, url)),
+        Worker("premium-follower", lambda: follow_premiums(core, url)),
         Worker("premium-runner", lambda: run_premiums(core, url, engine), PREMIUM_RUN_RETRY_SECONDS),
     ]
     if settings.kafka_bootstrap:

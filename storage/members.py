@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from domain.actors import Actor
 from domain.errors import MemberUnknown
 from domain.members import Facts, Member
+from domain.premiums.repricing import repricing_facts
 from storage.member_identifiers import replace_identifiers
 from storage.member_index import update_entries
 from storage.postgres.database import Connection
@@ -28,6 +29,7 @@ from storage.postgres.documents import (
 from storage.postgres.instants import LATER_THAN
 from storage.postgres.locks import Lock, lock
 from storage.postgres.rows import fetch_all, fetch_first, fetch_value
+from storage.premium_stale import mark_member
 
 MEMBERS_AT_A_TIME = 50
 """Number of members to convert before other calls get a chance to run."""
@@ -170,12 +172,17 @@ async def record_member(
 ) -> datetime:
     """Stores the state of a member after `current`, or the first one if `current` is None, and indexes it.
 
-    Returns the instant of the state. The member must be locked exclusively. Raises IdentifierTaken.
+    Marks the policies whose premiums the facts can change; recomputes must be enqueued before. Returns the instant of
+    the state. The member must be locked exclusively. Raises IdentifierTaken.
     """
     await replace_identifiers(
         tx, member.member_id, before=current.member.identifiers if current else (), after=member.identifiers
     )
     await update_entries(tx, member, current.member if current else None)
+    repricing = repricing_facts(current.member.facts if current else Facts(), member.facts)
+    if repricing:
+        first, as_primary = repricing.first, repricing.as_primary
+        await mark_member(tx, member.member_id, first, as_primary=as_primary, caused_by=actor.subject)
     return await fetch_value(
         tx,
         datetime,

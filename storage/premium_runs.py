@@ -29,7 +29,7 @@ from storage.postgres.documents import (
 )
 from storage.postgres.instants import NOW
 from storage.postgres.locks import Lock, lock
-from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_one, fetch_value
+from storage.postgres.rows import fetch_all, fetch_first, fetch_one, fetch_value
 from storage.recomputes import ConcernedGroups
 from storage.requests import WriteKey
 
@@ -306,7 +306,7 @@ def _premium_failure(
 
 
 async def set_following(tx: Connection, contract_id: UUID, following: bool) -> bool:
-    """Sets whether the premiums of a contract follow its enrollments. Returns whether they did before."""
+    """Sets whether the premiums of a contract follow changes. Returns whether they did before."""
     await lock(tx, Lock.FOLLOWING, contract_id)
     cursor = await tx.execute("SELECT true FROM premium_following WHERE contract_id = %s", [contract_id])
     was = await cursor.fetchone() is not None
@@ -315,18 +315,3 @@ async def set_following(tx: Connection, contract_id: UUID, following: bool) -> b
     elif was and not following:
         await tx.execute("DELETE FROM premium_following WHERE contract_id = %s", [contract_id])
     return was
-
-
-async def followed_contracts(connection: Connection) -> frozenset[UUID]:
-    """Returns the contracts whose premiums follow enrollment."""
-    return frozenset(await fetch_column(connection, UUID, "SELECT contract_id FROM premium_following"))
-
-
-async def followed_policies(connection: Connection) -> list[UUID]:
-    """Returns the policies of followed contracts for which any month was computed."""
-    return await fetch_column(
-        connection,
-        UUID,
-        "SELECT g.group_id FROM premium_following f JOIN enrollment_group g USING (contract_id)"
-        " JOIN premium_policy p USING (group_key) ORDER BY g.group_id",
-    )

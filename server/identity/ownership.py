@@ -63,7 +63,7 @@ async def proposal(core: Core, me: UUID, request: Any) -> bool:
     `requesters.py` checks the requester.
     """
     changes = (getattr(change, change.WhichOneof("change")) for change in request.changes)
-    named = {UUID(change.member_id) for change in changes}
+    named = {UUID(change.member_id) for change in changes if hasattr(change, "member_id")}  # a revert names nobody
     group_key = _key(request.group)
     return await _is_primary(core, me, group_key) and await _all_in_group(core, me, group_key, named)
 

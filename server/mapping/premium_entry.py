@@ -121,7 +121,12 @@ def preview_to_proto(preview: Preview) -> service_pb.PreviewPremiumsResponse:
         entries=[unstored_to_proto(entry) for entry in preview.entries],
         additions=[unstored_to_proto(new.entry, new.version, new.cancels) for new in preview.added],
         differences=[amounts for amounts in debtor_amounts(new.entry for new in preview.added) if _differs(amounts)],
+        stale_from=stale_from_to_proto(preview.stale_from),
     )
+
+
+def stale_from_to_proto(month: Month | None) -> year_month_pb2.YearMonth | None:
+    return None if month is None else month_to_proto(month)
 
 
 NO_ENTRY = UUID(int=0)

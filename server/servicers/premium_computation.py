@@ -28,6 +28,7 @@ from server.mapping.premium_entry import (
     owner_from_proto,
     premium_months_from_proto,
     preview_to_proto,
+    stale_from_to_proto,
     stored_entry_to_proto,
     sum_to_proto,
 )
@@ -102,7 +103,7 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         page, owner = current_page(), owner_from_proto(request)
         months = months_from_proto(request.months) if request.HasField("months") else None
         after = page.starting(entry_key_from_json, first=BEFORE_ALL)
-        found = await premiums.list_entries(self._core, owner, months, request.live_only, after)
+        found, stale = await premiums.list_entries(self._core, owner, months, request.live_only, after)
         call = current_call()
         causes = NO_CAUSES
         if request.explain and reads_groups(call.caller):
@@ -112,7 +113,13 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         )
         entries, token = page.filled(found, to_proto, lambda last: list(last.entry_key))
         unexplained = sum(each.entry_key in causes.unexplained for each in found[: len(entries)])
-        return pb.ListPremiumEntriesResponse(entries=entries, next_page_token=token, unexplained_entries=unexplained)
+        return pb.ListPremiumEntriesResponse(
+            entries=entries,
+            next_page_token=token,
+            unexplained_entries=unexplained,
+            stale_from=stale_from_to_proto(stale.first),
+            stale_policies=stale.policies if request.WhichOneof("owner") == "contract_id" else 0,
+        )
 
     async def ListUninvoicedPremiums(
         self, request: pb.ListUninvoicedPremiumsRequest, context: Context

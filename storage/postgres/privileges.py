@@ -49,6 +49,7 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "premium_invoice_mark": APPEND,
     "premium_policy": UPDATE,
     "premium_following": DELETE,
+    "premium_stale": (*UPDATE, "DELETE"),
     "premium_run": UPDATE,
     "premium_run_part": UPDATE,
     "premium_run_failure": APPEND,

@@ -117,6 +117,29 @@ premium_policy = Table(
     comment="Which months of each policy were ever computed, and why following it failed last.",
 )
 
+premium_stale = Table(
+    "premium_stale",
+    metadata,
+    Column("group_key", ForeignKey("enrollment_group.group_key"), primary_key=True),
+    Column("contract_id", Uuid, nullable=False),
+    Column("from_month", Integer, nullable=False, comment="The first month whose amounts may have changed."),
+    Column(
+        "mark",
+        BigInteger,
+        Identity(),
+        nullable=False,
+        comment="Another number with every change, so that no change is overlooked.",
+    ),
+    Column(
+        "caused_by",
+        Text,
+        comment="The subject who made the change; null: who caused the newest revision of the policy.",
+    ),
+    Column("failed", Boolean, nullable=False, comment="Whether computing failed since the last change."),
+    Index("premium_stale_due_index", "contract_id", "mark", postgresql_where=text("NOT failed")),
+    comment="Policies with computed months whose amounts may have changed since.",
+)
+
 premium_following = Table(
     "premium_following",
     metadata,

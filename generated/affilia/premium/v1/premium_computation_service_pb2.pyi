@@ -165,6 +165,7 @@ class PreviewPremiumsResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     ADDITIONS_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
+    STALE_FROM_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
     merged_into: _builtins.str
     """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
@@ -184,17 +185,24 @@ class PreviewPremiumsResponse(_message.Message):
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.DebtorAmounts]:
         """How much the ledger's amounts would change, by debtor. Debtors without a difference are omitted."""
 
+    @_builtins.property
+    def stale_from(self) -> _year_month_pb2.YearMonth:
+        """The first month that was computed before and whose amounts may have changed since, also if it isn't one of the
+        months requested. Unset if there is none. A change that waits for a recompute is only reported after the recompute.
+        """
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         additions: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         differences: _abc.Iterable[_premium_entry_pb2.DebtorAmounts] | None = ...,
+        stale_from: _year_month_pb2.YearMonth | None = ...,
         merged_into: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stale_from", b"stale_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "differences", b"differences", "entries", b"entries", "merged_into", b"merged_into"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "differences", b"differences", "entries", b"entries", "merged_into", b"merged_into", "stale_from", b"stale_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -668,7 +676,7 @@ class ListPremiumFailuresRequest(_message.Message):
     run_id: _builtins.str
     """UUID of a run."""
     contract_id: _builtins.str
-    """UUID of a contract whose premiums follow enrollment. Policies that were computed since then are omitted."""
+    """UUID of a contract whose premiums follow changes. Policies that were computed since then are omitted."""
     page_size: _builtins.int
     """Maximum number of items to return. Values above 1000 are treated as 1000. Defaults to 50 if 0."""
     page_token: _builtins.str
@@ -736,7 +744,7 @@ class SetPremiumFollowingRequest(_message.Message):
     contract_id: _builtins.str
     """UUID of the contract."""
     following: _builtins.bool
-    """Whether the contract's premiums follow enrollment from now on."""
+    """Whether the contract's premiums follow changes from now on."""
     def __init__(
         self,
         *,
@@ -759,7 +767,7 @@ class SetPremiumFollowingResponse(_message.Message):
 
     WAS_FOLLOWING_FIELD_NUMBER: _builtins.int
     was_following: _builtins.bool
-    """Whether they followed enrollment before the call."""
+    """Whether they followed changes before the call."""
     def __init__(
         self,
         *,
@@ -877,6 +885,8 @@ class ListPremiumEntriesResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNEXPLAINED_ENTRIES_FIELD_NUMBER: _builtins.int
+    STALE_FROM_FIELD_NUMBER: _builtins.int
+    STALE_POLICIES_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
@@ -884,6 +894,8 @@ class ListPremiumEntriesResponse(_message.Message):
     """If `explain` is set: number of entries on this page whose causes were not determined, because the page has entries
     of more than 20 different changes. Request smaller pages to get their causes.
     """
+    stale_policies: _builtins.int
+    """For a contract: number of policies with such months."""
     merged_into: _builtins.str
     """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
     request names no member, or one who was not merged.
@@ -892,17 +904,26 @@ class ListPremiumEntriesResponse(_message.Message):
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_premium_entry_pb2.PremiumEntry]:
         """In the order in which they were added."""
 
+    @_builtins.property
+    def stale_from(self) -> _year_month_pb2.YearMonth:
+        """For a policy or a contract: the first month that was computed before and whose amounts may have changed since.
+        Unset if there is none, and for other owners. Compute the policy's months from this one on, or set
+        SetPremiumFollowing, to update the entries.
+        """
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         next_page_token: _builtins.str = ...,
         unexplained_entries: _builtins.int = ...,
+        stale_from: _year_month_pb2.YearMonth | None = ...,
+        stale_policies: _builtins.int = ...,
         merged_into: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stale_from", b"stale_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "merged_into", b"merged_into", "next_page_token", b"next_page_token", "unexplained_entries", b"unexplained_entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "merged_into", b"merged_into", "next_page_token", b"next_page_token", "stale_from", b"stale_from", "stale_policies", b"stale_policies", "unexplained_entries", b"unexplained_entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,8 +74,13 @@ class PremiumComputationServiceStub:
     Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
     """
     SetPremiumFollowing: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.SetPremiumFollowingRequest, _premium_computation_service_pb2.SetPremiumFollowingResponse]
-    """Turns following on or off for a contract. If it is on and a policy's days change in months that were computed
-    before, these months are recomputed automatically, starting with the first one that changed.
+    """Turns following on or off for a contract. If it is on, months that were computed before are recomputed
+    automatically when something that their amounts depend on changes: days, membership types, dates of birth, the
+    primary's health regime, or the contract's prices, discounts, taxes and engine parameters. Only policies that the
+    change can affect are recomputed, starting with the first month whose amount can change. Until then, `stale_from`
+    reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
+    next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
+    everything that is stale already.
     Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
     Safe to repeat.
     """
@@ -149,8 +154,13 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     Errors: NOT_FOUND/PREMIUM_RUN_UNKNOWN, CONTRACT_UNKNOWN; INVALID_ARGUMENT.
     """
     SetPremiumFollowing: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.SetPremiumFollowingRequest, _premium_computation_service_pb2.SetPremiumFollowingResponse]  # type: ignore[assignment]
-    """Turns following on or off for a contract. If it is on and a policy's days change in months that were computed
-    before, these months are recomputed automatically, starting with the first one that changed.
+    """Turns following on or off for a contract. If it is on, months that were computed before are recomputed
+    automatically when something that their amounts depend on changes: days, membership types, dates of birth, the
+    primary's health regime, or the contract's prices, discounts, taxes and engine parameters. Only policies that the
+    change can affect are recomputed, starting with the first month whose amount can change. Until then, `stale_from`
+    reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
+    next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
+    everything that is stale already.
     Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
     Safe to repeat.
     """
@@ -269,8 +279,13 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _premium_computation_service_pb2.SetPremiumFollowingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_premium_computation_service_pb2.SetPremiumFollowingResponse, _abc.Awaitable[_premium_computation_service_pb2.SetPremiumFollowingResponse]]:
-        """Turns following on or off for a contract. If it is on and a policy's days change in months that were computed
-        before, these months are recomputed automatically, starting with the first one that changed.
+        """Turns following on or off for a contract. If it is on, months that were computed before are recomputed
+        automatically when something that their amounts depend on changes: days, membership types, dates of birth, the
+        primary's health regime, or the contract's prices, discounts, taxes and engine parameters. Only policies that the
+        change can affect are recomputed, starting with the first month whose amount can change. Until then, `stale_from`
+        reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
+        next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
+        everything that is stale already.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
         Safe to repeat.
         """

@@ -1,0 +1,196 @@
+"""Premiums of followed contracts over the wire: they follow what their amounts depend on, and nothing else."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from affilia.catalog.v1 import member_pb2, member_service_pb2, pricing_pb2
+from affilia.premium.v1 import premium_computation_service_pb2 as pb
+from affilia.premium.v1 import premium_entry_pb2
+from tests.rpc.test_costs import EVERYONE, priced_contract
+from tests.rpc.test_premiums import compute, entries, owed, policy, premiums
+from tests.scenarios.enrollment_messages import span
+from tests.scenarios.ledger_messages import months
+from tests.support.calls import Family, admin, new_id
+from tests.support.waiting import wait_until
+
+JANUARY, FEBRUARY, JUNE = (2026, 1), (2026, 2), (2026, 6)
+
+
+def with_prices(family: Family, *grid: tuple[int, int | None, int], **more: int) -> Any:
+    """Returns the contract with an age grid on base, given as (first age, last age, amount), without a tax."""
+    contract = priced_contract(family)
+    for version in contract.versions:
+        for module in version.modules:
+            module.pricing.CopyFrom(pricing_pb2.ModulePricing())
+            rows = grid if module.module_id == family.base else [(0, None, more.get("other", 700))]
+            for low, high, minor in rows:
+                module.pricing.age_grid.standard.add(
+                    beneficiary_types=EVERYONE, min_age=low, max_age=high, monthly_minor=minor
+                )
+    return contract
+
+
+@pytest.fixture
+def family(server_channel: grpc.Channel) -> Family:
+    """The primary, born in 1990, is on base from January 2026 on: 100.00 a month below the age of 40, then 150.00."""
+    family = Family(server_channel).set_up()
+    family.born(family.primary, "1990-01-01")
+    family.amend(with_prices(family, (0, 39, 10_000), (40, None, 15_000)))
+    family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
+    return family
+
+
+def follow(family: Family, on: bool = True) -> None:
+    premiums(family).SetPremiumFollowing(pb.SetPremiumFollowingRequest(contract_id=family.contract_id, following=on))
+
+
+def record(family: Family, **facts: Any) -> None:
+    request = member_service_pb2.RecordFactsRequest(request_id=new_id(), member_id=family.primary, **facts)
+    family.members.RecordFacts(request)
+
+
+def listed(family: Family, **owner: Any) -> Any:
+    owner = owner or {"policy": policy(family)}
+    return premiums(family).ListPremiumEntries(pb.ListPremiumEntriesRequest(page_size=1000, **owner))
+
+
+def stale_from(family: Family) -> tuple[int, int] | None:
+    """Returns the month that the list and the preview of a policy report."""
+    answer = listed(family)
+    request = pb.PreviewPremiumsRequest(policy=policy(family), months=months("2026-01", "2026-01"))
+    preview = premiums(family).PreviewPremiums(request)
+    assert answer.HasField("stale_from") == preview.HasField("stale_from")
+    assert answer.stale_from == preview.stale_from
+    return (answer.stale_from.year, answer.stale_from.month) if answer.HasField("stale_from") else None
+
+
+def ledger(family: Family) -> dict[int, int]:
+    """Returns what is owed per month, by the month's number."""
+    by_month: dict[int, list[premium_entry_pb2.PremiumEntry]] = {}
+    for entry in entries(family):
+        by_month.setdefault(entry.month.month, []).append(entry)
+    return {month: owed(found) for month, found in by_month.items()}
+
+
+def expect(family: Family, amounts: dict[int, int]) -> None:
+    """Waits until the ledger has these amounts and nothing is stale, and compares it with a fresh computation."""
+    wait_until(lambda: ledger(family) == amounts and stale_from(family) is None, f"the ledger has {amounts}")
+    last = max(amounts)
+    request = pb.PreviewPremiumsRequest(policy=policy(family), months=months("2026-01", f"2026-{last:02}"))
+    assert not premiums(family).PreviewPremiums(request).additions
+
+
+def test_a_corrected_birth_date_changes_the_ledger(family: Family) -> None:
+    compute(family, "2026-01", "2026-02")
+    follow(family)
+    family.born(family.primary, "1980-01-01")
+    expect(family, {1: 15_000, 2: 15_000})
+
+
+def test_without_following_the_stale_month_is_reported_until_it_is_computed(family: Family) -> None:
+    compute(family, "2026-01", "2026-06")
+    assert stale_from(family) is None
+    family.born(family.primary, "1980-01-01")
+    assert stale_from(family) == JANUARY
+    of_contract = listed(family, contract_id=family.contract_id)
+    assert (of_contract.stale_from.month, of_contract.stale_policies) == (1, 1)
+    compute(family, "2026-01", "2026-01")
+    assert stale_from(family) == FEBRUARY
+    compute(family, "2026-03", "2026-06")
+    assert stale_from(family) == FEBRUARY
+    compute(family, "2026-02", "2026-02")
+    assert stale_from(family) == (2026, 3)  # only the first stale month is stored, so later ones stay stale
+    compute(family, "2026-03", "2026-06")
+    assert stale_from(family) is None
+    assert listed(family, contract_id=family.contract_id).stale_policies == 0
+
+
+def test_turning_following_on_recomputes_what_is_stale(family: Family) -> None:
+    compute(family, "2026-01", "2026-02")
+    family.born(family.primary, "1980-01-01")
+    follow(family)
+    expect(family, {1: 15_000, 2: 15_000})
+
+
+def test_a_policy_without_computed_months_is_not_stale(family: Family) -> None:
+    family.born(family.primary, "1980-01-01")
+    family.amend(with_prices(family, (0, None, 12_300)))
+    assert stale_from(family) is None
+    compute(family, "2026-01", "2026-01")
+    assert stale_from(family) is None
+
+
+def test_an_amended_price_of_one_module_makes_only_policies_on_it_stale(family: Family) -> None:
+    compute(family, "2026-01", "2026-02")
+    family.amend(with_prices(family, (0, 39, 10_000), (40, None, 15_000), other=900))
+    assert stale_from(family) is None
+    family.amend(with_prices(family, (0, 39, 11_000), (40, None, 15_000), other=900))
+    assert stale_from(family) == JANUARY
+    follow(family)
+    expect(family, {1: 11_000, 2: 11_000})
+
+
+def test_discounts_taxes_and_parameters_change_the_ledger_from_their_first_day(family: Family) -> None:
+    compute(family, "2026-01", "2026-08")
+    contract = with_prices(family, (0, None, 10_000))
+    family.amend(contract)
+    follow(family)
+    expect(family, dict.fromkeys(range(1, 9), 10_000))
+    follow(family, on=False)
+    base = next(m for m in contract.versions[0].modules if m.module_id == family.base)
+    base.pricing.discounts.add(
+        discount_id="summer", percent_bp=1_000, beneficiary_types=EVERYONE, days=span("2026-06-01", "2026-07-31")
+    )
+    family.amend(contract)
+    assert stale_from(family) == JUNE
+    follow(family)
+    expect(family, dict.fromkeys(range(1, 9), 10_000) | {6: 9_000, 7: 9_000})
+    base.pricing.taxes.add(code="T", rate_bp=1_000, base=pricing_pb2.TAX_BASE_NET, beneficiary_types=EVERYONE)
+    family.amend(contract)
+    expect(family, dict.fromkeys(range(1, 9), 11_000) | {6: 9_900, 7: 9_900})
+
+
+def test_changes_of_limits_and_names_make_nothing_stale(family: Family) -> None:
+    compute(family, "2026-01", "2026-02")
+    contract = with_prices(family, (0, 39, 10_000), (40, None, 15_000))
+    contract.display_name = "Renamed"
+    contract.versions[0].modules[0].display_name = "Renamed"
+    contract.versions[0].max_backdating_days = 99
+    family.amend(contract)
+    assert stale_from(family) is None
+
+
+def test_only_the_days_that_change_make_months_stale(family: Family) -> None:
+    compute(family, "2026-01", "2026-08")
+    family.submit(family.leave("2026-06-16"), requester=admin())
+    assert stale_from(family) == JUNE
+    follow(family)
+    expect(family, dict.fromkeys(range(1, 6), 10_000) | {6: 5_000, 7: 0, 8: 0})
+
+
+def test_addresses_make_nothing_stale_and_regimes_only_the_primarys_policies(family: Family) -> None:
+    compute(family, "2026-01", "2026-08")
+    record(
+        family,
+        addresses=member_pb2.Addresses(items=[member_pb2.Address(days=span("2026-01-01", None), country_code="FR")]),
+    )
+    assert stale_from(family) is None
+    regime = member_pb2.HealthRegimeSpan(days=span("2026-06-10", None), regime=member_pb2.HEALTH_REGIME_ALSACE_MOSELLE)
+    record(family, health_regimes=member_pb2.HealthRegimes(items=[regime]))
+    assert stale_from(family) == JUNE
+
+
+def test_a_failure_is_not_retried_before_the_next_change_and_then_fixed(family: Family) -> None:
+    compute(family, "2026-01", "2026-02")
+    follow(family)
+    contract = with_prices(family, (0, 39, 10_000))
+    family.amend(contract)
+    family.born(family.primary, "1980-01-01")
+    asked = pb.ListPremiumFailuresRequest(contract_id=family.contract_id)
+    wait_until(lambda: len(premiums(family).ListPremiumFailures(asked).failures) == 1, "the failure is listed")
+    assert listed(family).stale_from.month == 1
+    family.amend(with_prices(family, (0, None, 13_000)))
+    expect(family, {1: 13_000, 2: 13_000})
+    assert not premiums(family).ListPremiumFailures(asked).failures
