@@ -20,9 +20,9 @@ from domain.identity import group_id
 from domain.membership import MembershipType
 from domain.pricing.changes import CostOutcome
 from domain.pricing.simulating import Simulated, priced_choices, simulated
-from operations.amending_decisions import check_earlier_requests
 from operations.call import Call
 from operations.core import Core
+from operations.earlier_requests import check_earlier_requests
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
 from operations.revising import Settled, catch_up, differs, move_to
