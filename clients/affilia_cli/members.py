@@ -58,7 +58,7 @@ def show(
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """The value of a fact on some days. A date of birth has no days."""
+    """The value of a fact on some days. A date of birth or death has no days."""
 
     kind: "change_request_pb2.FactKind.ValueType"
     name: str
@@ -81,6 +81,8 @@ def _facts_in(facts: member_pb2.MemberFacts) -> Iterator[_Fact]:
     kinds = change_request_pb2
     if facts.HasField("born_on"):
         yield _Fact(kinds.FACT_KIND_DATE_OF_BIRTH, "", date_from_proto(facts.born_on).isoformat())
+    if facts.HasField("died_on"):
+        yield _Fact(kinds.FACT_KIND_DATE_OF_DEATH, "", date_from_proto(facts.died_on).isoformat())
     for address in facts.addresses:
         yield _Fact(kinds.FACT_KIND_ADDRESS, "", address_words(address), address.days)
     for employment in facts.employments:

@@ -100,6 +100,8 @@ def value_words(value: FactValue) -> str:
     match value.WhichOneof("value"):
         case "born_on":
             return date_from_proto(value.born_on).isoformat()
+        case "died_on":
+            return date_from_proto(value.died_on).isoformat()
         case "address":
             return address_words(value.address)
         case "employment":

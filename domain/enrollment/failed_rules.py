@@ -10,7 +10,7 @@ from domain.enrollment.decisions import EnrollmentKey
 from domain.enrollment.enrollments import Enrollments
 from domain.enrollment.explaining import Explainer
 from domain.enrollment.holding import NOTHING_KNOWN
-from domain.fact_changes import FactName, FactValue, ValueSpans, value_spans
+from domain.fact_changes import WITHOUT_DAYS, FactName, FactValue, ValueSpans, date_of, value_spans
 from domain.members import FactKind, Facts
 from domain.rules.conditions import (
     Age,
@@ -120,8 +120,8 @@ class ValuesThenAndNow:
 
     def _value(self, member_id: UUID, fact: FactName, day: Day, *, is_now: bool) -> FactValue | None:
         facts = self.of(member_id)[is_now]
-        if fact.kind is FactKind.DATE_OF_BIRTH:
-            return facts.born_on
+        if fact.kind in WITHOUT_DAYS:
+            return date_of(facts, fact.kind)
         spans = self._spans.get((member_id, is_now))
         if spans is None:
             spans = self._spans[member_id, is_now] = value_spans(facts)
