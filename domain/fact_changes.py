@@ -10,6 +10,9 @@ from domain.members import Address, Attribute, Employment, FactKind, Facts, Heal
 
 ALWAYS = Span.between(None, None)
 
+WITHOUT_DAYS = (FactKind.DATE_OF_BIRTH, FactKind.DATE_OF_DEATH)
+"""The kinds of facts whose value is a date and that have no days."""
+
 FactValue = date | Address | Employment | HealthRegime | str
 """The value of a fact on some days. The days of an address or an employment are `ALWAYS`."""
 
@@ -26,7 +29,7 @@ class FactName:
 class FactChange:
     """A maximal run of days on which a fact changed from one value to another. None means unknown.
 
-    `days` is None for a date of birth, which has no days.
+    `days` is None for a date of birth or death, which has no days.
     """
 
     fact: FactName
@@ -40,9 +43,11 @@ ValueSpans = Mapping[FactName, list[tuple[Span, FactValue]]]
 
 def fact_changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
     """Returns all changes of facts, ordered by kind, name and first day."""
-    changes: list[FactChange] = []
-    if before.born_on != after.born_on:
-        changes.append(FactChange(FactName(FactKind.DATE_OF_BIRTH), None, before.born_on, after.born_on))
+    changes = [
+        FactChange(FactName(kind), None, date_of(before, kind), date_of(after, kind))
+        for kind in WITHOUT_DAYS
+        if date_of(before, kind) != date_of(after, kind)
+    ]
     then, now = value_spans(before), value_spans(after)
     for fact in sorted(then.keys() | now.keys(), key=lambda fact: (list(FactKind).index(fact.kind), fact.name)):
         changes.extend(_changes(fact, then.get(fact, []), now.get(fact, [])))
@@ -51,9 +56,20 @@ def fact_changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
 
 def value_on(facts: Facts, fact: FactName, day: int) -> FactValue | None:
     """Returns the value of a fact on a day, or None if it is unknown."""
-    if fact.kind is FactKind.DATE_OF_BIRTH:
-        return facts.born_on
+    if fact.kind in WITHOUT_DAYS:
+        return date_of(facts, fact.kind)
     return _held(value_spans(facts).get(fact, []), day)
+
+
+def date_of(facts: Facts, kind: FactKind) -> date | None:
+    """Returns the date of birth or death; None if it is unknown, or for any other kind."""
+    match kind:
+        case FactKind.DATE_OF_BIRTH:
+            return facts.born_on
+        case FactKind.DATE_OF_DEATH:
+            return facts.died_on
+        case _:
+            return None
 
 
 def value_spans(facts: Facts) -> dict[FactName, list[tuple[Span, FactValue]]]:

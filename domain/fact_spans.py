@@ -16,6 +16,7 @@ from domain.members import (
     Attribute,
     Attributes,
     Birth,
+    Death,
     Employment,
     Employments,
     Facts,
@@ -65,8 +66,8 @@ def with_spans(facts: Facts, timeline: FactTimeline, cleared: Sequence[ClearedDa
     again changes nothing.
     """
     match timeline:
-        case Birth():
-            raise ValueError("a date of birth has no days")
+        case Birth() | Death():
+            raise ValueError("a date of birth or death has no days")
         case Addresses(given):
             return with_facts(facts, Addresses(_replaced(facts.addresses, given, cleared)))
         case Employments(given):
@@ -133,8 +134,8 @@ def _mode_violations(update: FactsUpdate) -> Iterator[FieldViolation]:
             yield FieldViolation("cleared", "must be empty without spans")
         return
     kind, items = _kind_and_items(update.timeline)
-    if isinstance(update.timeline, Birth):
-        yield FieldViolation("spans", "must not be set with birth, which has no days")
+    if isinstance(update.timeline, Birth | Death):
+        yield FieldViolation("spans", f"must not be set with {kind}, which has no days")
         return
     if not items and not update.cleared:
         yield FieldViolation(kind, "must have at least one item if cleared is empty")
@@ -172,11 +173,28 @@ def size_violations(facts: Facts, update: FactsUpdate) -> list[FieldViolation]:
     return [FieldViolation(kind, description)]
 
 
+def life_violations(facts: Facts, update: FactsUpdate) -> list[FieldViolation]:
+    """Returns a violation if an update of the date of birth or death leaves a death before the birth."""
+    if facts.born_on is None or facts.died_on is None or facts.born_on <= facts.died_on:
+        return []
+    match update.timeline:
+        case Birth(born_on):
+            description = f"must not be after the date of death, {facts.died_on}, got {born_on}"
+            return [FieldViolation("birth.born_on", description)]
+        case Death(died_on):
+            description = f"must not be before the date of birth, {facts.born_on}, got {died_on}"
+            return [FieldViolation("death.died_on", description)]
+        case _:
+            return []
+
+
 def _kind_and_items(timeline: FactTimeline) -> tuple[str, Sequence[DatedFact]]:
     """Returns the name of a kind of fact, as used in requests, and its items."""
     match timeline:
         case Birth():
             return "birth", ()
+        case Death():
+            return "death", ()
         case Addresses(addresses):
             return "addresses", addresses
         case Employments(employments):

@@ -8,6 +8,7 @@ from domain.members import Address, Employment, FactKind, HealthRegime
 
 KINDS_IN_WORDS = {
     FactKind.DATE_OF_BIRTH: "date of birth",
+    FactKind.DATE_OF_DEATH: "date of death",
     FactKind.ADDRESS: "address",
     FactKind.EMPLOYMENT: "employment",
     FactKind.SALARY: "salary",

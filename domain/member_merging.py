@@ -110,6 +110,15 @@ def merge_violations(merged: MergedFacts, identifiers: tuple[Identifier, ...], k
                 f" kinds: {listed}{f' and {more} more' if more > 0 else ''}",
             )
         )
+    born_on, died_on = merged.facts.born_on, merged.facts.died_on
+    if born_on and died_on and died_on < born_on:
+        violations.append(
+            FieldViolation(
+                "from_member_id",
+                f"would leave a date of death, {died_on}, before the date of birth, {born_on};"
+                " correct one of them first",
+            )
+        )
     if len(merged.facts.attributes) > MAX_ATTRIBUTES:
         violations.append(
             FieldViolation(

@@ -37,6 +37,7 @@ class FactKind(StrEnum):
     """Kinds of facts. SALARY is part of EMPLOYMENT, but a rule can lack it alone."""
 
     DATE_OF_BIRTH = "DATE_OF_BIRTH"
+    DATE_OF_DEATH = "DATE_OF_DEATH"
     ADDRESS = "ADDRESS"
     EMPLOYMENT = "EMPLOYMENT"
     SALARY = "SALARY"
@@ -89,6 +90,13 @@ class Birth:
 
 
 @dataclass(frozen=True, slots=True)
+class Death:
+    """The date of death. None clears it."""
+
+    died_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything known about a member. Items of each kind are in order of time; an empty tuple means that nothing is
     known.
@@ -99,6 +107,7 @@ class Facts:
     employments: tuple[Employment, ...] = ()
     health_regimes: tuple[HealthRegimeSpan, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    died_on: date | None = None
     erased_on: date | None = None
     """The day on which all facts were erased. If it is set, no other fact is."""
 
@@ -123,7 +132,7 @@ class Attributes:
     items: tuple[Attribute, ...]
 
 
-FactTimeline = Birth | Addresses | Employments | HealthRegimes | Attributes
+FactTimeline = Birth | Death | Addresses | Employments | HealthRegimes | Attributes
 """All facts of one kind."""
 
 
@@ -167,6 +176,8 @@ def with_facts(facts: Facts, timeline: FactTimeline) -> Facts:
     match timeline:
         case Birth(born_on):
             return replace(facts, born_on=born_on)
+        case Death(died_on):
+            return replace(facts, died_on=died_on)
         case Addresses(addresses):
             return replace(facts, addresses=tuple(sorted(addresses, key=lambda a: a.days)))
         case Employments(employments):
@@ -180,7 +191,7 @@ def with_facts(facts: Facts, timeline: FactTimeline) -> Facts:
 def timeline_violations(timeline: FactTimeline) -> list[FieldViolation]:
     """Returns the violations of facts of one kind: spans that share a day, per name or employer, and unknown codes."""
     match timeline:
-        case Birth():
+        case Birth() | Death():
             return []
         case Addresses(addresses):
             return [

@@ -19,6 +19,7 @@ from domain.errors import (
 )
 from domain.premiums.repricing import repriced
 from domain.publishing.contracts import contract_violations
+from domain.publishing.warnings import PublicationWarning, contract_warnings
 from operations.call import MAX_RESOLVED_IDS, Call
 from operations.core import Core
 from operations.enrollment import reject_future
@@ -48,7 +49,15 @@ class ExpectedContract:
         return current.contract
 
 
-async def publish_contract(core: Core, call: Call, key: WriteKey, contract: Contract) -> RecordedContract:
+@dataclass(frozen=True, slots=True)
+class PublishedContract:
+    """A contract as recorded by a call, with warnings about it."""
+
+    recorded: RecordedContract
+    warnings: Sequence[PublicationWarning]
+
+
+async def publish_contract(core: Core, call: Call, key: WriteKey, contract: Contract) -> PublishedContract:
     """Stores a new contract. Raises RequestMalformed, ContractExists, ModuleTaken, RequestIdReused."""
 
     async def new(current: RecordedContract | None) -> Contract:
@@ -61,7 +70,7 @@ async def publish_contract(core: Core, call: Call, key: WriteKey, contract: Cont
 
 async def add_contract_version(
     core: Core, call: Call, key: WriteKey, expected: ExpectedContract, version: ContractVersion
-) -> RecordedContract:
+) -> PublishedContract:
     """Adds a version after the last one. If that has no last day, it ends the day before the new one.
 
     Raises RequestMalformed, ContractUnknown, EtagMismatch, VersionOverlaps, ModuleTaken, SlotChanged, RequestIdReused.
@@ -88,7 +97,7 @@ def _in_the_added_version(path: str, contract: Contract) -> str:
 
 async def amend_contract(
     core: Core, call: Call, key: WriteKey, expected: ExpectedContract, versions: Sequence[ContractVersion]
-) -> RecordedContract:
+) -> PublishedContract:
     """Replaces all versions of a contract.
 
     Raises RequestMalformed, ContractUnknown, EtagMismatch, ModuleTaken, SlotChanged, RequestIdReused.
@@ -107,7 +116,7 @@ async def _record(
     contract_id: UUID,
     change: Callable[[RecordedContract | None], Awaitable[Contract]],
     in_request: Callable[[str, Contract], str] = lambda path, _: path,
-) -> RecordedContract:
+) -> PublishedContract:
     """Records what `change` returns for the current state, and enqueues a recompute of every group of the contract.
 
     Raises RequestMalformed with everything that must not be published. `in_request` converts a path in the contract to
@@ -139,7 +148,7 @@ async def _record(
     recorded = await core.write(call, work)
     core.recompute_wanted.set()
     core.premiums_stale.set()
-    return recorded
+    return PublishedContract(recorded, contract_warnings(recorded.contract))
 
 
 async def get_contract(core: Core, call: Call, contract_id: UUID, as_of: datetime | None) -> RecordedContract:

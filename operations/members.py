@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.enrollment.history import RecomputeTrigger
 from domain.errors import EtagMismatch, FieldViolation, MemberErased, MemberUnknown, RequestMalformed
-from domain.fact_spans import FactsUpdate, size_violations, update_violations, updated
+from domain.fact_spans import FactsUpdate, life_violations, size_violations, update_violations, updated
 from domain.members import Facts, Member, identifier_violations
 from operations.call import MAX_RESOLVED_IDS, Call
 from operations.core import Core
@@ -92,7 +92,7 @@ async def record_facts(
             raise MemberUnknown(member_id)
         expected.check(current)
         facts = updated(current.member.facts, update)
-        if violations := size_violations(facts, update):
+        if violations := [*size_violations(facts, update), *life_violations(facts, update)]:
             raise RequestMalformed(violations)
         cause = cause_of(call, RecomputeTrigger.FACTS)
         groups = await recomputes.enqueue_for_member(tx, member_id, cause, MAX_RESOLVED_IDS)

@@ -46,7 +46,7 @@ class ChangedFact:
 
 ChangedInput = NewDecision | NewMerge | ChangedFact | ChangedVersion | ChangedContract
 
-FACTS_OF_RULES = (FactKind.DATE_OF_BIRTH, FactKind.ADDRESS, FactKind.EMPLOYMENT)
+FACTS_OF_RULES = (FactKind.DATE_OF_BIRTH, FactKind.DATE_OF_DEATH, FactKind.ADDRESS, FactKind.EMPLOYMENT)
 """The kinds of facts that rules depend on, except attributes."""
 
 
@@ -155,6 +155,8 @@ def fact_of(facts: Facts, fact: FactName) -> object:
     match fact.kind:
         case FactKind.DATE_OF_BIRTH:
             return facts.born_on
+        case FactKind.DATE_OF_DEATH:
+            return facts.died_on
         case FactKind.ADDRESS:
             return facts.addresses
         case FactKind.EMPLOYMENT | FactKind.SALARY:
@@ -176,6 +178,7 @@ def mixed_facts(before: Facts, after: Facts, chosen: Collection[FactName]) -> Fa
     return replace(
         after,
         born_on=after.born_on if FactKind.DATE_OF_BIRTH in kinds else before.born_on,
+        died_on=after.died_on if FactKind.DATE_OF_DEATH in kinds else before.died_on,
         addresses=after.addresses if FactKind.ADDRESS in kinds else before.addresses,
         employments=after.employments if FactKind.EMPLOYMENT in kinds else before.employments,
         health_regimes=after.health_regimes if FactKind.HEALTH_REGIME in kinds else before.health_regimes,

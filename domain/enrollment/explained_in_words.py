@@ -159,8 +159,13 @@ def _transition(each: FactChange) -> str:
 
 
 def _seen(fact: SeenFact, origin: Origin | None, of: UUID, reader: Reader) -> str:
-    whose = "" if fact.member_id == of else f" of member {fact.member_id}"
-    now = f"{fact_in_words(fact.fact)}{whose} {value_in_words(fact.value)}{_recorded(origin, reader)}"
+    is_own = fact.member_id == of
+    if fact.fact.kind is FactKind.DATE_OF_DEATH and fact.value is not None:
+        shown = f"{'' if is_own else f'member {fact.member_id} '}died on {value_in_words(fact.value)}"
+    else:
+        whose = "" if is_own else f" of member {fact.member_id}"
+        shown = f"{fact_in_words(fact.fact)}{whose} {value_in_words(fact.value)}"
+    now = f"{shown}{_recorded(origin, reader)}"
     return now if fact.value == fact.value_before else f"{now}; before: {value_in_words(fact.value_before)}"
 
 

@@ -15,6 +15,7 @@ from domain.enrollment.verdicts import Cause, MissingFact, Violation, ViolationC
 from domain.members import FactKind
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -249,3 +250,5 @@ def _kind(leaf: FactLeaf) -> FactKind:
             return FactKind.ADDRESS
         case HasAttribute():
             return FactKind.ATTRIBUTE
+        case Alive():
+            return FactKind.DATE_OF_DEATH

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.days import Day, Days
+from domain.days import Day, Days, to_day
 from domain.enrollment.decisions import EnrollmentKey
 from domain.enrollment.enrollments import Enrollments
 from domain.enrollment.explaining import Explainer
 from domain.enrollment.holding import NOTHING_KNOWN
-from domain.fact_changes import FactName, FactValue, ValueSpans, value_spans
+from domain.fact_changes import WITHOUT_DAYS, FactName, FactValue, ValueSpans, date_of, value_spans
 from domain.members import FactKind, Facts
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -120,8 +121,8 @@ class ValuesThenAndNow:
 
     def _value(self, member_id: UUID, fact: FactName, day: Day, *, is_now: bool) -> FactValue | None:
         facts = self.of(member_id)[is_now]
-        if fact.kind is FactKind.DATE_OF_BIRTH:
-            return facts.born_on
+        if fact.kind in WITHOUT_DAYS:
+            return date_of(facts, fact.kind)
         spans = self._spans.get((member_id, is_now))
         if spans is None:
             spans = self._spans[member_id, is_now] = value_spans(facts)
@@ -182,6 +183,11 @@ def _facts_of(leaf: FactLeaf, on: Day, sponsor_id: str, states: Sequence[Facts])
             return [FactName(FactKind.ADDRESS)]
         case HasAttribute(_, name, _):
             return [FactName(FactKind.ATTRIBUTE, name)]
+        case Alive():
+            is_unborn = any(facts.born_on and on < to_day(facts.born_on) for facts in states)
+            has_died = any(facts.died_on and on > to_day(facts.died_on) for facts in states)
+            kinds = ((is_unborn, FactKind.DATE_OF_BIRTH), (has_died, FactKind.DATE_OF_DEATH))
+            return [FactName(kind) for matters, kind in kinds if matters] or [FactName(FactKind.DATE_OF_DEATH)]
         case Employed(same_sponsor=True) | Tenure(same_sponsor=True) | SalaryRange(same_sponsor=True):
             return [FactName(FactKind.EMPLOYMENT, sponsor_id)]
         case _:

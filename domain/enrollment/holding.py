@@ -18,6 +18,7 @@ from domain.enrollment.enrollments import Enrollments, Predicate, Predicates
 from domain.members import Employment, Facts
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -176,6 +177,8 @@ def _true_days(leaf: FactLeaf, facts: Facts, contract: Contract) -> Days:
             )
         case HasAttribute(_, name, values):
             return Days.of(*(a.days for a in facts.attributes if a.name == name and a.value in values))
+        case Alive():
+            return _alive(facts)
 
 
 def _known_days(leaf: FactLeaf, facts: Facts, contract: Contract) -> Days:
@@ -196,10 +199,19 @@ def _known_days(leaf: FactLeaf, facts: Facts, contract: Contract) -> Days:
             return Days.of(*(address.days for address in facts.addresses))
         case HasAttribute(_, name, _):
             return Days.of(*(a.days for a in facts.attributes if a.name == name))
+        case Alive():
+            return ALL_DAYS
 
 
 def _from(born_on: date | None) -> Days:
     return Days.of(Span(to_day(born_on), ALL_DAYS.spans[0].end)) if born_on else NO_DAYS
+
+
+def _alive(facts: Facts) -> Days:
+    # Explanations combine dates of two states, so a death can precede the birth.
+    if facts.born_on and facts.died_on and facts.died_on < facts.born_on:
+        return NO_DAYS
+    return Days.of(Span.between(facts.born_on, facts.died_on))
 
 
 def _employments(facts: Facts, contract: Contract, same_sponsor: bool) -> Iterator[Employment]:

@@ -24,6 +24,7 @@ from domain.members import FactKind
 
 FACTS = {
     FactKind.DATE_OF_BIRTH: "date of birth",
+    FactKind.DATE_OF_DEATH: "date of death",
     FactKind.ADDRESS: "address",
     FactKind.EMPLOYMENT: "employment",
     FactKind.SALARY: "salary",

@@ -12,6 +12,7 @@ from domain.enrollment.verdicts import ViolationCode
 from domain.errors import FieldViolation
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -37,6 +38,7 @@ FIELD_OF: dict[type[Leaf], str] = {
     Tenure: "tenure",
     Residence: "residence",
     HasAttribute: "attribute",
+    Alive: "alive",
     EnrolledOn: "enrolled_on",
 }
 
@@ -76,6 +78,8 @@ def _leaf(leaf: Leaf, modules: frozenset[UUID], path: str, *, negated: bool) -> 
     elif negated and leaf.subject not in (Subject.SELF, Subject.PRIMARY):
         yield FieldViolation(f"{path}.subject", f"must be SELF or PRIMARY in a negation, got {leaf.subject}")
     match leaf:
+        case Alive(subject) if not negated and subject not in (Subject.SELF, Subject.PRIMARY):
+            yield FieldViolation(f"{path}.subject", f"must be SELF or PRIMARY, got {subject}")
         case Age(_, low, high) if low is not None and high is not None and low >= high:
             yield FieldViolation(f"{path}.max_years", f"must be greater than min_years ({low}), got {high}")
         case SalaryRange(_, low, high, _) if low is not None and high is not None and low >= high:

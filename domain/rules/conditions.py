@@ -91,6 +91,13 @@ class HasAttribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """From the date of birth (unknown: always) to the date of death, both included. SELF or PRIMARY only."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
 class EnrolledOn:
     """Enrolled in the same group on one of the modules; on any module if the list is empty."""
 
@@ -98,7 +105,7 @@ class EnrolledOn:
     module_ids: tuple[UUID, ...]
 
 
-FactLeaf = Age | SalaryRange | Employed | Tenure | Residence | HasAttribute
+FactLeaf = Age | SalaryRange | Employed | Tenure | Residence | HasAttribute | Alive
 Leaf = FactLeaf | EnrolledOn
 Condition = AllOf | AnyOf | Negation | Leaf
 

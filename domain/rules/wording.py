@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.currencies import amount_in_words
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -89,6 +90,8 @@ def _predicate(leaf: Leaf, names: Names) -> tuple[str, str]:
             return "lives", " ".join(filter(None, (country, postal))) or "at a known address"
         case HasAttribute(_, name, values):
             return "has", f"{name} {_alternatives(values)}" if values else f"any {name}"
+        case Alive():
+            return "is", "alive"
         case EnrolledOn(_, module_ids):
             on = _alternatives(names.modules.get(module_id, str(module_id)) for module_id in module_ids)
             return "is", f"enrolled on {on or 'any module'}"

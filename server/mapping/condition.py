@@ -6,6 +6,7 @@ from affilia.catalog.v1 import condition_pb2 as pb
 from domain.members import EmploymentStatus
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -83,6 +84,8 @@ def condition_from_proto(condition: pb.Condition) -> Condition:
         case "attribute":
             attribute = condition.attribute
             return HasAttribute(SUBJECTS.from_proto(attribute.subject), attribute.name, tuple(attribute.values))
+        case "alive":
+            return Alive(SUBJECTS.from_proto(condition.alive.subject))
         case "enrolled_on":
             enrolled = condition.enrolled_on
             return EnrolledOn(
@@ -139,6 +142,8 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
             return pb.Condition(
                 attribute=pb.AttributeCondition(subject=SUBJECTS.to_proto(subject), name=name, values=values)
             )
+        case Alive(subject):
+            return pb.Condition(alive=pb.AliveCondition(subject=SUBJECTS.to_proto(subject)))
         case EnrolledOn(subject, module_ids):
             return pb.Condition(
                 enrolled_on=pb.EnrolledOnCondition(

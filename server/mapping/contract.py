@@ -14,6 +14,7 @@ from domain.catalog.contract import (
     ServiceType,
     TermStart,
 )
+from domain.publishing.warnings import PublicationWarning, WarningCode
 from operations.catalog import ResolvedModule
 from server.mapping.actors import actor_to_proto
 from server.mapping.condition import rule_from_proto, rule_to_proto
@@ -33,6 +34,7 @@ from storage.contracts import RecordedContract
 SERVICE_TYPES = EnumMapping(pb.ServiceType.DESCRIPTOR, ServiceType)
 LIMIT_KINDS = EnumMapping(pb.LimitKind.DESCRIPTOR, LimitKind)
 LIMIT_UNITS = EnumMapping(pb.LimitUnit.DESCRIPTOR, LimitUnit)
+WARNING_CODES = EnumMapping(service_pb.PublicationWarningCode.DESCRIPTOR, WarningCode)
 
 
 def contract_from_proto(contract: pb.Contract) -> Contract:
@@ -55,6 +57,12 @@ def recorded_contract_to_proto(recorded: RecordedContract) -> pb.Contract:
     contract.recorded_at.CopyFrom(timestamp_to_proto(recorded.recorded_at))
     contract.actor.CopyFrom(actor_to_proto(recorded.actor))
     return contract
+
+
+def publication_warning_to_proto(warning: PublicationWarning) -> service_pb.PublicationWarning:
+    return service_pb.PublicationWarning(
+        code=WARNING_CODES.to_proto(warning.code), field=warning.field, message=warning.message
+    )
 
 
 def contract_to_proto(contract: Contract) -> pb.Contract:

@@ -124,7 +124,7 @@ def _seen_to_proto(seen: SeenFact, origin: Origin | None, reader: Reader) -> pb.
         return proto
     proto.name = seen.fact.name
     for field, value in ((proto.value, seen.value), (proto.value_before, seen.value_before)):
-        if (shown := fact_value_to_proto(value)) is not None:
+        if (shown := fact_value_to_proto(seen.fact, value)) is not None:
             field.CopyFrom(shown)
     if origin is not None:
         proto.recorded_at.CopyFrom(timestamp_to_proto(origin.recorded_at))

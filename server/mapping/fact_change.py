@@ -4,8 +4,8 @@ from datetime import date
 from uuid import UUID
 
 from affilia.history.v1 import fact_change_pb2 as pb
-from domain.fact_changes import FactChange, FactValue
-from domain.members import Address, Employment, HealthRegime
+from domain.fact_changes import FactChange, FactName, FactValue
+from domain.members import Address, Employment, FactKind, HealthRegime
 from server.mapping.change_request import FACT_KINDS
 from server.mapping.dates import date_to_proto, span_to_proto
 from server.mapping.member import HEALTH_REGIMES, address_to_proto, employment_to_proto
@@ -17,16 +17,18 @@ def fact_change_to_proto(member_id: UUID, change: FactChange) -> pb.FactChange:
         kind=FACT_KINDS.to_proto(change.fact.kind),
         name=change.fact.name,
         days=span_to_proto(change.days) if change.days else None,
-        before=fact_value_to_proto(change.before),
-        after=fact_value_to_proto(change.after),
+        before=fact_value_to_proto(change.fact, change.before),
+        after=fact_value_to_proto(change.fact, change.after),
     )
 
 
-def fact_value_to_proto(value: FactValue | None) -> pb.FactValue | None:
+def fact_value_to_proto(fact: FactName, value: FactValue | None) -> pb.FactValue | None:
     """Returns the value of a fact without days, or None if it is unknown."""
     match value:
         case None:
             return None
+        case date() if fact.kind is FactKind.DATE_OF_DEATH:
+            return pb.FactValue(died_on=date_to_proto(value))
         case date():
             return pb.FactValue(born_on=date_to_proto(value))
         case Address():

@@ -11,6 +11,7 @@ from domain.members import (
     Attribute,
     Attributes,
     Birth,
+    Death,
     Employment,
     Employments,
     Facts,
@@ -80,6 +81,7 @@ def identifier_from_proto(identifier: pb.Identifier) -> Identifier:
 def facts_to_proto(facts: Facts) -> pb.MemberFacts:
     return pb.MemberFacts(
         born_on=date_to_proto(facts.born_on) if facts.born_on else None,
+        died_on=date_to_proto(facts.died_on) if facts.died_on else None,
         addresses=[address_to_proto(address) for address in facts.addresses],
         employments=[employment_to_proto(employment) for employment in facts.employments],
         health_regimes=[health_regime_span_to_proto(item) for item in facts.health_regimes],
@@ -94,6 +96,7 @@ def facts_from_proto(facts: pb.MemberFacts) -> Facts:
         tuple(employment_from_proto(employment) for employment in facts.employments),
         tuple(health_regime_span_from_proto(item) for item in facts.health_regimes),
         tuple(attribute_from_proto(item) for item in facts.attributes),
+        date_from_proto(facts.died_on) if facts.HasField("died_on") else None,
     )
 
 
@@ -108,6 +111,9 @@ def timeline_from_proto(request: service_pb.RecordFactsRequest) -> FactTimeline:
         case "birth":
             known = request.birth.HasField("born_on")
             return Birth(date_from_proto(request.birth.born_on) if known else None)
+        case "death":
+            known = request.death.HasField("died_on")
+            return Death(date_from_proto(request.death.died_on) if known else None)
         case "addresses":
             return Addresses(tuple(address_from_proto(item) for item in request.addresses.items))
         case "employments":

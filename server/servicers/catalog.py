@@ -9,6 +9,7 @@ from operations.call import current_call
 from operations.core import Core
 from server.mapping.contract import (
     contract_from_proto,
+    publication_warning_to_proto,
     recorded_contract_to_proto,
     resolved_module_to_proto,
     version_from_proto,
@@ -26,17 +27,18 @@ class CatalogServicer(CatalogServiceServicer):
         self._tokens = tokens
 
     async def PublishContract(self, request: pb.PublishContractRequest, context: Context) -> pb.PublishContractResponse:
-        recorded = await catalog.publish_contract(
+        published = await catalog.publish_contract(
             self._core, current_call(), write_key(request, self._tokens), contract_from_proto(request.contract)
         )
         return pb.PublishContractResponse(
-            contract=recorded_contract_to_proto(recorded),
+            contract=recorded_contract_to_proto(published.recorded),
+            warnings=[publication_warning_to_proto(warning) for warning in published.warnings],
         )
 
     async def AddContractVersion(
         self, request: pb.AddContractVersionRequest, context: Context
     ) -> pb.AddContractVersionResponse:
-        recorded = await catalog.add_contract_version(
+        published = await catalog.add_contract_version(
             self._core,
             current_call(),
             write_key(request, self._tokens),
@@ -44,11 +46,12 @@ class CatalogServicer(CatalogServiceServicer):
             version_from_proto(request.version),
         )
         return pb.AddContractVersionResponse(
-            contract=recorded_contract_to_proto(recorded),
+            contract=recorded_contract_to_proto(published.recorded),
+            warnings=[publication_warning_to_proto(warning) for warning in published.warnings],
         )
 
     async def AmendContract(self, request: pb.AmendContractRequest, context: Context) -> pb.AmendContractResponse:
-        recorded = await catalog.amend_contract(
+        published = await catalog.amend_contract(
             self._core,
             current_call(),
             write_key(request, self._tokens),
@@ -56,7 +59,8 @@ class CatalogServicer(CatalogServiceServicer):
             [version_from_proto(version) for version in request.versions],
         )
         return pb.AmendContractResponse(
-            contract=recorded_contract_to_proto(recorded),
+            contract=recorded_contract_to_proto(published.recorded),
+            warnings=[publication_warning_to_proto(warning) for warning in published.warnings],
         )
 
     async def GetContract(self, request: pb.GetContractRequest, context: Context) -> pb.GetContractResponse:

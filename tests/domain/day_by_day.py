@@ -5,6 +5,7 @@ It shares no code with the engine, apart from values.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from domain.catalog.contract import Contract
@@ -12,7 +13,7 @@ from domain.days import UNBOUNDED_END
 from domain.enrollment.decisions import Change, CorrectMembershipType, Decision, Enroll, Revert
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.rules.conditions import AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Subject
+from domain.rules.conditions import Alive, AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Subject
 
 On = set[tuple[UUID, UUID]]
 """The enrollments on one day, as pairs of member and module."""
@@ -116,6 +117,8 @@ class OneDay:
                 return not self._holds(inner, who, on, everyone)
             case HasAttribute(subject):
                 return self._of_subject(subject, who, on, everyone, lambda member: self._has(member, condition))
+            case Alive(subject):
+                return self._of_subject(subject, who, on, everyone, self._is_alive)
             case EnrolledOn(subject, modules):
                 return self._of_subject(
                     subject,
@@ -139,6 +142,11 @@ class OneDay:
                 return any(holds(member) for member, _ in on)
             case Subject.EVERY_MEMBER:
                 return everyone is None or all(holds(member) for member in everyone)
+
+    def _is_alive(self, member: UUID) -> bool:
+        born_on, died_on = self.facts[member].born_on, self.facts[member].died_on
+        today = date.fromordinal(self.day)
+        return not (born_on and today < born_on) and not (died_on and died_on < today)
 
     def _has(self, member: UUID, leaf: HasAttribute) -> bool:
         return any(

@@ -5,6 +5,7 @@ Decisions are only drawn as an operation would approve them: without conflicts b
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ from domain.enrollment.judging import Judgement, judge
 from domain.enrollment.settling import Settlement, settle
 from domain.members import Attribute, Facts
 from domain.membership import MembershipType
-from domain.rules.conditions import AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Rule, Subject
+from domain.rules.conditions import Alive, AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Rule, Subject
 from tests.domain.day_by_day import OneDay
 from tests.domain.recorded import Recorded
 from tests.support.builders import a_contract, a_module, a_version, an_id
@@ -63,10 +64,12 @@ spans = st.builds(
 subjects = st.sampled_from(Subject)
 enrolled = st.builds(EnrolledOn, subjects, st.lists(st.sampled_from(MODULES), max_size=2, unique=True).map(tuple))
 attributes = st.builds(HasAttribute, subjects, st.just("site"), st.just(("n",)))
-own_attributes = st.builds(
-    HasAttribute, st.sampled_from([Subject.SELF, Subject.PRIMARY]), st.just("site"), st.just(("n",))
+own_subjects = st.sampled_from([Subject.SELF, Subject.PRIMARY])
+own_attributes = st.builds(HasAttribute, own_subjects, st.just("site"), st.just(("n",)))
+alive = st.builds(Alive, own_subjects)
+leaves: SearchStrategy[Condition] = st.one_of(
+    enrolled, attributes, alive, st.builds(Negation, own_attributes), st.builds(Negation, alive)
 )
-leaves: SearchStrategy[Condition] = st.one_of(enrolled, attributes, st.builds(Negation, own_attributes))
 conditions: SearchStrategy[Condition] = st.recursive(
     leaves,
     lambda inner: st.builds(
@@ -118,8 +121,14 @@ decisions = st.builds(
     st.lists(changes(), min_size=1, max_size=3),
     st.lists(st.sampled_from(["R1", "R2"]), max_size=1),
 )
-facts = st.lists(st.tuples(spans, st.sampled_from("ns")), max_size=1).map(
-    lambda some: Facts(attributes=tuple(Attribute(days, "site", value) for days, value in some))
+_dates = st.integers(FIRST - 1, FIRST + LENGTH).map(date.fromordinal)
+lives = st.tuples(st.none() | _dates, st.none() | _dates).filter(
+    lambda life: life[0] is None or life[1] is None or life[0] <= life[1]
+)
+facts = st.builds(
+    lambda some, life: Facts(life[0], attributes=tuple(Attribute(*each) for each in some), died_on=life[1]),
+    st.lists(st.tuples(spans, st.just("site"), st.sampled_from("ns")), max_size=1),
+    st.just((None, None)) | lives,
 )
 
 NO_DECISIONS = Recorded(PRIMARY)

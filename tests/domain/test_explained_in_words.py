@@ -115,6 +115,16 @@ def test_a_rule_is_said_with_the_values_that_make_it_fail() -> None:
     )
 
 
+def test_a_death_is_said_with_its_date_only_to_readers_of_facts() -> None:
+    death = SeenFact(CHILD, FactName(FactKind.DATE_OF_DEATH), START, date(2026, 3, 10), None)
+    rule = FailedRule("ALIVE", Days.of(LATER), "alive", (death,))
+    assert rule_in_words(rule, [FEED], CHILD, EVERYTHING) == (
+        "ALIVE: alive; died on 2026-03-10, recorded by hr-feed on 2026-02-10; before: unknown."
+    )
+    assert f"member {CHILD} died on 2026-03-10" in rule_in_words(rule, [None], PRIMARY, EVERYTHING)
+    assert rule_in_words(rule, [FEED], CHILD, NOTHING) == "ALIVE depends on date of death."
+
+
 def test_a_rule_over_hidden_facts_is_said_with_their_kinds_only() -> None:
     job = SeenFact(PRIMARY, JOB, START, None, None)
     assert rule_in_words(a_rule(SEEN, job), [FEED, None], CHILD, NOTHING) == (

@@ -39,7 +39,8 @@ def attribute_timelines(draw: Any) -> tuple[Attribute, ...]:
 
 @st.composite
 def facts(draw: Any) -> Facts:
-    known = with_facts(Facts(born_on=draw(st.none() | st.dates())), Attributes(draw(attribute_timelines())))
+    dates = st.none() | st.dates()
+    known = with_facts(Facts(born_on=draw(dates), died_on=draw(dates)), Attributes(draw(attribute_timelines())))
     regimes = [HealthRegimeSpan(a.days, HealthRegime.STANDARD) for a in draw(attribute_timelines()) if a.name == "role"]
     return with_facts(known, HealthRegimes(tuple(regimes)))
 
@@ -78,3 +79,11 @@ def test_a_corrected_date_of_birth_is_one_change_without_days() -> None:
     name = FactName(FactKind.DATE_OF_BIRTH)
     assert fact_changes(before, after) == (FactChange(name, None, date(2001, 3, 1), date(2000, 3, 1)),)
     assert fact_changes(before, replace(before, born_on=None)) == (FactChange(name, None, date(2001, 3, 1), None),)
+
+
+def test_a_recorded_date_of_death_is_one_change_without_days() -> None:
+    alive, dead = Facts(born_on=date(2001, 3, 1)), Facts(born_on=date(2001, 3, 1), died_on=date(2026, 3, 1))
+    name = FactName(FactKind.DATE_OF_DEATH)
+    assert fact_changes(alive, dead) == (FactChange(name, None, None, date(2026, 3, 1)),)
+    assert fact_changes(dead, alive) == (FactChange(name, None, date(2026, 3, 1), None),)
+    assert (value_on(dead, name, FIRST), value_on(alive, name, FIRST)) == (date(2026, 3, 1), None)

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from domain.fact_spans import (
     MAX_ITEMS,
     ClearedDays,
     FactsUpdate,
+    life_violations,
     size_violations,
     update_violations,
     updated,
@@ -28,6 +30,7 @@ from domain.members import (
     Attribute,
     Attributes,
     Birth,
+    Death,
     Employment,
     Employments,
     EmploymentStatus,
@@ -187,6 +190,8 @@ HOME = Addresses((Address(DAYS, "FR", "1"),))
         (FactsUpdate(LEVEL, False, (OF,)), ["cleared"]),
         (FactsUpdate(Birth(None), True), ["spans"]),
         (FactsUpdate(Birth(None), True, (OF,)), ["spans"]),
+        (FactsUpdate(Death(None), True), ["spans"]),
+        (FactsUpdate(Death(None), False, (OF,)), ["cleared"]),
         (FactsUpdate(Attributes(()), True), ["attributes"]),
         (FactsUpdate(Employments(()), True), ["employments"]),
         (FactsUpdate(LEVEL, True, (ClearedDays(DAYS, "role"), OF)), ["cleared[1].days"]),
@@ -224,3 +229,21 @@ def test_the_limits_are_those_of_a_request() -> None:
     assert {max_items(kind, "items") for kind in kinds} == {MAX_ITEMS}
     assert max_items(member_pb2.Attributes, "items") == MAX_ATTRIBUTES
     assert max_items(member_service_pb2.RecordFactsRequest, "cleared") == MAX_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("timeline", "fields"),
+    [
+        (Death(date(1990, 1, 1)), ["death.died_on"]),
+        (Death(date(1990, 1, 2)), []),
+        (Death(None), []),
+        (Birth(date(2026, 3, 2)), ["birth.born_on"]),
+        (Birth(date(2026, 3, 1)), []),
+        (Birth(None), []),
+        (HOME, []),
+    ],
+)
+def test_nobody_dies_before_they_are_born(timeline: FactTimeline, fields: list[str]) -> None:
+    update = FactsUpdate(timeline)
+    facts = updated(Facts(born_on=date(1990, 1, 2), died_on=date(2026, 3, 1)), update)
+    assert [violation.field for violation in life_violations(facts, update)] == fields

@@ -19,6 +19,7 @@ from domain.members import Address, Attribute, Employment, EmploymentStatus, Fac
 from domain.membership import MembershipType
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -91,6 +92,22 @@ def test_a_fact_that_a_negation_excludes_is_seen() -> None:
     child = Facts(attributes=(Attribute(ALWAYS, "site", "n"),))
     rule = only_rule(a_basis(Negation(NORTH), Facts()), a_basis(Negation(NORTH), child))
     assert rule.facts == (seen(CHILD, SITE, START, "n", None),)
+
+
+def test_the_date_that_makes_somebody_not_alive_is_seen() -> None:
+    died, born = date(2026, 3, 10), date(2026, 2, 1)
+    nothing_known = a_basis(Alive(SELF), Facts())
+    rule = only_rule(nothing_known, a_basis(Alive(SELF), Facts(born_on=date(1990, 1, 1), died_on=died)))
+    assert rule.condition == "alive"
+    assert rule.facts == (seen(CHILD, FactName(FactKind.DATE_OF_DEATH), to_day(died) + 1, died, None),)
+    rule = only_rule(nothing_known, a_basis(Alive(SELF), Facts(born_on=born)))
+    assert rule.facts == (seen(CHILD, BORN_ON, START, born, None),)
+
+
+def test_a_deleted_date_of_death_that_a_negation_requires_is_seen() -> None:
+    died, not_alive = date(2025, 3, 10), Negation(Alive(SELF))
+    rule = only_rule(a_basis(not_alive, Facts(died_on=died)), a_basis(not_alive, Facts()))
+    assert rule.facts == (seen(CHILD, FactName(FactKind.DATE_OF_DEATH), START, None, died),)
 
 
 def test_a_rule_over_every_member_sees_the_members_who_fail_it() -> None:

@@ -48,6 +48,15 @@ def test_different_facts_are_conflicts_that_keep_decides(keep: KeptFacts) -> Non
     assert bool(merge_violations(merged, (), keep)) == (keep is KeptFacts.UNDECIDED)
 
 
+def test_a_date_of_death_moves_and_cannot_be_before_the_date_of_birth() -> None:
+    merged = merged_facts(Facts(died_on=OTHER), Facts(BORN), KeptFacts.UNDECIDED)
+    assert merged == MergedFacts(Facts(BORN, died_on=OTHER), ("DATE_OF_DEATH",), ())
+    both = merged_facts(Facts(died_on=OTHER), Facts(died_on=BORN), KeptFacts.UNDECIDED)
+    assert both.conflicts == ("DATE_OF_DEATH",)
+    impossible = merged_facts(Facts(died_on=BORN), Facts(OTHER), KeptFacts.UNDECIDED)
+    assert [violation.field for violation in merge_violations(impossible, (), KeptFacts.FROM)] == ["from_member_id"]
+
+
 def test_every_kind_of_fact_is_merged_under_its_name() -> None:
     whole = {field.name for field in fields(Facts)} - set(NOT_MERGED_WHOLE)
     assert whole <= KINDS.keys()

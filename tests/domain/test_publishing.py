@@ -16,6 +16,7 @@ from domain.membership import MembershipType
 from domain.publishing.contracts import contract_violations
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -115,6 +116,7 @@ def test_every_combination_of_facts_of_self_and_primary_can_be_negated() -> None
         Tenure(Subject.PRIMARY, 0, False),
         Residence(Subject.SELF, ("FR", "BE"), ("75",)),
         HasAttribute(Subject.PRIMARY, "GRADE", ("A",)),
+        Alive(Subject.SELF),
     )
     assert faults(with_condition(Negation(AllOf((AnyOf(leaves), Negation(ADULT)))))) == []
 
@@ -425,3 +427,10 @@ def test_table_violations_have_the_path_of_their_version() -> None:
     table = VersionPricing(Scheme.STATIC_TABLE, (StaticTableRow("CORE", 0, None, -1),))
     contract = a_contract(a_version(days=ALL_2026), a_version(days=FROM_2027, pricing=table))
     assert faults(contract) == ["versions[1].pricing.static_table.rows[0].monthly_minor"]
+
+
+@pytest.mark.parametrize("subject", [Subject.ANY_MEMBER, Subject.EVERY_MEMBER])
+def test_only_self_or_the_primary_can_be_required_to_be_alive(subject: Subject) -> None:
+    assert faults(with_condition(Alive(subject))) == [f"{CONDITION}.alive.subject"]
+    assert faults(with_condition(Negation(Alive(subject)))) == [f"{CONDITION}.negation.alive.subject"]
+    assert faults(with_condition(AllOf((Alive(Subject.SELF), Alive(Subject.PRIMARY))))) == []

@@ -11,6 +11,7 @@ from domain.fact_wording import fact_in_words, value_in_words
 from domain.members import Address, Employment, EmploymentStatus, FactKind, HealthRegime, Salary
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -50,6 +51,9 @@ NAMES = Names({an_id("base"): "Base"}, "EUR")
         (Residence(SELF, (), ()), "lives at a known address"),
         (HasAttribute(SELF, "SITE", ("n", "s")), "has SITE n or s"),
         (HasAttribute(Subject.EVERY_MEMBER, "SITE", ()), "every enrolled member has any SITE"),
+        (Alive(SELF), "alive"),
+        (Alive(PRIMARY), "the primary is alive"),
+        (Negation(Alive(SELF)), "not (alive)"),
         (EnrolledOn(SELF, (an_id("base"),)), "enrolled on Base"),
         (EnrolledOn(PRIMARY, (an_id("other"),)), f"the primary is enrolled on {an_id('other')}"),
         (EnrolledOn(SELF, ()), "enrolled on any module"),

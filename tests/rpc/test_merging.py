@@ -187,6 +187,16 @@ def test_facts_move_where_nothing_is_known(doubled: Doubled) -> None:
     assert answer.member.member_id == child
 
 
+def test_a_date_of_death_moves_if_it_is_not_before_the_date_of_birth(doubled: Doubled) -> None:
+    child, double = doubled.family.child, doubled.double
+    doubled.record(double, death={"died_on": date("2015-05-31")})
+    failure = doubled.rejected(double, child)
+    assert (failure.code, *failure.violations) == (INVALID, "from_member_id")
+    doubled.record(double, death={"died_on": date("2026-03-10")})
+    doubled.merge_double()
+    assert doubled.facts(child).died_on == date("2026-03-10")
+
+
 def address(country: str) -> member_pb2.Address:
     return member_pb2.Address(country_code=country, postal_code="1", days=span("2026-01-01", None))
 

@@ -21,6 +21,8 @@ from affilia_cli.samples.reading import SampleContract, SampleFamily, SampleFile
 from affilia_cli.samples.welcome import FRENCH_CONTRACT, FRENCH_OPTION, FRENCH_PRIMARY, commands_to_try
 from affilia_client import AsyncClient
 from domain.identity import derived_id
+from domain.publishing.warnings import contract_warnings
+from server.mapping.contract import contract_from_proto
 from tests.conftest import ROOT
 from tests.support.channels import connected_to
 
@@ -94,6 +96,11 @@ def test_every_rule_resolves(sample: SampleContract) -> None:
             assert set(leaf.enrolled_on.module_ids) <= known
             asks_for_sponsor = (leaf.employment, leaf.salary, leaf.tenure)
             assert sample.contract.sponsor_id or not any(each.same_sponsor for each in asks_for_sponsor)
+
+
+@EVERY_SAMPLE
+def test_coverage_of_every_module_ends_with_a_death(sample: SampleContract) -> None:
+    assert contract_warnings(contract_from_proto(sample.contract)) == []
 
 
 @EVERY_SAMPLE

@@ -116,6 +116,8 @@ def _leaf(kind: str, subject: condition_pb2.Subject.ValueType, value: dict[str, 
             )
         case "attribute":
             return condition_pb2.AttributeCondition(subject=subject, name=value["name"], values=value["values"])
+        case "alive":
+            return condition_pb2.AliveCondition(subject=subject)
         case "enrolled_on":
             return condition_pb2.EnrolledOnCondition(
                 subject=subject, module_ids=[modules[m] for m in value["modules"] or []]

@@ -25,6 +25,7 @@ from domain.members import Address, Facts, Member
 from domain.membership import MembershipType
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -145,6 +146,7 @@ CONDITIONS: list[Condition] = [
     Tenure(Subject.ANY_MEMBER, 90, True),
     Residence(Subject.EVERY_MEMBER, ("FR",), ("75", "")),
     HasAttribute(Subject.SELF, "GRADE", ("A",)),
+    Alive(Subject.PRIMARY),
     EnrolledOn(Subject.SELF, (an_id("base"),)),
 ]
 

@@ -55,6 +55,7 @@ from domain.membership import MembershipType
 from domain.money import Rounding
 from domain.rules.conditions import (
     Age,
+    Alive,
     AllOf,
     AnyOf,
     Condition,
@@ -101,6 +102,7 @@ leaves: SearchStrategy[Condition] = st.one_of(
     st.builds(Tenure, subjects, st.integers(0, 40_000), st.booleans()),
     st.builds(Residence, subjects, few(st.sampled_from(["FR", "BE", "CA"])), few(texts)),
     st.builds(HasAttribute, subjects, names, few(texts)),
+    st.builds(Alive, subjects),
     st.builds(EnrolledOn, subjects, few(st.uuids())),
 )
 conditions: SearchStrategy[Condition] = st.recursive(

@@ -31,7 +31,10 @@ class _PublicationWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper
     PUBLICATION_WARNING_CODE_UNSPECIFIED: _PublicationWarningCode.ValueType  # 0
     """Never returned."""
     PUBLICATION_WARNING_CODE_NOT_LIMITED_TO_LIFE: _PublicationWarningCode.ValueType  # 1
-    """No rule of the module requires that its member is alive, so coverage doesn't end when a death is recorded."""
+    """Members of some type can be on the module without a rule that requires them to be alive, so their coverage doesn't
+    end when their death is recorded. Rules of the module and of its version count whose condition is `alive` of SELF,
+    `all_of` with such a part, or `any_of` with only such parts.
+    """
 
 class PublicationWarningCode(_PublicationWarningCode, metaclass=_PublicationWarningCodeEnumTypeWrapper):
     """Kinds of publication warnings."""
@@ -39,7 +42,10 @@ class PublicationWarningCode(_PublicationWarningCode, metaclass=_PublicationWarn
 PUBLICATION_WARNING_CODE_UNSPECIFIED: PublicationWarningCode.ValueType  # 0
 """Never returned."""
 PUBLICATION_WARNING_CODE_NOT_LIMITED_TO_LIFE: PublicationWarningCode.ValueType  # 1
-"""No rule of the module requires that its member is alive, so coverage doesn't end when a death is recorded."""
+"""Members of some type can be on the module without a rule that requires them to be alive, so their coverage doesn't
+end when their death is recorded. Rules of the module and of its version count whose condition is `alive` of SELF,
+`all_of` with such a part, or `any_of` with only such parts.
+"""
 Global___PublicationWarningCode: _TypeAlias = PublicationWarningCode  # noqa: Y015
 
 @_typing.final
@@ -89,8 +95,8 @@ class PublishContractResponse(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
-        """What is allowed but probably not intended, in the order of the contract. Doesn't depend on what was published
-        before.
+        """What is allowed but probably not intended, in the order of the whole contract: at most 100 warnings; the last one
+        says how many more there are.
         """
 
     def __init__(
@@ -163,8 +169,8 @@ class AddContractVersionResponse(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
-        """What is allowed but probably not intended, in the order of the contract. Doesn't depend on what was published
-        before.
+        """What is allowed but probably not intended, in the order of the whole contract: at most 100 warnings; the last one
+        says how many more there are.
         """
 
     def __init__(
@@ -237,8 +243,8 @@ class AmendContractResponse(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
-        """What is allowed but probably not intended, in the order of the contract. Doesn't depend on what was published
-        before.
+        """What is allowed but probably not intended, in the order of the whole contract: at most 100 warnings; the last one
+        says how many more there are.
         """
 
     def __init__(

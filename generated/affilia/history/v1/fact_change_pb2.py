@@ -18,7 +18,7 @@ from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__s
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$affilia/history/v1/fact_change.proto\x12\x12\x61\x66\x66ilia.history.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a*affilia/enrollment/v1/change_request.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x16google/type/date.proto\"\xe2\x01\n\nFactChange\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.affilia.enrollment.v1.FactKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12-\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x1d.affilia.history.v1.FactValue\x12,\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x1d.affilia.history.v1.FactValue\"\xe9\x01\n\tFactValue\x12$\n\x07\x62orn_on\x18\x01 \x01(\x0b\x32\x11.google.type.DateH\x00\x12.\n\x07\x61\x64\x64ress\x18\x02 \x01(\x0b\x32\x1b.affilia.catalog.v1.AddressH\x00\x12\x34\n\nemployment\x18\x03 \x01(\x0b\x32\x1e.affilia.catalog.v1.EmploymentH\x00\x12\x32\n\x06regime\x18\x04 \x01(\x0e\x32 .affilia.catalog.v1.HealthRegimeH\x00\x12\x13\n\tattribute\x18\x05 \x01(\tH\x00\x42\x07\n\x05valueBG\n\x16\x63om.affilia.history.v1P\x01Z+affilia/gen/go/affilia/history/v1;historyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$affilia/history/v1/fact_change.proto\x12\x12\x61\x66\x66ilia.history.v1\x1a\x1f\x61\x66\x66ilia/catalog/v1/member.proto\x1a*affilia/enrollment/v1/change_request.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x16google/type/date.proto\"\xe2\x01\n\nFactChange\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.affilia.enrollment.v1.FactKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x04 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12-\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x1d.affilia.history.v1.FactValue\x12,\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x1d.affilia.history.v1.FactValue\"\x8f\x02\n\tFactValue\x12$\n\x07\x62orn_on\x18\x01 \x01(\x0b\x32\x11.google.type.DateH\x00\x12.\n\x07\x61\x64\x64ress\x18\x02 \x01(\x0b\x32\x1b.affilia.catalog.v1.AddressH\x00\x12\x34\n\nemployment\x18\x03 \x01(\x0b\x32\x1e.affilia.catalog.v1.EmploymentH\x00\x12\x32\n\x06regime\x18\x04 \x01(\x0e\x32 .affilia.catalog.v1.HealthRegimeH\x00\x12\x13\n\tattribute\x18\x05 \x01(\tH\x00\x12$\n\x07\x64ied_on\x18\x06 \x01(\x0b\x32\x11.google.type.DateH\x00\x42\x07\n\x05valueBG\n\x16\x63om.affilia.history.v1P\x01Z+affilia/gen/go/affilia/history/v1;historyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -29,5 +29,5 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_FACTCHANGE']._serialized_start=195
   _globals['_FACTCHANGE']._serialized_end=421
   _globals['_FACTVALUE']._serialized_start=424
-  _globals['_FACTVALUE']._serialized_end=657
+  _globals['_FACTVALUE']._serialized_end=695
 # @@protoc_insertion_point(module_scope)

@@ -40,7 +40,7 @@ class FactChange(_message.Message):
     """Name of the custom fact, or the employer's id. Set only for ATTRIBUTE and EMPLOYMENT."""
     @_builtins.property
     def days(self) -> _date_span_pb2.DateSpan:
-        """The days. Unset for a date of birth, which has no days."""
+        """The days. Unset for a date of birth or death, which has no days."""
 
     @_builtins.property
     def before(self) -> Global___FactValue:
@@ -79,6 +79,7 @@ class FactValue(_message.Message):
     EMPLOYMENT_FIELD_NUMBER: _builtins.int
     REGIME_FIELD_NUMBER: _builtins.int
     ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    DIED_ON_FIELD_NUMBER: _builtins.int
     regime: _member_pb2.HealthRegime.ValueType
     """Health regime."""
     attribute: _builtins.str
@@ -95,6 +96,10 @@ class FactValue(_message.Message):
     def employment(self) -> _member_pb2.Employment:
         """Employment with one employer."""
 
+    @_builtins.property
+    def died_on(self) -> _date_pb2.Date:
+        """Date of death."""
+
     def __init__(
         self,
         *,
@@ -103,12 +108,13 @@ class FactValue(_message.Message):
         employment: _member_pb2.Employment | None = ...,
         regime: _member_pb2.HealthRegime.ValueType = ...,
         attribute: _builtins.str = ...,
+        died_on: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attribute", b"attribute", "born_on", b"born_on", "employment", b"employment", "regime", b"regime", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attribute", b"attribute", "born_on", b"born_on", "died_on", b"died_on", "employment", b"employment", "regime", b"regime", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attribute", b"attribute", "born_on", b"born_on", "employment", b"employment", "regime", b"regime", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attribute", b"attribute", "born_on", b"born_on", "died_on", b"died_on", "employment", b"employment", "regime", b"regime", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["born_on", "address", "employment", "regime", "attribute"]  # noqa: Y015
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["born_on", "address", "employment", "regime", "attribute", "died_on"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
 
