@@ -276,18 +276,8 @@ def completed_years(born_on: date, on: date) -> int:
     return max(0, on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day)))
 
 
-def days_aged(born_on: date, min_years: int | None, max_years: int | None) -> Days:
-    """Returns the days, from the date of birth on, on which completed years are at least `min_years` and below
-    `max_years`.
-
-    None: no bound. An age beyond the end of the calendar is never reached.
-    """
-    start = _reaches(born_on, min_years or 0)
-    end = UNBOUNDED_END if max_years is None else _reaches(born_on, max_years)
-    return Days((Span(start, end),)) if start < end else NO_DAYS
-
-
-def _reaches(born_on: date, years: int) -> Day:
+def age_reached(born_on: date, years: int) -> Day:
+    """Returns the day on which a person completes a number of years; UNBOUNDED_END if it is beyond the calendar."""
     try:
         return birthday_on(born_on, years).toordinal()
     except BeyondTheCalendar:

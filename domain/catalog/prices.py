@@ -41,6 +41,11 @@ class ProrataStrategy(StrEnum):
     THIRTY_DAY_PRORATA_WITH_LARGEST_REMAINDER = "THIRTY_DAY_PRORATA_WITH_LARGEST_REMAINDER"
     CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER = "CALENDAR_DAY_PRORATA_WITH_LARGEST_REMAINDER"
     WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY = "WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY"
+    MID_MONTH = "MID_MONTH"
+    """The whole month if covered on the cut-off day."""
+
+
+DEFAULT_CUT_OFF_DAY = 15
 
 
 class AgeNormalization(StrEnum):
@@ -59,6 +64,8 @@ class EngineParameters:
     default_age_child: int | None = None
     default_age_other: int | None = None
     age_normalization: AgeNormalization | None = None
+    cut_off_day: int | None = None
+    """For MID_MONTH, 1 to 28; None: DEFAULT_CUT_OFF_DAY."""
 
 
 @dataclass(frozen=True, slots=True)

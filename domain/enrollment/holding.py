@@ -13,7 +13,8 @@ from itertools import groupby
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.days import ALL_DAYS, NO_DAYS, UNBOUNDED_START, Days, Span, days_aged, intersection, to_day, union
+from domain.days import ALL_DAYS, NO_DAYS, UNBOUNDED_START, Days, Span, intersection, to_day, union
+from domain.enrollment.alignment import aged, beginning, lasting
 from domain.enrollment.enrollments import Enrollments, Predicate, Predicates
 from domain.members import Employment, Facts
 from domain.rules.conditions import (
@@ -142,41 +143,40 @@ def _all_of(parts: list[Days | Formula]) -> Days | Formula:
 
 
 def _true_days(leaf: FactLeaf, facts: Facts, contract: Contract) -> Days:
+    """Returns the days on which a leaf is true, aligned with the calendar."""
     match leaf:
-        case Age(_, min_years, max_years):
-            return days_aged(facts.born_on, min_years, max_years) if facts.born_on else NO_DAYS
+        case Age():
+            return aged(facts.born_on, leaf) if facts.born_on else NO_DAYS
         case SalaryRange():
-            return Days.of(
-                *(
-                    employment.days
-                    for employment in _employments(facts, contract, leaf.same_sponsor)
-                    if employment.salary
-                    and employment.salary.currency_code == contract.currency_code
-                    and (leaf.min_minor is None or employment.salary.yearly_minor >= leaf.min_minor)
-                    and (leaf.max_minor is None or employment.salary.yearly_minor < leaf.max_minor)
-                )
+            salaries = (
+                employment.days
+                for employment in _employments(facts, contract, leaf.same_sponsor)
+                if employment.salary
+                and employment.salary.currency_code == contract.currency_code
+                and (leaf.min_minor is None or employment.salary.yearly_minor >= leaf.min_minor)
+                and (leaf.max_minor is None or employment.salary.yearly_minor < leaf.max_minor)
             )
+            return lasting(Days.of(*salaries), leaf.lasts_until)
         case Employed(_, statuses, same_sponsor):
-            return Days.of(
-                *(
-                    employment.days
-                    for employment in _employments(facts, contract, same_sponsor)
-                    if not statuses or employment.status in statuses
-                )
+            employments = (
+                employment.days
+                for employment in _employments(facts, contract, same_sponsor)
+                if not statuses or employment.status in statuses
             )
+            return lasting(Days.of(*employments), leaf.lasts_until)
         case Tenure(_, min_days, same_sponsor):
-            return _tenure(facts, contract, min_days, same_sponsor)
+            return beginning(_tenure(facts, contract, min_days, same_sponsor), leaf.begins)
         case Residence(_, countries, prefixes):
-            return Days.of(
-                *(
-                    address.days
-                    for address in facts.addresses
-                    if (not countries or address.country_code in countries)
-                    and (not prefixes or address.postal_code.startswith(prefixes))
-                )
+            addresses = (
+                address.days
+                for address in facts.addresses
+                if (not countries or address.country_code in countries)
+                and (not prefixes or address.postal_code.startswith(prefixes))
             )
+            return lasting(Days.of(*addresses), leaf.lasts_until)
         case HasAttribute(_, name, values):
-            return Days.of(*(a.days for a in facts.attributes if a.name == name and a.value in values))
+            attributes = (a.days for a in facts.attributes if a.name == name and a.value in values)
+            return lasting(Days.of(*attributes), leaf.lasts_until)
         case Alive():
             return _alive(facts)
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.catalog.prices import EngineParameters, ProrataStrategy
+from domain.catalog.prices import DEFAULT_CUT_OFF_DAY, EngineParameters, ProrataStrategy
 from domain.days import Day, Span
 from domain.members import HealthRegime
 from domain.membership import MembershipType
@@ -262,6 +262,11 @@ def _owed(runs: Sequence[_Run], whole: Span, divisor: int) -> list[list[int]]:
     monthly = [[charge.monthly_minor for charge in run.basis.price.charges] for run in runs]
     if prorata == ProrataStrategy.WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY:
         return [owed if run.start == whole.start else [0] * len(owed) for run, owed in zip(runs, monthly, strict=True)]
+    if prorata == ProrataStrategy.MID_MONTH:
+        cut_off = whole.start + (parameters.cut_off_day or DEFAULT_CUT_OFF_DAY) - 1
+        return [
+            owed if run.start <= cut_off < run.end else [0] * len(owed) for run, owed in zip(runs, monthly, strict=True)
+        ]
     lengths = [run.end - run.start for run in runs]
     if prorata == ProrataStrategy.THIRTY_DAY_PRORATA:
         return [

@@ -12,9 +12,11 @@ from domain.enrollment.verdicts import ViolationCode
 from domain.errors import FieldViolation
 from domain.rules.conditions import (
     Age,
+    AgeEnd,
     Alive,
     AllOf,
     AnyOf,
+    CalendarStart,
     Condition,
     Employed,
     EnrolledOn,
@@ -80,11 +82,16 @@ def _leaf(leaf: Leaf, modules: frozenset[UUID], path: str, *, negated: bool) -> 
     match leaf:
         case Alive(subject) if not negated and subject not in (Subject.SELF, Subject.PRIMARY):
             yield FieldViolation(f"{path}.subject", f"must be SELF or PRIMARY, got {subject}")
-        case Age(_, low, high) if low is not None and high is not None and low >= high:
-            yield FieldViolation(f"{path}.max_years", f"must be greater than min_years ({low}), got {high}")
-        case SalaryRange(_, low, high, _) if low is not None and high is not None and low >= high:
+        case Age(_, low, high, lasts_until, begins):
+            if low is None and begins is not CalendarStart.DAY:
+                yield FieldViolation(f"{path}.begins", f"requires min_years, got {begins}")
+            if high is None and lasts_until is not AgeEnd.BIRTHDAY:
+                yield FieldViolation(f"{path}.lasts_until", f"requires max_years, got {lasts_until}")
+            if low is not None and high is not None and low >= high:
+                yield FieldViolation(f"{path}.max_years", f"must be greater than min_years ({low}), got {high}")
+        case SalaryRange(_, low, high) if low is not None and high is not None and low >= high:
             yield FieldViolation(f"{path}.max_minor", f"must be greater than min_minor ({low}), got {high}")
-        case Residence(_, countries, _):
+        case Residence(_, countries):
             for i, country in enumerate(countries):
                 if not is_country(country):
                     yield FieldViolation(

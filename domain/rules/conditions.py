@@ -37,13 +37,43 @@ class Negation:
     condition: "Condition"
 
 
+class AgeEnd(StrEnum):
+    """Until when an age condition is true in the year in which the subject reaches the maximum."""
+
+    BIRTHDAY = "BIRTHDAY"
+    """Until the day before the birthday."""
+    END_OF_MONTH = "END_OF_MONTH"
+    """Until the last day of the month of the birthday."""
+    END_OF_YEAR = "END_OF_YEAR"
+    """Until the last day of the year of the birthday."""
+
+
+class CalendarEnd(StrEnum):
+    """Until when a condition is true that was true on some day of a month."""
+
+    DAY = "DAY"
+    END_OF_MONTH = "END_OF_MONTH"
+
+
+class CalendarStart(StrEnum):
+    """From when a condition is true whose fact becomes true on some day."""
+
+    DAY = "DAY"
+    FIRST_OF_MONTH = "FIRST_OF_MONTH"
+    """From the first day of the month of that day."""
+    FIRST_OF_NEXT_MONTH = "FIRST_OF_NEXT_MONTH"
+    """From the first day of a month on or after that day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Completed years in [min_years, max_years)."""
+    """Completed years in [min_years, max_years). `begins` is about the minimum, `lasts_until` about the maximum."""
 
     subject: Subject
     min_years: int | None
     max_years: int | None
+    lasts_until: AgeEnd = AgeEnd.BIRTHDAY
+    begins: CalendarStart = CalendarStart.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +84,7 @@ class SalaryRange:
     min_minor: int | None
     max_minor: int | None
     same_sponsor: bool
+    lasts_until: CalendarEnd = CalendarEnd.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +94,7 @@ class Employed:
     subject: Subject
     statuses: tuple[EmploymentStatus, ...]
     same_sponsor: bool
+    lasts_until: CalendarEnd = CalendarEnd.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +104,7 @@ class Tenure:
     subject: Subject
     min_days: int
     same_sponsor: bool
+    begins: CalendarStart = CalendarStart.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +114,7 @@ class Residence:
     subject: Subject
     country_codes: tuple[str, ...]
     postal_prefixes: tuple[str, ...]
+    lasts_until: CalendarEnd = CalendarEnd.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +122,7 @@ class HasAttribute:
     subject: Subject
     name: str
     values: tuple[str, ...]
+    lasts_until: CalendarEnd = CalendarEnd.DAY
 
 
 @dataclass(frozen=True, slots=True)

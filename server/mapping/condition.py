@@ -6,9 +6,12 @@ from affilia.catalog.v1 import condition_pb2 as pb
 from domain.members import EmploymentStatus
 from domain.rules.conditions import (
     Age,
+    AgeEnd,
     Alive,
     AllOf,
     AnyOf,
+    CalendarEnd,
+    CalendarStart,
     Condition,
     Employed,
     EnrolledOn,
@@ -22,6 +25,9 @@ from domain.rules.conditions import (
 )
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 
+AGE_ENDS = EnumMapping(pb.AgeEnd.DESCRIPTOR, AgeEnd, unspecified=AgeEnd.BIRTHDAY)
+CALENDAR_ENDS = EnumMapping(pb.CalendarEnd.DESCRIPTOR, CalendarEnd, unspecified=CalendarEnd.DAY)
+CALENDAR_STARTS = EnumMapping(pb.CalendarStart.DESCRIPTOR, CalendarStart, unspecified=CalendarStart.DAY)
 SUBJECTS = EnumMapping(pb.Subject.DESCRIPTOR, Subject)
 EMPLOYMENT_STATUSES = EnumMapping(pb.EmploymentStatus.DESCRIPTOR, EmploymentStatus)
 
@@ -58,6 +64,8 @@ def condition_from_proto(condition: pb.Condition) -> Condition:
                 SUBJECTS.from_proto(age.subject),
                 age.min_years if age.HasField("min_years") else None,
                 age.max_years if age.HasField("max_years") else None,
+                AGE_ENDS.from_proto(age.lasts_until),
+                CALENDAR_STARTS.from_proto(age.begins),
             )
         case "salary":
             salary = condition.salary
@@ -66,24 +74,41 @@ def condition_from_proto(condition: pb.Condition) -> Condition:
                 salary.min_minor if salary.HasField("min_minor") else None,
                 salary.max_minor if salary.HasField("max_minor") else None,
                 salary.same_sponsor,
+                CALENDAR_ENDS.from_proto(salary.lasts_until),
             )
         case "employment":
             employment = condition.employment
             statuses = tuple(EMPLOYMENT_STATUSES.from_proto(number) for number in employment.statuses)
-            return Employed(SUBJECTS.from_proto(employment.subject), statuses, employment.same_sponsor)
+            return Employed(
+                SUBJECTS.from_proto(employment.subject),
+                statuses,
+                employment.same_sponsor,
+                CALENDAR_ENDS.from_proto(employment.lasts_until),
+            )
         case "tenure":
             tenure = condition.tenure
-            return Tenure(SUBJECTS.from_proto(tenure.subject), tenure.min_days, tenure.same_sponsor)
+            return Tenure(
+                SUBJECTS.from_proto(tenure.subject),
+                tenure.min_days,
+                tenure.same_sponsor,
+                CALENDAR_STARTS.from_proto(tenure.begins),
+            )
         case "residence":
             residence = condition.residence
             return Residence(
                 SUBJECTS.from_proto(residence.subject),
                 tuple(residence.country_codes),
                 tuple(residence.postal_prefixes),
+                CALENDAR_ENDS.from_proto(residence.lasts_until),
             )
         case "attribute":
             attribute = condition.attribute
-            return HasAttribute(SUBJECTS.from_proto(attribute.subject), attribute.name, tuple(attribute.values))
+            return HasAttribute(
+                SUBJECTS.from_proto(attribute.subject),
+                attribute.name,
+                tuple(attribute.values),
+                CALENDAR_ENDS.from_proto(attribute.lasts_until),
+            )
         case "alive":
             return Alive(SUBJECTS.from_proto(condition.alive.subject))
         case "enrolled_on":
@@ -103,44 +128,61 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
             return pb.Condition(any_of=pb.ConditionList(conditions=[condition_to_proto(part) for part in parts]))
         case Negation(inner):
             return pb.Condition(negation=condition_to_proto(inner))
-        case Age(subject, min_years, max_years):
+        case Age(subject, min_years, max_years, lasts_until, begins):
             return pb.Condition(
-                age=pb.AgeCondition(subject=SUBJECTS.to_proto(subject), min_years=min_years, max_years=max_years)
+                age=pb.AgeCondition(
+                    subject=SUBJECTS.to_proto(subject),
+                    min_years=min_years,
+                    max_years=max_years,
+                    lasts_until=AGE_ENDS.to_proto(lasts_until),
+                    begins=CALENDAR_STARTS.to_proto(begins),
+                )
             )
-        case SalaryRange(subject, min_minor, max_minor, same_sponsor):
+        case SalaryRange(subject, min_minor, max_minor, same_sponsor, lasts):
             return pb.Condition(
                 salary=pb.SalaryCondition(
                     subject=SUBJECTS.to_proto(subject),
                     min_minor=min_minor,
                     max_minor=max_minor,
                     same_sponsor=same_sponsor,
+                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
                 )
             )
-        case Employed(subject, statuses, same_sponsor):
+        case Employed(subject, statuses, same_sponsor, lasts):
             return pb.Condition(
                 employment=pb.EmploymentCondition(
                     subject=SUBJECTS.to_proto(subject),
                     statuses=[EMPLOYMENT_STATUSES.to_proto(status) for status in statuses],
                     same_sponsor=same_sponsor,
+                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
                 )
             )
-        case Tenure(subject, min_days, same_sponsor):
+        case Tenure(subject, min_days, same_sponsor, begins):
             return pb.Condition(
                 tenure=pb.TenureCondition(
-                    subject=SUBJECTS.to_proto(subject), min_days=min_days, same_sponsor=same_sponsor
+                    subject=SUBJECTS.to_proto(subject),
+                    min_days=min_days,
+                    same_sponsor=same_sponsor,
+                    begins=CALENDAR_STARTS.to_proto(begins),
                 )
             )
-        case Residence(subject, country_codes, postal_prefixes):
+        case Residence(subject, country_codes, postal_prefixes, lasts):
             return pb.Condition(
                 residence=pb.ResidenceCondition(
                     subject=SUBJECTS.to_proto(subject),
                     country_codes=country_codes,
                     postal_prefixes=postal_prefixes,
+                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
                 )
             )
-        case HasAttribute(subject, name, values):
+        case HasAttribute(subject, name, values, lasts):
             return pb.Condition(
-                attribute=pb.AttributeCondition(subject=SUBJECTS.to_proto(subject), name=name, values=values)
+                attribute=pb.AttributeCondition(
+                    subject=SUBJECTS.to_proto(subject),
+                    name=name,
+                    values=values,
+                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
+                )
             )
         case Alive(subject):
             return pb.Condition(alive=pb.AliveCondition(subject=SUBJECTS.to_proto(subject)))

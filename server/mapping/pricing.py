@@ -267,12 +267,15 @@ def engine_parameters_from_proto(parameters: pb.EngineParameters) -> EngineParam
         optional(parameters, "default_age_child"),
         optional(parameters, "default_age_other"),
         AGE_NORMALIZATIONS.given(parameters.age_normalization),
+        optional(parameters, "cut_off_day"),
     )
 
 
 def engine_parameters_to_proto(parameters: EngineParameters) -> pb.EngineParameters:
     proto = pb.EngineParameters(
-        default_age_child=parameters.default_age_child, default_age_other=parameters.default_age_other
+        default_age_child=parameters.default_age_child,
+        default_age_other=parameters.default_age_other,
+        cut_off_day=parameters.cut_off_day,
     )
     if parameters.age_strategy:
         proto.age_strategy = AGE_STRATEGIES.to_proto(parameters.age_strategy)

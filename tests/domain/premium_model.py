@@ -126,6 +126,11 @@ def _owed(insured: InsuredPolicy, days: list[tuple[date, Amounts]]) -> Counter[t
         parts = [int(amount[-1]) for amount, _ in shares]
     elif prorata == ProrataStrategy.WHOLE_MONTH_IF_COVERED_ON_FIRST_DAY:
         parts = [int(amount[-1]) if run[0][0].day == 1 else 0 for run in runs for amount in run[0][1]]
+    elif prorata == ProrataStrategy.MID_MONTH:
+        cut_off = parameters.cut_off_day or 15
+        parts = [
+            int(amount[-1]) if any(day.day == cut_off for day, _ in run) else 0 for run in runs for amount in run[0][1]
+        ]
     elif prorata in LARGEST_REMAINDER:
         parts = _by_largest_remainder([share for _, share in shares], rounding)
     else:

@@ -18,7 +18,6 @@ from domain.days import (
     add_months,
     birthday_on,
     completed_years,
-    days_aged,
     intersection,
     to_date,
     to_day,
@@ -131,18 +130,6 @@ def test_a_birthday_on_29_february_is_1_march_in_common_years() -> None:
     assert completed_years(leap_day, date(2022, 2, 28)) == 17
     assert completed_years(leap_day, date(2022, 3, 1)) == 18
     assert completed_years(leap_day, date(2000, 1, 1)) == 0
-
-
-@given(DATES, st.one_of(st.none(), st.integers(0, 120)), st.one_of(st.none(), st.integers(0, 120)), DATES)
-def test_days_aged_have_the_completed_years(born_on: date, least: int | None, most: int | None, on: date) -> None:
-    years = completed_years(born_on, on)
-    in_range = on >= born_on and (least or 0) <= years and (most is None or years < most)
-    assert days_aged(born_on, least, most).holds(to_day(on)) == in_range
-
-
-def test_an_age_beyond_the_calendar_is_never_reached() -> None:
-    assert days_aged(date(9990, 1, 1), 50, None) == NO_DAYS
-    assert days_aged(date(9990, 1, 1), None, 50) == Days.of(Span(to_day(date(9990, 1, 1)), UNBOUNDED_END))
 
 
 def test_days_are_ordinals() -> None:

@@ -59,6 +59,7 @@ parameters = st.builds(
     st.just(17),
     st.just(25),
     st.sampled_from(AgeNormalization),
+    st.none() | st.integers(1, 28),
 )
 
 

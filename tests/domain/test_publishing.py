@@ -16,9 +16,11 @@ from domain.membership import MembershipType
 from domain.publishing.contracts import contract_violations
 from domain.rules.conditions import (
     Age,
+    AgeEnd,
     Alive,
     AllOf,
     AnyOf,
+    CalendarStart,
     Condition,
     Employed,
     EnrolledOn,
@@ -304,6 +306,12 @@ def test_an_empty_combination_is_rejected(empty: Condition, name: str) -> None:
 @pytest.mark.parametrize(("least", "most"), [(18, 18), (18, 17)])
 def test_an_age_range_without_an_age_is_rejected(least: int, most: int) -> None:
     assert faults(with_condition(Age(Subject.SELF, least, most))) == [f"{CONDITION}.age.max_years"]
+
+
+def test_an_age_limit_that_is_not_set_cannot_be_aligned() -> None:
+    aligned = Age(Subject.SELF, None, None, AgeEnd.END_OF_MONTH, CalendarStart.FIRST_OF_MONTH)
+    assert faults(with_condition(aligned)) == [f"{CONDITION}.age.begins", f"{CONDITION}.age.lasts_until"]
+    assert not faults(with_condition(Age(Subject.SELF, 18, 26, AgeEnd.END_OF_YEAR, CalendarStart.FIRST_OF_NEXT_MONTH)))
 
 
 @pytest.mark.parametrize(("least", "most"), [(100, 100), (100, 99)])

@@ -11,9 +11,11 @@ from domain.fact_wording import fact_in_words, value_in_words
 from domain.members import Address, Employment, EmploymentStatus, FactKind, HealthRegime, Salary
 from domain.rules.conditions import (
     Age,
+    AgeEnd,
     Alive,
     AllOf,
     AnyOf,
+    CalendarStart,
     Condition,
     Employed,
     EnrolledOn,
@@ -38,6 +40,8 @@ NAMES = Names({an_id("base"): "Base"}, "EUR")
         (Age(SELF, 18, 26), "at least 18 and under 26"),
         (Age(PRIMARY, 18, None), "the primary is at least 18"),
         (Age(SELF, None, None), "of any known age"),
+        (Age(SELF, None, 26, AgeEnd.END_OF_MONTH), "under 26 (until the end of that month)"),
+        (Age(SELF, 18, None, begins=CalendarStart.FIRST_OF_MONTH), "at least 18 (from the first of that month)"),
         (SalaryRange(SELF, 5_000_050, None, True), "has a yearly salary of at least 50000.50 EUR from the sponsor"),
         (SalaryRange(PRIMARY, None, 100, False), "the primary has a yearly salary of less than 1.00 EUR"),
         (Employed(SELF, (), False), "employed"),

@@ -153,7 +153,8 @@ def test_every_enum_value_of_the_catalog_is_mapped_in_both_directions(enum: Enum
 def test_unspecified_has_a_meaning_only_where_the_proto_says_so() -> None:
     catalog = {enum.full_name for enum in every_enum()}
     meant = {m.descriptor.name for m in enums.every_mapping() if 0 in m.numbers() and m.descriptor.full_name in catalog}
-    assert meant == {"RemainderPayer", "CollectionMethod", "KeptFacts"}
+    aligned = {"AgeEnd", "CalendarEnd", "CalendarStart"}
+    assert meant == {"RemainderPayer", "CollectionMethod", "KeptFacts", *aligned}
 
 
 def test_an_unspecified_payer_is_the_primary_and_collection_is_direct() -> None:

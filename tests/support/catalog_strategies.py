@@ -55,9 +55,12 @@ from domain.membership import MembershipType
 from domain.money import Rounding
 from domain.rules.conditions import (
     Age,
+    AgeEnd,
     Alive,
     AllOf,
     AnyOf,
+    CalendarEnd,
+    CalendarStart,
     Condition,
     Employed,
     EnrolledOn,
@@ -94,14 +97,15 @@ rates = st.integers(0, 10_000)
 types = few(st.sampled_from(MembershipType))
 spans = st.builds(_span, maybe(st.dates()), maybe(st.dates()))
 subjects = st.sampled_from(Subject)
+starts, ends = st.sampled_from(CalendarStart), st.sampled_from(CalendarEnd)
 
 leaves: SearchStrategy[Condition] = st.one_of(
-    st.builds(Age, subjects, maybe(ages), maybe(ages)),
-    st.builds(SalaryRange, subjects, maybe(amounts), maybe(amounts), st.booleans()),
-    st.builds(Employed, subjects, few(st.sampled_from(EmploymentStatus)), st.booleans()),
-    st.builds(Tenure, subjects, st.integers(0, 40_000), st.booleans()),
-    st.builds(Residence, subjects, few(st.sampled_from(["FR", "BE", "CA"])), few(texts)),
-    st.builds(HasAttribute, subjects, names, few(texts)),
+    st.builds(Age, subjects, maybe(ages), maybe(ages), st.sampled_from(AgeEnd), starts),
+    st.builds(SalaryRange, subjects, maybe(amounts), maybe(amounts), st.booleans(), ends),
+    st.builds(Employed, subjects, few(st.sampled_from(EmploymentStatus)), st.booleans(), ends),
+    st.builds(Tenure, subjects, st.integers(0, 40_000), st.booleans(), starts),
+    st.builds(Residence, subjects, few(st.sampled_from(["FR", "BE", "CA"])), few(texts), ends),
+    st.builds(HasAttribute, subjects, names, few(texts), ends),
     st.builds(Alive, subjects),
     st.builds(EnrolledOn, subjects, few(st.uuids())),
 )
@@ -153,6 +157,7 @@ engine_parameters = st.builds(
     maybe(ages),
     maybe(ages),
     maybe(st.sampled_from(AgeNormalization)),
+    maybe(st.integers(1, 28)),
 )
 
 limits = st.builds(Limit, st.sampled_from(LimitKind), texts, st.sampled_from(LimitUnit), maybe(amounts), maybe(amounts))
