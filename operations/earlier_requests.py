@@ -5,7 +5,7 @@ from dataclasses import replace
 from domain.days import NO_DAYS, to_date
 from domain.enrollment.closing import erased_among
 from domain.enrollment.counting import reverted_requests
-from domain.enrollment.decisions import ChangeProposal, CorrectMembershipType, Decision, Revert
+from domain.enrollment.decisions import ChangeProposal, CorrectMembershipType, Decision, Enroll, Leave, Revert
 from domain.enrollment.desired import desired_days
 from domain.enrollment.group import GroupBasis
 from domain.errors import ChangeRequestUnknown, MemberNotInGroup, NotRevertible, PastClosed
@@ -22,7 +22,7 @@ async def check_earlier_requests(connection: Connection, proposal: ChangeProposa
     """
     group = group_id(*proposal.key)
     counted = {decision.change_request_id for decision in basis.decisions}
-    types = basis.membership_types()
+    members = set(basis.membership_types())
     asked: list[Revert | CorrectMembershipType] = []
     for scoped in proposal.changes:
         match scoped.change:
@@ -36,9 +36,13 @@ async def check_earlier_requests(connection: Connection, proposal: ChangeProposa
                     raise NotRevertible(change_request_id, "is already reverted")
                 asked.append(change)
             case CorrectMembershipType(member_id) as change:
-                if member_id not in types:
+                if member_id not in members:
                     raise MemberNotInGroup(member_id, group)
                 asked.append(change)
+            case Enroll(member_id):
+                members.add(member_id)
+            case Leave():
+                pass
     if asked:
         _reject_closed(proposal, basis, Decision(tuple(asked)))
 

@@ -58,11 +58,13 @@ def listed(family: Family, **owner: Any) -> Any:
 
 def stale_from(family: Family) -> tuple[int, int] | None:
     """Returns the month that the list and the preview of a policy report."""
-    answer = listed(family)
+    before = listed(family)
     request = pb.PreviewPremiumsRequest(policy=policy(family), months=months("2026-01", "2026-01"))
     preview = premiums(family).PreviewPremiums(request)
-    assert answer.HasField("stale_from") == preview.HasField("stale_from")
-    assert answer.stale_from == preview.stale_from
+    answer = listed(family)
+    if before.stale_from == answer.stale_from:  # the follower didn't compute the policy in between
+        assert answer.HasField("stale_from") == preview.HasField("stale_from")
+        assert answer.stale_from == preview.stale_from
     return (answer.stale_from.year, answer.stale_from.month) if answer.HasField("stale_from") else None
 
 

@@ -31,8 +31,11 @@ def on_two_servers(url: str, work: Callable[[Core, Core], Awaitable[None]]) -> N
         databases = [Database(url), Database(url)]
         for database in databases:
             await database.open()
+        cores = [core_on(database) for database in databases]
+        for core in cores:
+            core.aliases.begin()
         try:
-            await work(*map(core_on, databases))
+            await work(*cores)
         finally:
             for database in databases:
                 await database.close()

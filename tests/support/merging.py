@@ -92,6 +92,8 @@ class Story:
         )
         family.requests.RequestRecompute(recompute)
         self.insured.submit(family.enroll(family.plus, "2027-01-01"))  # runs the recompute
+        # A read with the token of a later write makes the server notice the merges, for reads without one.
+        self.insured.check("2026-01-01")
 
 
 @contextmanager

@@ -545,7 +545,8 @@ Global___Revert: _TypeAlias = Revert  # noqa: Y015
 class CorrectMembershipType(_message.Message):
     """Corrects the membership type of a member of the group. All approved requests are read with the corrected type; days,
     rules and prices follow. Earlier revisions don't change.
-    Fails with FAILED_PRECONDITION/MEMBER_NOT_IN_GROUP if no approved request of the group enrolls the member.
+    Fails with FAILED_PRECONDITION/MEMBER_NOT_IN_GROUP if neither an approved request of the group nor an earlier change of
+    this request enrolls the member.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
