@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.days import to_date, to_day
 from domain.eligibility.accumulators import Overrun
 from domain.eligibility.coverage import Offers
-from domain.enrollment.decisions import Decision, Enroll, members_named
+from domain.enrollment.decisions import CorrectMembershipType, Decision, Enroll, members_named
 from domain.enrollment.history import RecomputeTrigger
 from domain.errors import (
     FieldViolation,
@@ -216,16 +216,17 @@ class _Merge:
         """Only requests that count matter, so that a wrong one can be reverted if a type can't be corrected."""
         groups = []
         for group in opened:
-            types, enrolled = group.basis.membership_types(), _enrolled(group.basis.counting())
-            enrolled.add(group.basis.primary_id)
-            both = {types[member_id] for member_id in (self._from_id, self._into_id) if member_id in enrolled}
+            types, typed = group.basis.membership_types(), _typed(group.basis.counting())
+            typed.add(group.basis.primary_id)
+            both = {types[member_id] for member_id in (self._from_id, self._into_id) if member_id in typed}
             if len(both) > 1:
                 groups.append(group.group.group_id)
         if groups:
             raise self._not_possible(
                 "DIFFERENT_TYPES",
                 f"Members {self._from_id} and {self._into_id} have different membership types in groups"
-                f" {_listed(groups)}. Correct the type of one of them, or revert the requests that enroll one of them.",
+                f" {_listed(groups)}. Correct the type of one of them, or revert the requests that enroll one of them"
+                " or correct their type.",
                 groups,
             )
 
@@ -274,8 +275,14 @@ class _Merge:
         return moved
 
 
-def _enrolled(decisions: Sequence[Decision]) -> set[UUID]:
-    return {change.member_id for decision in decisions for change in decision.changes if isinstance(change, Enroll)}
+def _typed(decisions: Sequence[Decision]) -> set[UUID]:
+    """Returns the members whose type decisions set. A correction remains when the enroll before it is reverted."""
+    return {
+        change.member_id
+        for decision in decisions
+        for change in decision.changes
+        if isinstance(change, Enroll | CorrectMembershipType)
+    }
 
 
 def _overruns(member_id: UUID, usage: Sequence[MovedUsage], groups: Mapping[UUID, OpenGroup]) -> list[Overrun]:

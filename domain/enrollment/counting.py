@@ -83,13 +83,16 @@ def membership_types(primary_id: UUID, decisions: Sequence[Decision], aliases: A
 
 def type_conflicts(primary_id: UUID, counting: Sequence[Decision]) -> dict[UUID, MembershipType]:
     """Returns members who are enrolled with a type other than the one that they have at that point, with the first
-    such type. The primary is PRIMARY, and nobody else is. A correction also applies to everything before it.
+    such type. The primary is PRIMARY, and nobody else is. A correction also applies to everything before it. After a
+    merge, a correction can name the primary, who can't be corrected.
     """
     known = {primary_id: MembershipType.PRIMARY}
     conflicts: dict[UUID, MembershipType] = {}
     for decision in counting:
         for change in decision.changes:
             match change:
+                case CorrectMembershipType(member_id, membership_type) if member_id == primary_id:
+                    conflicts.setdefault(member_id, membership_type)
                 case CorrectMembershipType(member_id, membership_type):
                     known[member_id] = membership_type
                     conflicts.pop(member_id, None)

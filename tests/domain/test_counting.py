@@ -61,3 +61,11 @@ def test_a_correction_also_applies_to_earlier_enrolls_of_a_member_who_was_merged
     # Reverting the correction separates the types again.
     reverted = replace(merged, decisions=(*merged.decisions, Decision((Revert(request(2)),))))
     assert type_conflicts(PRIMARY, reverted.counting()) == {CHILD: MembershipType.CHILD}
+
+
+def test_the_primary_cannot_be_corrected_by_a_correction_of_a_merged_member() -> None:
+    enrolled = Decision((enroll(PRIMARY, MembershipType.PRIMARY),))
+    group = basis(enrolled, Decision((CorrectMembershipType(DOUBLE, MembershipType.CHILD),)), enrolled)
+    merged = replace(group, aliases={DOUBLE: PRIMARY})
+    assert type_conflicts(PRIMARY, merged.counting()) == {PRIMARY: MembershipType.CHILD}
+    assert merged.membership_types() == {PRIMARY: MembershipType.PRIMARY}
