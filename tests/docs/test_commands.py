@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from affilia_client import Client
-from server.identity.access_policy import MEMBER
 from tests.conftest import ROOT, ServerProcess
 from tests.docs.markdown import blocks
 
@@ -121,8 +120,6 @@ def test_the_line_succeeds(line: str, sample_server: ServerProcess) -> None:
         if found is None:
             pytest.skip("grpcurl is neither on PATH nor in GOBIN")
         program = found
-    if "/MergeMembers" in line and "MergeMembers" not in MEMBER:
-        pytest.skip("the server doesn't merge members yet")
     ours = line.replace(PUBLIC, sample_server.address).replace(INTERNAL, sample_server.internal_address)
     if REQUEST_ID in ours:
         ours = ours.replace(REQUEST_ID, newest_request(sample_server))

@@ -16,7 +16,6 @@ from affilia.pricing.v1.insurance_cost_pb2 import Policy
 from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_CHILD, MEMBERSHIP_TYPE_PARTNER
 from affilia_client import Client
 from affilia_client.dates import span_from_proto
-from server.identity.access_policy import MEMBER
 from tests.conftest import ROOT, ServerProcess
 from tests.docs.markdown import FENCE, HEADING, text_of
 from tests.docs.test_commands import LOADED, PUBLIC
@@ -199,17 +198,6 @@ CHECKS: dict[str, Callable[[Book, str], None]] = {
 }
 
 
-def records_deaths() -> bool:
-    """Returns whether this source tree's server records dates of death."""
-    return any("died_on" in file.read_text() for file in (ROOT / "storage").glob("*.py"))
-
-
-NOT_YET = {
-    "A death": (not records_deaths(), "the server doesn't record deaths yet"),
-    "A doubled record": ("MergeMembers" not in MEMBER, "the server doesn't merge members yet"),
-}
-
-
 def test_every_guide_is_checked() -> None:
     assert [guide.title for guide in guides()[1:]] == list(CHECKS)
     assert len(HEADING.findall(text_of(GUIDES))) >= len(CHECKS) + 1
@@ -218,7 +206,4 @@ def test_every_guide_is_checked() -> None:
 
 @pytest.mark.parametrize("guide", guides()[1:], ids=lambda guide: guide.title)
 def test_the_guide_does_what_it_says(guide: Guide, book: Book) -> None:
-    missing, reason = NOT_YET.get(guide.title, (False, ""))
-    if missing:
-        pytest.skip(reason)
     CHECKS[guide.title](book, book.run(guide))

@@ -53,8 +53,8 @@ FieldPath = tuple[str, ...]
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with merged_family(tmp_path_factory.mktemp("merged")) as told:
-        yield told
+    with merged_family(tmp_path_factory.mktemp("merged")) as merged:
+        yield merged
 
 
 def requests_of(story: Story) -> dict[str, list[dict[str, Any]]]:

@@ -41,8 +41,8 @@ def doubled(tmp_path: Any) -> Iterator[Story]:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with merged_family(tmp_path_factory.mktemp("merged")) as told:
-        yield told
+    with merged_family(tmp_path_factory.mktemp("merged")) as merged:
+        yield merged
 
 
 def covered(checks: Any, member_id: str, token: str = "") -> tuple[bool, str]:

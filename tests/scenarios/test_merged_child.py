@@ -25,11 +25,11 @@ def internal(server: ServerProcess) -> Iterator[grpc.Channel]:
 
 
 @pytest.fixture
-def told(server_channel: grpc.Channel, internal: grpc.Channel) -> "Told":
-    return Told(Story(server_channel, internal))
+def invoiced(server_channel: grpc.Channel, internal: grpc.Channel) -> "InvoicedFamily":
+    return InvoicedFamily(Story(server_channel, internal))
 
 
-class Told:
+class InvoicedFamily:
     """The primary and the child on base; the child until June, and again from May on as another record."""
 
     def __init__(self, story: Story) -> None:
@@ -73,34 +73,34 @@ def owed_by_month(entries: list[Any]) -> dict[int, int]:
     return owed
 
 
-def test_the_next_invoice_credits_the_months_that_were_charged_twice(told: Told) -> None:
-    before = owed_by_month(told.story.entries())
-    told.doubled.merge_double()
-    told.story.compute("2026-01", "2026-08")
-    after = owed_by_month(told.story.entries())
+def test_the_next_invoice_credits_the_months_that_were_charged_twice(invoiced: InvoicedFamily) -> None:
+    before = owed_by_month(invoiced.story.entries())
+    invoiced.doubled.merge_double()
+    invoiced.story.compute("2026-01", "2026-08")
+    after = owed_by_month(invoiced.story.entries())
     # May and June were charged for both records; all other months cost the same as before.
     single = before[1]
     assert before == dict.fromkeys(range(1, 9), single) | dict.fromkeys((5, 6), before[5])
     assert before[5] > single and after == dict.fromkeys(range(1, 9), single)
-    next_invoice = told.uninvoiced()
+    next_invoice = invoiced.uninvoiced()
     by_month = {month: owed for month, owed in owed_by_month(next_invoice).items() if owed}
     assert by_month == {5: single - before[5], 6: single - before[6]}
-    told.mark("2026/2", next_invoice)
-    assert not told.uninvoiced()
+    invoiced.mark("2026/2", next_invoice)
+    assert not invoiced.uninvoiced()
 
 
-def test_everything_else_is_as_if_there_had_been_one_record(told: Told) -> None:
-    child = told.story.family.child
-    told.doubled.merge_double()
-    insured = told.story.insured
+def test_everything_else_is_as_if_there_had_been_one_record(invoiced: InvoicedFamily) -> None:
+    child = invoiced.story.family.child
+    invoiced.doubled.merge_double()
+    insured = invoiced.story.insured
     # Children are covered up to the day before their 26th birthday.
-    assert told.doubled.periods()[child] == [("2026-01-01", "2041-05-31")]
+    assert invoiced.doubled.periods()[child] == [("2026-01-01", "2041-05-31")]
     for day in ("2026-01-01", "2026-05-20", "2026-06-30", "2026-07-01", "2026-12-31"):
         assert insured.reason(day, child) == "COVERED"
-        assert insured.check(day, told.doubled.double).merged_into == child
+        assert insured.check(day, invoiced.doubled.double).merged_into == child
     assert insured.used("2026-03-10", child) == (130_00, 130_00)
     assert not insured.ledger(orphaned_only=True)
-    history = told.story.history(consistency_token=insured.token)
+    history = invoiced.story.history(consistency_token=insured.token)
     assert sum(entry.record.merged_into == child for entry in history) == 1
-    told.story.compute("2026-01", "2026-08")
-    assert {entry.member_id for entry in told.story.entries() if not entry.cancels_entry_id} >= {child}
+    invoiced.story.compute("2026-01", "2026-08")
+    assert {entry.member_id for entry in invoiced.story.entries() if not entry.cancels_entry_id} >= {child}

@@ -200,6 +200,13 @@ def without_defaulted(value: object, document: Any) -> Any:
     return document
 
 
+def test_a_member_stored_before_dates_of_death_has_none() -> None:
+    document = member_to_document(replace(a_member(), facts=Facts(died_on=date(2026, 3, 10))))
+    assert member_from_document(document).facts.died_on == date(2026, 3, 10)
+    del document["facts"]["died_on"]
+    assert member_from_document(document).facts.died_on is None
+
+
 def test_a_contract_without_optional_fields_loads_with_their_defaults() -> None:
     tiers = a_module("tiers", pricing=a_module_pricing(FamilyTierPrice(1, 2, 3, 4)))
     grid = a_module("grid", pricing=a_module_pricing(a_grid(alsace_moselle=[a_row(MembershipType.CHILD)])))
