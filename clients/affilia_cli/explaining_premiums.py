@@ -211,7 +211,10 @@ def _parameters(parameters: EngineParameters) -> str:
         ("part of a month", ProrataStrategy, parameters.prorata),
         ("rounding", RoundingStrategy, parameters.rounding),
     )
-    return ", ".join(f"{label}: {_word(enum, number)}" for label, enum, number in named if number)
+    words = [f"{label}: {_word(enum, number)}" for label, enum, number in named if number]
+    if parameters.prorata == ProrataStrategy.PRORATA_STRATEGY_MID_MONTH:
+        words.append(f"cut-off day: {parameters.cut_off_day or 15}")
+    return ", ".join(words)
 
 
 def _show_ledger(entry: PremiumEntry) -> None:

@@ -13,7 +13,17 @@ from domain.days import UNBOUNDED_END
 from domain.enrollment.decisions import Change, CorrectMembershipType, Decision, Enroll, Revert
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.rules.conditions import Alive, AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Subject
+from domain.rules.conditions import (
+    Alive,
+    AllOf,
+    AnyOf,
+    CalendarEnd,
+    Condition,
+    EnrolledOn,
+    HasAttribute,
+    Negation,
+    Subject,
+)
 
 On = set[tuple[UUID, UUID]]
 """The enrollments on one day, as pairs of member and module."""
@@ -149,9 +159,14 @@ class OneDay:
         return not (born_on and today < born_on) and not (died_on and died_on < today)
 
     def _has(self, member: UUID, leaf: HasAttribute) -> bool:
+        """Returns whether a fact has one of the values on the day or, if the leaf lasts, earlier in its month."""
+        days = [self.day]
+        if leaf.lasts_until is CalendarEnd.END_OF_MONTH:
+            days += range(self.day - date.fromordinal(self.day).day + 1, self.day)
         return any(
-            fact.name == leaf.name and fact.value in leaf.values and fact.days.start <= self.day < fact.days.end
+            fact.name == leaf.name and fact.value in leaf.values and fact.days.start <= day < fact.days.end
             for fact in self.facts[member].attributes
+            for day in days
         )
 
 

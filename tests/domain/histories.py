@@ -34,7 +34,18 @@ from domain.enrollment.judging import Judgement, judge
 from domain.enrollment.settling import Settlement, settle
 from domain.members import Attribute, Facts
 from domain.membership import MembershipType
-from domain.rules.conditions import Alive, AllOf, AnyOf, Condition, EnrolledOn, HasAttribute, Negation, Rule, Subject
+from domain.rules.conditions import (
+    Alive,
+    AllOf,
+    AnyOf,
+    CalendarEnd,
+    Condition,
+    EnrolledOn,
+    HasAttribute,
+    Negation,
+    Rule,
+    Subject,
+)
 from tests.domain.day_by_day import OneDay
 from tests.domain.recorded import Recorded
 from tests.support.builders import a_contract, a_module, a_version, an_id
@@ -63,9 +74,10 @@ spans = st.builds(
 )
 subjects = st.sampled_from(Subject)
 enrolled = st.builds(EnrolledOn, subjects, st.lists(st.sampled_from(MODULES), max_size=2, unique=True).map(tuple))
-attributes = st.builds(HasAttribute, subjects, st.just("site"), st.just(("n",)))
+lasting = st.sampled_from([CalendarEnd.DAY, CalendarEnd.DAY, CalendarEnd.END_OF_MONTH])
+attributes = st.builds(HasAttribute, subjects, st.just("site"), st.just(("n",)), lasting)
 own_subjects = st.sampled_from([Subject.SELF, Subject.PRIMARY])
-own_attributes = st.builds(HasAttribute, own_subjects, st.just("site"), st.just(("n",)))
+own_attributes = st.builds(HasAttribute, own_subjects, st.just("site"), st.just(("n",)), lasting)
 alive = st.builds(Alive, own_subjects)
 leaves: SearchStrategy[Condition] = st.one_of(
     enrolled, attributes, alive, st.builds(Negation, own_attributes), st.builds(Negation, alive)
