@@ -1,5 +1,6 @@
 """Maps rules and conditions."""
 
+from typing import Any
 from uuid import UUID
 
 from affilia.catalog.v1 import condition_pb2 as pb
@@ -23,13 +24,18 @@ from domain.rules.conditions import (
     Subject,
     Tenure,
 )
-from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from server.mapping.enums import MEMBERSHIP_TYPES, E, EnumMapping
 
 AGE_ENDS = EnumMapping(pb.AgeEnd.DESCRIPTOR, AgeEnd, unspecified=AgeEnd.BIRTHDAY)
 CALENDAR_ENDS = EnumMapping(pb.CalendarEnd.DESCRIPTOR, CalendarEnd, unspecified=CalendarEnd.DAY)
 CALENDAR_STARTS = EnumMapping(pb.CalendarStart.DESCRIPTOR, CalendarStart, unspecified=CalendarStart.DAY)
 SUBJECTS = EnumMapping(pb.Subject.DESCRIPTOR, Subject)
 EMPLOYMENT_STATUSES = EnumMapping(pb.EmploymentStatus.DESCRIPTOR, EmploymentStatus)
+
+
+def _unless_default(mapping: EnumMapping[E], value: E) -> Any:
+    """Returns the number on the wire; UNSPECIFIED for the default, so that contracts are returned as published."""
+    return 0 if value is mapping.from_proto(0) else mapping.to_proto(value)
 
 
 def rule_from_proto(rule: pb.Rule) -> Rule:
@@ -134,8 +140,8 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                     subject=SUBJECTS.to_proto(subject),
                     min_years=min_years,
                     max_years=max_years,
-                    lasts_until=AGE_ENDS.to_proto(lasts_until),
-                    begins=CALENDAR_STARTS.to_proto(begins),
+                    lasts_until=_unless_default(AGE_ENDS, lasts_until),
+                    begins=_unless_default(CALENDAR_STARTS, begins),
                 )
             )
         case SalaryRange(subject, min_minor, max_minor, same_sponsor, lasts):
@@ -145,7 +151,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                     min_minor=min_minor,
                     max_minor=max_minor,
                     same_sponsor=same_sponsor,
-                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
+                    lasts_until=_unless_default(CALENDAR_ENDS, lasts),
                 )
             )
         case Employed(subject, statuses, same_sponsor, lasts):
@@ -154,7 +160,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                     subject=SUBJECTS.to_proto(subject),
                     statuses=[EMPLOYMENT_STATUSES.to_proto(status) for status in statuses],
                     same_sponsor=same_sponsor,
-                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
+                    lasts_until=_unless_default(CALENDAR_ENDS, lasts),
                 )
             )
         case Tenure(subject, min_days, same_sponsor, begins):
@@ -163,7 +169,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                     subject=SUBJECTS.to_proto(subject),
                     min_days=min_days,
                     same_sponsor=same_sponsor,
-                    begins=CALENDAR_STARTS.to_proto(begins),
+                    begins=_unless_default(CALENDAR_STARTS, begins),
                 )
             )
         case Residence(subject, country_codes, postal_prefixes, lasts):
@@ -172,7 +178,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                     subject=SUBJECTS.to_proto(subject),
                     country_codes=country_codes,
                     postal_prefixes=postal_prefixes,
-                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
+                    lasts_until=_unless_default(CALENDAR_ENDS, lasts),
                 )
             )
         case HasAttribute(subject, name, values, lasts):
@@ -181,7 +187,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                     subject=SUBJECTS.to_proto(subject),
                     name=name,
                     values=values,
-                    lasts_until=CALENDAR_ENDS.to_proto(lasts),
+                    lasts_until=_unless_default(CALENDAR_ENDS, lasts),
                 )
             )
         case Alive(subject):

@@ -54,13 +54,16 @@ def test_alignments_are_stored_and_read(family: Family) -> None:
     assert stored.any_of == ALIGNED
 
 
-def test_an_unset_alignment_is_the_exact_day(family: Family) -> None:
+def test_an_unset_alignment_is_returned_unset(family: Family) -> None:
     age = condition_pb2.AgeCondition(subject=SELF, max_years=26)
     family.amend(with_rule(family, condition_pb2.Condition(age=age)))
     asked = catalog_service_pb2.GetContractRequest(contract_id=family.contract_id)
     stored = family.catalog.GetContract(asked).contract.versions[0].modules[0].rules[0].condition.age
-    assert stored.lasts_until == condition_pb2.AGE_END_BIRTHDAY
-    assert stored.begins == condition_pb2.CALENDAR_START_DAY
+    assert stored == age
+    assert (stored.lasts_until, stored.begins) == (
+        condition_pb2.AGE_END_UNSPECIFIED,
+        condition_pb2.CALENDAR_START_UNSPECIFIED,
+    )
 
 
 def test_an_alignment_without_its_limit_is_rejected(family: Family) -> None:

@@ -6,8 +6,11 @@ import grpc
 import pytest
 
 from affilia.catalog.v1 import member_pb2, member_service_pb2, pricing_pb2
+from affilia.enrollment.v1 import change_request_pb2
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1 import premium_entry_pb2
+from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_CHILD as CHILD
+from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_PARTNER as PARTNER
 from tests.rpc.test_costs import EVERYONE, priced_contract
 from tests.rpc.test_premiums import compute, entries, owed, policy, premiums
 from tests.scenarios.enrollment_messages import span
@@ -29,6 +32,17 @@ def with_prices(family: Family, *grid: tuple[int, int | None, int], **more: int)
                 module.pricing.age_grid.standard.add(
                     beneficiary_types=EVERYONE, min_age=low, max_age=high, monthly_minor=minor
                 )
+    return contract
+
+
+def priced_by_type(family: Family) -> Any:
+    """Returns the contract with 60.00 for children and 100.00 for everyone else on base."""
+    contract = with_prices(family)
+    for module in contract.versions[0].modules:
+        if module.module_id == family.base:
+            others = [each for each in EVERYONE if each != CHILD]
+            module.pricing.age_grid.standard.add(beneficiary_types=[CHILD], monthly_minor=6_000)
+            module.pricing.age_grid.standard.add(beneficiary_types=others, monthly_minor=10_000)
     return contract
 
 
@@ -196,3 +210,45 @@ def test_a_failure_is_not_retried_before_the_next_change_and_then_fixed(family: 
     family.amend(with_prices(family, (0, None, 13_000)))
     expect(family, {1: 13_000, 2: 13_000})
     assert not premiums(family).ListPremiumFailures(asked).failures
+
+
+def test_a_corrected_membership_type_changes_the_ledger(family: Family) -> None:
+    child = family.enroll(family.base, "2026-01-01", child=True)
+    family.submit(child, requester=admin())
+    family.amend(priced_by_type(family))
+    compute(family, "2026-01", "2026-02")
+    follow(family)
+    before = ledger(family)
+    correction = change_request_pb2.CorrectMembershipType(member_id=family.child, membership_type=PARTNER)
+    changed = change_request_pb2.ScopedChange(correct_membership_type=correction)
+    corrected = family.submit(changed, requester=admin()).change_request.change_request_id
+    expect(family, {month: amount + 4_000 for month, amount in before.items()})
+    undo = change_request_pb2.ScopedChange(revert=change_request_pb2.Revert(change_request_id=corrected))
+    family.submit(undo, requester=admin())
+    expect(family, before)
+
+
+def test_a_merge_changes_the_ledger(family: Family) -> None:
+    double = new_id()
+    family.store(double)
+    family.born(double, "1975-01-01")
+    family.amend(with_prices(family, (0, 39, 10_000), (40, None, 15_000)))
+    joining = family.enroll(family.base, "2026-01-01", child=True)
+    doubled = family.enroll(family.base, "2026-01-01", child=True)
+    doubled.enroll.member_id = double
+    family.submit(joining, doubled, requester=admin())
+    compute(family, "2026-01", "2026-02")
+    follow(family)
+    before = ledger(family)
+    family.members.MergeMembers(
+        member_service_pb2.MergeMembersRequest(
+            request_id=new_id(),
+            from_member_id=double,
+            into_member_id=family.child,
+            reason="one person",
+            keep=member_service_pb2.KEPT_FACTS_FROM,
+        ),
+        timeout=60,
+    )
+    # One record at 100.00 and one at 150.00 become one at 150.00.
+    expect(family, {month: amount - 10_000 for month, amount in before.items()})

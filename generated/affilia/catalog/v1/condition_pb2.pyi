@@ -59,7 +59,7 @@ class _AgeEnd:
 class _AgeEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgeEnd.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AGE_END_UNSPECIFIED: _AgeEnd.ValueType  # 0
-    """The default, BIRTHDAY."""
+    """BIRTHDAY. Contracts are returned with UNSPECIFIED for BIRTHDAY."""
     AGE_END_BIRTHDAY: _AgeEnd.ValueType  # 1
     """Until the day before the birthday."""
     AGE_END_END_OF_MONTH: _AgeEnd.ValueType  # 2
@@ -71,7 +71,7 @@ class AgeEnd(_AgeEnd, metaclass=_AgeEndEnumTypeWrapper):
     """Until when an age condition is true in the year in which the subject reaches the maximum age."""
 
 AGE_END_UNSPECIFIED: AgeEnd.ValueType  # 0
-"""The default, BIRTHDAY."""
+"""BIRTHDAY. Contracts are returned with UNSPECIFIED for BIRTHDAY."""
 AGE_END_BIRTHDAY: AgeEnd.ValueType  # 1
 """Until the day before the birthday."""
 AGE_END_END_OF_MONTH: AgeEnd.ValueType  # 2
@@ -87,7 +87,7 @@ class _CalendarEnd:
 class _CalendarEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalendarEnd.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CALENDAR_END_UNSPECIFIED: _CalendarEnd.ValueType  # 0
-    """The default, DAY."""
+    """DAY. Contracts are returned with UNSPECIFIED for DAY."""
     CALENDAR_END_DAY: _CalendarEnd.ValueType  # 1
     """Exactly on the days on which the fact is true."""
     CALENDAR_END_END_OF_MONTH: _CalendarEnd.ValueType  # 2
@@ -97,7 +97,7 @@ class CalendarEnd(_CalendarEnd, metaclass=_CalendarEndEnumTypeWrapper):
     """Until when a condition is true that was true on some day of a month."""
 
 CALENDAR_END_UNSPECIFIED: CalendarEnd.ValueType  # 0
-"""The default, DAY."""
+"""DAY. Contracts are returned with UNSPECIFIED for DAY."""
 CALENDAR_END_DAY: CalendarEnd.ValueType  # 1
 """Exactly on the days on which the fact is true."""
 CALENDAR_END_END_OF_MONTH: CalendarEnd.ValueType  # 2
@@ -111,7 +111,7 @@ class _CalendarStart:
 class _CalendarStartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalendarStart.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CALENDAR_START_UNSPECIFIED: _CalendarStart.ValueType  # 0
-    """The default, DAY."""
+    """DAY. Contracts are returned with UNSPECIFIED for DAY."""
     CALENDAR_START_DAY: _CalendarStart.ValueType  # 1
     """From that day."""
     CALENDAR_START_FIRST_OF_MONTH: _CalendarStart.ValueType  # 2
@@ -123,7 +123,7 @@ class CalendarStart(_CalendarStart, metaclass=_CalendarStartEnumTypeWrapper):
     """From when a condition is true whose fact becomes true on some day."""
 
 CALENDAR_START_UNSPECIFIED: CalendarStart.ValueType  # 0
-"""The default, DAY."""
+"""DAY. Contracts are returned with UNSPECIFIED for DAY."""
 CALENDAR_START_DAY: CalendarStart.ValueType  # 1
 """From that day."""
 CALENDAR_START_FIRST_OF_MONTH: CalendarStart.ValueType  # 2
