@@ -4,9 +4,11 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from affilia.catalog.v1 import member_pb2, member_service_pb2, pricing_pb2
-from affilia.enrollment.v1 import change_request_pb2
+from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1 import premium_entry_pb2
 from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_CHILD as CHILD
@@ -15,7 +17,7 @@ from tests.rpc.test_costs import EVERYONE, priced_contract
 from tests.rpc.test_premiums import compute, entries, owed, policy, premiums
 from tests.scenarios.enrollment_messages import span
 from tests.scenarios.ledger_messages import months
-from tests.support.calls import Family, admin, new_id
+from tests.support.calls import Family, admin, decoded, new_id
 from tests.support.waiting import wait_until
 
 JANUARY, FEBRUARY, JUNE = (2026, 1), (2026, 2), (2026, 6)
@@ -252,3 +254,61 @@ def test_a_merge_changes_the_ledger(family: Family) -> None:
     )
     # One record at 100.00 and one at 150.00 become one at 150.00.
     expect(family, {month: amount - 10_000 for month, amount in before.items()})
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Draws changes of a family and its contract, in order."""
+    step = st.one_of(
+        st.tuples(st.just("born"), st.booleans(), st.sampled_from(["1975-05-05", "1990-01-01", "2010-07-15", None])),
+        st.tuples(st.just("price"), st.sampled_from([9_000, 12_000]), st.sampled_from([30, 40, 45])),
+        st.tuples(st.just("leave"), st.sampled_from(["2026-02-10", "2026-04-01"]), st.none()),
+        st.tuples(st.just("enroll"), st.sampled_from(["2026-01-15", "2026-03-01"]), st.booleans()),
+        st.tuples(st.just("correct"), st.sampled_from([CHILD, PARTNER]), st.none()),
+        st.tuples(st.just("revert"), st.none(), st.none()),
+    )
+    return draw(st.lists(step, min_size=3, max_size=8))
+
+
+@settings(max_examples=8, deadline=None)
+@given(stories())
+def test_once_nothing_is_stale_the_ledger_equals_a_fresh_computation(
+    server_channel: grpc.Channel, story: list[tuple[Any, ...]]
+) -> None:
+    family = Family(server_channel).set_up()
+    family.amend(with_prices(family, (0, 39, 10_000), (40, None, 15_000)))
+    approved = []
+
+    def submit(*changes: change_request_pb2.ScopedChange) -> None:
+        try:
+            answer = family.submit(*changes, requester=admin(), accept_consequences=True).change_request
+        except grpc.RpcError as error:
+            assert decoded(error).reason == "NOT_REVERTIBLE"  # the request was reverted by an earlier step
+            return
+        if answer.verdict == change_request_pb2.VERDICT_APPROVED:
+            approved.append(answer.change_request_id)
+
+    submit(family.enroll(family.base, "2026-01-01"), family.enroll(family.base, "2026-01-01", child=True))
+    compute(family, "2026-01", "2026-05")
+    follow(family)
+    for kind, first, second in story:
+        match kind:
+            case "born":
+                family.born(family.child if first else family.primary, second)
+            case "price":
+                family.amend(with_prices(family, (0, second - 1, first), (second, None, 15_000)))
+            case "leave":
+                submit(family.leave(first))
+            case "enroll":
+                submit(family.enroll(family.option if second else family.plus, first))
+            case "correct":
+                correction = change_request_pb2.CorrectMembershipType(member_id=family.child, membership_type=first)
+                submit(change_request_pb2.ScopedChange(correct_membership_type=correction))
+            case _:
+                undone = change_request_pb2.Revert(change_request_id=approved[-1])
+                submit(change_request_pb2.ScopedChange(revert=undone))
+    recomputes = change_request_service_pb2.ListRecomputesRequest(group_id=family.group().group_id)
+    wait_until(lambda: not family.requests.ListRecomputes(recomputes).waiting_count, "no recompute waits")
+    wait_until(lambda: stale_from(family) is None, "nothing is stale")
+    request = pb.PreviewPremiumsRequest(policy=policy(family), months=months("2026-01", "2026-05"))
+    assert not premiums(family).PreviewPremiums(request).additions
