@@ -66,12 +66,17 @@ def list_entries(
     if months:
         filters["months"] = parse_months(months)
     with session.client() as client:
-        entries = client.premiums.all_premium_entries(policy=session.resolver(client).policy(group), **filters)
+        policy = session.resolver(client).policy(group)
+        entries = client.premiums.all_premium_entries(policy=policy, **filters)
         if session.as_json:
             for entry in entries:
                 session.print_json(entry)
             return
         show_rows(("month", "member", "module", "days", "owed", "version"), _rows(entries, Names(client)))
+        listed = client.premiums.list_premium_entries(policy=policy, page_size=1)
+        if listed.HasField("stale_from"):
+            month = f"{listed.stale_from.year}-{listed.stale_from.month:02}"
+            CONSOLE.print(f"Amounts from {month} on may be outdated. Compute these months again.")
 
 
 def _rows(entries: Iterable[PremiumEntry], names: Names) -> Iterator[list[str]]:

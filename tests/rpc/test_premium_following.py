@@ -18,6 +18,7 @@ from tests.rpc.test_premiums import compute, entries, owed, policy, premiums
 from tests.scenarios.enrollment_messages import span
 from tests.scenarios.ledger_messages import months
 from tests.support.calls import Family, admin, decoded, new_id
+from tests.support.command_line import typed
 from tests.support.waiting import wait_until
 
 JANUARY, FEBRUARY, JUNE = (2026, 1), (2026, 2), (2026, 6)
@@ -312,3 +313,12 @@ def test_once_nothing_is_stale_the_ledger_equals_a_fresh_computation(
     wait_until(lambda: stale_from(family) is None, "nothing is stale")
     request = pb.PreviewPremiumsRequest(policy=policy(family), months=months("2026-01", "2026-05"))
     assert not premiums(family).PreviewPremiums(request).additions
+
+
+def test_the_command_line_says_from_when_amounts_may_be_outdated(server_address: str, family: Family) -> None:
+    compute(family, "2026-01", "2026-02")
+    policy_id = family.group().group_id
+    outdated = "Amounts from 2026-01 on may be outdated."
+    assert outdated not in typed(server_address, "premiums", "list", policy_id).out
+    family.born(family.primary, "1980-01-01")
+    assert outdated in typed(server_address, "premiums", "list", policy_id).out
