@@ -9,8 +9,9 @@ Marks are made in the transaction that records a change, and removed by computin
   before it reads the facts and removes only the marks that it has read. A later change has another number, so its mark
   survives. A mark of a policy without computed months in question is ignored, and removed by its next computation.
 
-Every statement locks marks in order of group, and amendments and facts enqueue recomputes before they mark. So they
-wait for each other without deadlocks.
+Statements that make or remove marks lock them in order of group, and amendments and facts enqueue recomputes before
+they mark. A transaction with several such statements can still deadlock with another one. PostgreSQL then aborts one of
+them, and `Database.write` repeats it.
 """
 
 from collections.abc import Mapping, Sequence
