@@ -151,7 +151,7 @@ def test_an_amended_price_of_one_module_makes_only_policies_on_it_stale(family: 
     expect(family, {1: 11_000, 2: 11_000})
 
 
-def test_discounts_taxes_and_parameters_change_the_ledger_from_their_first_day(family: Family) -> None:
+def test_discounts_and_taxes_change_the_ledger_from_their_first_day(family: Family) -> None:
     compute(family, "2026-01", "2026-08")
     contract = with_prices(family, (0, None, 10_000))
     family.amend(contract)
@@ -169,6 +169,18 @@ def test_discounts_taxes_and_parameters_change_the_ledger_from_their_first_day(f
     base.pricing.taxes.add(code="T", rate_bp=1_000, base=pricing_pb2.TAX_BASE_NET, beneficiary_types=EVERYONE)
     family.amend(contract)
     expect(family, dict.fromkeys(range(1, 9), 11_000) | {6: 9_900, 7: 9_900})
+
+
+def test_an_amended_engine_parameter_changes_the_ledger(family: Family) -> None:
+    family.submit(family.leave("2026-06-16"), requester=admin())
+    compute(family, "2026-05", "2026-06")
+    assert ledger(family) == {5: 10_000, 6: 5_000}
+    contract = with_prices(family, (0, 39, 10_000), (40, None, 15_000))
+    contract.versions[0].engine_parameters.prorata = pricing_pb2.PRORATA_STRATEGY_MID_MONTH
+    family.amend(contract)
+    assert stale_from(family) == (2026, 5)
+    follow(family)
+    wait_until(lambda: ledger(family) == {5: 10_000, 6: 10_000} and stale_from(family) is None, "June is owed whole")
 
 
 def test_changes_of_limits_and_names_make_nothing_stale(family: Family) -> None:

@@ -200,7 +200,7 @@ class PremiumEntry(_message.Message):
 
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
-        """Who computed the entry. If the server computed it in a premium run, or because premiums follow enrollment, the kind
+        """Who computed the entry. If the server computed it in a premium run, or because premiums follow changes, the kind
         is SYSTEM, and on_behalf_of is the subject who started the run or caused the change, if known. Unset in a preview.
         """
 
