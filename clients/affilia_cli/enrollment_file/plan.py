@@ -1,13 +1,14 @@
-"""The plan of an import: one entry for each member. `planning.py` makes a plan, `applying.py` applies it."""
+"""The plan of an import: for each person of each family, the days before and after. `planning.py` makes a plan, `applying.py` applies it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from affilia.enrollment.v1.change_request_pb2 import ScopedChange
-from affilia_cli.enrollment_file.facts import FactRequest
+from affilia_cli.enrollment_file.day_runs import DayRuns
 from affilia_cli.enrollment_file.file import EnrollmentFile
-from affilia_cli.enrollment_file.findings import Finding, TooManyTerminations
+from affilia_cli.enrollment_file.findings import Finding
+from affilia_cli.enrollment_file.people import Person
 
 
 class Kind(Enum):
@@ -23,69 +24,72 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One change to request in one group."""
+class ModuleDays:
+    """The days of a member on one module, as in the book and as planned."""
 
     contract_id: str
-    change: ScopedChange
+    module_id: str
+    before: DayRuns
+    after: DayRuns
+
+    @property
+    def added(self) -> DayRuns:
+        return self.after - self.before
+
+    @property
+    def removed(self) -> DayRuns:
+        return self.before - self.after
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedMember:
-    """The action planned for a member, with its requests.
+    """The plan for one person of one family.
 
-    `segment_number` is 0 for members whom the file doesn't mention. `facts` and `steps` are in sending order, and empty
-    for UNCHANGED and REJECTED. `notices` are the server's notices on an earlier import of this file. `reasons` explain
-    a rejection. `ends_coverage` is true if coverage ends and no other replaces it.
+    `person` is None for members whom the file doesn't name. `statement` says in words what the file says. `modules` are
+    those that the file concerns, changed or not; all are unchanged if the member is rejected. `facts` are the kinds of
+    facts to record, such as "date of birth". `notices` are the server's notices on an earlier import of this file.
+    `reasons` explain a rejection.
     """
 
-    segment_number: int
+    person: Person | None
     name: str
     member_id: str
     primary_id: str
+    membership_type: str
     kind: Kind
-    facts: tuple[FactRequest, ...] = ()
-    steps: tuple[Step, ...] = ()
+    statement: str
+    modules: tuple[ModuleDays, ...] = ()
+    facts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     notices: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
-    ends_coverage: bool = False
+
+    @property
+    def segment_number(self) -> int:
+        """The number of the first loop's first segment, or 0 if the file doesn't name the member."""
+        return self.person.loops[0].member.first_segment if self.person else 0
+
+    @property
+    def changes_days(self) -> bool:
+        return any(each.before != each.after for each in self.modules)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole plan: members in file order, then those whom the file doesn't mention.
-
-    `enrolled` is the number of members enrolled today or later, by contract id. `findings` concern the file as a whole,
-    and none of them is an error.
-    """
+    """The whole plan: members in file order, then those whom the file doesn't name. No finding is an error."""
 
     file: EnrollmentFile
     members: tuple[PlannedMember, ...]
-    enrolled: dict[str, int]
     findings: tuple[Finding, ...]
 
     def counts(self) -> dict[Kind, int]:
         counted = Counter(member.kind for member in self.members)
         return {kind: counted[kind] for kind in Kind}
 
-    def num_ending(self, contract_id: str) -> int:
-        """Returns how many members lose coverage under a contract."""
-        return sum(
-            member.ends_coverage and any(step.contract_id == contract_id for step in member.steps)
-            for member in self.members
-        )
-
-
-def check_terminations(plan: Plan, max_terminations: float) -> None:
-    """Raises TooManyTerminations if more than a share (0 to 1) of a contract's members would lose coverage.
-
-    A truncated file, or another sponsor's, looks as if the sponsor had terminated almost everybody.
-    """
-    for contract_id, enrolled in plan.enrolled.items() if max_terminations < 1 else ():
-        num_ending = plan.num_ending(contract_id)
-        if num_ending > max_terminations * enrolled:
-            raise TooManyTerminations(
-                f"contract {contract_id}: {num_ending} of {enrolled} members would lose coverage, which is more than "
-                f"{max_terminations:.0%}. To allow it, raise the limit with --max-terminations."
-            )
+    def families(self) -> Iterator[tuple[str, list[PlannedMember]]]:
+        """Yields the primary's id and the members of each family that has something to apply, in plan order."""
+        families: dict[str, list[PlannedMember]] = {}
+        for member in self.members:
+            if member.kind not in (Kind.REJECTED, Kind.UNCHANGED):
+                families.setdefault(member.primary_id, []).append(member)
+        yield from families.items()
