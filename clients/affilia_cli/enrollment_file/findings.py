@@ -16,12 +16,43 @@ class Severity(Enum):
     WARNING = "warning"
 
 
+class ViolationKind(Enum):
+    """How a segment breaks the implementation guide. ELEMENTS: some of its elements are wrong."""
+
+    MISSING = "missing"
+    TOO_OFTEN = "too often"
+    UNEXPECTED = "unexpected"
+    ELEMENTS = "elements"
+
+
+@dataclass(frozen=True, slots=True)
+class GuideViolation:
+    """A violation of the implementation guide in the terms of a 999 acknowledgement (IK3 and IK4).
+
+    `set_number` is ST02, and empty outside of transaction sets. `segment_position` counts from 1, the ST segment. A
+    missing segment has the position of the segment that was found in its place. `element` is the position of the wrong
+    element in its segment and `code` its error code (IK403): 1 required, 2 conditionally required, 3 too many, 4 too
+    short, 5 too long, 6 invalid character, 7 invalid code, 8 invalid date, 9 invalid time, 10 exclusion violated. Both
+    are 0 and empty for other kinds. `value` is the element's value, cut to 99 characters.
+    """
+
+    set_number: str
+    segment_position: int
+    segment: str
+    loop: str
+    kind: ViolationKind
+    element: int = 0
+    code: str = ""
+    value: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One problem.
 
     `segment_number` counts from 1 (the ISA segment) through the whole file; 0 means the file as a whole. `element` is
-    an element such as "INS02", a segment such as "INS", or empty.
+    an element such as "INS02", a segment such as "INS", or empty. `violation` is set if the implementation guide is
+    violated.
     """
 
     severity: Severity
@@ -30,6 +61,7 @@ class Finding:
     segment_number: int = 0
     loop: str = ""
     element: str = ""
+    violation: GuideViolation | None = None
 
     @property
     def is_error(self) -> bool:
