@@ -75,7 +75,8 @@ class FileMember:
     """One INS loop. Findings from `first_segment` to `last_segment` belong to this member.
 
     `medicare` is the Medicare plan code (the first component of INS06). `person_number` is NM109, and its qualifier
-    NM108. `references` (REF) and `dates` (DTP) are pairs of qualifier and value, in file order.
+    NM108. `references` (REF) and `dates` (DTP) are pairs of qualifier and value, in file order. They have only the
+    qualifiers that are read (`codes.READ_QUALIFIERS`).
     """
 
     first_segment: int

@@ -5,6 +5,8 @@ from datetime import date
 from itertools import pairwise
 from typing import TypeVar, cast
 
+from affilia_cli.enrollment_file import codes
+from affilia_cli.enrollment_file.codes import READ_QUALIFIERS
 from affilia_cli.enrollment_file.file import Address, Coverage, FileMember, IncorrectPerson
 from affilia_cli.enrollment_file.findings import Finding, error
 from affilia_cli.enrollment_file.segments import Segment
@@ -108,19 +110,26 @@ class MemberParser:
             line=self._share(hd.at(3)),
             plan=self._share(hd.at(4)),
             level=self._share(hd.at(5)),
-            begins_on=days.get("348"),
-            ends_on=days.get("349"),
+            begins_on=days.get(codes.BENEFIT_FROM),
+            ends_on=days.get(codes.BENEFIT_UNTIL),
             references=self._references(segments),
         )
 
     def _references(self, segments: Iterable[Segment]) -> tuple[tuple[str, str], ...]:
-        return tuple(self._share((segment.at(1), segment.at(2))) for segment in segments if segment.name == "REF")
+        return tuple(
+            self._share((segment.at(1), segment.at(2)))
+            for segment in segments
+            if segment.name == "REF" and segment.at(1) in READ_QUALIFIERS[segment.loop, "REF"]
+        )
 
     def _days(self, segments: Iterable[Segment]) -> tuple[tuple[str, date], ...]:
         """Returns pairs of qualifier and date. Leaves out 9999-12-31, which means that there is no end."""
-        read = ((segment.at(1), self.date(segment, 3)) for segment in segments if segment.name == "DTP")
-        days = tuple((qualifier, day) for qualifier, day in read if day is not None and day != date.max)
-        return self._share(days)
+        read = (
+            (segment.at(1), self.date(segment, 3))
+            for segment in segments
+            if segment.name == "DTP" and segment.at(1) in READ_QUALIFIERS[segment.loop, "DTP"]
+        )
+        return tuple(self._share((qualifier, day)) for qualifier, day in read if day is not None and day != date.max)
 
     def _address(self, person: Sequence[Segment]) -> Address | None:
         street, city = _named(person, "N3"), _named(person, "N4")

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.contradictions import contradictions
 from affilia_cli.enrollment_file.file import EnrollmentFile, Envelope, FileMember, Party, TransactionSet
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, error
@@ -97,13 +98,15 @@ class _Parser:
         parties = {
             segment.at(1): Party(segment.at(2), segment.at(4)) for segment in reversed(header) if segment.name == "N1"
         }
-        days = {segment.at(1): self._parser.date(segment, 3) for segment in header if segment.name == "DTP"}
+        effective = next(
+            (segment for segment in header if segment.name == "DTP" and segment.at(1) == codes.FILE_EFFECTIVE), None
+        )
         return TransactionSet(
             number=header[0].at(2),
             purpose=bgn.at(1),
             reference=bgn.at(2),
             action=bgn.at(8),
-            effective_on=days.get("007"),
+            effective_on=self._parser.date(effective, 3) if effective else None,
             sponsor=parties.get("P5", Party()),
             payer=parties.get("IN", Party()),
             members=members,
