@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affilia_cli.enrollment_file import segment_texts
 from affilia_cli.enrollment_file.file import EnrollmentFile, IncorrectPerson
 from affilia_cli.enrollment_file.findings import EnrollmentFileError, FileRejected
 from affilia_cli.enrollment_file.parsing import parse, read_file
@@ -115,6 +116,31 @@ def test_an_invalid_envelope_rejects_the_file(old: bytes, new: bytes, code: str)
     assert code in rejection_of(content.replace(old, new, 1))
 
 
+def test_a_file_that_is_cut_off_is_reported_as_such() -> None:
+    content = a_file(a_member())
+    trailer = content.index(b"SE*")
+    assert set(rejection_of(content[:trailer])) == {"ENVELOPE_CUT_OFF"}
+    assert set(rejection_of(content[: trailer + 4])) == {"ENVELOPE_CUT_OFF", "TEXT_AFTER_END"}
+
+
+def test_text_that_is_not_utf_8_is_reported_with_its_byte() -> None:
+    content = "\ufeff".encode() + a_file(a_member()).replace(b"JANE", b"J\xffNE")
+    with pytest.raises(FileRejected, match=rf"byte {content.index(0xFF)}\)"):
+        parse(content)
+
+
+def test_a_file_that_grows_beyond_the_limit_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment_texts, "MAX_BYTES", 300)
+    assert rejection_of(a_file(a_member())) == {"FILE_TOO_LARGE": "0"}
+
+
+def test_text_without_terminators_is_not_collected_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment_texts, "MAX_SEGMENT_CHARACTERS", 100)
+    content = a_file(a_member())
+    opening = content[: content.index(b"SE*")]
+    assert set(rejection_of(opening + b"A" * segment_texts.PIECE_BYTES * 3)) == {"ENVELOPE_CUT_OFF", "TEXT_AFTER_END"}
+
+
 def test_two_interchanges_in_one_file_are_rejected() -> None:
     assert rejection_of(a_file(a_member()) + a_file(a_member(), control=2))["ENVELOPE_STRUCTURE"].endswith("GS")
 
@@ -141,6 +167,7 @@ def test_all_errors_are_reported_together() -> None:
         (a_member(coverages=[a_coverage(begins="20260301", ends="20260201")]), "END_BEFORE_BEGIN", "DTP03"),
         (a_member(coverages=[a_coverage()]), "BEGIN_UNKNOWN", "DTP"),
         (a_member(coverages=[a_coverage(begins="19700101")]), "COVERED_BEFORE_BIRTH", "DTP03"),
+        (["INS*Y*18*001**A******D8*19700101", *a_member()[1:]], "DIED_BEFORE_BIRTH", "INS12"),
         (
             a_member(maintenance="024", dates=[("357", "20260331")], coverages=[a_coverage(begins="20260101")]),
             "MAINTENANCE_CONTRADICTORY",
@@ -259,6 +286,17 @@ def test_a_missing_segment_is_reported_for_its_member() -> None:
     file = parse(a_file(without_demographics, a_member("S2")))
     assert "NAME_MISSING" in {finding.code for finding in file.findings_of(file.members[0])}
     assert file.findings_of(file.members[1]) == ()
+
+
+def test_coverage_from_before_the_birth_can_be_cancelled() -> None:
+    cancelled = a_coverage(maintenance="002", begins="19700101", ends="19700101")
+    assert codes_of(parse(a_file(a_member(maintenance="001", coverages=[cancelled])))) == []
+
+
+def test_a_date_that_is_not_read_does_not_reject_its_member() -> None:
+    file = parse(a_file(a_member(dates=[("350", "22500101")])))
+    assert codes_of(file) == []
+    assert file.members[0].dates == ()
 
 
 def test_a_coverage_until_9999_has_no_end() -> None:

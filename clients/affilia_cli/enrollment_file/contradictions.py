@@ -90,8 +90,13 @@ def _of_days(member: FileMember) -> Iterator[Finding]:
         if begins_on and ends_on and (begins_on - ends_on).days > (member.maintenance == codes.END):
             message = f"The last day {ends_on} (DTP {last}) is before the first day {begins_on} (DTP {first})."
             yield error("END_BEFORE_BEGIN", message, at, "2000", "DTP03")
+    if member.born_on and member.died_on and member.died_on < member.born_on:
+        message = f"The death on {member.died_on} is before the birth on {member.born_on}."
+        yield error("DIED_BEFORE_BIRTH", message, at, "2000", "INS12")
     if member.born_on:
-        begins = [coverage.begins_on for coverage in member.coverages if coverage.begins_on]
+        # A wrong beginning can still be cancelled.
+        stated = [coverage for coverage in member.coverages if coverage.maintenance not in codes.COVERAGE_ENDS]
+        begins = [coverage.begins_on for coverage in stated if coverage.begins_on]
         if early := [day for day in begins if day < member.born_on]:
             message = f"Coverage starts on {min(early)}, before the birth on {member.born_on}."
             yield error("COVERED_BEFORE_BIRTH", message, at, "2300", "DTP03")
