@@ -51,11 +51,12 @@ class ViolationKind(Enum):
 class GuideViolation:
     """A violation of the implementation guide in the terms of a 999 acknowledgement (IK3 and IK4).
 
-    `set_number` is ST02, and empty outside of transaction sets. `segment_position` counts from 1, the ST segment. A
-    missing segment has the position of the first segment that must come after it. `element` is the position of the wrong
-    element in its segment and `code` its error code (IK403): 1 required, 2 conditionally required, 3 too many, 4 too
-    short, 5 too long, 6 invalid character, 7 invalid code, 8 invalid date, 9 invalid time, 10 exclusion violated. Both
-    are 0 and empty for other kinds. `value` is the element's value, cut to 99 characters.
+    `set_number` is ST02. `segment_position` counts from 1, the ST segment. Outside of transaction sets, they are empty
+    and 0. A missing segment has the position of the first segment that must come after it.
+
+    `element` is the position of the wrong element in its segment, or 0 if several are wrong together. `code` is the
+    error code (IK403): 1 required, 2 conditionally required, 3 too many, 4 too short, 5 too long, 6 invalid character,
+    7 invalid code, 8 invalid date, 9 invalid time, 10 not used. `value` is the element's value, cut to 99 characters.
     """
 
     set_number: str
