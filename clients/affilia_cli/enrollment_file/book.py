@@ -80,7 +80,8 @@ class BookFamily:
 class Book:
     """The contracts, their families, and the members whom a file can mean. Merged members are replaced everywhere.
 
-    `members` has every member of the families and everyone whom an identifier of the file finds. `merged` has the
+    `members` has everyone whom a number of the file finds, the families of dependants whom none finds, and everyone
+    who can lose coverage without being named. `member_ids` has the owners of the file's numbers. `merged` has the
     remaining id for each merged id of the file.
     """
 

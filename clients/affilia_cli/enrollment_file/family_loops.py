@@ -17,8 +17,7 @@ class FamilyLoop:
 
     `subscriber_index` is the position of the subscriber's loop in the file, counting INS loops from 0; it is the loop's
     own position for a subscriber, and None if the subscriber has no loop before this one. `family_numbers` are the
-    subscriber's current and earlier numbers. `misplaced` is the error if the subscriber has no loop before this one, but
-    must have one.
+    subscriber's current and earlier numbers. `misplaced` is the error if the subscriber comes too late or not at all.
     """
 
     loop: PersonLoop

@@ -26,11 +26,12 @@ from affilia_cli.enrollment_file.identity import (
     same_first_name,
 )
 from affilia_cli.enrollment_file.loop_groups import LoopGroups
-from affilia_cli.enrollment_file.mapping import Mapping, NumberKind
+from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.member_numbers import (
     dependant_keys,
     derived_ids,
     earlier_identifiers_of,
+    family_identifiers,
     identifiers_of,
     number_name,
 )
@@ -79,8 +80,8 @@ class _Identification:
 
     def _primary_in_book(self, numbers: Sequence[str]) -> str:
         for number in numbers:
-            identifier = self._mapping.identifier(NumberKind.SUBSCRIBER, number)
-            known = self._book.member_ids.get(identifier) or self._stored(self._mapping.subscriber_id(number))
+            owners = map(self._book.member_ids.get, family_identifiers(self._mapping, [number]))
+            known = next(filter(None, owners), None) or self._stored(self._mapping.subscriber_id(number))
             if known and any(FamilyKey(each, known) in self._book.families for each in self._mapping.contract_ids):
                 return known
         return ""

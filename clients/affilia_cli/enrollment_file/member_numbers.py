@@ -45,6 +45,11 @@ def earlier_identifiers_of(member: FileMember, mapping: Mapping) -> tuple[tuple[
     return tuple(each for each in possible if each)
 
 
+def family_identifiers(mapping: Mapping, family_numbers: Iterable[str]) -> tuple[SystemValue, ...]:
+    """Returns the identifiers of a subscriber with these numbers."""
+    return tuple(_identifiers(mapping, ((NumberKind.SUBSCRIBER, number) for number in family_numbers)))
+
+
 def placeholders_of(member: FileMember, mapping: Mapping) -> tuple[NumberKind, ...]:
     """Returns the kinds of numbers that identify nobody, such as 999999999."""
     return tuple(dict.fromkeys(kind for kind, value in _stated(member, mapping) if _is_placeholder(kind, value)))
