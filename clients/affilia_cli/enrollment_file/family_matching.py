@@ -41,6 +41,7 @@ class FamilyMatching:
         self._loops = loops
         self._of_loop = of_loop
         self._primary_id = primary_id
+        self._systems: dict[int, frozenset[str]] = {}
 
     def run(self, identities: Sequence[Identity]) -> list[Identity]:
         """Returns the identities, without those that were joined with others."""
@@ -65,10 +66,9 @@ class FamilyMatching:
                 return
 
     def _said_in_families(self, identity: Identity) -> Iterator[tuple[NameAndBirth, int]]:
-        said = [(each, at) for at in identity.loops for each in said_about(self._member(at))]
-        current = [(each, at) for each, at in said if each == said_about(self._member(at))[-1]]
-        yield from (each for each in said if each not in current)
-        yield from current
+        said = [(said_about(self._member(at)), at) for at in identity.loops]
+        yield from ((each, at) for values, at in said for each in values[:-1])
+        yield from ((values[-1], at) for values, at in said)
 
     def _with_both(self, at: int, said: NameAndBirth) -> Iterator[BookMember]:
         if not said.is_complete or self._member(at).is_subscriber:
@@ -99,7 +99,10 @@ class FamilyMatching:
                     if self._can_join(other, self._of_loop[at]):
                         self._join(other, self._of_loop[at])
         remaining = {id(each) for each in self._of_loop}
-        return [each for each in identities if id(each) in remaining]
+        identities = [each for each in identities if id(each) in remaining]
+        for identity in identities:
+            identity.loops.sort()
+        return identities
 
     def _family_key(self, at: int) -> str | int | None:
         """Returns what distinguishes the family of a loop: the primary's id, or the first loop of a new subscriber."""
@@ -114,17 +117,25 @@ class FamilyMatching:
             return False
         if one.member_id and other.member_id:
             return one.member_id == other.member_id
-        return self._systems(one).isdisjoint(self._systems(other))
+        return self._systems_of(one).isdisjoint(self._systems_of(other))
 
-    def _systems(self, identity: Identity) -> set[str]:
-        return {each.system for at in identity.loops for each in identifiers_of(self._member(at), self._mapping)}
+    def _systems_of(self, identity: Identity) -> frozenset[str]:
+        """Returns the systems of a person's numbers, which are computed once."""
+        if id(identity) not in self._systems:
+            members = map(self._member, identity.loops)
+            systems = (each.system for member in members for each in identifiers_of(member, self._mapping))
+            self._systems[id(identity)] = frozenset(systems)
+        return self._systems[id(identity)]
 
     def _join(self, one: Identity, other: Identity) -> None:
-        one.loops = sorted((*one.loops, *other.loops))
+        if len(one.loops) < len(other.loops):
+            one, other = other, one  # moves each loop only a few times, however many are joined one by one
+        one.loops += other.loops
         one.member_id = one.member_id or other.member_id
         one.warnings += other.warnings
         for at in other.loops:
             self._of_loop[at] = one
+        self._systems[id(one)] = self._systems_of(one) | self._systems_of(other)
 
     def _match_either(self, identities: Sequence[Identity]) -> None:
         """Looks for the only member of the family with the same relation and the first name or the date of birth."""
