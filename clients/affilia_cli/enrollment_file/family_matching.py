@@ -61,6 +61,7 @@ class FamilyMatching:
             if len(found) > 1:
                 reason = "Several members of the family have this first name and date of birth:"
                 identity.finding = ambiguous(self._book, found, self._member(identity.loops[0]), reason)
+                identity.possible = frozenset(found)
             if found:
                 identity.member_id = found.pop() if len(found) == 1 else ""
                 return
@@ -139,7 +140,7 @@ class FamilyMatching:
 
     def _match_either(self, identities: Sequence[Identity]) -> None:
         """Looks for the only member of the family with the same relation and the first name or the date of birth."""
-        claimed = {each.member_id for each in identities}.union(*(each.found for each in identities))
+        claimed = {each.member_id for each in identities}.union(*(each.possible for each in identities))
         assumed: dict[str, list[tuple[Identity, int]]] = {}
         for identity in identities:
             if not identity.is_open:
@@ -168,7 +169,7 @@ class FamilyMatching:
         name = known.display_name or "the member without a name"
         message = f"Assumed to be {name} ({known.member_id}), although {differing}."
         identity.member_id = known.member_id
-        identity.warnings.append(warning("IDENTITY_ASSUMED", message, member.first_segment, "2100A", "NM1"))
+        identity.warnings += (warning("IDENTITY_ASSUMED", message, member.first_segment, "2100A", "NM1"),)
 
     def _family(self, at: int) -> Iterator[tuple[BookMember, str]]:
         """Yields the members of a dependant's family under all contracts, except the primary, with their types."""

@@ -135,19 +135,20 @@ class _Identification:
 
     def _look_up(self, identity: Identity) -> None:
         """Identifies a person by all numbers that the book knows. Rejects those who can be several members."""
-        member_ids = self._book.member_ids
+        member_ids, found = self._book.member_ids, set[str]()
         for at in identity.loops:
             member = self._member(at)
             possible = [(each,) for each in identifiers_of(member, self._mapping)]
             for numbers in (*possible, *earlier_identifiers_of(member, self._mapping)):
-                identity.found |= set([member_ids[each] for each in numbers if each in member_ids][:1])
+                found.update([member_ids[each] for each in numbers if each in member_ids][:1])
             ids = derived_ids(member, self._mapping, self.loops[at].family_numbers)
-            identity.found |= {stored for each in ids if (stored := self._stored(each))}
-        if len(identity.found) > 1:
+            found |= {stored for each in ids if (stored := self._stored(each))}
+        if len(found) > 1:
             reason = "The numbers of this person lead to different members:"
-            identity.finding = ambiguous(self._book, identity.found, self._member(identity.loops[0]), reason)
-        elif identity.found:
-            (identity.member_id,) = identity.found
+            identity.finding = ambiguous(self._book, found, self._member(identity.loops[0]), reason)
+            identity.possible = frozenset(found)
+        elif found:
+            (identity.member_id,) = found
             self._compare(identity)
 
     def _compare(self, identity: Identity) -> None:
@@ -162,7 +163,7 @@ class _Identification:
                 f" {' and '.join(differences(known, said[-1]))}."
             )
             at = self._member(identity.loops[0]).first_segment
-            identity.warnings.append(warning("IDENTITY_ASSUMED", message, at, "2100A", "NM1"))
+            identity.warnings += (warning("IDENTITY_ASSUMED", message, at, "2100A", "NM1"),)
 
     def _stored(self, member_id: str) -> str:
         """Returns the id of a stored member, or of the one into whom they were merged, or an empty string."""

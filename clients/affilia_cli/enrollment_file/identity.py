@@ -1,7 +1,7 @@
 """What a file and the book say about one person: values that identification compares."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -38,16 +38,16 @@ def said_about(member: FileMember) -> tuple[NameAndBirth, ...]:
 class Identity:
     """A person of the file while they are identified: the positions of their loops, and who they are in the book.
 
-    `found` are the members who have one of the person's numbers. `member_id` is empty until the person is identified.
-    `finding` is the error that prevents it. `warnings` are reported with the person.
+    `member_id` is empty until the person is identified. `finding` is the error that prevents it, and `possible` are the
+    members whom the person can be in this case. `warnings` are reported with the person.
     """
 
     loops: list[int]
-    found: set[str] = field(default_factory=set)
     member_id: str = ""
     is_new: bool = False
     finding: Finding | None = None
-    warnings: list[Finding] = field(default_factory=list)
+    possible: frozenset[str] = frozenset()
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def is_open(self) -> bool:
