@@ -50,6 +50,14 @@ LEVELS_THAT_INCLUDE = {
 }
 """HD05: coverage levels of a subscriber that include a dependant of this type."""
 
+ACTIVE = "A"
+BENEFIT_STATUSES = frozenset({ACTIVE, "C", "S", "T"})
+"""INS05: active, COBRA, surviving insured, or Tax Equity and Fiscal Responsibility Act."""
+
+NO_MEDICARE = "E"
+MEDICARE_PLANS = frozenset({"A", "B", "C", "D", NO_MEDICARE})
+"""INS06: Medicare parts A, B, both (C), another one (D), or none."""
+
 SUBSCRIBER_NUMBER, POLICY_NUMBER, CLIENT_NUMBER = "0F", "1L", "23"
 PRIOR_NUMBER, SOCIAL_SECURITY_NUMBER = "Q4", "SY"
 SOCIAL_SECURITY = "34"
