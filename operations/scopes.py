@@ -10,7 +10,7 @@ READ_MEMBERS = "members.read"
 READ_PREMIUMS, READ_ELIGIBILITY = "premiums.read", "eligibility.read"
 SCOPES = {
     READ: "groups, revisions, change requests",
-    WRITE: "change requests on behalf of members",
+    WRITE: "change requests on behalf of members, control numbers",
     ADMINISTER: "change requests on behalf of admins, recomputes",
     FEED: "the change feed",
     READ_ELIGIBILITY: "checks, capabilities, coverage, accumulators",

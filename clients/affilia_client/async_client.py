@@ -34,6 +34,7 @@ from affilia_client.services import (
     AsyncEligibilityInternalService,
     AsyncEnrollmentQueryService,
     AsyncHistoryService,
+    AsyncInterchangeService,
     AsyncMemberService,
     AsyncPremiumComputationService,
 )
@@ -77,6 +78,7 @@ class AsyncClient:
         self.premiums = AsyncPremiumComputationService(public)
         self.catalog = AsyncCatalogService(public)
         self.members = AsyncMemberService(public)
+        self.interchange = AsyncInterchangeService(public)
         self.audit = AsyncAuditService(public)
         self.history = AsyncHistoryService(public)
         self.internal = AsyncEligibilityInternalService(

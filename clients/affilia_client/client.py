@@ -34,6 +34,7 @@ from affilia_client.services import (
     EligibilityInternalService,
     EnrollmentQueryService,
     HistoryService,
+    InterchangeService,
     MemberService,
     PremiumComputationService,
 )
@@ -82,6 +83,7 @@ class Client:
         self.premiums = PremiumComputationService(public)
         self.catalog = CatalogService(public)
         self.members = MemberService(public)
+        self.interchange = InterchangeService(public)
         self.audit = AuditService(public)
         self.history = HistoryService(public)
         self.internal = EligibilityInternalService(

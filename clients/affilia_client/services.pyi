@@ -33,6 +33,7 @@ from affilia.enrollment.v1 import (
     enrollment_query_service_pb2,
 )
 from affilia.history.v1 import history_entry_pb2, history_service_pb2
+from affilia.interchange.v1 import interchange_service_pb2
 from affilia.premium.v1 import premium_computation_service_pb2, premium_entry_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2, insurance_cost_pb2
 from affilia.type.v1 import actor_pb2, date_span_pb2, membership_type_pb2, year_month_pb2
@@ -3322,6 +3323,50 @@ class AsyncMemberService:
         they have different membership types in one group (correct one of them first);
         FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe
         to retry with the same request_id.
+        """
+
+class InterchangeService:
+    """Numbers the interchanges that a deployment sends to its partners."""
+    def __init__(self, caller: Caller) -> None: ...
+    def reserve_control_numbers(
+        self,
+        request: interchange_service_pb2.ReserveControlNumbersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        request_id: str = ...,
+        count: int = ...,
+    ) -> interchange_service_pb2.ReserveControlNumbersResponse:
+        """Reserves consecutive control numbers for interchanges, groups and transaction sets that the caller writes.
+        The numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, also by
+        concurrent calls on several servers; only after a restore, numbers that were reserved since the backup are
+        reserved again. Numbers that a caller doesn't use are skipped.
+        Errors: FAILED_PRECONDITION/CONTROL_NUMBERS_EXHAUSTED; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Safe to retry with the same request_id.
+        """
+
+class AsyncInterchangeService:
+    """Numbers the interchanges that a deployment sends to its partners."""
+    def __init__(self, caller: AsyncCaller) -> None: ...
+    async def reserve_control_numbers(
+        self,
+        request: interchange_service_pb2.ReserveControlNumbersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        request_id: str = ...,
+        count: int = ...,
+    ) -> interchange_service_pb2.ReserveControlNumbersResponse:
+        """Reserves consecutive control numbers for interchanges, groups and transaction sets that the caller writes.
+        The numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, also by
+        concurrent calls on several servers; only after a restore, numbers that were reserved since the backup are
+        reserved again. Numbers that a caller doesn't use are skipped.
+        Errors: FAILED_PRECONDITION/CONTROL_NUMBERS_EXHAUSTED; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Safe to retry with the same request_id.
         """
 
 class AuditService:

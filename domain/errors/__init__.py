@@ -33,6 +33,7 @@ from domain.errors.enrollment import (
     RevisionUnknown,
 )
 from domain.errors.feed import ConsumerTooSlow, ErasedMeanwhile, FeedBehind, FeedDiverged, FeedTrimmed
+from domain.errors.interchange import ControlNumbersExhausted
 from domain.errors.members import (
     IdentifierTaken,
     MemberErased,
@@ -77,6 +78,7 @@ __all__ = [
     "ConsumerTooSlow",
     "ContractExists",
     "ContractUnknown",
+    "ControlNumbersExhausted",
     "CoverageUnknown",
     "DatabaseUnavailable",
     "DomainError",

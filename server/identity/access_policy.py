@@ -154,6 +154,10 @@ ELIGIBILITY_INTERNAL = {
     "RebuildProjection": ADMINS_ONLY,
 }
 
+INTERCHANGE = {
+    "ReserveControlNumbers": Permission(WRITE),
+}
+
 AUDIT = {
     "ListAuditEntries": Permission(audited=True),
 }

@@ -21,6 +21,7 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "schema_compatibility": READ,
     "clock_guard": READ,
     "deployment": READ,
+    "control_number": (*READ, "UPDATE"),
     "history_epoch": READ,
     "write_log": DELETE,
     "answered_request": APPEND,

@@ -30,6 +30,7 @@ ATTRIBUTES = (
     "catalog",
     "members",
     "history",
+    "interchange",
     "audit",
 )
 

@@ -140,6 +140,7 @@ def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
         "ListCoverage": {"days": span("2026-01-01", "2026-12-31")},
         "GetAccumulators": {**about_me, "date": on},
         "ListAccumulators": {"group_id": group},
+        "ReserveControlNumbers": {**twice, "count": 1},
         "ListAuditEntries": {"named_id": group},
     }
 

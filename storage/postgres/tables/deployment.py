@@ -1,6 +1,7 @@
-"""Tables about the database itself: its identity, its history, its schema version, its clock and its leases."""
+"""Tables about the database itself: its identity, its control numbers, its history, its schema version, its clock and
+its leases."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 
 from storage.postgres.tables.metadata import metadata
@@ -11,6 +12,14 @@ deployment = Table(
     Column("database_id", Uuid, primary_key=True),
     Column("token_key", LargeBinary, nullable=False),
     comment="One row: who this database is, and the key that its tokens are authenticated with.",
+)
+
+control_number = Table(
+    "control_number",
+    metadata,
+    Column("last", Integer, nullable=False),
+    CheckConstraint("last >= 0 AND last <= 999999999", name="control_number_nine_digits"),
+    comment="One row: the last control number that was reserved for an interchange, 0 if none.",
 )
 
 history_epoch = Table(

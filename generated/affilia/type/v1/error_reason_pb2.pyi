@@ -216,6 +216,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The member was merged into another one. Use the other one's id. Metadata: member_id,
     merged_into.
     """
+    ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: _ErrorReason.ValueType  # 58
+    """FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
+    requested, left.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons for errors, with what the caller should do. They are sent as google.rpc.ErrorInfo.reason,
@@ -416,5 +420,9 @@ DIFFERENT_KINDS, ERASED or DIFFERENT_TYPES), from_member_id, into_member_id, gro
 ERROR_REASON_MEMBER_MERGED: ErrorReason.ValueType  # 57
 """FAILED_PRECONDITION. The member was merged into another one. Use the other one's id. Metadata: member_id,
 merged_into.
+"""
+ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: ErrorReason.ValueType  # 58
+"""FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
+requested, left.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

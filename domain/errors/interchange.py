@@ -1,0 +1,14 @@
+"""Errors about interchanges with partners."""
+
+from domain.errors.base import DomainError, Reason
+
+
+class ControlNumbersExhausted(DomainError):
+    reason = Reason.CONTROL_NUMBERS_EXHAUSTED
+
+    def __init__(self, requested: int, left: int) -> None:
+        super().__init__(
+            f"{requested} control numbers were requested, and {left} are left up to 999,999,999.",
+            requested=requested,
+            left=left,
+        )
