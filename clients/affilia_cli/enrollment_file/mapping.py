@@ -64,6 +64,7 @@ class Mapping:
     """A validated mapping. `sponsor` is the number (N104 of the P5) that a file must have.
 
     `disabled` is the name of the custom fact for handicapped members (INS10), or empty if the mapping names none.
+    `sender` and `receiver` are the interchange ids (ISA06, ISA08) that a file must have. Empty accepts any.
     """
 
     namespace: UUID
@@ -74,6 +75,8 @@ class Mapping:
     country: str
     starts: Starts = Starts.KEEP
     disabled: str = ""
+    sender: str = ""
+    receiver: str = ""
 
     @property
     def contract_ids(self) -> tuple[str, ...]:
@@ -149,6 +152,8 @@ class _Reader:
             "country",
             "starts",
             "disabled",
+            "sender",
+            "receiver",
         }
         self.faults += [f"{name}: unknown field" for name in sorted(set(content) - known)]
         namespace = self._uuid(content, "namespace", "")
@@ -170,6 +175,8 @@ class _Reader:
             country=self._text(content, "country", "", default="US"),
             starts=self._one_of(Starts, content, "starts", Starts.KEEP),
             disabled=self._attribute(content, "disabled"),
+            sender=self._text(content, "sender", "", default=""),
+            receiver=self._text(content, "receiver", "", default=""),
         )
 
     def _coverage(self, content: Any, path: str) -> CoverageMapping:
