@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 from typing import BinaryIO
 
 CHUNK_BYTES = 1024 * 1024
@@ -47,3 +48,20 @@ def write_private(path: Path, text: str) -> None:
         os.fchmod(file.fileno(), 0o600)
         file.truncate(0)
         file.write(text)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, or replaces it. After a crash, it has the old content or the new.
+
+    Its folder must exist. A symbolic link is replaced, not followed. Raises OSError.
+    """
+    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)

@@ -11,9 +11,12 @@ import pytest
 
 from affilia.interchange.v1 import interchange_service_pb2 as pb
 from affilia.interchange.v1.interchange_service_pb2_grpc import InterchangeServiceStub
+from affilia_cli.enrollment_file.acknowledging import control_numbers_of, envelope_of, write_acknowledgements
+from affilia_cli.enrollment_file.parsing import parse
 from affilia_client import AlreadyExists, Client, PreconditionFailed
 from tests.conftest import ServerProcess
 from tests.support.calls import failure_of, new_id
+from tests.support.enrollment_file import a_file, a_member
 
 THREADS = 8
 CALLS = 80
@@ -95,6 +98,18 @@ def test_exhausted_numbers_are_an_error_and_the_last_ones_can_be_reserved(
         assert raised.value.facts["left"] == "0"
         again = client.interchange.reserve_control_numbers(count=5, request_id=retried)
         assert numbers_of(again) == last_five
+
+
+def test_each_acknowledgement_has_its_own_control_number(server_address: str, tmp_path: Path) -> None:
+    content = a_file(a_member()).replace(b"*0*P*:", b"*1*P*:")
+    envelope = envelope_of(content)
+    assert envelope is not None
+    numbers = []
+    with Client(server_address) as client:
+        for _ in range(2):
+            for path in write_acknowledgements(tmp_path, envelope, parse(content), control_numbers_of(client)):
+                numbers.append(path.read_text().split("*")[13])
+    assert len(set(numbers)) == len(numbers) == 4
 
 
 @pytest.mark.parametrize("count", [0, -1, 1001])

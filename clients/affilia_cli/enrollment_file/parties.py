@@ -15,7 +15,7 @@ def check_parties(file: EnrollmentFile, mapping: Mapping) -> None:
         *_other(RECEIVER_UNKNOWN, "receiver", "ISA08", mapping.receiver, envelope.receiver),
     ]
     if found:
-        raise FileRejected([*file.findings, *found])
+        raise FileRejected([*file.findings, *found], file)
 
 
 def _other(code: str, party: str, element: str, expected: str, actual: str) -> list[Finding]:
