@@ -20,6 +20,9 @@ class Run(NamedTuple):
     def is_open(self) -> bool:
         return self.last_on == date.max
 
+    def shares_a_day_with(self, other: Run) -> bool:
+        return self.first_on <= other.last_on and other.first_on <= self.last_on
+
     def __str__(self) -> str:
         return f"from {self.first_on}" if self.is_open else f"{self.first_on} to {self.last_on}"
 
@@ -83,3 +86,11 @@ class DayRuns:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.runs)) or "no days"
+
+
+NO_DAYS = DayRuns()
+
+
+def day_after(day: date) -> date:
+    """Returns the next day; `date.max` has none and is returned itself."""
+    return day if day == date.max else day + ONE_DAY
