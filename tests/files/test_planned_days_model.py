@@ -180,7 +180,7 @@ def stories(draw: st.DrawFn) -> Story:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(stories())
 def test_the_plan_equals_the_naive_model(story: Story) -> None:
     planned = story.plan()
@@ -189,6 +189,7 @@ def test_the_plan_equals_the_naive_model(story: Story) -> None:
         assert after(planned, story.before) == story.model()
 
 
+@settings(deadline=None)
 @given(stories(), st.randoms(use_true_random=False), st.integers(1, 3))
 def test_the_order_of_loops_and_sets_plays_no_part(story: Story, random: object, num_sets: int) -> None:
     shuffled = list(story.loops)
@@ -197,6 +198,7 @@ def test_the_order_of_loops_and_sets_plays_no_part(story: Story, random: object,
     assert after(planned, story.before) == after(story.plan(), story.before)
 
 
+@settings(deadline=None)
 @given(stories())
 def test_a_second_file_with_the_same_loops_plans_nothing(story: Story) -> None:
     assume(not is_contradictory(story.stated, SLOTS) and story.is_lasting())
@@ -206,6 +208,7 @@ def test_a_second_file_with_the_same_loops_plans_nothing(story: Story) -> None:
     assert not changes_of(again, "note")
 
 
+@settings(deadline=None)
 @given(stories())
 def test_days_that_no_loop_speaks_of_never_change(story: Story) -> None:
     assume(not is_contradictory(story.stated, SLOTS))
@@ -253,6 +256,7 @@ def from_engine(found: Lookup[EnrollmentKey, Days]) -> dict[str, set[int]]:
     }
 
 
+@settings(deadline=None)
 @given(stories())
 def test_the_engine_arrives_at_the_planned_days(story: Story) -> None:
     planned = story.plan()
@@ -262,6 +266,7 @@ def test_the_engine_arrives_at_the_planned_days(story: Story) -> None:
     assert found == expected
 
 
+@settings(deadline=None)
 @given(stories())
 def test_there_is_one_change_for_each_run_of_days_that_differs(story: Story) -> None:
     planned = story.plan()
@@ -309,7 +314,7 @@ def is_approved(changes: Iterable[ScopedChange], allowed: Lookup[str, set[int]])
     return True
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(stories(), st.fixed_dictionaries(dict.fromkeys(SLOTS, sets_of_days)))
 def test_days_that_rules_cut_are_not_requested_again(story: Story, forbidden: dict[str, set[int]]) -> None:
     allowed = {name: set(ALL) - days for name, days in forbidden.items()}

@@ -41,7 +41,7 @@ def _left(module: ModuleDays) -> DayRuns:
     """
     removed = module.removed
     ends = {day_after(run.last_on) for run in removed}
-    return removed | DayRuns(tuple(run for run in module.unmet - module.after if run.first_on in ends))
+    return removed | DayRuns(tuple(run for run in module.unmet if run.first_on in ends))
 
 
 def _taken_by_mates(module: ModuleDays, modules: Iterable[ModuleDays]) -> DayRuns:

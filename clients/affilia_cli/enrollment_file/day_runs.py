@@ -59,9 +59,13 @@ class DayRuns:
         return self.run_with(day) is not None
 
     def __or__(self, other: DayRuns) -> DayRuns:
+        if not self.runs or not other.runs:
+            return self if self.runs else other
         return DayRuns.of((*self.runs, *other.runs))
 
     def __sub__(self, other: DayRuns) -> DayRuns:
+        if not self.runs or not other.runs:
+            return self
         rest: list[Run] = []
         for run in self.runs:
             first_on = run.first_on
@@ -78,7 +82,7 @@ class DayRuns:
         return DayRuns(tuple(rest))
 
     def __and__(self, other: DayRuns) -> DayRuns:
-        return self - (self - other)
+        return self if self.runs == other.runs else self - (self - other)
 
     def run_with(self, day: date) -> Run | None:
         """Returns the run that contains a day, or None."""

@@ -206,7 +206,7 @@ class _Adjusted:
     def _module(self, planned: ModuleDays, requests: EarlierRequests) -> ModuleDays:
         key = EnrollmentKey(self._member_id, planned.module_id)
         unmet = requests.unmet_days(key) - planned.before
-        module = replace(planned, after=planned.after - unmet, unmet=unmet)
+        module = replace(planned, after=planned.after - unmet, unmet=unmet - planned.after)
         if requests.approved(self._member_id):
             if since := (module.added | module.removed) - requests.days_given_up(key):
                 self.findings.append(_changed_since(module, since))

@@ -31,7 +31,7 @@ class ModuleDays:
     """The days of a member on one module, as in the book and as planned.
 
     `slot` is the module's slot, or empty. `reason_code` is sent with the changes. `unmet` are days that approved
-    requests ask for and rules don't allow now (`earlier_imports.py`); they are neither in `before` nor in `after`.
+    requests ask for, that rules don't allow now, and that the file doesn't state (`earlier_imports.py`).
     """
 
     contract_id: str

@@ -4,11 +4,11 @@ A pure function of sets of days. The order of loops plays no part: all ends come
 the file doesn't speak never change.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TypeAlias
 
 from affilia_cli.enrollment_file.day_runs import NO_DAYS, DayRuns, Run, day_after
@@ -68,14 +68,11 @@ def plan_days(
         states[key] = planner.states
         ended += [EndedRun(key, run, last_on) for run, last_on in planner.ended]
         findings += planner.findings
-    slots = _by_slot(after, slot_of)
-    findings += _stated_twice(slots, stated, states)
-    added = {key: days - before.get(key, NO_DAYS) for key, days in after.items()}
-    for slot in slots.values():
-        for key in slot:
-            for mate in slot:
-                if mate != key:
-                    after[key] -= added[mate]
+    for (_, slot), modules in _by_slot(after, slot_of).items():
+        findings += _stated_twice(slot, modules, stated, states)
+        added = {key: after[key] - before.get(key, NO_DAYS) for key in modules}
+        for key, mate in permutations(modules, 2):
+            after[key] -= added[mate]
     return PlannedDays(after, tuple(ended), tuple(findings))
 
 
@@ -85,6 +82,7 @@ class _ModulePlanner:
     def __init__(self, before: DayRuns, stated: StatedModule) -> None:
         self.findings: list[Finding] = []
         self.ended: list[tuple[Run, date]] = []
+        self._before = before
         self._stated = stated
         gone, confirmed = list[Run](), list[Run]()
         for end in stated.ends:
@@ -95,8 +93,8 @@ class _ModulePlanner:
                     gone.append(Run(max(run.first_on, last_on + ONE_DAY), run.last_on))
                 if end.ends_family:
                     self.ended.append((run, last_on))
-        self._left = before - DayRuns.of(gone)
-        self._confirmed = DayRuns.of(confirmed) & self._left
+        self._left = before - DayRuns.of(gone) if gone else before
+        self._confirmed = DayRuns.of(confirmed) & self._left if confirmed else NO_DAYS
         self._statements = [found for each in stated.statements if (found := self._with_start(each))]
         self.states = DayRuns.of((each.first_on, each.last_on) for each in self._statements if each.first_on)
 
@@ -115,7 +113,8 @@ class _ModulePlanner:
                 kept += earlier
                 if earlier - spoken:
                     self._report_start(run, states_from)
-        return (DayRuns.of(kept) - (spoken - self._confirmed)) | self.states
+        after = (DayRuns.of(kept) - (spoken - self._confirmed)) | self.states
+        return self._before if after == self._before else after
 
     def _meant(self, end: End, before: DayRuns) -> list[Run]:
         meant = [run for run in before if run.shares_a_day_with(end.within)]
@@ -177,16 +176,16 @@ def _by_slot(
 
 
 def _stated_twice(
-    slots: Lookup[tuple[str, str], list[ModuleKey]],
+    slot: str,
+    modules: Iterable[ModuleKey],
     stated: Lookup[ModuleKey, StatedModule],
     states: Lookup[ModuleKey, DayRuns],
 ) -> Iterator[Finding]:
-    for (_, slot), modules in slots.items():
-        for one, other in combinations(modules, 2):
-            if both := states[one] & states[other]:
-                message = (
-                    f"The file states {stated[one].name} and {stated[other].name} {both}, but a member can have only"
-                    f" one of them ({slot})."
-                )
-                segment_number = stated[other].statements[0].segment_number
-                yield error("COVERAGES_EXCLUSIVE", message, segment_number, "2300", "HD")
+    for one, other in combinations(modules, 2):
+        if both := states[one] & states[other]:
+            message = (
+                f"The file states {stated[one].name} and {stated[other].name} {both}, but a member can have only one of"
+                f" them ({slot})."
+            )
+            segment_number = stated[other].statements[0].segment_number
+            yield error("COVERAGES_EXCLUSIVE", message, segment_number, "2300", "HD")

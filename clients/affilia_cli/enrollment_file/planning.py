@@ -3,6 +3,7 @@
 What an earlier import of the same file requested is taken into account afterwards, by `earlier_imports.py`.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Lookup
 from dataclasses import replace
@@ -86,10 +87,9 @@ class _Planner:
 
     def plan(self, people: tuple[Person, ...]) -> list[PlannedMember]:
         """Returns the plans in the same order."""
-        planned: dict[int, PlannedMember] = {}
-        # Whether dependants are rejected can depend on their subscriber.
-        for i, person in sorted(enumerate(people), key=lambda each: not _is_subscriber(each[1])):
-            planned[i] = self._plan(person)
+        # By family, and the subscriber first: whether dependants are rejected can depend on the subscriber.
+        order = sorted(range(len(people)), key=lambda i: (people[i].primary_id, not _is_subscriber(people[i])))
+        planned = {i: self._plan(people[i]) for i in order}
         return [planned[i] for i in range(len(people))]
 
     def _plan(self, person: Person) -> PlannedMember:
@@ -158,7 +158,7 @@ class _Planner:
             primary_id=person.primary_id,
             membership_type=person.membership_type,
             kind=Kind.REJECTED,
-            statement=statement_in_words(person),
+            statement=sys.intern(statement_in_words(person)),
         )
 
     def _subscriber_rejected(self, person: Person) -> Finding | None:

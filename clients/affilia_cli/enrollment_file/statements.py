@@ -5,6 +5,7 @@ their subscriber, ends of a member as a whole, and reinstatements without a cove
 the days.
 """
 
+import sys
 from collections.abc import Iterator
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
@@ -315,7 +316,7 @@ def member_last_day(member: FileMember) -> date | None:
 
 def reason_code(member: FileMember) -> str:
     """Returns the reason code of changes: INS03 and INS04."""
-    return f"834-{member.maintenance}" + (f"-{member.reason}" if member.reason else "")
+    return sys.intern(f"834-{member.maintenance}" + (f"-{member.reason}" if member.reason else ""))
 
 
 def _earliest(*days: date | None) -> date:
