@@ -98,12 +98,13 @@ class Mapping:
         """Returns the identifier for a number in the file. Each kind of number is a system of its own."""
         return SystemValue(sys.intern(f"834/{self.namespace}/{kind.value}"), value)
 
-    def subscriber_id(self, number: str) -> str:
-        return self._derived("subscriber", number)
+    def subscriber_id(self, number: str, *again: str) -> str:
+        """Returns the id of a new subscriber. With other texts as `again`, it returns other ids."""
+        return self._derived("subscriber", number, *again)
 
-    def dependant_id(self, subscriber_number: str, kind: str, key: str) -> str:
-        """Returns the id of a dependant. `kind` names the type of key, so that a name never equals a number."""
-        return self._derived("subscriber", subscriber_number, kind, key)
+    def dependant_id(self, subscriber_number: str, kind: str, key: str, *again: str) -> str:
+        """Returns the id of a new dependant. `kind` names the type of key, so that a name never equals a number."""
+        return self._derived("subscriber", subscriber_number, kind, key, *again)
 
     def request_id(self, *parts: str) -> str:
         return self._derived("request", *parts)
