@@ -145,7 +145,6 @@ class _FamilyReader:
         can_be_unmet = any(
             each.contract_id == contract_id and each.before != each.after
             for member in members
-            if member.member_id in family.membership_types
             for each in member.modules
         )
         if not can_be_unmet:

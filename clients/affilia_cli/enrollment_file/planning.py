@@ -13,8 +13,10 @@ from typing import TypeAlias
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book import Book
 from affilia_cli.enrollment_file.day_runs import NO_DAYS, DayRuns
+from affilia_cli.enrollment_file.facts import planned_fact_kinds
 from affilia_cli.enrollment_file.file import EnrollmentFile, TransactionSet
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, error
+from affilia_cli.enrollment_file.identifying import identify
 from affilia_cli.enrollment_file.kinds import is_reinstated, kind_of
 from affilia_cli.enrollment_file.mapping import Mapping, Starts
 from affilia_cli.enrollment_file.member_days import MemberDays
@@ -28,6 +30,13 @@ from affilia_cli.enrollment_file.wording import statement_in_words
 
 FactKinds: TypeAlias = Callable[[Person, str], tuple[str, ...]]
 """Returns the kinds of facts to record for a person whose employer is the given one, such as "date of birth"."""
+
+
+def make_plan(file: EnrollmentFile, mapping: Mapping, book: Book, today: date) -> Plan:
+    """Returns the plan for a file. Raises FileRejected if it is another sponsor's."""
+    check_sponsor(file, mapping)
+    people = identify(file, mapping, book)
+    return plan_people(people, file, mapping, book, today, planned_fact_kinds(mapping, book, today))
 
 
 def check_sponsor(file: EnrollmentFile, mapping: Mapping) -> None:
@@ -59,11 +68,6 @@ def whole_from(transactions: Iterable[TransactionSet], today: date) -> date | No
     """Returns the day from which the sets speak for everybody, or None if they aren't those of a whole file."""
     whole = [each for each in transactions if each.action in codes.FULL_FILES]
     return max([today, *(each.effective_on for each in whole if each.effective_on)]) if whole else None
-
-
-def employer_of(planned: PlannedMember, mapping: Mapping, book: Book) -> str:
-    """Returns the sponsor of a planned member's contract, for employment facts. Empty if it has none."""
-    return _employer((ModuleKey(each.contract_id, each.module_id) for each in planned.modules), mapping, book)
 
 
 def _employer(modules: Iterable[ModuleKey], mapping: Mapping, book: Book) -> str:
