@@ -37,6 +37,7 @@ from tests.support.naive_file_days import (
 )
 from tests.support.planned_files import (
     ANN,
+    BOOK_CONTRACT,
     CONTRACT,
     FOLLOWING,
     MAPPING,
@@ -297,7 +298,7 @@ def without_requested(planned: PlannedMember, story: Story, desired: DaysByEnrol
         for name, days in from_engine(desired).items()
         if (missing := days - story.before[name])
     ]
-    earlier = EarlierRequests(next(iter(book.families.values())), (), tuple(unmet))
+    earlier = EarlierRequests(BOOK_CONTRACT, next(iter(book.families.values())), (), tuple(unmet))
     return adjust(planned, {CONTRACT: earlier}, EPOCH)
 
 

@@ -110,6 +110,14 @@ def test_an_end_and_a_reinstatement_in_one_file_leave_no_gap() -> None:
     assert days_after(plan_ann(sets, book), book) == book
 
 
+def test_a_member_is_cancelled_and_added_earlier_in_two_sets() -> None:
+    """As in a published sample of eMedNY."""
+    book = {"BASE": "2026-02-01.."}
+    cancelled = a_member(stated("024", "2026-02-01..2026-02-01"), dates={"356": "2026-02-01", "357": "2026-02-01"})
+    added = a_member(stated("021", "2026-01-01.."), dates={"356": "2026-01-01"})
+    assert days_after(plan_ann([a_set(cancelled), a_set(added)], book), book) == {"BASE": "2026-01-01.."}
+
+
 @pytest.mark.parametrize("coverages", [[], [a_coverage("025")]], ids=["member", "coverage"])
 def test_a_reinstatement_of_nothing_is_rejected(coverages: list[object]) -> None:
     planned = plan_loop({}, *coverages, maintenance="025")

@@ -14,7 +14,7 @@ from datetime import date
 from itertools import islice
 
 from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, UnmetEnroll
-from affilia_cli.enrollment_file.book import Book, BookFamily, EnrollmentKey, FamilyKey
+from affilia_cli.enrollment_file.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.day_runs import DayRuns
 from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.findings import Finding, ServerStateUnreadable, warning
@@ -79,8 +79,12 @@ def _changed(members: Iterable[PlannedMember]) -> dict[str, list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRequests:
-    """The requests of the same file in one family, and the enrolls of all requests that rules don't allow now."""
+    """The requests of the same file in one family, and the enrolls of all requests that rules don't allow now.
 
+    `contract` is the family's contract.
+    """
+
+    contract: BookContract
     family: BookFamily
     of_file: tuple[ChangeRequest, ...]
     unmet: tuple[UnmetEnroll, ...] = ()
@@ -147,11 +151,12 @@ class _FamilyReader:
             for member in members
             for each in member.modules
         )
+        contract = self._book.contracts[contract_id]
         if not can_be_unmet:
-            return EarlierRequests(family, of_file)
+            return EarlierRequests(contract, family, of_file)
         # A dry run reports the enrolls that rules don't allow now, and stores nothing.
         dry_run = self._client.changes.request_recompute(group_id=family.group_id, dry_run=True, timeout=CALL_SECONDS)
-        return EarlierRequests(family, of_file, tuple(dry_run.unmet_enrolls))
+        return EarlierRequests(contract, family, of_file, tuple(dry_run.unmet_enrolls))
 
 
 def adjust(member: PlannedMember, earlier: Lookup[str, EarlierRequests], today: date) -> PlannedMember:
@@ -208,7 +213,7 @@ class _Adjusted:
         module = replace(planned, after=planned.after - unmet, unmet=unmet - planned.after)
         if requests.approved(self._member_id):
             if since := (module.added | module.removed) - requests.days_given_up(key):
-                self.findings.append(_changed_since(module, since))
+                self.findings.append(_changed_since(requests.contract, module, since))
         elif planned.after & unmet:
             self.notices += [describe_notice(each) for each in requests.unmet if _key(each) == key]
         if requests.approved(self._member_id) or requests.rejections(self._member_id):
@@ -216,9 +221,10 @@ class _Adjusted:
         return module
 
 
-def _changed_since(module: ModuleDays, days: DayRuns) -> Finding:
+def _changed_since(contract: BookContract, module: ModuleDays, days: DayRuns) -> Finding:
+    name = contract.module_names.get(module.module_id) or f"module {module.module_id}"
     message = (
-        f"This file was applied before. Since then, days that it states on module {module.module_id} were changed:"
-        f" {days}. They stay as they are. If the file is right, the sponsor must send a new one."
+        f"This file was applied before. Since then, days that it states for {name} were changed: {days}. They stay as"
+        " they are. If the file is right, the sponsor must send a new one."
     )
     return warning("CHANGED_SINCE", message)

@@ -18,13 +18,14 @@ from affilia_cli.enrollment_file.file import EnrollmentFile, TransactionSet
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, error
 from affilia_cli.enrollment_file.identifying import identify
 from affilia_cli.enrollment_file.kinds import is_reinstated, kind_of
+from affilia_cli.enrollment_file.loop_conventions import reason_code
 from affilia_cli.enrollment_file.mapping import Mapping, Starts
 from affilia_cli.enrollment_file.member_days import MemberDays
 from affilia_cli.enrollment_file.people import Person
 from affilia_cli.enrollment_file.plan import Kind, ModuleDays, Plan, PlannedMember
 from affilia_cli.enrollment_file.planned_days import PlannedDays, Scope, plan_days
 from affilia_cli.enrollment_file.stated_days import ModuleKey
-from affilia_cli.enrollment_file.statements import PersonStatements, reason_code, statements_of
+from affilia_cli.enrollment_file.statements import PersonStatements, statements_of
 from affilia_cli.enrollment_file.unnamed import MISSING, NamedPeople, SubscriberEnd, UnnamedPlanner
 from affilia_cli.enrollment_file.wording import statement_in_words
 

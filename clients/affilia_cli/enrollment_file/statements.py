@@ -5,8 +5,6 @@ their subscriber, ends of a member as a whole, and reinstatements without a cove
 the days.
 """
 
-import sys
-from collections.abc import Iterator
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +15,13 @@ from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, Unmapp
 from affilia_cli.enrollment_file.day_runs import DayRuns, Run, day_after
 from affilia_cli.enrollment_file.file import Coverage, FileMember
 from affilia_cli.enrollment_file.findings import Finding, error, warning
+from affilia_cli.enrollment_file.loop_conventions import (
+    benefit_status,
+    earliest,
+    member_last_day,
+    reason_code,
+    shared_coverages,
+)
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people import Person, PersonLoop
 from affilia_cli.enrollment_file.stated_days import End, ModuleKey, StatedModule, Statement
@@ -161,7 +166,7 @@ class _StatementReader:
             key,
             Statement(
                 first_on,
-                _earliest(coverage.ends_on, member.day(codes.ELIGIBLE_UNTIL)),
+                earliest(coverage.ends_on, member.day(codes.ELIGIBLE_UNTIL)),
                 is_correction=coverage.maintenance == codes.CORRECT,
                 is_audit=codes.AUDIT in (coverage.maintenance, member.maintenance),
                 segment_number=coverage.segment_number,
@@ -210,14 +215,14 @@ class _StatementReader:
             if days.runs[-1].last_on == latest:
                 contract = self._book.contracts[key.contract_id]
                 self._name(key, contract.module_names.get(key.module_id, key.module_id), member)
-                last_on = _earliest(member.day(codes.ELIGIBLE_UNTIL))
+                last_on = earliest(member.day(codes.ELIGIBLE_UNTIL))
                 self._state(key, Statement(first_on, last_on, segment_number=member.first_segment))
         self._speaks = True
         return True
 
     def _share(self, loop: PersonLoop) -> bool:
         """States the subscriber's coverages whose level includes this dependant. Returns false if there is none."""
-        shared = list(self._shared_coverages(loop))
+        shared = list(shared_coverages(loop, self._person.membership_type))
         for coverage, first_on in shared:
             if entry := self._entry(coverage, loop):
                 message = (
@@ -225,28 +230,12 @@ class _StatementReader:
                 )
                 self._warn("COVERAGE_SHARED", message)
                 member = loop.member
-                last_on = _earliest(coverage.ends_on, member.day(codes.ELIGIBLE_UNTIL))
+                last_on = earliest(coverage.ends_on, member.day(codes.ELIGIBLE_UNTIL))
                 audit = member.maintenance == codes.AUDIT
                 key = self._key(entry, coverage_name(coverage), member)
                 self._state(key, Statement(first_on, last_on, is_audit=audit, segment_number=member.first_segment))
         self._speaks = self._speaks or bool(shared)
         return bool(shared)
-
-    def _shared_coverages(self, loop: PersonLoop) -> Iterator[tuple[Coverage, date]]:
-        """Yields the shared coverages and their first days for the dependant."""
-        subscriber, member = loop.subscriber, loop.member
-        if subscriber is None or member.is_subscriber or subscriber.maintenance == codes.END:
-            return
-        levels = codes.LEVELS_THAT_INCLUDE.get(self._person.membership_type, frozenset[str]())
-        for coverage in subscriber.coverages:
-            states = coverage.maintenance not in (*codes.COVERAGE_ENDS, codes.NOT_APPLICABLE)
-            begins = (
-                coverage.begins_on or subscriber.day(codes.ELIGIBLE_FROM, codes.CHANGED_ON),
-                member.day(codes.ELIGIBLE_FROM, codes.CHANGED_ON),
-            )
-            first_on = max((day for day in begins if day), default=None)
-            if states and coverage.level in levels and first_on:
-                yield coverage, first_on
 
     def _report_missing_coverage(self, member: FileMember) -> None:
         if member.maintenance == codes.REINSTATE:
@@ -271,7 +260,7 @@ class _StatementReader:
 
         Continued cover of a former employee doesn't end with the employment, for example.
         """
-        status = _benefit_status(loop)
+        status = benefit_status(loop)
         found = {
             key: each
             for entry in self._mapping.coverages
@@ -281,7 +270,7 @@ class _StatementReader:
         return dict(sorted(found.items()))
 
     def _check_status(self, loop: PersonLoop) -> None:
-        status = _benefit_status(loop)
+        status = benefit_status(loop)
         if status not in (codes.ACTIVE, *(each.benefit_status for each in self._mapping.coverages)):
             message = f"No coverage is mapped for benefit status {status} (INS05)."
             at = loop.member.first_segment
@@ -306,24 +295,3 @@ class _StatementReader:
         if coverage:
             return coverage.segment_number, "2300", "HD"
         return self._person.loops[0].member.first_segment, "2000", "INS"
-
-
-def member_last_day(member: FileMember) -> date | None:
-    """Returns the last covered day of a member who ends, or None if the file doesn't have it."""
-    ends = [coverage.ends_on for coverage in member.coverages if coverage.ends_on]
-    return member.day(codes.ELIGIBLE_UNTIL) or max(ends, default=None) or member.day(codes.CHANGED_ON)
-
-
-def reason_code(member: FileMember) -> str:
-    """Returns the reason code of changes: INS03 and INS04."""
-    return sys.intern(f"834-{member.maintenance}" + (f"-{member.reason}" if member.reason else ""))
-
-
-def _earliest(*days: date | None) -> date:
-    return min((day for day in days if day), default=date.max)
-
-
-def _benefit_status(loop: PersonLoop) -> str:
-    """Returns INS05. A dependant without one has the subscriber's."""
-    subscriber = loop.subscriber
-    return loop.member.benefit_status or (subscriber.benefit_status if subscriber else "") or codes.ACTIVE
