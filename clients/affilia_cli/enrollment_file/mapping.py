@@ -60,11 +60,20 @@ class NumberKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """The insurer as trading partners know it: its number and its name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """A validated mapping. `sponsor` is the number (N104 of the P5) that a file must have.
 
     `disabled` is the name of the custom fact for handicapped members (INS10), or empty if the mapping names none.
-    `sender` and `receiver` are the interchange ids (ISA06, ISA08) that a file must have. Empty accepts any.
+    `sender` and `receiver` are the interchange ids (ISA06, ISA08) that a file must have; empty accepts any. Exports have them the
+    other way round.
     """
 
     namespace: UUID
@@ -77,6 +86,7 @@ class Mapping:
     disabled: str = ""
     sender: str = ""
     receiver: str = ""
+    payer: Payer | None = None
 
     @property
     def contract_ids(self) -> tuple[str, ...]:
@@ -154,6 +164,7 @@ class _Reader:
             "disabled",
             "sender",
             "receiver",
+            "payer",
         }
         self.faults += [f"{name}: unknown field" for name in sorted(set(content) - known)]
         namespace = self._uuid(content, "namespace", "")
@@ -177,7 +188,15 @@ class _Reader:
             disabled=self._attribute(content, "disabled"),
             sender=self._text(content, "sender", "", default=""),
             receiver=self._text(content, "receiver", "", default=""),
+            payer=self._payer(content["payer"]) if "payer" in content else None,
         )
+
+    def _payer(self, content: Any) -> Payer:
+        if not isinstance(content, dict):
+            self.faults.append("payer: must be a JSON object")
+            return Payer("", "")
+        self.faults += [f"payer.{name}: unknown field" for name in sorted(set(content) - {"id", "name"})]
+        return Payer(self._text(content, "id", "payer."), self._text(content, "name", "payer.", default=""))
 
     def _coverage(self, content: Any, path: str) -> CoverageMapping:
         if not isinstance(content, dict):
