@@ -17,6 +17,7 @@ from affilia_cli import (
     correcting,
     enrolling,
     explaining,
+    exporting,
     finding,
     history,
     importing,
@@ -117,6 +118,7 @@ def _add_commands() -> None:
     app.command("watch")(watching.watch)
     app.command("audit")(auditing.audit)
     app.command("import-834")(importing.import_file)
+    app.command("export-834")(exporting.export_file)
     app.add_typer(loading.app, name="sample")
     app.command("doctor")(operating.doctor)
 

@@ -6,5 +6,7 @@ USAGE = 2
 """The arguments are invalid."""
 REJECTED = 3
 """The server rejected a change request."""
+LEFT_OUT = 3
+"""An exported file leaves something out, which is listed on stderr."""
 SEVERAL_MATCH = 4
 """Several members, families, contracts or modules match a name."""

@@ -1,0 +1,99 @@
+"""Families as an export sees them: the days of each member on each module, and how they differ."""
+
+from collections.abc import Collection, Iterable
+from collections.abc import Mapping as Lookup
+from dataclasses import dataclass, field
+from datetime import date
+
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
+from affilia.type.v1.date_span_pb2 import DateSpan
+from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_cli.enrollment_file.book import EnrollmentKey
+from affilia_cli.enrollment_file.day_runs import DayRuns
+from affilia_client.dates import span_from_proto
+
+NO_DAYS = DayRuns()
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyState:
+    """The days of each enrollment of a family, under all contracts, and the membership type of each member."""
+
+    days: Lookup[EnrollmentKey, DayRuns] = field(default_factory=dict)
+    types: Lookup[str, str] = field(default_factory=dict)
+
+    def on(self, key: EnrollmentKey) -> DayRuns:
+        return self.days.get(key, NO_DAYS)
+
+    def of_member(self, member_id: str) -> DayRuns:
+        """Returns the days on which a member is on any module."""
+        return DayRuns.of(run for key, runs in self.days.items() if key.member_id == member_id for run in runs)
+
+    def restricted_to(self, module_ids: Collection[str]) -> "FamilyState":
+        kept = {key: runs for key, runs in self.days.items() if key.module_id in module_ids}
+        return FamilyState(kept, self.types)
+
+    def __or__(self, other: "FamilyState") -> "FamilyState":
+        """Returns the state under the contracts of both. They have no modules in common."""
+        return FamilyState({**self.days, **other.days}, {**self.types, **other.types})
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A primary and the current state of everyone who is enrolled with them."""
+
+    primary_id: str
+    state: FamilyState
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFamily:
+    """A family before and after. Both states have the membership types of everyone who is in either.
+
+    `reinstated` are the enrollments that regained days that they had even earlier. `corrected` are the members whose
+    membership type was corrected.
+    """
+
+    primary_id: str
+    before: FamilyState
+    after: FamilyState
+    reinstated: frozenset[EnrollmentKey] = frozenset()
+    corrected: frozenset[str] = frozenset()
+
+    def changed_keys(self) -> list[EnrollmentKey]:
+        """Returns the enrollments whose days differ, in order of member and module."""
+        keys = {*self.before.days, *self.after.days}
+        return sorted(key for key in keys if self.before.on(key) != self.after.on(key))
+
+    def restricted_to(self, module_ids: Collection[str]) -> "ChangedFamily":
+        before, after = self.before.restricted_to(module_ids), self.after.restricted_to(module_ids)
+        return ChangedFamily(self.primary_id, before, after, self.reinstated, self.corrected)
+
+    def __or__(self, other: "ChangedFamily") -> "ChangedFamily":
+        """Returns the differences of both, which are about the same primary under other contracts."""
+        return ChangedFamily(
+            self.primary_id,
+            self.before | other.before,
+            self.after | other.after,
+            self.reinstated | other.reinstated,
+            self.corrected | other.corrected,
+        )
+
+
+def type_name(membership_type: MembershipType.ValueType) -> str:
+    return MembershipType.Name(membership_type).removeprefix("MEMBERSHIP_TYPE_")
+
+
+def runs_of(spans: Iterable[DateSpan]) -> DayRuns:
+    ends = (span_from_proto(each) for each in spans)
+    return DayRuns.of((first_on or date.min, last_on or date.max) for first_on, last_on in ends)
+
+
+def state_of(periods: Iterable[EnrollmentPeriod]) -> FamilyState:
+    """Returns a family's state from its periods."""
+    spans: dict[EnrollmentKey, list[DateSpan]] = {}
+    types: dict[str, str] = {}
+    for period in periods:
+        spans.setdefault(EnrollmentKey(period.member_id, period.module_id), []).append(period.days)
+        types[period.member_id] = type_name(period.membership_type)
+    return FamilyState({key: runs_of(each) for key, each in spans.items()}, types)

@@ -1,0 +1,71 @@
+"""The members of an export, and their segments. Members who can't be written become remarks."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from affilia_cli.enrollment_export.insured import SUBSCRIBER, Insured, insured_of
+from affilia_cli.enrollment_export.left_out import LeftOut, Remarks
+from affilia_cli.enrollment_export.member_loops import MemberLoop
+from affilia_cli.enrollment_export.member_segments import Segment, member_segments
+from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
+from affilia_cli.enrollment_export.reading import members_by_id
+from affilia_cli.enrollment_export.texts import plain
+from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping
+from affilia_client import Client
+
+
+@dataclass(slots=True)
+class Population:
+    """Members as stored, some at a time. `employers` are the sponsors of the contracts."""
+
+    client: Client
+    mapping: Mapping
+    outbound: OutboundMapping
+    employers: Collection[str]
+    today: date
+    remarks: Remarks
+    _members: dict[str, Insured] = field(default_factory=dict)
+
+    def load(self, member_ids: Iterable[str]) -> None:
+        """Reads members, and forgets those read before."""
+        namespace = str(self.mapping.namespace)
+        self._members = {
+            member_id: insured_of(stored, namespace, self.employers, self.today)
+            for member_id, stored in members_by_id(self.client, member_ids).items()
+        }
+
+    def segments(self, primary_id: str, loops: list[MemberLoop]) -> Iterator[list[Segment]]:
+        """Yields the segments of each member of a family. Without the subscriber's loop, dependants are left out."""
+        subscriber = self._members.get(primary_id)
+        number = subscriber.numbers.get(SUBSCRIBER, "") if subscriber else ""
+        if loops and not number:
+            self.remarks.add("NUMBER_UNKNOWN", [self._name(primary_id)])
+            return
+        for loop in loops:
+            try:
+                yield self._written(loop, number)
+            except LeftOut as left_out:
+                self.remarks.add(left_out.code, [self._name(loop.member_id)])
+                if loop.member_id == primary_id:
+                    others = [self._name(each.member_id) for each in loops if each is not loop]
+                    self.remarks.add("SUBSCRIBER_LEFT_OUT", others)
+                    return
+
+    def _written(self, loop: MemberLoop, subscriber_number: str) -> list[Segment]:
+        insured = self._members.get(loop.member_id)
+        if insured is None:
+            raise LeftOut("MEMBER_UNKNOWN")
+        number = subscriber_number
+        if self.mapping.dependant_number is DependantNumber.OWN:
+            number = insured.numbers.get(SUBSCRIBER, "")
+            if not number:
+                raise LeftOut("NUMBER_UNKNOWN")
+        segments = member_segments(loop, insured, number, self.outbound)
+        if plain(insured.name) != insured.name:
+            self.remarks.add("NAME_SIMPLIFIED", [self._name(loop.member_id)])
+        return segments
+
+    def _name(self, member_id: str) -> str:
+        insured = self._members.get(member_id)
+        return (insured.name if insured else "") or member_id

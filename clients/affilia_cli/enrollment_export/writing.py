@@ -1,0 +1,133 @@
+"""Writes the file and the token of an export while families are read, in bounded memory."""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from affilia_cli.enrollment_export.files import UnfinishedFile, unfinished_file
+from affilia_cli.enrollment_export.interchange import Header, InterchangeWriter
+from affilia_cli.enrollment_export.left_out import Remark
+from affilia_cli.enrollment_export.member_loops import MemberLoop
+from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
+from affilia_cli.enrollment_export.population import Population
+from affilia_cli.enrollment_export.reading import CALL_SECONDS, batches
+from affilia_client import Client
+
+FAMILIES_AT_A_TIME = 250
+"""Families whose members are read together. Few families have more than four members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export. `path` is None if there was nothing to send, because a file must name at least one member.
+
+    `members` are the INS loops and `coverages` the HD loops of the file.
+    """
+
+    path: Path | None
+    token_path: Path
+    control_number: int
+    members: int
+    coverages: int
+    remarks: tuple[Remark, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing was left out."""
+        return not any(remark.leaves_out for remark in self.remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """BGN08 and DTP 007 of the file."""
+
+    action: str
+    effective_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the file and its token are written. `token` is called after all families were read."""
+
+    path: Path
+    token_path: Path
+    token: Callable[[], str]
+
+
+def write_export(
+    client: Client,
+    mapping: OutboundMapping,
+    population: Population,
+    planned: Iterable[tuple[str, list[MemberLoop]]],
+    heading: Heading,
+    destination: Destination,
+) -> Exported:
+    """Writes the loops of each primary's family. If nobody has a loop, only the token is written.
+
+    If anything fails, neither the file nor the token is written.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(unfinished_file(destination.path))
+        token_file = stack.enter_context(unfinished_file(destination.token_path))
+        body = _Body(client, mapping, heading, file)
+        for batch in batches(planned, FAMILIES_AT_A_TIME):
+            population.load(member_id for primary_id, loops in batch for member_id in _named(primary_id, loops))
+            for primary_id, loops in batch:
+                for segments in population.segments(primary_id, loops):
+                    body.add(segments)
+        body.end()
+        token_file.text.write(destination.token() + "\n")
+        token_file.sync()
+        if body.members:
+            file.sync()
+            file.move()
+        token_file.move()
+    return Exported(
+        destination.path if body.members else None,
+        destination.token_path,
+        body.control_number,
+        body.members,
+        body.coverages,
+        population.remarks.all(),
+    )
+
+
+def _named(primary_id: str, loops: list[MemberLoop]) -> list[str]:
+    return [primary_id, *(loop.member_id for loop in loops)] if loops else []
+
+
+class _Body:
+    """Begins the interchange with the first member, so that a control number is reserved only for a file."""
+
+    def __init__(self, client: Client, mapping: OutboundMapping, heading: Heading, file: UnfinishedFile) -> None:
+        self.members = self.coverages = self.control_number = 0
+        self._client = client
+        self._mapping = mapping
+        self._heading = heading
+        self._file = file
+        self._writer: InterchangeWriter | None = None
+
+    def add(self, segments: list[tuple[str, ...]]) -> None:
+        """Adds the segments of one member."""
+        if self._writer is None:
+            self._writer = self._begun()
+        for segment in segments:
+            self._writer.write(*segment)
+        self.members += 1
+        self.coverages += sum(segment[0] == "HD" for segment in segments)
+
+    def end(self) -> None:
+        if self._writer is not None:
+            self._writer.end()
+
+    def _begun(self) -> InterchangeWriter:
+        self.control_number = self._client.interchange.reserve_control_numbers(
+            request_id=str(uuid4()), count=1, timeout=CALL_SECONDS
+        ).first
+        header = Header(self._heading.action, self._heading.effective_on, self.control_number, datetime.now(UTC))
+        writer = InterchangeWriter(self._file.text, self._mapping.parties, header)
+        writer.begin()
+        return writer
