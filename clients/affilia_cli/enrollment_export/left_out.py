@@ -51,8 +51,8 @@ class Remarks:
 
     def add(self, code: str, names: Iterable[str]) -> None:
         """Adds one case for each name."""
-        remark = self._remarks.setdefault(code, Remark(code, REASONS[code], code != "NAME_SIMPLIFIED"))
         for name in names:
+            remark = self._remarks.setdefault(code, Remark(code, REASONS[code], code != "NAME_SIMPLIFIED"))
             remark.count += 1
             if len(remark.named) < MAX_NAMED and name not in remark.named:
                 remark.named.append(name)
