@@ -232,3 +232,32 @@ def test_the_command_names_fields_that_the_mapping_lacks(book: Book, server_addr
     assert done.code == 1
     assert "payer.name" in done.err
     assert "payer.id" in done.err
+
+
+def test_members_have_the_statuses_that_the_mapping_asks_for(book: Book) -> None:
+    ann = book.member("ANN DOE", SUBSCRIBER="S1")
+    book.enroll(ann, ann, "PRIMARY", "HMO", "2026-01-01", "2026-06-30")
+    book.enroll(ann, ann, "PRIMARY", "PPO", "2026-07-01")
+    hmo, ppo, _ = book.content()["coverages"]
+    cobra = ppo | {"line": "HMO", "benefit_status": "C", "medicare": "A", "employment_status": "TE"}
+    book.more = {"coverages": [hmo, cobra]}
+    segments = member_segments_of(book.full().path)
+    named = [each for each in segments if each.startswith(("INS", "HD", "DTP*348"))]
+    expected = [
+        ["INS*Y*18*030**A***TE", "HD*030**HMO", "DTP*348*D8*20260101"],
+        ["INS*Y*18*030**C*A**TE", "HD*030**HMO", "DTP*348*D8*20260701"],
+    ]
+    assert named in (expected[0] + expected[1], expected[1] + expected[0])
+
+
+def test_a_coverage_that_an_import_would_read_as_another_module_is_left_out(book: Book) -> None:
+    ann = book.member("ANN DOE", SUBSCRIBER="S1")
+    book.enroll(ann, ann, "PRIMARY", "HMO", "2026-01-01")
+    book.enroll(ann, ann, "PRIMARY", "DEN", "2026-01-01")
+    hmo, ppo, dental = book.content()["coverages"]
+    retired = ppo | {"line": "HMO", "employment_status": "RT"}
+    book.more = {"coverages": [hmo, retired, dental | {"employment_status": "RT"}]}
+    exported = book.full()
+    assert [each for each in member_segments_of(exported.path) if each.startswith("HD")] == ["HD*030**DEN"]
+    assert [(each.code, each.count) for each in exported.remarks] == [("COVERAGE_AMBIGUOUS", 1)]
+    assert not exported.is_complete

@@ -13,6 +13,7 @@ from affilia_cli.enrollment_export.member_loops import MemberLoop, changed_loops
 from affilia_cli.enrollment_export.outbound_mapping import outbound_mapping
 from affilia_cli.enrollment_export.population import Population
 from affilia_cli.enrollment_export.reading import CALL_SECONDS, changed_families, families
+from affilia_cli.enrollment_export.statuses import with_statuses
 from affilia_cli.enrollment_export.writing import Destination, Exported, Heading, write_export
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book import EnrollmentKey
@@ -119,16 +120,17 @@ class _Export:
     def complete(self, family: Family) -> tuple[str, list[MemberLoop]]:
         current = [key for key, days in family.state.days.items() if days.runs[-1].last_on >= self.today]
         self._leave_out_unmapped(current)
-        return family.primary_id, complete_loops(family, self._outbound.coverages, self.today)
+        return self._stated(family.primary_id, complete_loops(family, self._outbound.coverages, self.today))
 
     def changed(self, family: ChangedFamily, reinstate_to_shorten: bool) -> tuple[str, list[MemberLoop]]:
         self._leave_out_unmapped(family.changed_keys())
-        return family.primary_id, changed_loops(
+        loops = changed_loops(
             family,
             self._outbound.coverages,
             own_numbers=self._mapping.dependant_number is DependantNumber.OWN,
             reinstate_to_shorten=reinstate_to_shorten,
         )
+        return self._stated(family.primary_id, loops)
 
     def write(
         self, planned: Iterable[tuple[str, list[MemberLoop]]], heading: Heading, destination: Destination
@@ -138,9 +140,15 @@ class _Export:
 
     def _leave_out_unmapped(self, keys: Sequence[EnrollmentKey]) -> None:
         unmapped = unmapped_keys(keys, self._outbound.coverages)
-        if unmapped:
-            names = [self._module_names.get(key.module_id, key.module_id) for key in unmapped]
-            self._remarks.add("MODULE_UNMAPPED", names)
+        self._remarks.add("MODULE_UNMAPPED", (self._module_name(key.module_id) for key in unmapped))
+
+    def _stated(self, primary_id: str, loops: list[MemberLoop]) -> tuple[str, list[MemberLoop]]:
+        stated, wrong = with_statuses(loops, self._outbound)
+        self._remarks.add("COVERAGE_AMBIGUOUS", map(self._module_name, wrong))
+        return primary_id, stated
+
+    def _module_name(self, module_id: str) -> str:
+        return self._module_names.get(module_id, module_id)
 
 
 def _module_names(contracts: Sequence[Contract]) -> dict[str, str]:

@@ -8,10 +8,8 @@ from datetime import date
 from affilia.catalog.v1.condition_pb2 import EmploymentStatus
 from affilia.catalog.v1.member_pb2 import MemberFacts
 from affilia.catalog.v1.member_service_pb2 import MemberWithFacts
+from affilia_cli.enrollment_file.mapping import Mapping, NumberKind
 from affilia_client.dates import date_from_proto, span_from_proto
-
-SUBSCRIBER, CLIENT, SSN, PERSON = "SUBSCRIBER", "CLIENT", "SSN", "PERSON"
-"""Kinds of numbers. The identifier's system is `834/<namespace>/<kind>`."""
 
 EMPLOYMENT_CODES = {"ACTIVE": "AC", "LEAVE": "L1", "RETIRED": "RT"}
 """Employment statuses as INS08."""
@@ -24,17 +22,18 @@ class Insured:
     member_id: str
     name: str
     born_on: date | None
-    numbers: Lookup[str, str]
+    numbers: Lookup[NumberKind, str]
     employment: str
     employed_from: date | None
 
 
-def insured_of(stored: MemberWithFacts, namespace: str, employers: Collection[str], today: date) -> Insured:
+def insured_of(stored: MemberWithFacts, mapping: Mapping, employers: Collection[str], today: date) -> Insured:
     """Returns a member as stored. Only an employment with one of the employers today counts."""
-    prefix, numbers = f"834/{namespace}/", dict[str, str]()
+    kinds = {mapping.identifier(kind, "").system: kind for kind in NumberKind}
+    numbers: dict[NumberKind, str] = {}
     for each in stored.member.identifiers:
-        if each.system.startswith(prefix):
-            numbers.setdefault(each.system.removeprefix(prefix), each.value)
+        if each.system in kinds:
+            numbers.setdefault(kinds[each.system], each.value)
     facts = stored.facts
     employment, employed_from = _employment(facts, employers, today)
     return Insured(

@@ -24,6 +24,7 @@ class Remark:
 
 REASONS = {
     "MODULE_UNMAPPED": "Not in the file: coverages on modules that the mapping doesn't have:",
+    "COVERAGE_AMBIGUOUS": "Not in the file: coverages that an import with the mapping reads as other modules:",
     "NUMBER_UNKNOWN": "Not in the file: the family has no subscriber number. Add an identifier to the primary:",
     "NUMBER_NOT_SENDABLE": "Not in the file: a number is too long, or has characters that X12 files can't contain:",
     "NAME_MISSING": "Not in the file: the member has no name:",

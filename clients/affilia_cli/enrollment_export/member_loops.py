@@ -9,8 +9,8 @@ from affilia_cli.enrollment_export.coverage_loops import CoverageLoop, audited, 
 from affilia_cli.enrollment_export.families import ChangedFamily, Family, FamilyState
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book import EnrollmentKey
+from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping
 from affilia_cli.enrollment_file.day_runs import DayRuns
-from affilia_cli.enrollment_file.mapping import CoverageMapping
 
 Coverages = Lookup[str, CoverageMapping]
 """The mapping's entry for each module that has one."""
@@ -18,12 +18,18 @@ Coverages = Lookup[str, CoverageMapping]
 
 @dataclass(frozen=True, slots=True)
 class MemberLoop:
-    """One INS loop: INS03 and the HD loops, each with the entry of the mapping for its module."""
+    """One INS loop: INS03 and the HD loops, each with the entry of the mapping for its module.
+
+    The statuses are INS05, INS06 and INS08, as the entries ask for them (`statuses.py`).
+    """
 
     member_id: str
     membership_type: str
     maintenance: str
     coverages: tuple[tuple[CoverageMapping, CoverageLoop], ...]
+    benefit_status: str = codes.ACTIVE
+    medicare: str = ""
+    employment_status: str = ""
 
 
 def complete_loops(family: Family, coverages: Coverages, today: date) -> list[MemberLoop]:

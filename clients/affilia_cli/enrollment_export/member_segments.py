@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from datetime import date
 
-from affilia_cli.enrollment_export.insured import CLIENT, PERSON, SSN, Insured
+from affilia_cli.enrollment_export.insured import Insured
 from affilia_cli.enrollment_export.left_out import LeftOut
 from affilia_cli.enrollment_export.member_loops import MemberLoop
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
 from affilia_cli.enrollment_export.texts import NameParts, is_sendable, name_parts, plain
 from affilia_cli.enrollment_file import codes
+from affilia_cli.enrollment_file.mapping import NumberKind
 
 Segment = tuple[str, ...]
 
-ACTIVE = "A"
-"""INS05."""
 UNKNOWN_GENDER = "U"
 """DMG03. The server doesn't store a gender."""
 MAX_REFERENCE, MIN_PERSON_NUMBER, MAX_PERSON_NUMBER = 50, 2, 80
@@ -28,12 +27,17 @@ def member_segments(
     if not relation:
         raise LeftOut("RELATION_UNMAPPED")
     is_subscriber = relation == codes.SELF
-    ins = ["INS", "Y" if is_subscriber else "N", relation, loop.maintenance, "", ACTIVE]
-    references = list(_references(insured, subscriber_number, mapping))
-    if is_subscriber and insured.employment:
-        ins += ["", "", insured.employment]
-        references += [_day(codes.EMPLOYED_FROM, insured.employed_from)] if insured.employed_from else []
-    return [tuple(ins), *references, *_person(insured), *_coverages(loop, mapping)]
+    employment, employed_from = loop.employment_status, None
+    if is_subscriber and not mapping.asks_for_employment:
+        employment, employed_from = insured.employment, insured.employed_from
+    statuses = (loop.benefit_status, loop.medicare, "", employment)
+    return [
+        ("INS", "Y" if is_subscriber else "N", relation, loop.maintenance, "", *statuses),
+        *_references(insured, subscriber_number, mapping),
+        *([_day(codes.EMPLOYED_FROM, employed_from)] if employed_from else []),
+        *_person(insured),
+        *_coverages(loop, mapping),
+    ]
 
 
 def sendable_name(insured: Insured) -> NameParts:
@@ -50,15 +54,15 @@ def _references(insured: Insured, subscriber_number: str, mapping: OutboundMappi
     yield ("REF", codes.SUBSCRIBER_NUMBER, _number(subscriber_number, 1, MAX_REFERENCE))
     if mapping.policy:
         yield ("REF", codes.POLICY_NUMBER, mapping.policy)
-    if client_number := insured.numbers.get(CLIENT):
+    if client_number := insured.numbers.get(NumberKind.CLIENT):
         yield ("REF", codes.CLIENT_NUMBER, _number(client_number, 1, MAX_REFERENCE))
 
 
 def _person(insured: Insured) -> Iterator[Segment]:
     name = sendable_name(insured)
     qualifier, number = "", ""
-    if stated := insured.numbers.get(SSN) or insured.numbers.get(PERSON):
-        qualifier = "34" if SSN in insured.numbers else "ZZ"
+    if stated := insured.numbers.get(NumberKind.SSN) or insured.numbers.get(NumberKind.PERSON):
+        qualifier = codes.SOCIAL_SECURITY if NumberKind.SSN in insured.numbers else "ZZ"
         number = _number(stated, MIN_PERSON_NUMBER, MAX_PERSON_NUMBER)
     yield ("NM1", "IL", "1", name.last, name.first, name.middle, "", "", qualifier, number)
     if insured.born_on:

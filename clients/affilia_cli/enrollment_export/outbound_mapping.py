@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from affilia_cli.enrollment_export.interchange import Parties
 from affilia_cli.enrollment_export.texts import SEPARATORS, is_sendable
-from affilia_cli.enrollment_file.codes import RELATIONS
+from affilia_cli.enrollment_file import codes
+from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, StatedCoverage
 from affilia_cli.enrollment_file.findings import MappingMalformed
-from affilia_cli.enrollment_file.mapping import CoverageMapping, Mapping, Payer
+from affilia_cli.enrollment_file.mapping import Mapping, Payer
 
 PREFERRED_RELATIONS = ("18", "01", "19", "03", "53", "04")
 MAX_INTERCHANGE_ID = 15
@@ -17,13 +18,24 @@ MAX_INTERCHANGE_ID = 15
 class OutboundMapping:
     """What an export needs of a mapping.
 
-    `policy` is the policy of all coverages, if they have the same one; otherwise each coverage has its own.
+    `coverages` has an entry for each module. `policy` is the policy of all entries, if they have the same one;
+    otherwise each coverage has its own.
     """
 
+    entries: tuple[CoverageMapping, ...]
     coverages: dict[str, CoverageMapping]
     relations: dict[str, str]
     parties: Parties
     policy: str
+
+    @property
+    def asks_for_employment(self) -> bool:
+        """Whether any entry depends on the employment status."""
+        return any(each.employment_status for each in self.entries)
+
+    def is_read_back(self, entry: CoverageMapping, employment_status: str) -> bool:
+        """Returns whether an import maps a coverage that is written with an entry's fields to the entry's module."""
+        return _is_read_back(self.entries, entry, employment_status)
 
 
 def outbound_mapping(mapping: Mapping) -> OutboundMapping:
@@ -32,25 +44,30 @@ def outbound_mapping(mapping: Mapping) -> OutboundMapping:
     Raises MappingMalformed if a field that only exports need is missing or malformed.
     """
     policies = {each.policy for each in mapping.coverages}
-    return OutboundMapping(
-        _coverages(mapping), _relations(mapping), _parties(mapping), policies.pop() if len(policies) == 1 else ""
-    )
-
-
-def _coverages(mapping: Mapping) -> dict[str, CoverageMapping]:
-    """Returns an entry for each module. A file with an entry's line, plan and policy is mapped by this entry again."""
-    first: dict[tuple[str, ...], CoverageMapping] = {}
+    coverages: dict[str, CoverageMapping] = {}
     for each in mapping.coverages:
-        first.setdefault((each.line, each.plan, each.policy), each)
-    found: dict[str, CoverageMapping] = {}
-    for each in first.values():
-        found.setdefault(each.module_id, each)
-    return found
+        if _is_read_back(mapping.coverages, each, each.employment_status):
+            coverages.setdefault(each.module_id, each)
+    policy = policies.pop() if len(policies) == 1 else ""
+    return OutboundMapping(mapping.coverages, coverages, _relations(mapping), _parties(mapping), policy)
+
+
+def _is_read_back(entries: tuple[CoverageMapping, ...], entry: CoverageMapping, employment_status: str) -> bool:
+    stated = StatedCoverage(
+        entry.line,
+        entry.plan,
+        (entry.policy,),
+        entry.benefit_status or codes.ACTIVE,
+        entry.medicare or codes.NO_MEDICARE,
+        employment_status,
+    )
+    matching = [each for each in entries if each.matches(stated)]
+    return bool(matching) and max(matching, key=lambda each: each.specificity).module_id == entry.module_id
 
 
 def _relations(mapping: Mapping) -> dict[str, str]:
     """Returns the INS02 of each membership type: the usual code, or else one that the mapping adds, or the lowest."""
-    others = sorted(mapping.relations, key=lambda code: (code in RELATIONS, code))
+    others = sorted(mapping.relations, key=lambda code: (code in codes.RELATIONS, code))
     found: dict[str, str] = {}
     for code in (*PREFERRED_RELATIONS, *others):
         if code in mapping.relations:

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from affilia_cli.enrollment_export.insured import SUBSCRIBER, Insured, insured_of
+from affilia_cli.enrollment_export.insured import Insured, insured_of
 from affilia_cli.enrollment_export.left_out import LeftOut, Remarks
 from affilia_cli.enrollment_export.member_loops import MemberLoop
 from affilia_cli.enrollment_export.member_segments import Segment, member_segments
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
 from affilia_cli.enrollment_export.reading import members_by_id
 from affilia_cli.enrollment_export.texts import plain
-from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping
+from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping, NumberKind
 from affilia_client import Client
 
 
@@ -29,16 +29,15 @@ class Population:
 
     def load(self, member_ids: Iterable[str]) -> None:
         """Reads members, and forgets those read before."""
-        namespace = str(self.mapping.namespace)
         self._members = {
-            member_id: insured_of(stored, namespace, self.employers, self.today)
+            member_id: insured_of(stored, self.mapping, self.employers, self.today)
             for member_id, stored in members_by_id(self.client, member_ids).items()
         }
 
     def segments(self, primary_id: str, loops: list[MemberLoop]) -> Iterator[list[Segment]]:
         """Yields the segments of each member of a family. Without the subscriber's loop, dependants are left out."""
         subscriber = self._members.get(primary_id)
-        number = subscriber.numbers.get(SUBSCRIBER, "") if subscriber else ""
+        number = subscriber.numbers.get(NumberKind.SUBSCRIBER, "") if subscriber else ""
         if loops and not number:
             self.remarks.add("NUMBER_UNKNOWN", [self._name(primary_id)])
             return
@@ -58,7 +57,7 @@ class Population:
             raise LeftOut("MEMBER_UNKNOWN")
         number = subscriber_number
         if self.mapping.dependant_number is DependantNumber.OWN:
-            number = insured.numbers.get(SUBSCRIBER, "")
+            number = insured.numbers.get(NumberKind.SUBSCRIBER, "")
             if not number:
                 raise LeftOut("NUMBER_UNKNOWN")
         segments = member_segments(loop, insured, number, self.outbound)
