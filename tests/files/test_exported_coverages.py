@@ -1,17 +1,14 @@
 """How differences of coverages are written as HD loops, and that reading the loops gives the days after."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from affilia_cli.enrollment_export.coverage_loops import CoverageLoop, audited, differing
-from affilia_cli.enrollment_file.day_runs import DayRuns, Run
-
-ORIGIN = date(2026, 1, 1)
-HORIZON = 40
-"""Days of the model. An open run contains the last one."""
+from affilia_cli.enrollment_file.day_runs import DayRuns
+from tests.support.receiver import HORIZON, ReadLoop, after_reading, run_with, runs_of
 
 
 def day(text: str) -> date:
@@ -85,58 +82,18 @@ def test_a_complete_file_has_runs_from_today_on_with_their_own_first_days() -> N
 
 @given(before=st.sets(st.integers(0, HORIZON)), after=st.sets(st.integers(0, HORIZON)), reinstated=st.booleans())
 def test_reading_the_loops_gives_the_days_after(before: set[int], after: set[int], reinstated: bool) -> None:
-    loops = differing(_runs_of(before), _runs_of(after), reinstated=reinstated)
-    assert _read(before, loops) == after
+    loops = differing(runs_of(before), runs_of(after), reinstated=reinstated)
+    assert after_reading(before, as_read(loops)) == after
 
 
 @given(before=st.sets(st.integers(0, HORIZON)), after=st.sets(st.integers(0, HORIZON)))
 def test_a_receiver_that_never_moves_a_first_day_later_reads_everything_else(before: set[int], after: set[int]) -> None:
-    read = _read(before, differing(_runs_of(before), _runs_of(after), reinstated=False), keeps_first_days=True)
-    moved = {n for n in before if n - 1 not in before and n not in after and _run_with(before, n) & after}
-    kept = {m for n in moved for m in _run_with(before, n) if m < min(_run_with(before, n) & after)}
+    loops = differing(runs_of(before), runs_of(after), reinstated=False)
+    read = after_reading(before, as_read(loops), keeps_first_days=True)
+    moved = {n for n in before if n - 1 not in before and n not in after and run_with(before, n) & after}
+    kept = {m for n in moved for m in run_with(before, n) if m < min(run_with(before, n) & after)}
     assert after <= read <= after | kept
 
 
-def _runs_of(days: set[int]) -> DayRuns:
-    """Returns numbered days as runs. The run that contains the last day of the model is open."""
-    return DayRuns.of((ORIGIN + timedelta(n), date.max if n == HORIZON else ORIGIN + timedelta(n)) for n in days)
-
-
-def _read(days: set[int], loops: tuple[CoverageLoop, ...], *, keeps_first_days: bool = False) -> set[int]:
-    """A slow and obvious receiver: ends shorten or remove a run, everything else states the whole of the runs it
-    touches. With `keeps_first_days`, days before the first stated day of a run stay, as in imports."""
-    ended = set(days)
-    for loop in loops:
-        last = _number(loop.last_on)
-        if loop.maintenance == "024":
-            ended -= {n for n in _run_with(days, last) if n > last}
-        elif loop.maintenance == "002":
-            ended -= _run_with(days, last)
-    stated: set[int] = set()
-    touched: set[int] = set()
-    for loop in loops:
-        if not loop.ends:
-            period = set(range(_number(loop.first_on), _number(loop.last_on) + 1))
-            stated |= period
-            touched |= {m for n in period & ended for m in _run_with(ended, n)}
-    if keeps_first_days:
-        touched -= {n for n in touched if n < min(_run_with(ended, n) & stated)}
-    return (ended - touched) | stated
-
-
-def _number(on: date | None) -> int:
-    return HORIZON if on is None else (on - ORIGIN).days
-
-
-def _run_with(days: set[int], n: int) -> set[int]:
-    assert n in days
-    first = last = n
-    while first - 1 in days:
-        first -= 1
-    while last + 1 in days:
-        last += 1
-    return set(range(first, last + 1))
-
-
-def test_a_run_is_open_in_the_model_if_it_contains_the_last_day() -> None:
-    assert _runs_of({HORIZON - 1, HORIZON}).runs == (Run(ORIGIN + timedelta(HORIZON - 1), date.max),)
+def as_read(loops: tuple[CoverageLoop, ...]) -> list[ReadLoop]:
+    return [ReadLoop(each.maintenance, each.first_on, each.last_on) for each in loops]

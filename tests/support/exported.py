@@ -116,6 +116,10 @@ class Book:
         self.submit(primary_id, left)
 
     def submit(self, primary_id: str, *requested: change_request_pb2.ScopedChange) -> None:
+        judged = self.judge(primary_id, *requested)
+        assert judged.verdict == change_request_pb2.VERDICT_APPROVED, judged
+
+    def judge(self, primary_id: str, *requested: change_request_pb2.ScopedChange) -> change_request_pb2.ChangeRequest:
         request = change_request_service_pb2.SubmitChangeRequestRequest(
             request_id=new_id(),
             requester=admin(),
@@ -123,8 +127,7 @@ class Book:
             changes=requested,
             accept_consequences=True,
         )
-        judged = self.client.changes.submit_change_request(request).change_request
-        assert judged.verdict == change_request_pb2.VERDICT_APPROVED, judged
+        return self.client.changes.submit_change_request(request).change_request
 
     def new_path(self) -> Path:
         return self.folder / f"{uuid4().hex}.834"
