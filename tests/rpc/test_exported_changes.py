@@ -225,3 +225,13 @@ def test_nobody_is_known_without_a_subscriber_number(book: Book, client: Client)
     exported = book.since(token)
     assert (exported.path, exported.is_complete) == (None, False)
     assert [(each.code, each.count, each.named) for each in exported.remarks] == [("NUMBER_UNKNOWN", 1, ["BOB ROE"])]
+
+
+def test_a_merge_of_two_records_is_not_a_change(book: Book, ann: str) -> None:
+    kim = book.member("KIM DOE", born="2015-06-01", PERSON="K7")
+    book.enroll(ann, kim, "CHILD", "HMO", "2026-01-01")
+    token = book.full().token_path
+    again = book.member("KIM DOE", born="2015-06-01")
+    book.client.members.merge_members(from_member_id=kim, into_member_id=again, reason="entered twice")
+    exported = book.since(token)
+    assert exported.path is None

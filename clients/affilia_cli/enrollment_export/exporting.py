@@ -3,24 +3,24 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from affilia.catalog.v1.contract_pb2 import Contract
 from affilia_cli.days import today_under
-from affilia_cli.enrollment_export.families import ChangedFamily, Family
 from affilia_cli.enrollment_export.feed_reading import FeedChanges, Snapshot, changes_since
 from affilia_cli.enrollment_export.left_out import Remarks
-from affilia_cli.enrollment_export.member_loops import MemberLoop, changed_loops, complete_loops, unmapped_keys
 from affilia_cli.enrollment_export.outbound_mapping import outbound_mapping
+from affilia_cli.enrollment_export.planning import ChangePlanner, CompletePlanner, LeavingOut, Planner
 from affilia_cli.enrollment_export.population import Population
 from affilia_cli.enrollment_export.reading import CALL_SECONDS, changed_families, families
-from affilia_cli.enrollment_export.statuses import with_statuses
 from affilia_cli.enrollment_export.writing import Destination, Exported, Heading, write_export
 from affilia_cli.enrollment_file import codes
-from affilia_cli.enrollment_file.book import EnrollmentKey
 from affilia_cli.enrollment_file.findings import EnrollmentFileError
 from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping
 from affilia_cli.local_files import read_regular
 from affilia_client import CallFailed, Client
+
+AnyFamily = TypeVar("AnyFamily")
 
 MAX_TOKEN_BYTES = 4096
 SUFFIX = ".token"
@@ -42,7 +42,8 @@ def export_full(client: Client, mapping: Mapping, path: Path, *, today: date | N
     snapshot = Snapshot(client, mapping.contract_ids)
     read = families(snapshot, one_contract=len(mapping.contract_ids) == 1)
     return export.write(
-        map(export.complete, read),
+        read,
+        CompletePlanner(export.leaving_out, export.today),
         Heading(codes.AUDIT_FILE, export.today),
         Destination(path, token_path_of(path), lambda: snapshot.resume_token),
     )
@@ -67,8 +68,10 @@ def export_since(
     export = _Export(client, mapping, path, today)
     changes = _changes(client, token_path, mapping)
     changed = changed_families(client, changes.groups, mapping.contract_ids)
+    own_numbers = mapping.dependant_number is DependantNumber.OWN
     return export.write(
-        (export.changed(family, reinstate_to_shorten) for family in changed),
+        changed,
+        ChangePlanner(export.leaving_out, own_numbers, reinstate_to_shorten),
         Heading(codes.UPDATE_FILE, None),
         Destination(path, token_path, lambda: changes.resume_token),
     )
@@ -105,50 +108,26 @@ class _Export:
             raise ExportFailed(
                 f"{path} already exists. Choose another name, so that no file is lost before it is sent."
             )
-        self._remarks = Remarks()
         self._client = client
         self._mapping = mapping
-        self._outbound = outbound_mapping(mapping)
         contracts = [
             client.catalog.get_contract(contract_id=each, timeout=CALL_SECONDS).contract
             for each in mapping.contract_ids
         ]
         self._employers = frozenset(each.sponsor_id for each in contracts if each.sponsor_id)
-        self._module_names = _module_names(contracts)
         self.today = today or max(map(today_under, contracts))
-
-    def complete(self, family: Family) -> tuple[str, list[MemberLoop]]:
-        current = [key for key, days in family.state.days.items() if days.runs[-1].last_on >= self.today]
-        self._leave_out_unmapped(current)
-        return self._stated(family.primary_id, complete_loops(family, self._outbound.coverages, self.today))
-
-    def changed(self, family: ChangedFamily, reinstate_to_shorten: bool) -> tuple[str, list[MemberLoop]]:
-        self._leave_out_unmapped(family.changed_keys())
-        loops = changed_loops(
-            family,
-            self._outbound.coverages,
-            own_numbers=self._mapping.dependant_number is DependantNumber.OWN,
-            reinstate_to_shorten=reinstate_to_shorten,
-        )
-        return self._stated(family.primary_id, loops)
+        self.leaving_out = LeavingOut(outbound_mapping(mapping), _module_names(contracts), Remarks())
 
     def write(
-        self, planned: Iterable[tuple[str, list[MemberLoop]]], heading: Heading, destination: Destination
+        self,
+        families: Iterable[AnyFamily],
+        planner: Planner[AnyFamily],
+        heading: Heading,
+        destination: Destination,
     ) -> Exported:
-        population = Population(self._client, self._mapping, self._outbound, self._employers, self.today, self._remarks)
-        return write_export(self._client, self._outbound, population, planned, heading, destination)
-
-    def _leave_out_unmapped(self, keys: Sequence[EnrollmentKey]) -> None:
-        unmapped = unmapped_keys(keys, self._outbound.coverages)
-        self._remarks.add("MODULE_UNMAPPED", (self._module_name(key.module_id) for key in unmapped))
-
-    def _stated(self, primary_id: str, loops: list[MemberLoop]) -> tuple[str, list[MemberLoop]]:
-        stated, wrong = with_statuses(loops, self._outbound)
-        self._remarks.add("COVERAGE_AMBIGUOUS", map(self._module_name, wrong))
-        return primary_id, stated
-
-    def _module_name(self, module_id: str) -> str:
-        return self._module_names.get(module_id, module_id)
+        outbound, remarks = self.leaving_out.mapping, self.leaving_out.remarks
+        population = Population(self._client, self._mapping, outbound, self._employers, self.today, remarks)
+        return write_export(self._client, outbound, population, families, planner, heading, destination)
 
 
 def _module_names(contracts: Sequence[Contract]) -> dict[str, str]:

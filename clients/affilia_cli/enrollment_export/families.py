@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
+from operator import or_
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia.type.v1.date_span_pb2 import DateSpan
@@ -33,9 +35,19 @@ class FamilyState:
         kept = {key: runs for key, runs in self.days.items() if key.module_id in module_ids}
         return FamilyState(kept, self.types)
 
+    def renamed(self, ids: Lookup[str, str]) -> "FamilyState":
+        """Returns the state with the ids of merged members replaced by the remaining ones."""
+        renamed = [
+            FamilyState({EnrollmentKey(ids.get(key.member_id, key.member_id), key.module_id): runs})
+            for key, runs in self.days.items()
+        ]
+        types = FamilyState({}, {ids.get(member_id, member_id): name for member_id, name in self.types.items()})
+        return reduce(or_, renamed, types)
+
     def __or__(self, other: "FamilyState") -> "FamilyState":
-        """Returns the state under the contracts of both. They have no modules in common."""
-        return FamilyState({**self.days, **other.days}, {**self.types, **other.types})
+        """Returns the state of both together."""
+        common = {key: runs | other.days[key] for key, runs in self.days.items() if key in other.days}
+        return FamilyState({**self.days, **other.days, **common}, {**self.types, **other.types})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,10 @@ class Family:
 
     primary_id: str
     state: FamilyState
+
+    def renamed(self, ids: Lookup[str, str]) -> "Family":
+        """Returns the family with the ids of merged members replaced. Primaries are never merged into others."""
+        return Family(self.primary_id, self.state.renamed(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +85,23 @@ class ChangedFamily:
         before, after = self.before.restricted_to(module_ids), self.after.restricted_to(module_ids)
         return ChangedFamily(self.primary_id, before, after, self.reinstated, self.corrected)
 
+    def renamed(self, ids: Lookup[str, str]) -> "ChangedFamily":
+        """Returns the family with the ids of merged members replaced by the remaining ones.
+
+        A merge alone is then no difference.
+        """
+        return ChangedFamily(
+            self.primary_id,
+            self.before.renamed(ids),
+            self.after.renamed(ids),
+            frozenset(
+                EnrollmentKey(ids.get(each.member_id, each.member_id), each.module_id) for each in self.reinstated
+            ),
+            frozenset(ids.get(member_id, member_id) for member_id in self.corrected),
+        )
+
     def __or__(self, other: "ChangedFamily") -> "ChangedFamily":
-        """Returns the differences of both, which are about the same primary under other contracts."""
+        """Returns the differences of both together, which are about the same primary."""
         return ChangedFamily(
             self.primary_id,
             self.before | other.before,

@@ -27,13 +27,19 @@ class Insured:
     employed_from: date | None
 
 
-def insured_of(stored: MemberWithFacts, mapping: Mapping, employers: Collection[str], today: date) -> Insured:
+def number_systems(mapping: Mapping) -> dict[str, NumberKind]:
+    """Returns the kind of number for each system of identifiers."""
+    return {mapping.identifier(kind, "").system: kind for kind in NumberKind}
+
+
+def insured_of(
+    stored: MemberWithFacts, systems: Lookup[str, NumberKind], employers: Collection[str], today: date
+) -> Insured:
     """Returns a member as stored. Only an employment with one of the employers today counts."""
-    kinds = {mapping.identifier(kind, "").system: kind for kind in NumberKind}
     numbers: dict[NumberKind, str] = {}
     for each in stored.member.identifiers:
-        if each.system in kinds:
-            numbers.setdefault(kinds[each.system], each.value)
+        if kind := systems.get(each.system):
+            numbers.setdefault(kind, each.value)
     facts = stored.facts
     employment, employed_from = _employment(facts, employers, today)
     return Insured(

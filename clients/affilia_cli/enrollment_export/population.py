@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from affilia_cli.enrollment_export.insured import Insured, insured_of
+from affilia_cli.enrollment_export.insured import Insured, insured_of, number_systems
 from affilia_cli.enrollment_export.left_out import LeftOut, Remarks
 from affilia_cli.enrollment_export.member_loops import MemberLoop
 from affilia_cli.enrollment_export.member_segments import Segment, member_segments
@@ -25,13 +25,25 @@ class Population:
     employers: Collection[str]
     today: date
     remarks: Remarks
-    _members: dict[str, Insured] = field(default_factory=dict)
+    _members: dict[str, Insured] = field(init=False, default_factory=dict)
+    _systems: dict[str, NumberKind] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._systems = number_systems(self.mapping)
 
     def load(self, member_ids: Iterable[str]) -> None:
         """Reads members, and forgets those read before."""
         self._members = {
-            member_id: insured_of(stored, self.mapping, self.employers, self.today)
+            member_id: insured_of(stored, self._systems, self.employers, self.today)
             for member_id, stored in members_by_id(self.client, member_ids).items()
+        }
+
+    def remaining_ids(self) -> dict[str, str]:
+        """Returns the id of the member into whom each merged member was merged."""
+        return {
+            member_id: insured.member_id
+            for member_id, insured in self._members.items()
+            if insured.member_id != member_id
         }
 
     def segments(self, primary_id: str, loops: list[MemberLoop]) -> Iterator[list[Segment]]:

@@ -1,6 +1,6 @@
 """Reads families and members from the server, in batches and in bounded memory."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -65,18 +65,19 @@ def changed_families(
     for group in groups:
         by_primary.setdefault(group.primary_id, []).append(group)
 
-    def read(of_primary: Sequence[ChangedGroup]) -> ChangedFamily:
-        family = _changed(client, of_primary[0])
-        for group in of_primary[1:]:
+    def read(primary_id: str) -> ChangedFamily:
+        of_primary = by_primary[primary_id]
+        family = ChangedFamily(primary_id, FamilyState(), FamilyState())
+        for group in of_primary:
             family = family | _changed(client, group)
         if len(contract_ids) > 1:
             others = set(contract_ids) - {group.contract_id for group in of_primary}
-            for state in _states(client, family.primary_id, others):
-                family = family | ChangedFamily(family.primary_id, state, state)
+            for state in _states(client, primary_id, others):
+                family = family | ChangedFamily(primary_id, state, state)
         return family
 
     with ThreadPoolExecutor(max_workers=CONCURRENT_CALLS) as pool:
-        for batch in batches(by_primary.values(), CONCURRENT_CALLS * 10):
+        for batch in batches(by_primary, CONCURRENT_CALLS * 10):
             yield from pool.map(read, batch)
 
 

@@ -5,16 +5,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from affilia_cli.enrollment_export.files import UnfinishedFile, unfinished_file
 from affilia_cli.enrollment_export.interchange import Header, InterchangeWriter
 from affilia_cli.enrollment_export.left_out import Remark
-from affilia_cli.enrollment_export.member_loops import MemberLoop
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
+from affilia_cli.enrollment_export.planning import Planner
 from affilia_cli.enrollment_export.population import Population
 from affilia_cli.enrollment_export.reading import CALL_SECONDS, batches
 from affilia_client import Client
+
+AnyFamily = TypeVar("AnyFamily")
 
 FAMILIES_AT_A_TIME = 250
 """Families whose members are read together. Few families have more than four members."""
@@ -61,11 +64,12 @@ def write_export(
     client: Client,
     mapping: OutboundMapping,
     population: Population,
-    planned: Iterable[tuple[str, list[MemberLoop]]],
+    families: Iterable[AnyFamily],
+    planner: Planner[AnyFamily],
     heading: Heading,
     destination: Destination,
 ) -> Exported:
-    """Writes the loops of each primary's family. If nobody has a loop, only the token is written.
+    """Writes the loops of each family. If nobody has a loop, only the token is written.
 
     If anything fails, neither the file nor the token is written.
     """
@@ -73,10 +77,12 @@ def write_export(
         file = stack.enter_context(unfinished_file(destination.path))
         token_file = stack.enter_context(unfinished_file(destination.token_path))
         body = _Body(client, mapping, heading, file)
-        for batch in batches(planned, FAMILIES_AT_A_TIME):
-            population.load(member_id for primary_id, loops in batch for member_id in _named(primary_id, loops))
-            for primary_id, loops in batch:
-                for segments in population.segments(primary_id, loops):
+        for batch in batches(families, FAMILIES_AT_A_TIME):
+            population.load(member_id for family in batch for member_id in planner.member_ids(family))
+            remaining_ids = population.remaining_ids()
+            for family in batch:
+                planned = planner.planned(family, remaining_ids)
+                for segments in population.segments(planned.primary_id, planned.loops):
                     body.add(segments)
         body.end()
         token_file.text.write(destination.token() + "\n")
@@ -93,10 +99,6 @@ def write_export(
         body.coverages,
         population.remarks.all(),
     )
-
-
-def _named(primary_id: str, loops: list[MemberLoop]) -> list[str]:
-    return [primary_id, *(loop.member_id for loop in loops)] if loops else []
 
 
 class _Body:

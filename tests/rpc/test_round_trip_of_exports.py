@@ -1,0 +1,60 @@
+"""A complete file that is imported into an empty book gives the same coverage from today on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from affilia_client import Client
+from tests.support.exported import TODAY, Book, member_segments_of
+
+importing = pytest.importorskip("affilia_cli.enrollment_file.importing", exc_type=ImportError)
+
+EITHER_SIDE = {"sender": "", "receiver": ""}
+"""A mapping that names a sender and a receiver reads only files in one direction."""
+
+
+@pytest.fixture(scope="session")
+def client(server_address: str) -> Iterator[Client]:
+    with Client(server_address) as client:
+        yield client
+
+
+def loops_of(path: Path | None) -> list[list[str]]:
+    """Returns the segments of each INS loop, sorted."""
+    loops: list[list[str]] = []
+    for segment in member_segments_of(path):
+        if segment.startswith("INS*"):
+            loops.append([])
+        loops[-1].append(segment)
+    return sorted(loops)
+
+
+def test_an_import_of_a_complete_file_into_an_empty_book_gives_the_same_complete_file(
+    client: Client, tmp_path: Path
+) -> None:
+    book, copy = (Book(client, tmp_path, more=EITHER_SIDE) for _ in range(2))
+    ann, bob = book.member("ANN MARY DOE", SUBSCRIBER="S1", SSN="123456789"), book.member("BOB ROE", SUBSCRIBER="S2")
+    pat, kim = book.member("PAT DOE", CLIENT="C7"), book.member("KIM DOE", born="2015-06-01", PERSON="K7")
+    tim = book.member("TIM ROE", born="2017-02-03")
+    book.enroll(ann, ann, "PRIMARY", "DEN", "2025-01-01", "2025-12-31")
+    book.enroll(ann, ann, "PRIMARY", "HMO", "2025-03-01", "2026-08-31")
+    book.enroll(ann, ann, "PRIMARY", "PPO", "2026-09-01")
+    book.enroll(ann, pat, "PARTNER", "HMO", "2025-01-01", "2026-06-30")
+    book.enroll(ann, pat, "PARTNER", "HMO", "2026-10-01", "2026-12-31")
+    book.enroll(ann, kim, "CHILD", "DEN", "2026-07-01")
+    book.enroll(bob, tim, "CHILD", "HMO", "2025-05-01")
+    exported = book.full()
+    assert exported.path is not None
+    report = importing.import_834(
+        exported.path,
+        client,
+        copy.mapping,
+        confirm=lambda plan: True,
+        max_terminations=1.0,
+        max_days_lost=1.0,
+        today=TODAY,
+    )
+    again = copy.full()
+    assert again.is_complete, report.to_json()
+    assert loops_of(again.path) == loops_of(exported.path)
