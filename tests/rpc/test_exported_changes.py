@@ -131,8 +131,13 @@ def test_a_change_of_plan_ends_one_coverage_and_adds_the_other(book: Book, ann: 
     book.enroll(ann, ann, "PRIMARY", "PPO", "2026-07-01")
     segments = member_segments_of(book.since(token).path)
     coverages = [each for each in segments if each.startswith(("INS", "HD", "DTP"))]
-    assert coverages[0] == "INS*Y*18*001**A"
-    assert sorted(coverages[1:]) == sorted(["HD*024**HMO", "DTP*349*D8*20260630", "HD*021**PPO", "DTP*348*D8*20260701"])
+    assert coverages == [
+        "INS*Y*18*001**A",
+        "HD*024**HMO",
+        "DTP*349*D8*20260630",
+        "HD*021**PPO",
+        "DTP*348*D8*20260701",
+    ]
 
 
 def test_a_corrected_membership_type_is_a_change_without_coverages(book: Book, ann: str) -> None:

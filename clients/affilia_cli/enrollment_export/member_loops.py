@@ -13,7 +13,7 @@ from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping
 from affilia_cli.enrollment_file.day_runs import DayRuns
 
 Coverages = Lookup[str, CoverageMapping]
-"""The mapping's entry for each module that has one."""
+"""The mapping's entry for each module that has one. Coverages of a member are in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ def complete_loops(family: Family, coverages: Coverages, today: date) -> list[Me
     A subscriber without coverage is included if a dependant has some, because dependants belong to a subscriber.
     """
     found: dict[str, list[tuple[CoverageMapping, CoverageLoop]]] = {}
-    for key, days in sorted(family.state.days.items()):
-        if loops := audited(days, today) if key.module_id in coverages else ():
+    state = family.state.restricted_to(coverages.keys())
+    for key in _in_order(state.days, coverages):
+        if loops := audited(state.on(key), today):
             found.setdefault(key.member_id, []).extend((coverages[key.module_id], loop) for loop in loops)
     if found:
         found.setdefault(family.primary_id, [])
@@ -61,7 +62,7 @@ def changed_loops(
     found: dict[str, list[tuple[CoverageMapping, CoverageLoop]]] = {
         member_id: [] for member_id in changed.corrected if changed.after.of_member(member_id)
     }
-    for key in changed.changed_keys():
+    for key in _in_order(changed.changed_keys(), coverages):
         loops = differing(
             changed.before.on(key),
             changed.after.on(key),
@@ -116,6 +117,11 @@ def _last_day(days: DayRuns) -> date:
 
 def _type(member_id: str, primary_id: str, state: FamilyState) -> str:
     return "PRIMARY" if member_id == primary_id else state.types[member_id]
+
+
+def _in_order(keys: Iterable[EnrollmentKey], coverages: Coverages) -> list[EnrollmentKey]:
+    positions = {module_id: i for i, module_id in enumerate(coverages)}
+    return sorted(keys, key=lambda key: (key.member_id, positions[key.module_id]))
 
 
 def _subscriber_first(member_ids: Iterable[str], primary_id: str) -> list[str]:
