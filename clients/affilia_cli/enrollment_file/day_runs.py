@@ -63,10 +63,8 @@ class DayRuns:
         for run in self.runs:
             first_on = run.first_on
             for gone in other.runs:
-                if gone.last_on < first_on:
+                if gone.last_on < first_on or gone.first_on > run.last_on:
                     continue
-                if gone.first_on > run.last_on:
-                    break
                 if gone.first_on > first_on:
                     rest.append(Run(first_on, gone.first_on - ONE_DAY))
                 if gone.last_on >= run.last_on:
