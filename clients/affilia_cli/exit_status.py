@@ -8,3 +8,5 @@ REJECTED = 3
 """The server rejected a change request."""
 SEVERAL_MATCH = 4
 """Several members, families, contracts or modules match a name."""
+INCOMPLETE = 5
+"""An import was interrupted, reached its deadline, or had failed calls. Run the same command again to continue."""
