@@ -7,6 +7,7 @@ from benchmarks import (
     choices,
     consistency,
     eligibility,
+    enrollment_file_import,
     explanations,
     feed,
     following,
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "following": following.measure,
     "eligibility": eligibility.measure,
     "search": search.measure,
+    "enrollment_file_import": enrollment_file_import.measure,
     "overload": overload.measure,
     "consistency": consistency.measure,
 }

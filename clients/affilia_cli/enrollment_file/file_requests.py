@@ -11,6 +11,7 @@ from google.protobuf import json_format
 
 from affilia.catalog.v1.member_service_pb2 import RecordFactsRequest, UpsertMemberRequest
 from affilia.enrollment.v1.change_request_service_pb2 import SubmitChangeRequestRequest
+from affilia_cli.enrollment_file.earlier_imports import file_mark
 from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.requesters import Claims, loading_admin
@@ -19,13 +20,13 @@ Write: TypeAlias = UpsertMemberRequest | RecordFactsRequest | SubmitChangeReques
 
 
 class FileRequests:
-    """The requests of one file's import. `note` identifies the file, even if another has the same control numbers."""
+    """The requests of one file's import. `note` is the note of every change."""
 
     def __init__(self, file: EnrollmentFile, mapping: Mapping, claims: Claims) -> None:
         envelope = file.envelope
         self._mapping = mapping
         self._source = (envelope.interchange_number, envelope.group_number, file.digest)
-        self.note = f"834 {envelope.interchange_number}/{envelope.group_number} {file.digest[:16]}"
+        self.note = file_mark(file)
         self.requester = loading_admin(
             claims,
             f"834 {envelope.sender}"[:100],

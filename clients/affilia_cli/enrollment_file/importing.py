@@ -9,7 +9,7 @@ from affilia_cli.days import today_in
 from affilia_cli.enrollment_file.applying import Applier
 from affilia_cli.enrollment_file.book import Book
 from affilia_cli.enrollment_file.file_requests import FileRequests
-from affilia_cli.enrollment_file.guard import Limits, Simulator, check_plan
+from affilia_cli.enrollment_file.guard import Limits, check_plan
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parsing import read_file
 from affilia_cli.enrollment_file.patience import Patience
@@ -18,6 +18,7 @@ from affilia_cli.enrollment_file.planning import make_plan
 from affilia_cli.enrollment_file.progress import SILENT, Progress
 from affilia_cli.enrollment_file.reading_book import read_book
 from affilia_cli.enrollment_file.report import Report, not_applied
+from affilia_cli.enrollment_file.simulating import Simulator
 from affilia_cli.requesters import NOBODY, Claims
 from affilia_client import Client
 
