@@ -125,9 +125,7 @@ def test_a_refusal_names_the_first_twenty_members_and_the_option_that_allows_it(
         check_losses(losses, Limits(), {"M00": "JANE DOE"})
     text = str(refused.value)
     assert "25 of 100 members would lose coverage, which is more than 10%: JANE DOE, M01, " in text
-    assert ", M19 and 5 more." in text
-    assert "--max-terminations" in text
-    assert "M20" not in text
+    assert ", M19 and 5 more. To allow it, raise the limit with --max-terminations" in text
 
 
 def test_a_plan_is_refused_if_more_than_the_share_of_days_is_lost() -> None:

@@ -252,9 +252,7 @@ def test_the_report_has_the_days_that_the_rules_leave(sponsor: Sponsor) -> None:
 def test_consequences_count_as_terminations_and_lost_days(sponsor: Sponsor) -> None:
     sponsor.play(a_file(PARENT, child("JIM", "HMO", "DEN"), *subscribers(8)))
     less = a_file(WITHOUT_DENTAL, control=2)
-    with pytest.raises(
-        TooManyTerminations, match=r"2 of 10 members .*JANE DOE.*JIM DOE|2 of 10 members .*JIM DOE.*JANE"
-    ):
+    with pytest.raises(TooManyTerminations, match=r"2 of 10 members .*JANE DOE, JIM DOE\."):
         sponsor.play(less, max_terminations=0.1)
     # Until 2027-06-14, 12 enrollments have 365 days. Two of them would lose those after 2026-06-30.
     with pytest.raises(TooManyDaysLost, match=f"{2 * 349} of {12 * 365} covered days"):

@@ -64,8 +64,9 @@ def _terminations(losses: Losses, limits: Limits, names: Lookup[str, str]) -> li
     """Returns a sentence for each contract under which too many people lose cover."""
     return [
         f"contract {each.contract_id}: {len(each.ended)} of {each.covered} members would lose coverage, which is more"
-        f" than {_percent(limits.max_terminations)}: {_listed([names.get(member) or member for member in each.ended])}."
-        " To allow it, raise the limit with --max-terminations (1 means no limit)."
+        f" than {_percent(limits.max_terminations)}:"
+        f" {_listed(sorted(names.get(member) or member for member in each.ended))}. To allow it, raise the limit with"
+        " --max-terminations (1 means no limit)."
         for each in losses.terminations
         if limits.max_terminations < 1 and len(each.ended) > _exact(limits.max_terminations) * each.covered
     ]

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, TypeVar
 
-import grpc
-
 from affilia_cli.enrollment_file.progress import Progress
-from affilia_client import CallFailed
+from affilia_client import CallFailed, Cancelled, Unavailable
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -24,8 +22,8 @@ CALL_SECONDS = 30.0
 """Deadline of one call, including the retries of the client library."""
 MIN_CALL_SECONDS = 5.0
 """Deadline of calls shortly before the deadline of the import and after it, so that families under way are finished."""
-LOST_SERVER = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
-"""Codes of calls that no server answered, or that ended because a server shut down."""
+LOST_SERVER = (Unavailable, Cancelled)
+"""Failures of calls that no server answered, or that ended because a server shut down."""
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 10.0
 
 
@@ -80,4 +78,4 @@ class Patience:
 
 
 def _is_repeatable(failed: CallFailed) -> bool:
-    return failed.retry_after_seconds > 0 or failed.code in LOST_SERVER
+    return failed.retry_after_seconds > 0 or isinstance(failed, LOST_SERVER)

@@ -47,6 +47,8 @@ class Simulator:
         Raises ServerStateUnreadable if the server can't simulate at all.
         """
         families = list(self._families_at_risk(plan, today))
+        if not families:
+            return {}
         found: dict[FamilyKey, FamilyDays] = {}
         with progress.task("Checking the plan", len(families)) as advance:
 
