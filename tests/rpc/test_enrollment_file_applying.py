@@ -15,6 +15,7 @@ import pytest
 
 from affilia_cli.enrollment_file.findings import TooManyDaysLost, TooManyTerminations
 from affilia_cli.enrollment_file.outcomes import Outcome
+from affilia_cli.enrollment_file.plan import Plan
 from affilia_client import Client
 from affilia_client.testing import Affilia
 from tests.conftest import ROOT, ServerProcess
@@ -66,11 +67,14 @@ def faulty(affilia: Affilia) -> Iterator[Client]:
 def test_calls_are_repeated_for_as_long_as_the_server_asks_for_it(
     sponsor: Sponsor, affilia: Affilia, faulty: Client, code: grpc.StatusCode, reason: str
 ) -> None:
-    for method in ("batch_get_members", "upsert_member", "record_facts"):
-        affilia.fail(method, code, reason, retry_after_seconds=0.01)
-    times = MORE_THAN_THE_LIBRARY_RETRIES
-    affilia.fail("submit_change_request", code, reason, times=times, retry_after_seconds=0.01)
-    assert sponsor.outcomes(families_file(1), faulty) == [ACCEPTED]
+    def confirm(plan: Plan) -> bool:
+        for method in ("batch_get_members", "upsert_member", "record_facts"):
+            affilia.fail(method, code, reason, retry_after_seconds=0.01)
+        times = MORE_THAN_THE_LIBRARY_RETRIES
+        affilia.fail("submit_change_request", code, reason, times=times, retry_after_seconds=0.01)
+        return True
+
+    assert sponsor.outcomes(families_file(1), faulty, confirm=confirm) == [ACCEPTED]
     assert len({str(each.request) for each in affilia.received("submit_change_request")}) == 1
     assert sponsor.num_requests() == 1
 
@@ -232,18 +236,12 @@ def test_a_family_with_more_than_a_hundred_changes_is_applied_in_several_request
 
 
 PARENT = a_member(coverages=[a_coverage(line, begins="20260101") for line in ("HMO", "DEN")])
-WITHOUT_DENTAL = a_member(maintenance="001", coverages=[a_coverage("DEN", maintenance="002", ends="20260630")])
+WITHOUT_DENTAL = a_member(maintenance="001", coverages=[a_coverage("DEN", maintenance="024", ends="20260630")])
 
 
 def test_the_report_has_the_days_that_the_rules_leave(sponsor: Sponsor) -> None:
     sponsor.play(a_file(PARENT, child("JIM", "HMO", "DEN")))
-    report = sponsor.play(
-        a_file(
-            a_member(maintenance="001", coverages=[a_coverage("DEN", maintenance="024", ends="20260630")]),
-            child("JIM", "DEN"),
-            control=2,
-        )
-    )
+    report = sponsor.play(a_file(WITHOUT_DENTAL, child("JIM", "DEN"), control=2))
     parent, jim = report.members
     assert [list(map(str, each.days_before)) for each in (parent, jim)] == [["DEN from 2026-01-01"]] * 2
     assert [list(map(str, each.days_after)) for each in (parent, jim)] == [["DEN 2026-01-01 to 2026-06-30"]] * 2
