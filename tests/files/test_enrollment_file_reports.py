@@ -1,6 +1,7 @@
 """Reports on imports: which members a long table shows, what a spreadsheet receives, and how progress is shown."""
 
 import csv
+import json
 from io import StringIO
 
 from affilia_cli.console import DataConsole
@@ -39,6 +40,13 @@ def test_a_table_shows_only_days_that_change() -> None:
     assert "HMO: from 2026-02-01 -> 2026-02-01 to 2026-06-30" in text
     assert "PPO: from 2026-01-01 -> no days" in text
     assert "DEN" not in text
+
+
+def test_the_json_report_has_all_members_and_findings() -> None:
+    for count in (0, 1, 2):
+        content = json.loads(a_report(*[an_outcome(f"N{n}") for n in range(count)]).to_json())
+        assert [member["name"] for member in content["members"]] == [f"N{n}" for n in range(count)]
+        assert (content["sender"], content["counts"]["ACCEPTED"], len(content["findings"])) == ("SENDER", count, 1)
 
 
 def test_a_spreadsheet_never_receives_a_formula_or_a_line_break() -> None:

@@ -91,8 +91,10 @@ class _ContractCount:
         mapped = {self._slots[module_id] for module_id in modules}
         self._slots = {module_id: slot for module_id, slot in self._slots.items() if slot in mapped}
         self._modules = modules
+        self._today = today
         self._future = DayRuns.since(today)
         self._year = DayRuns((Run(today, today + YEAR - timedelta(days=1)),))
+        self._num_days: dict[DayRuns, int] = {}  # Most members of a contract have the same days.
         self._losers: set[str] = set()
         self._covered: set[str] = set()
         self._before: dict[_SlotKey, DayRuns] = {}
@@ -105,9 +107,11 @@ class _ContractCount:
 
     def add(self, family: FamilyDays) -> None:
         for key, days in family.before.items():
-            if key.module_id in self._slots and (future := days & self._future):
-                self.covered_days += _num_days(future & self._year)
-                if key.module_id in self._modules:
+            if key.module_id in self._slots:
+                if days not in self._num_days:
+                    self._num_days[days] = _num_days(days & self._year)
+                self.covered_days += self._num_days[days]
+                if key.module_id in self._modules and days.runs and days.runs[-1].last_on >= self._today:
                     self._covered.add(key.member_id)
         if not any(key.member_id in self._losers for key in (*family.before, *family.after)):
             return

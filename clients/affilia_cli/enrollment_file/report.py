@@ -53,8 +53,8 @@ class Report:
         return {outcome: counted[outcome] for outcome in Outcome}
 
     def to_json(self) -> str:
-        """Returns the report as one JSON document with the names of the fields."""
-        return json.dumps(
+        """Returns the report as one JSON document with the names of the fields, and each member on one line."""
+        head = json.dumps(
             {
                 "sender": self.sender,
                 "interchange_number": self.interchange_number,
@@ -63,11 +63,13 @@ class Report:
                 "complete": self.is_complete,
                 "counts": {outcome.name: count for outcome, count in self.counts().items()},
                 "findings": [str(finding) for finding in self.findings],
-                "members": [_as_json(member) for member in self.members],
             },
             ensure_ascii=False,
             indent=2,
         )
+        # Members are encoded one by one: the document as Python values would need ten times the memory of its text.
+        members = ",\n".join(f"    {json.dumps(_as_json(member), ensure_ascii=False)}" for member in self.members)
+        return f'{head.removesuffix("}").rstrip()},\n  "members": [\n{members}\n  ]\n}}'
 
     def to_csv(self) -> str:
         """Returns one line for each member, after a line with the names of the columns.
