@@ -1,6 +1,6 @@
 """The built-in source of members: stores members and records their facts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,13 +8,14 @@ from uuid import UUID
 from domain.enrollment.history import RecomputeTrigger
 from domain.errors import EtagMismatch, FieldViolation, MemberErased, MemberUnknown, RequestMalformed
 from domain.fact_spans import FactsUpdate, life_violations, size_violations, update_violations, updated
-from domain.members import Facts, Member, identifier_violations
+from domain.members import Facts, Identifier, Member, identifier_violations
 from operations.call import MAX_RESOLVED_IDS, Call
 from operations.core import Core
 from operations.enrollment import reject_future
 from operations.paging import Page
 from operations.recomputes import cause_of
 from storage import merges, recomputes
+from storage.member_identifiers import owners_of
 from storage.members import MemberChange, RecordedMember, record_member
 from storage.postgres.database import Connection
 from storage.postgres.instants import settled_until
@@ -142,6 +143,12 @@ async def get_members(
     """
     async with core.database.reading() as connection:
         return await core.members.newest_up_to(connection, member_ids, max_bytes)
+
+
+async def resolve_identifiers(core: Core, identifiers: Collection[Identifier]) -> dict[Identifier, UUID]:
+    """Returns the member to whom each identifier belongs now. Identifiers that belong to nobody are left out."""
+    async with core.database.reading() as connection:
+        return await owners_of(connection, identifiers)
 
 
 async def list_members(core: Core, page: Page[UUID | None]) -> Sequence[RecordedMember]:

@@ -40,6 +40,16 @@ async def replace_identifiers(
     )
 
 
+async def owners_of(connection: Connection, identifiers: Collection[Identifier]) -> dict[Identifier, UUID]:
+    """Returns the member to whom each identifier belongs. Identifiers that belong to nobody are left out."""
+    cursor = await connection.execute(
+        "SELECT i.system, i.value, i.member_id FROM unnest(%s::text[], %s::text[]) AS wanted (system, value)"
+        " JOIN member_identifier i USING (system, value)",
+        _columns(identifiers),
+    )
+    return {Identifier(system, value): member_id for system, value, member_id in await cursor.fetchall()}
+
+
 async def _first_taken(tx: Connection, member_id: UUID, identifiers: Collection[Identifier]) -> IdentifierTaken | None:
     """Returns an error for the first identifier that another member has, or None if all are free."""
     return await fetch_first(

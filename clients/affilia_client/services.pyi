@@ -2963,6 +2963,22 @@ class MemberService:
         """Returns up to 1000 members with all facts, in the order of the request.
         Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
         """
+    def resolve_identifiers(
+        self,
+        request: member_service_pb2.ResolveIdentifiersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        identifiers: Iterable[member_pb2.Identifier | IdentifierFields] | None = ...,
+        consistency_token: str = ...,
+    ) -> member_service_pb2.ResolveIdentifiersResponse:
+        """Returns the member to whom each of up to 1000 identifiers belongs, as of the call, without the delay of a
+        search index. After a merge, the identifiers of both records belong to the remaining member. Erased members
+        have none.
+        Errors: INVALID_ARGUMENT. Identifiers that belong to nobody are reported in the response.
+        """
     def search_members(
         self,
         request: member_service_pb2.SearchMembersRequest | None = None,
@@ -3166,6 +3182,22 @@ class AsyncMemberService:
     ) -> member_service_pb2.BatchGetMembersResponse:
         """Returns up to 1000 members with all facts, in the order of the request.
         Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+        """
+    async def resolve_identifiers(
+        self,
+        request: member_service_pb2.ResolveIdentifiersRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        identifiers: Iterable[member_pb2.Identifier | IdentifierFields] | None = ...,
+        consistency_token: str = ...,
+    ) -> member_service_pb2.ResolveIdentifiersResponse:
+        """Returns the member to whom each of up to 1000 identifiers belongs, as of the call, without the delay of a
+        search index. After a merge, the identifiers of both records belong to the remaining member. Erased members
+        have none.
+        Errors: INVALID_ARGUMENT. Identifiers that belong to nobody are reported in the response.
         """
     async def search_members(
         self,

@@ -82,6 +82,7 @@ MEMBER = {
     "RecordFacts": Permission("members.write"),
     "GetMember": Permission(READ_MEMBERS, ownership.member),
     "BatchGetMembers": Permission(READ_MEMBERS, ownership.members),
+    "ResolveIdentifiers": Permission(READ_MEMBERS),
     "SearchMembers": Permission(READ_MEMBERS),
     "ListMembers": Permission(READ_MEMBERS),
     "EraseMember": ADMINS_ONLY,

@@ -1,5 +1,6 @@
 """Maps members and their facts."""
 
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from affilia.catalog.v1 import member_pb2 as pb
@@ -76,6 +77,20 @@ def identifier_to_proto(identifier: Identifier) -> pb.Identifier:
 
 def identifier_from_proto(identifier: pb.Identifier) -> Identifier:
     return Identifier(identifier.system, identifier.value)
+
+
+def resolved_identifiers_to_proto(
+    identifiers: Sequence[Identifier], owners: Mapping[Identifier, UUID]
+) -> service_pb.ResolveIdentifiersResponse:
+    """Converts the owners of identifiers to a response in the order of the identifiers, which must be different."""
+    return service_pb.ResolveIdentifiersResponse(
+        resolved_identifiers=[
+            service_pb.ResolvedIdentifier(identifier=identifier_to_proto(each), member_id=str(owners[each]))
+            for each in identifiers
+            if each in owners
+        ],
+        unknown_identifiers=[identifier_to_proto(each) for each in identifiers if each not in owners],
+    )
 
 
 def facts_to_proto(facts: Facts) -> pb.MemberFacts:

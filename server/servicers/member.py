@@ -17,9 +17,11 @@ from server.mapping.dates import date_to_proto, timestamp_from_proto, timestamp_
 from server.mapping.fingerprints import write_key
 from server.mapping.member import (
     facts_to_proto,
+    identifier_from_proto,
     member_from_proto,
     member_to_proto,
     member_with_facts_to_proto,
+    resolved_identifiers_to_proto,
     update_from_proto,
 )
 from server.mapping.member_merging import merge_from_proto, merge_to_proto
@@ -113,6 +115,13 @@ class MemberServicer(MemberServiceServicer):
             unknown_member_ids=[str(each) for each in ids if each not in found and each not in too_large],
             omitted_member_ids=[str(each) for each in ids if each in omitted],
         )
+
+    async def ResolveIdentifiers(
+        self, request: pb.ResolveIdentifiersRequest, context: Context
+    ) -> pb.ResolveIdentifiersResponse:
+        identifiers = list(dict.fromkeys(identifier_from_proto(each) for each in request.identifiers))
+        owners = await members.resolve_identifiers(self._core, identifiers)
+        return resolved_identifiers_to_proto(identifiers, owners)
 
     async def SearchMembers(self, request: pb.SearchMembersRequest, context: Context) -> pb.SearchMembersResponse:
         filters, page = search_filters_from_proto(request), current_page()

@@ -92,6 +92,7 @@ def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
         "RecordFacts": {**twice, "member_id": family.child, "birth": {"born_on": date("2015-06-01")}},
         "GetMember": about_me,
         "BatchGetMembers": {"member_ids": [family.primary]},
+        "ResolveIdentifiers": {"identifiers": [{"system": "payroll", "value": "7"}]},
         "SearchMembers": {"query": "anna"},
         "EraseMember": {**twice, **about_me},
         "MergeMembers": {

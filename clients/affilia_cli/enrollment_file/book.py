@@ -1,6 +1,7 @@
 """The book as plain values: what the server knows about the contracts of a mapping, and about the people of a file.
 
-`reading_book.py` reads it through the server's public calls. Planning is a pure function of the file, the mapping and the book.
+`reading_book.py` reads it through the server's public calls. Planning is a pure function of the file, the mapping and
+the book.
 """
 
 from collections.abc import Mapping as Lookup
@@ -49,13 +50,19 @@ class BookContract:
 
 @dataclass(frozen=True, slots=True)
 class BookMember:
-    """A member with what decides who is meant by a file. `identifiers` are all, of every system."""
+    """A member with what decides who is meant by a file. `identifiers` are all, of every system.
+
+    An erased member is nobody any longer, but the id stays taken. With the serialized MemberWithFacts in `record`,
+    `facts.py` compares a person.
+    """
 
     member_id: str
     display_name: str
     born_on: date | None
     died_on: date | None
     identifiers: frozenset[SystemValue]
+    is_erased: bool = False
+    record: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,8 @@ class BookFamily:
 class Book:
     """The contracts, their families, and the members whom a file can mean. Merged members are replaced everywhere.
 
-    `members` has every member of the families and everyone whom an identifier of the file finds. `merged` has the
+    `members` has everyone whom a number of the file finds, the families of dependants whom none finds, and everyone
+    who can lose coverage without being named. `member_ids` has the owners of the file's numbers. `merged` has the
     remaining id for each merged id of the file.
     """
 

@@ -43,6 +43,14 @@ EMPLOYMENT = {
 }
 """INS08 to an employment status. Empty means no longer employed. Other codes don't concern employment."""
 
+ACTIVE = "A"
+BENEFIT_STATUSES = frozenset({ACTIVE, "C", "S", "T"})
+"""INS05: active, COBRA, surviving insured, or Tax Equity and Fiscal Responsibility Act."""
+
+NO_MEDICARE = "E"
+MEDICARE_PLANS = frozenset({"A", "B", "C", "D", NO_MEDICARE})
+"""INS06: Medicare parts A, B, both (C), another one (D), or none."""
+
 LEVELS_THAT_INCLUDE = {
     "PARTNER": frozenset({"FAM", "ESP", "SPC", "SPO", "DEP", "TWO", "E1D", "E2D", "E3D"}),
     "CHILD": frozenset({"FAM", "ECH", "SPC", "CHD", "DEP", "TWO", "E1D", "E2D", "E3D"}),
@@ -51,6 +59,11 @@ LEVELS_THAT_INCLUDE = {
 """HD05: coverage levels of a subscriber that include a dependant of this type."""
 
 SUBSCRIBER_NUMBER, POLICY_NUMBER, CLIENT_NUMBER = "0F", "1L", "23"
+SOCIAL_SECURITY_NUMBER, PRIOR_NUMBER = "SY", "Q4"
+"""REF: numbers of a member, and the policy."""
+
+SOCIAL_SECURITY = "34"
+"""NM108: the number in NM109 is a social security number."""
 
 CHANGED_ON, EMPLOYED_FROM, EMPLOYED_UNTIL = "303", "336", "337"
 ELIGIBLE_FROM, ELIGIBLE_UNTIL = "356", "357"

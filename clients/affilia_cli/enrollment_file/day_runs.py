@@ -20,6 +20,9 @@ class Run(NamedTuple):
     def is_open(self) -> bool:
         return self.last_on == date.max
 
+    def shares_a_day_with(self, other: Run) -> bool:
+        return self.first_on <= other.last_on and other.first_on <= self.last_on
+
     def __str__(self) -> str:
         return f"from {self.first_on}" if self.is_open else f"{self.first_on} to {self.last_on}"
 
@@ -56,9 +59,13 @@ class DayRuns:
         return self.run_with(day) is not None
 
     def __or__(self, other: DayRuns) -> DayRuns:
+        if not self.runs or not other.runs:
+            return self if self.runs else other
         return DayRuns.of((*self.runs, *other.runs))
 
     def __sub__(self, other: DayRuns) -> DayRuns:
+        if not self.runs or not other.runs:
+            return self
         rest: list[Run] = []
         for run in self.runs:
             first_on = run.first_on
@@ -75,7 +82,7 @@ class DayRuns:
         return DayRuns(tuple(rest))
 
     def __and__(self, other: DayRuns) -> DayRuns:
-        return self - (self - other)
+        return self if self.runs == other.runs else self - (self - other)
 
     def run_with(self, day: date) -> Run | None:
         """Returns the run that contains a day, or None."""
@@ -83,3 +90,11 @@ class DayRuns:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.runs)) or "no days"
+
+
+NO_DAYS = DayRuns()
+
+
+def day_after(day: date) -> date:
+    """Returns the next day; `date.max` has none and is returned itself."""
+    return day if day == date.max else day + ONE_DAY

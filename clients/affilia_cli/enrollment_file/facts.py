@@ -1,20 +1,22 @@
-"""Compares a person in the file with the stored facts and returns the requests that record the difference.
+"""Compares a person of a file with the stored member and returns the requests that record the difference.
 
 On the server, a fact is a timeline. The file's value applies from its effective day on; earlier days stay unchanged,
-and so do facts that the file doesn't mention.
+and so do facts that the file doesn't mention. If several loops mention a fact, the last one applies.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, TypeAlias, TypeVar
 
 from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_cli.enrollment_file import codes
-from affilia_cli.enrollment_file.families import IdentifiedMember
+from affilia_cli.enrollment_file.book import Book
+from affilia_cli.enrollment_file.file import FileMember
+from affilia_cli.enrollment_file.identified_people import MAX_IDENTIFIERS
 from affilia_cli.enrollment_file.mapping import Mapping
-from affilia_cli.enrollment_file.server_state import ServerState
+from affilia_cli.enrollment_file.people import Person
 from affilia_client.dates import date_from_proto, date_to_proto, span_from_proto, span_to_proto
 
 Item = TypeVar("Item", member_pb2.Address, member_pb2.Employment)
@@ -23,45 +25,131 @@ FactRequest: TypeAlias = member_service_pb2.UpsertMemberRequest | member_service
 ONE_DAY = timedelta(days=1)
 MAX_POSTAL_CODE_CHARACTERS = 16
 
+IS_DISABLED = "Y"
+"""The value of the custom fact that the mapping names for handicapped members, as in INS10."""
+
 
 def fact_requests(
-    identified: IdentifiedMember, state: ServerState, mapping: Mapping, employer_id: str, today: date
+    person: Person,
+    stored: member_service_pb2.MemberWithFacts | None,
+    mapping: Mapping,
+    employer_id: str,
+    today: date,
 ) -> list[FactRequest]:
     """Returns the requests that update a member, in order, without request ids. Empty if nothing has changed.
 
-    Employments are updated for subscribers only, and only if `employer_id` isn't empty.
+    Employments are updated for subscribers only, and only if `employer_id` isn't empty. Facts apply from DTP 303 on, or
+    else from `today`.
     """
-    member, known = identified.member, state.member(identified.member_id)
-    kind = member_pb2.MEMBER_KIND_PET if identified.membership_type == "PET" else member_pb2.MEMBER_KIND_PERSON
-    wanted = member_pb2.Member(member_id=identified.member_id, kind=kind, display_name=member.display_name)
-    if known is not None:
-        wanted.identifiers.extend(known.member.identifiers)  # an upsert replaces them, and the file has none
-    requests: list[FactRequest] = []
-    if known is None or (known.member.display_name, known.member.kind) != (wanted.display_name, wanted.kind):
-        requests.append(member_service_pb2.UpsertMemberRequest(member=wanted))
-    facts = known.facts if known else member_pb2.MemberFacts()
-    known_birth = date_from_proto(facts.born_on) if facts.HasField("born_on") else None
-    if member.born_on and known_birth != member.born_on:
-        requests.append(_record(identified, birth=member_pb2.Birth(born_on=date_to_proto(member.born_on))))
-    since = member.day(codes.CHANGED_ON) or today
-    if (addresses := _addresses(identified, facts.addresses, mapping, since)) is not None:
-        requests.append(_record(identified, addresses=member_pb2.Addresses(items=addresses)))
-    if member.is_subscriber and employer_id:
-        employments = _employments(identified, facts.employments, employer_id, since)
+    facts = stored.facts if stored else member_pb2.MemberFacts()
+    members = [loop.member for loop in person.loops]
+    requests: list[FactRequest] = list(_member(person, members, stored))
+
+    def record(**fact: Any) -> None:
+        requests.append(member_service_pb2.RecordFactsRequest(member_id=person.member_id, **fact))
+
+    born_on = next((each.born_on for each in reversed(members) if each.born_on), None)
+    if born_on and born_on != _known(facts, "born_on"):
+        record(birth=member_pb2.Birth(born_on=date_to_proto(born_on)))
+    died_on = next((each.died_on for each in reversed(members) if each.died_on), None)
+    if died_on and died_on != _known(facts, "died_on"):
+        record(death=member_pb2.Death(died_on=date_to_proto(died_on)))
+    located = next((each for each in reversed(members) if each.address), None)
+    if located and (addresses := _addresses(located, facts.addresses, mapping, _since(located, today))) is not None:
+        record(addresses=member_pb2.Addresses(items=addresses))
+    employed = next((each for each in reversed(members) if each.is_subscriber and _has_employment(each)), None)
+    if employed and employer_id:
+        employments = _employments(employed, facts.employments, employer_id, _since(employed, today))
         if employments is not None:
-            requests.append(_record(identified, employments=member_pb2.Employments(items=employments)))
+            record(employments=member_pb2.Employments(items=employments))
+    handicapped = next((each for each in reversed(members) if each.handicapped), None)
+    if handicapped and mapping.disabled:
+        disability = _disability(handicapped, facts.attributes, mapping.disabled, _since(handicapped, today))
+        if disability is not None:
+            record(attributes=member_pb2.Attributes(items=[disability]), spans=True)
     return requests
 
 
-def _record(identified: IdentifiedMember, **fact: Any) -> FactRequest:
-    return member_service_pb2.RecordFactsRequest(member_id=identified.member_id, **fact)
+def fact_kinds(requests: Iterable[FactRequest], stored: member_service_pb2.MemberWithFacts | None) -> tuple[str, ...]:
+    """Returns the kinds of facts that requests record about a member, in words."""
+    kinds = []
+    for request in requests:
+        if isinstance(request, member_service_pb2.RecordFactsRequest):
+            kinds.append(_WORDS[request.WhichOneof("facts") or ""])
+            continue
+        known = stored.member if stored else member_pb2.Member()
+        if request.member.display_name != known.display_name:
+            kinds.append("name")
+        if len(request.member.identifiers) != len(known.identifiers):
+            kinds.append("identifiers")
+        if stored and request.member.kind != known.kind:
+            kinds.append("kind")
+    return tuple(kinds)
+
+
+def planned_fact_kinds(mapping: Mapping, book: Book, today: date) -> Callable[[Person, str], tuple[str, ...]]:
+    """Returns a function that returns the kinds of facts to record for a person who has a given employer."""
+
+    def kinds(person: Person, employer_id: str) -> tuple[str, ...]:
+        known = book.members.get(person.member_id)
+        stored = member_service_pb2.MemberWithFacts.FromString(known.record) if known and known.record else None
+        return fact_kinds(fact_requests(person, stored, mapping, employer_id, today), stored)
+
+    return kinds
+
+
+_WORDS = {
+    "birth": "date of birth",
+    "death": "date of death",
+    "addresses": "address",
+    "employments": "employment",
+    "attributes": "disability",
+}
+
+
+def _member(
+    person: Person, members: Sequence[FileMember], stored: member_service_pb2.MemberWithFacts | None
+) -> Iterator[FactRequest]:
+    """Yields the request that stores the name and adds identifiers, if either changes."""
+    known = stored.member if stored else member_pb2.Member()
+    kind = member_pb2.MEMBER_KIND_PET if person.membership_type == "PET" else member_pb2.MEMBER_KIND_PERSON
+    name = next((each.display_name for each in reversed(members) if each.last_name), known.display_name)
+    present = {(each.system, each.value) for each in known.identifiers}
+    new = sorted(each for each in person.identifiers if each not in present)
+    identifiers = [
+        *known.identifiers,  # an upsert replaces all identifiers
+        *(member_pb2.Identifier(system=system, value=value) for system, value in new),
+    ][:MAX_IDENTIFIERS]
+    is_known = stored is not None and (known.display_name, known.kind) == (name, kind)
+    if not is_known or len(identifiers) > len(known.identifiers):
+        member = member_pb2.Member(member_id=person.member_id, kind=kind, display_name=name, identifiers=identifiers)
+        yield member_service_pb2.UpsertMemberRequest(member=member, etag=known.etag)
+
+
+def _known(facts: member_pb2.MemberFacts, field: str) -> date | None:
+    return date_from_proto(getattr(facts, field)) if facts.HasField(field) else None  # type: ignore[arg-type]
+
+
+def _since(member: FileMember, today: date) -> date:
+    return member.day(codes.CHANGED_ON) or today
+
+
+def _disability(
+    member: FileMember, known: Iterable[member_pb2.Attribute], name: str, since: date
+) -> member_pb2.Attribute | None:
+    """Returns the custom fact, or None if it is recorded. A first one applies from the first day of coverage."""
+    own = [each for each in known if each.name == name]
+    if any(each.value == IS_DISABLED and _includes(each.days, since) for each in own):
+        return None
+    starts_on = since if own else min([since, *_coverage_begins(member)])
+    return member_pb2.Attribute(days=span_to_proto(starts_on), name=name, value=IS_DISABLED)
 
 
 def _addresses(
-    identified: IdentifiedMember, known: Iterable[member_pb2.Address], mapping: Mapping, since: date
+    member: FileMember, known: Iterable[member_pb2.Address], mapping: Mapping, since: date
 ) -> list[member_pb2.Address] | None:
     """Returns the whole timeline with the file's address, or None if it is unchanged."""
-    address, items = identified.member.address, list(known)
+    address, items = member.address, list(known)
     if address is None:
         return None
     country = address.country if re.fullmatch("[A-Z]{2}", address.country) else mapping.country
@@ -74,13 +162,15 @@ def _addresses(
     return [*_before(items, since), member_pb2.Address(days=days, country_code=country, postal_code=postal_code)]
 
 
+def _has_employment(member: FileMember) -> bool:
+    return member.employment_status in codes.EMPLOYMENT
+
+
 def _employments(
-    identified: IdentifiedMember, known: Iterable[member_pb2.Employment], employer_id: str, since: date
+    member: FileMember, known: Iterable[member_pb2.Employment], employer_id: str, since: date
 ) -> list[member_pb2.Employment] | None:
     """Returns the whole timeline with the file's employment, or None if it is unchanged."""
-    member, items = identified.member, list(known)
-    if (name := codes.EMPLOYMENT.get(member.employment_status)) is None:
-        return None
+    items, name = list(known), codes.EMPLOYMENT[member.employment_status]
     own, others = _split(items, lambda each: each.employer_id == employer_id)
     if not name:
         ends = [coverage.ends_on for coverage in member.coverages if coverage.ends_on]
@@ -88,7 +178,7 @@ def _employments(
         remaining = list(_before(own, ended_on + ONE_DAY)) if ended_on < date.max else own
         return None if remaining == own else [*others, *remaining]
     status = condition_pb2.EmploymentStatus.Value(f"EMPLOYMENT_STATUS_{name}")
-    employed_from = _employed_from(identified, since)
+    employed_from = member.day(codes.EMPLOYED_FROM, codes.ELIGIBLE_FROM) or min([since, *_coverage_begins(member)])
     since = max(since, employed_from)
     now = next((each for each in own if _includes(each.days, since)), None)
     if now is not None and now.status == status:
@@ -100,11 +190,8 @@ def _employments(
     return [*others, *_before(own, starts_on), employment]
 
 
-def _employed_from(identified: IdentifiedMember, since: date) -> date:
-    member = identified.member
-    begins = [coverage.begins_on for coverage in member.coverages if coverage.begins_on]
-    employed_from = member.day(codes.EMPLOYED_FROM, codes.ELIGIBLE_FROM)
-    return employed_from or min([since, *begins])
+def _coverage_begins(member: FileMember) -> list[date]:
+    return [coverage.begins_on for coverage in member.coverages if coverage.begins_on]
 
 
 def _includes(days: DateSpan, day: date) -> bool:

@@ -59,11 +59,22 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class IncorrectPerson:
+    """What earlier files said and this one corrects (loop 2100B). Data that isn't corrected is empty."""
+
+    first_name: str
+    last_name: str
+    person_number: str
+    person_number_qualifier: str
+    born_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class FileMember:
     """One INS loop. Findings from `first_segment` to `last_segment` belong to this member.
 
-    `person_number` is NM109 with any qualifier. `references` (REF) and `dates` (DTP) are pairs of qualifier and value,
-    in file order.
+    `medicare` is the Medicare plan code (the first component of INS06). `person_number` is NM109; its qualifier is NM108.
+    `references` (REF) and `dates` (DTP) are pairs of qualifier and value, in file order.
     """
 
     first_segment: int
@@ -84,6 +95,11 @@ class FileMember:
     gender: str
     address: Address | None
     coverages: tuple[Coverage, ...]
+    medicare: str = ""
+    handicapped: bool = False
+    died_on: date | None = None
+    person_number_qualifier: str = ""
+    incorrect: IncorrectPerson | None = None
 
     @property
     def display_name(self) -> str:

@@ -5,20 +5,29 @@ later, by the server.
 """
 
 import json
+import sys
+from collections.abc import Collection
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.enrollment_file.codes import POLICY_NUMBER, RELATIONS, SELF
+from affilia_cli.enrollment_file.book import SystemValue
+from affilia_cli.enrollment_file.codes import BENEFIT_STATUSES, EMPLOYMENT, MEDICARE_PLANS, RELATIONS, SELF
+from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, Unmapped, entry_for
 from affilia_cli.enrollment_file.file import Coverage, FileMember
 from affilia_cli.enrollment_file.findings import MappingMalformed
 from affilia_cli.local_files import MEBIBYTE, read_regular
 
+Choice = TypeVar("Choice", bound=Enum)
+
 MAX_MAPPING_BYTES = 16 * MEBIBYTE
+
+MAX_ATTRIBUTE_NAME = 60
+"""Maximum length of the name of a custom fact (`member.proto`)."""
 
 TYPES = tuple(
     name.removeprefix("MEMBERSHIP_TYPE_")
@@ -34,23 +43,28 @@ class DependantNumber(Enum):
     OWN = "OWN"
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageMapping:
-    """Maps a coverage of the file to a module. An empty `plan` or `policy` matches any."""
+class Starts(Enum):
+    """Whether days before the first day in the file stay (KEEP), or go if the file is whole or an audit (FOLLOW)."""
 
-    line: str
-    plan: str
-    policy: str
-    contract_id: str
-    module_id: str
+    KEEP = "KEEP"
+    FOLLOW = "FOLLOW"
 
-    def matches(self, line: str, plan: str, policies: tuple[str, ...]) -> bool:
-        return self.line == line and self.plan in ("", plan) and (not self.policy or self.policy in policies)
+
+class NumberKind(Enum):
+    """A kind of number in the file. Each has a system of identifiers of its own."""
+
+    SUBSCRIBER = "SUBSCRIBER"
+    CLIENT = "CLIENT"
+    SSN = "SSN"
+    PERSON = "PERSON"
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A validated mapping. `sponsor` is the number (N104 of the P5) that a file must have."""
+    """A validated mapping. `sponsor` is the number (N104 of the P5) that a file must have.
+
+    `disabled` is the name of the custom fact for handicapped members (INS10), or empty if the mapping names none.
+    """
 
     namespace: UUID
     sponsor: str
@@ -58,6 +72,8 @@ class Mapping:
     relations: Lookup[str, str]
     dependant_number: DependantNumber
     country: str
+    starts: Starts = Starts.KEEP
+    disabled: str = ""
 
     @property
     def contract_ids(self) -> tuple[str, ...]:
@@ -67,19 +83,28 @@ class Mapping:
     def module_ids(self) -> frozenset[str]:
         return frozenset(each.module_id for each in self.coverages)
 
-    def coverage(self, coverage: Coverage, member: FileMember, subscriber: FileMember | None) -> CoverageMapping | None:
-        """Returns the most specific entry that matches, or None if the coverage isn't mapped."""
-        sources = (coverage.reference(POLICY_NUMBER), member.reference(POLICY_NUMBER))
-        policies = (*sources, subscriber.reference(POLICY_NUMBER) if subscriber else "")
-        matching = [each for each in self.coverages if each.matches(coverage.line, coverage.plan, policies)]
-        return max(matching, key=lambda each: (bool(each.plan), bool(each.policy)), default=None)
+    def coverage(
+        self, coverage: Coverage, member: FileMember, subscriber: FileMember | None
+    ) -> CoverageMapping | Unmapped:
+        """Returns the most specific entry that matches, or why none does.
 
-    def subscriber_id(self, number: str) -> str:
-        return self._derived("subscriber", number)
+        A dependant without a benefit status has the subscriber's, and a dependant's employment status is always the
+        subscriber's. A benefit status other than active only matches entries with this status, so that nobody gets the
+        module of active employees by mistake.
+        """
+        return entry_for(self.coverages, coverage, member, subscriber)
 
-    def dependant_id(self, subscriber_number: str, kind: str, key: str) -> str:
-        """Returns the id of a dependant. `kind` names the type of key, so that a name never equals a number."""
-        return self._derived("subscriber", subscriber_number, kind, key)
+    def identifier(self, kind: NumberKind, value: str) -> SystemValue:
+        """Returns the identifier for a number in the file. Each kind of number is a system of its own."""
+        return SystemValue(sys.intern(f"834/{self.namespace}/{kind.value}"), value)
+
+    def subscriber_id(self, number: str, *again: str) -> str:
+        """Returns the id of a new subscriber. With other texts as `again`, it returns other ids."""
+        return self._derived("subscriber", number, *again)
+
+    def dependant_id(self, subscriber_number: str, kind: str, key: str, *again: str) -> str:
+        """Returns the id of a new dependant. `kind` names the type of key, so that a name never equals a number."""
+        return self._derived("subscriber", subscriber_number, kind, key, *again)
 
     def request_id(self, *parts: str) -> str:
         return self._derived("request", *parts)
@@ -115,7 +140,16 @@ class _Reader:
         if not isinstance(content, dict):
             self.faults.append("must be a JSON object")
             return None
-        known = {"namespace", "sponsor", "coverages", "relations", "dependant_number", "country"}
+        known = {
+            "namespace",
+            "sponsor",
+            "coverages",
+            "relations",
+            "dependant_number",
+            "country",
+            "starts",
+            "disabled",
+        }
         self.faults += [f"{name}: unknown field" for name in sorted(set(content) - known)]
         namespace = self._uuid(content, "namespace", "")
         listed = content.get("coverages")
@@ -127,24 +161,31 @@ class _Reader:
         for each in coverages:
             if modules.setdefault(each.module_id, each.contract_id) != each.contract_id:
                 self.faults.append(f"coverages: module {each.module_id} has two different contracts")
-        number = self._text(content, "dependant_number", "", default=DependantNumber.SUBSCRIBER.value)
-        if number not in DependantNumber.__members__:
-            self.faults.append(f"dependant_number: must be SUBSCRIBER or OWN, got {number!r}")
-            number = DependantNumber.SUBSCRIBER.value
         return Mapping(
             namespace=UUID(namespace) if namespace else UUID(int=0),
             sponsor=self._text(content, "sponsor", ""),
             coverages=coverages,
             relations=RELATIONS | self._relations(content.get("relations", {})),
-            dependant_number=DependantNumber(number),
+            dependant_number=self._one_of(DependantNumber, content, "dependant_number", DependantNumber.SUBSCRIBER),
             country=self._text(content, "country", "", default="US"),
+            starts=self._one_of(Starts, content, "starts", Starts.KEEP),
+            disabled=self._attribute(content, "disabled"),
         )
 
     def _coverage(self, content: Any, path: str) -> CoverageMapping:
         if not isinstance(content, dict):
             self.faults.append(f"{path[:-1]}: must be a JSON object")
             content = {}
-        known = {"line", "plan", "policy", "contract_id", "module_id"}
+        known = {
+            "line",
+            "plan",
+            "policy",
+            "contract_id",
+            "module_id",
+            "benefit_status",
+            "medicare",
+            "employment_status",
+        }
         self.faults += [f"{path}{name}: unknown field" for name in sorted(set(content) - known)]
         return CoverageMapping(
             line=self._text(content, "line", path),
@@ -152,6 +193,9 @@ class _Reader:
             policy=self._text(content, "policy", path, default=""),
             contract_id=self._uuid(content, "contract_id", path),
             module_id=self._uuid(content, "module_id", path),
+            benefit_status=self._code(content, "benefit_status", path, BENEFIT_STATUSES),
+            medicare=self._code(content, "medicare", path, MEDICARE_PLANS),
+            employment_status=self._code(content, "employment_status", path, EMPLOYMENT),
         )
 
     def _relations(self, content: Any) -> dict[str, str]:
@@ -169,6 +213,28 @@ class _Reader:
         if not isinstance(value, str) or (default is None and not value):
             self.faults.append(f"{path}{name}: must be a non-empty string")
             return ""
+        return value
+
+    def _code(self, content: dict[str, Any], name: str, path: str, codes: Collection[str]) -> str:
+        value = self._text(content, name, path, default="")
+        if value and value not in codes:
+            self.faults.append(f"{path}{name}: must be one of {', '.join(sorted(codes))}, got {value!r}")
+        return value
+
+    def _one_of(self, choices: type[Choice], content: dict[str, Any], name: str, default: Choice) -> Choice:
+        value = content.get(name, default.value)
+        if not isinstance(value, str) or value not in choices.__members__:
+            self.faults.append(f"{name}: must be {' or '.join(choices.__members__)}, got {value!r}")
+            return default
+        return choices[value]
+
+    def _attribute(self, content: dict[str, Any], name: str) -> str:
+        value = self._text(content, name, "", default="")
+        if len(value) > MAX_ATTRIBUTE_NAME or not value.isprintable() or value != value.strip():
+            self.faults.append(
+                f"{name}: must have at most {MAX_ATTRIBUTE_NAME} printable characters"
+                f" without leading or trailing spaces, got {value!r}"
+            )
         return value
 
     def _uuid(self, content: dict[str, Any], name: str, path: str) -> str:

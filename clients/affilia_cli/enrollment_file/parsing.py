@@ -15,6 +15,7 @@ from affilia_cli.enrollment_file.file import (
     EnrollmentFile,
     Envelope,
     FileMember,
+    IncorrectPerson,
     Party,
     TransactionSet,
 )
@@ -74,6 +75,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self._component_separator = ":"
 
     def envelope(self, segments: Sequence[Segment]) -> Envelope:
         isa = self._only(segments, "ISA")
@@ -81,6 +83,7 @@ class _Reader:
         if group.at(8) != GUIDE or group.at(1) != "BE":
             message = f"The file must be BE {GUIDE}, got {group.at(1)} {group.at(8)}."
             self.findings.append(error("NOT_ENROLLMENT", message, group.number, group.loop, "GS08"))
+        self._component_separator = isa.at(16) or ":"
         return Envelope(isa.at(6), isa.at(8), isa.at(13), group.at(6), isa.at(15))
 
     def _only(self, segments: Sequence[Segment], name: str) -> Segment:
@@ -141,6 +144,23 @@ class _Reader:
                 self._coverage(part)
                 for part in _parts([segment for segment in segments if segment.loop.startswith("23")], "HD", ())
             ),
+            medicare=ins.at(6).split(self._component_separator)[0],
+            handicapped=ins.at(10) == "Y",
+            died_on=self._date(ins, 12) if ins.at(12) else None,
+            person_number_qualifier=name.at(8),
+            incorrect=self._incorrect([segment for segment in segments if segment.loop == "2100B"]),
+        )
+
+    def _incorrect(self, segments: Sequence[Segment]) -> IncorrectPerson | None:
+        name, birth = _named(segments, "NM1"), _named(segments, "DMG")
+        if not name.number:
+            return None
+        return IncorrectPerson(
+            first_name=name.at(4),
+            last_name=name.at(3),
+            person_number=name.at(9),
+            person_number_qualifier=name.at(8),
+            born_on=self._date(birth, 2) if birth.at(2) else None,
         )
 
     def _coverage(self, segments: Sequence[Segment]) -> Coverage:

@@ -1,4 +1,7 @@
-"""The plan of an import: for each person of each family, the days before and after. `planning.py` makes a plan, `applying.py` applies it."""
+"""The plan of an import: for each person of each family, the days before and after.
+
+`planning.py` makes a plan, `applying.py` applies it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,7 +9,7 @@ from collections.abc import Mapping as Lookup
 from dataclasses import dataclass, field
 from enum import Enum
 
-from affilia_cli.enrollment_file.day_runs import DayRuns
+from affilia_cli.enrollment_file.day_runs import NO_DAYS, DayRuns
 from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.findings import Finding
 from affilia_cli.enrollment_file.people import Person
@@ -26,12 +29,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModuleDays:
-    """The days of a member on one module, as in the book and as planned."""
+    """The days of a member on one module, as in the book and as planned.
+
+    `slot` is the module's slot, or empty. `reason_code` is sent with the changes. `unmet` are days that approved
+    requests ask for, that rules don't allow now, and that the file doesn't state (`earlier_imports.py`).
+    """
 
     contract_id: str
     module_id: str
     before: DayRuns
     after: DayRuns
+    slot: str = ""
+    reason_code: str = ""
+    unmet: DayRuns = NO_DAYS
 
     @property
     def added(self) -> DayRuns:

@@ -598,6 +598,95 @@ class MemberWithFacts(_message.Message):
 Global___MemberWithFacts: _TypeAlias = MemberWithFacts  # noqa: Y015
 
 @_typing.final
+class ResolveIdentifiersRequest(_message.Message):
+    """Request of ResolveIdentifiers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    consistency_token: _builtins.str
+    """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
+    empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
+    lost when a backup was restored.
+    """
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.Identifier]:
+        """1 to 1000 identifiers. They are compared exactly, including case."""
+
+    def __init__(
+        self,
+        *,
+        identifiers: _abc.Iterable[_member_pb2.Identifier] | None = ...,
+        consistency_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "identifiers", b"identifiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveIdentifiersRequest: _TypeAlias = ResolveIdentifiersRequest  # noqa: Y015
+
+@_typing.final
+class ResolveIdentifiersResponse(_message.Message):
+    """Response of ResolveIdentifiers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLVED_IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resolved_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolvedIdentifier]:
+        """The identifiers that belong to a member, each once, in the order of the request."""
+
+    @_builtins.property
+    def unknown_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.Identifier]:
+        """The identifiers that belong to no member, each once, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        resolved_identifiers: _abc.Iterable[Global___ResolvedIdentifier] | None = ...,
+        unknown_identifiers: _abc.Iterable[_member_pb2.Identifier] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolved_identifiers", b"resolved_identifiers", "unknown_identifiers", b"unknown_identifiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveIdentifiersResponse: _TypeAlias = ResolveIdentifiersResponse  # noqa: Y015
+
+@_typing.final
+class ResolvedIdentifier(_message.Message):
+    """An identifier and the member to whom it belongs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """UUID of the member."""
+    @_builtins.property
+    def identifier(self) -> _member_pb2.Identifier:
+        """The identifier."""
+
+    def __init__(
+        self,
+        *,
+        identifier: _member_pb2.Identifier | None = ...,
+        member_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolvedIdentifier: _TypeAlias = ResolvedIdentifier  # noqa: Y015
+
+@_typing.final
 class SearchMembersRequest(_message.Message):
     """Request of SearchMembers. At least one of query, born_on and identifier is required. Members must match all filters
     that are set.

@@ -36,6 +36,11 @@ class MemberServiceStub(object):
                 request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersRequest.SerializeToString,
                 response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersResponse.FromString,
                 )
+        self.ResolveIdentifiers = channel.unary_unary(
+                '/affilia.catalog.v1.MemberService/ResolveIdentifiers',
+                request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ResolveIdentifiersRequest.SerializeToString,
+                response_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ResolveIdentifiersResponse.FromString,
+                )
         self.SearchMembers = channel.unary_unary(
                 '/affilia.catalog.v1.MemberService/SearchMembers',
                 request_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
@@ -96,6 +101,15 @@ class MemberServiceServicer(object):
     def BatchGetMembers(self, request, context):
         """Returns up to 1000 members with all facts, in the order of the request.
         Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveIdentifiers(self, request, context):
+        """Returns the member to whom each of up to 1000 identifiers belongs, as of the call, without the delay of a search
+        index. After a merge, the identifiers of both records belong to the remaining member. Erased members have none.
+        Errors: INVALID_ARGUMENT. Identifiers that belong to nobody are reported in the response.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +197,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.BatchGetMembers,
                     request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersRequest.FromString,
                     response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersResponse.SerializeToString,
+            ),
+            'ResolveIdentifiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveIdentifiers,
+                    request_deserializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ResolveIdentifiersRequest.FromString,
+                    response_serializer=affilia_dot_catalog_dot_v1_dot_member__service__pb2.ResolveIdentifiersResponse.SerializeToString,
             ),
             'SearchMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchMembers,
@@ -281,6 +300,23 @@ class MemberService(object):
         return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/BatchGetMembers',
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersRequest.SerializeToString,
             affilia_dot_catalog_dot_v1_dot_member__service__pb2.BatchGetMembersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ResolveIdentifiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.MemberService/ResolveIdentifiers',
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.ResolveIdentifiersRequest.SerializeToString,
+            affilia_dot_catalog_dot_v1_dot_member__service__pb2.ResolveIdentifiersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

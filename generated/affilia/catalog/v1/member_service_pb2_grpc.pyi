@@ -57,6 +57,11 @@ class MemberServiceStub:
     """Returns up to 1000 members with all facts, in the order of the request.
     Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
     """
+    ResolveIdentifiers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ResolveIdentifiersRequest, _member_service_pb2.ResolveIdentifiersResponse]
+    """Returns the member to whom each of up to 1000 identifiers belongs, as of the call, without the delay of a search
+    index. After a merge, the identifiers of both records belong to the remaining member. Erased members have none.
+    Errors: INVALID_ARGUMENT. Identifiers that belong to nobody are reported in the response.
+    """
     SearchMembers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.SearchMembersRequest, _member_service_pb2.SearchMembersResponse]
     """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
     then those whose whole name is the query, then all others. Each of these three parts is in order of name,
@@ -130,6 +135,11 @@ class MemberServiceAsyncStub(MemberServiceStub):
     BatchGetMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.BatchGetMembersRequest, _member_service_pb2.BatchGetMembersResponse]  # type: ignore[assignment]
     """Returns up to 1000 members with all facts, in the order of the request.
     Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+    """
+    ResolveIdentifiers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ResolveIdentifiersRequest, _member_service_pb2.ResolveIdentifiersResponse]  # type: ignore[assignment]
+    """Returns the member to whom each of up to 1000 identifiers belongs, as of the call, without the delay of a search
+    index. After a merge, the identifiers of both records belong to the remaining member. Erased members have none.
+    Errors: INVALID_ARGUMENT. Identifiers that belong to nobody are reported in the response.
     """
     SearchMembers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.SearchMembersRequest, _member_service_pb2.SearchMembersResponse]  # type: ignore[assignment]
     """Finds members by name, date of birth, identifier or id. Members who match by an identifier or an id come first,
@@ -225,6 +235,17 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.BatchGetMembersResponse, _abc.Awaitable[_member_service_pb2.BatchGetMembersResponse]]:
         """Returns up to 1000 members with all facts, in the order of the request.
         Errors: INVALID_ARGUMENT. Members that don't exist are reported in the response.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveIdentifiers(
+        self,
+        request: _member_service_pb2.ResolveIdentifiersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_service_pb2.ResolveIdentifiersResponse, _abc.Awaitable[_member_service_pb2.ResolveIdentifiersResponse]]:
+        """Returns the member to whom each of up to 1000 identifiers belongs, as of the call, without the delay of a search
+        index. After a merge, the identifiers of both records belong to the remaining member. Erased members have none.
+        Errors: INVALID_ARGUMENT. Identifiers that belong to nobody are reported in the response.
         """
 
     @_abc_1.abstractmethod
