@@ -9,15 +9,13 @@ from affilia_cli.days import today_in
 from affilia_cli.enrollment_file.applying import Applier
 from affilia_cli.enrollment_file.book import Book
 from affilia_cli.enrollment_file.earlier_imports import with_earlier_imports
-from affilia_cli.enrollment_file.facts import planned_fact_kinds
 from affilia_cli.enrollment_file.file_requests import FileRequests
 from affilia_cli.enrollment_file.guard import Limits, check_plan
-from affilia_cli.enrollment_file.identifying import identify
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parsing import read_file
 from affilia_cli.enrollment_file.patience import Patience
 from affilia_cli.enrollment_file.plan import Plan
-from affilia_cli.enrollment_file.planning import check_sponsor, plan_people
+from affilia_cli.enrollment_file.planning import check_sponsor, make_plan
 from affilia_cli.enrollment_file.progress import SILENT, Progress
 from affilia_cli.enrollment_file.reading_book import read_book
 from affilia_cli.enrollment_file.report import Report, not_applied
@@ -102,8 +100,7 @@ def _planned(path: Path, client: Client, mapping: Mapping, today: date | None, p
         book = read_book(client, mapping, file)
     with progress.task("Planning"):
         on = today or max(today_in(contract.time_zone) for contract in book.contracts.values())
-        people = identify(file, mapping, book)
-        plan = plan_people(people, file, mapping, book, on, planned_fact_kinds(mapping, book, on))
+        plan = make_plan(file, mapping, book, on)
     with progress.task("Reading earlier requests from the server"):
         plan = with_earlier_imports(plan, mapping, book, on, client)
     module_names = {
