@@ -33,8 +33,13 @@ def parse_day(text: str) -> date:
 
 def today_under(contract: Contract) -> date:
     """Returns the current day in the time zone of a contract; in UTC if the contract or the zone is unknown here."""
+    return today_in(contract.time_zone)
+
+
+def today_in(time_zone: str) -> date:
+    """Returns the current day in a time zone; in UTC if it is empty or unknown here."""
     try:
-        zone: tzinfo = ZoneInfo(contract.time_zone or "UTC")
+        zone: tzinfo = ZoneInfo(time_zone or "UTC")
     except ZoneInfoNotFoundError:
         zone = UTC
     return datetime.now(zone).date()

@@ -10,3 +10,5 @@ LEFT_OUT = 3
 """An exported file leaves something out, which is listed on stderr."""
 SEVERAL_MATCH = 4
 """Several members, families, contracts or modules match a name."""
+INCOMPLETE = 5
+"""An import was interrupted, reached its deadline, or had failed calls. Run the same command again to continue."""

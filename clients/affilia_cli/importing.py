@@ -8,14 +8,18 @@ from rich.text import Text
 
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_day
+from affilia_cli.exit_status import INCOMPLETE
+from affilia_cli.import_progress import ImportProgress
 from affilia_cli.local_files import write_private
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_table, whole
 
 if TYPE_CHECKING:
+    from affilia_cli.enrollment_file import Report
     from affilia_cli.enrollment_file.plan import Plan
 
 MAX_MEMBERS_ON_TERMINAL = 50
+CSV = ".csv"
 
 
 def import_file(
@@ -26,21 +30,38 @@ def import_file(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan without applying it.")] = False,
     max_terminations: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Maximum share of a contract's enrolled members that may lose coverage."),
+        typer.Option(
+            min=0, max=1, help="Maximum share of a contract's covered members whose coverage may end. 1: no limit."
+        ),
+    ] = 0.1,
+    max_days_lost: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Maximum share of the covered days of the next twelve months that may be lost. 1: no limit.",
+        ),
     ] = 0.1,
     today: Annotated[
         str, typer.Option(help="Day to use as today, such as 2026-03-01. By default, the contract's.")
     ] = "",
-    report: Annotated[Path | None, typer.Option(help="Write the acceptance report to this file, as JSON.")] = None,
+    deadline: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds after which no more families are applied and no more calls are repeated."),
+    ] = 3600,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the report to this file, as CSV if its name ends in .csv, otherwise as JSON."),
+    ] = None,
 ) -> None:
     """Import an enrollment file.
 
-    Shows the planned changes, asks for confirmation, applies them, and reports on every member.
+    Shows the planned changes, asks for confirmation, applies them, and reports on every member. Ctrl-C finishes the
+    families under way; running the command again continues. Exits with 5 if some families weren't applied.
     """
     from affilia_cli.enrollment_file import import_834, read_mapping
 
     session: Session = context.obj
-    on = parse_day(today) if today else None
 
     def confirm(plan: "Plan") -> bool:
         _show_plan(plan)
@@ -53,26 +74,46 @@ def import_file(
             read_mapping(mapping),
             confirm=confirm,
             max_terminations=max_terminations,
-            today=on,
+            max_days_lost=max_days_lost,
+            today=parse_day(today) if today else None,
             claims=session.claims,
+            deadline_seconds=deadline,
+            progress=ImportProgress(),
         )
     if report:
-        write_private(report, result.to_json())
+        write_private(report, result.to_csv() if report.suffix.lower() == CSV else result.to_json())
     if session.as_json:
         print(result.to_json())
     else:
         CONSOLE.print(result.to_text(whole(CONSOLE).width))
+    if result.applied and not result.is_complete:
+        _show_how_to_go_on(result)
+        raise typer.Exit(INCOMPLETE)
 
 
 def _show_plan(plan: "Plan") -> None:
-    """Prints how many members the plan changes, and each of them with the reason."""
+    """Prints how many members the plan changes, and each of them with what the file says, the days, and the reason."""
+    from affilia_cli.enrollment_file.outcomes import planned_outcome
+    from affilia_cli.enrollment_file.report import details
+
     counts = ", ".join(f"{count} {kind.name.lower()}" for kind, count in plan.counts().items() if count)
-    table = new_table("action", "member", "segment", "reason", title=f"Plan: {counts or 'no members'}")
+    table = new_table("action", "member", "segment", "details", title=f"Plan: {counts or 'no members'}")
     affected = [member for member in plan.members if member.kind.name != "UNCHANGED"]
     shown = affected[:MAX_MEMBERS_ON_TERMINAL] if ERRORS.is_terminal else affected
     for member in shown:
-        reason = "; ".join((*member.reasons, *(str(finding) for finding in member.findings)))
-        table.add_row(member.kind.name, Text(member.name), str(member.segment_number or ""), Text(reason))
+        text = "; ".join(details(planned_outcome(member, plan.module_names)))
+        table.add_row(member.kind.name, Text(member.name), str(member.segment_number or ""), Text(text))
     show_table(table, ERRORS)
     if len(affected) > len(shown):
         ERRORS.print(f"and {len(affected) - len(shown)} more. --dry-run --report FILE writes all of them.")
+
+
+def _show_how_to_go_on(report: "Report") -> None:
+    from affilia_cli.enrollment_file.report import Outcome
+
+    counts = report.counts()
+    undone = counts[Outcome.PLANNED] + counts[Outcome.FAILED]
+    ERRORS.print(
+        f"{undone} of {len(report.members)} members were not applied completely. Run the same command again to"
+        " continue: what was applied is not requested twice."
+    )

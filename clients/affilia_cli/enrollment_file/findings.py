@@ -136,6 +136,10 @@ class TooManyTerminations(EnrollmentFileError):
     """The plan would end the coverage of more members than the caller allows. Nothing was written."""
 
 
+class TooManyDaysLost(EnrollmentFileError):
+    """The plan would take away more covered days than the caller allows. Nothing was written."""
+
+
 class ServerStateUnreadable(EnrollmentFileError):
     """A call failed while the plan was made, for example for an unknown contract. Nothing was written."""
 

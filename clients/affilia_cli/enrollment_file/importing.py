@@ -1,34 +1,52 @@
-"""Imports a file: reads it, plans the changes, applies them if confirmed, and returns a report."""
+"""Imports a file: reads it, plans the changes, checks the plan, applies it if confirmed, and returns a report."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from affilia_cli.days import today_under
-from affilia_cli.enrollment_file.applying import apply_plan
+from affilia_cli.days import today_in
+from affilia_cli.enrollment_file.applying import Applier
+from affilia_cli.enrollment_file.book import Book
+from affilia_cli.enrollment_file.earlier_imports import with_earlier_imports
+from affilia_cli.enrollment_file.file_requests import FileRequests
+from affilia_cli.enrollment_file.guard import Limits, check_plan
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parsing import read_file
-from affilia_cli.enrollment_file.plan import Plan, check_terminations
-from affilia_cli.enrollment_file.planning import make_plan
+from affilia_cli.enrollment_file.patience import Patience
+from affilia_cli.enrollment_file.plan import Plan
+from affilia_cli.enrollment_file.planning import check_sponsor, make_plan
+from affilia_cli.enrollment_file.progress import SILENT, Progress
+from affilia_cli.enrollment_file.reading_book import read_book
 from affilia_cli.enrollment_file.report import Report, not_applied
-from affilia_cli.enrollment_file.server_state import ServerState
+from affilia_cli.enrollment_file.simulating import Simulator
 from affilia_cli.requesters import NOBODY, Claims
 from affilia_client import Client
 
-DEFAULT_MAX_TERMINATIONS = 0.10
+DEFAULT_LIMITS = Limits()
+DEFAULT_DEADLINE_SECONDS = 3600.0
 
 
-def plan_834(path: Path, client: Client, mapping: Mapping, *, today: date | None = None) -> Plan:
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan with what it is based on."""
+
+    plan: Plan
+    book: Book
+    today: date
+
+
+def plan_834(
+    path: Path, client: Client, mapping: Mapping, *, today: date | None = None, progress: Progress = SILENT
+) -> Plan:
     """Returns what an import of the file would do now. Writes nothing.
 
-    Members whom a full file omits lose coverage from `today` on. By default, that is the contract's today; if the
+    Members whom a whole file omits lose coverage from `today` on. By default, that is the contract's today; if the
     mapping has contracts in several time zones, the latest one, so that nobody loses coverage in the past.
 
     Raises FileRejected with every finding, ServerStateUnreadable, or OSError if the file can't be read.
     """
-    file = read_file(path)
-    state = ServerState(client, mapping.contract_ids)
-    return make_plan(file, mapping, state, today or max(map(today_under, state.contracts.values())))
+    return _planned(path, client, mapping, today, progress).plan
 
 
 def import_834(
@@ -37,23 +55,55 @@ def import_834(
     mapping: Mapping,
     *,
     confirm: Callable[[Plan], bool],
-    max_terminations: float = DEFAULT_MAX_TERMINATIONS,
+    max_terminations: float = DEFAULT_LIMITS.max_terminations,
+    max_days_lost: float = DEFAULT_LIMITS.max_days_lost,
     today: date | None = None,
     claims: Claims = NOBODY,
+    deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
+    progress: Progress = SILENT,
 ) -> Report:
     """Plans the import, calls `confirm` with the plan, applies it, and returns a report.
 
     Importing a file again changes nothing.
 
-    `max_terminations` is the maximum share (0 to 1) of a contract's enrolled members that may lose coverage. It is
-    checked before `confirm` is called. If `confirm` returns False, the report describes the plan and nothing is
-    written.
+    `max_terminations` is the maximum share (0 to 1) of a contract's covered members whose coverage may end.
+    `max_days_lost` is the maximum share of all members' covered days of the next twelve months that may be lost.
+    Both are checked before `confirm` is called, with all consequences of the plan; 1 means no limit. If `confirm`
+    returns False, the report describes the plan and nothing is written.
 
     `claims` are the claims of the client's token. If it is an admin's token, that admin requests the changes.
 
-    Raises the same errors as `plan_834`, and TooManyTerminations; in these cases nothing is written. Later failures are
-    listed in the report.
+    Calls that the server asks to repeat, or that reach no server, are repeated for up to `deadline_seconds`, first
+    while the plan is checked and again while it is applied. After that, or after a KeyboardInterrupt, the families
+    under way are finished, and `Report.is_complete` is False; importing the file again continues. A second
+    KeyboardInterrupt is raised.
+
+    Raises the same errors as `plan_834`, TooManyTerminations, and TooManyDaysLost; in these cases nothing is written.
+    Later failures are listed in the report.
     """
-    plan = plan_834(path, client, mapping, today=today)
-    check_terminations(plan, max_terminations)
-    return apply_plan(plan, client, mapping, claims) if confirm(plan) else not_applied(plan)
+    planned = _planned(path, client, mapping, today, progress)
+    plan, book = planned.plan, planned.book
+    requests = FileRequests(plan.file, mapping, claims)
+    simulator = Simulator(book, client, requests, Patience(deadline_seconds, progress))
+    check_plan(plan, book, mapping, simulator, Limits(max_terminations, max_days_lost), planned.today, progress)
+    if not confirm(plan):
+        return not_applied(plan)
+    patience = Patience(deadline_seconds, progress)
+    return Applier(plan, book, client, mapping, requests, patience, planned.today).apply(progress)
+
+
+def _planned(path: Path, client: Client, mapping: Mapping, today: date | None, progress: Progress) -> _Planned:
+    with progress.task("Reading the file"):
+        file = read_file(path)
+        check_sponsor(file, mapping)
+    with progress.task("Reading members and enrollments from the server"):
+        book = read_book(client, mapping, file)
+    with progress.task("Planning"):
+        on = today or max(today_in(contract.time_zone) for contract in book.contracts.values())
+        plan = make_plan(file, mapping, book, on)
+    with progress.task("Reading earlier requests from the server"):
+        plan = with_earlier_imports(plan, mapping, book, on, client)
+    module_names = {
+        module_id: name for contract in book.contracts.values() for module_id, name in contract.module_names.items()
+    }
+    return _Planned(replace(plan, module_names=module_names), book, on)

@@ -5,7 +5,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping as Lookup
+from dataclasses import dataclass, field
 from enum import Enum
 
 from affilia_cli.enrollment_file.day_runs import NO_DAYS, DayRuns
@@ -86,11 +87,15 @@ class PlannedMember:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole plan: members in file order, then those whom the file doesn't name. No finding is an error."""
+    """The whole plan: members in file order, then those whom the file doesn't name. No finding is an error.
+
+    `module_names` has the names of the contracts' modules by id, for people.
+    """
 
     file: EnrollmentFile
     members: tuple[PlannedMember, ...]
     findings: tuple[Finding, ...]
+    module_names: Lookup[str, str] = field(default_factory=dict)
 
     def counts(self) -> dict[Kind, int]:
         counted = Counter(member.kind for member in self.members)

@@ -1,45 +1,34 @@
-"""The report on every member of a file, as JSON or as a table."""
+"""The report on every member of a file, as JSON, CSV or a table."""
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from io import StringIO
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from affilia_cli.console import visible
 from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.findings import Finding
-from affilia_cli.enrollment_file.plan import Kind, Plan, PlannedMember
+from affilia_cli.enrollment_file.outcomes import Cover, MemberOutcome, Outcome, planned_outcome
+from affilia_cli.enrollment_file.plan import Plan
+
+__all__ = ["MemberOutcome", "Outcome", "Report", "not_applied", "report_of"]
 
 TABLE_COLUMNS = 140
-
-
-class Outcome(Enum):
-    """The outcome for a member. PLANNED: the plan wasn't confirmed. FAILED: a call failed."""
-
-    ACCEPTED = "accepted"
-    ACCEPTED_WITH_NOTICES = "accepted with notices"
-    REJECTED = "rejected"
-    UNCHANGED = "unchanged"
-    FAILED = "failed"
-    PLANNED = "planned"
-
-
-@dataclass(frozen=True, slots=True)
-class MemberOutcome:
-    """One line of a report. `reasons` explain a rejection or failure. `notices` are for information."""
-
-    segment_number: int
-    name: str
-    member_id: str
-    planned: Kind
-    outcome: Outcome
-    reasons: tuple[str, ...]
-    notices: tuple[str, ...]
+MAX_TABLE_MEMBERS = 200
+"""Maximum number of members in a table. A longer one is slow to make, and nobody reads it."""
+UNREMARKABLE = (Outcome.UNCHANGED, Outcome.ACCEPTED)
+CSV_COLUMNS = (
+    "segment_number", "member", "member_id", "statement", "planned", "outcome", "days_before", "days_after", "reasons",
+    "notices",
+)  # fmt: skip
+FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+"""Spreadsheets execute cells that begin with these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +43,71 @@ class Report:
     members: tuple[MemberOutcome, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every member was decided on. If not, importing the file again continues."""
+        return self.applied and not any(each.outcome in (Outcome.PLANNED, Outcome.FAILED) for each in self.members)
+
     def counts(self) -> dict[Outcome, int]:
         counted = Counter(member.outcome for member in self.members)
         return {outcome: counted[outcome] for outcome in Outcome}
 
     def to_json(self) -> str:
-        """Returns the report as one JSON document with the names of the fields."""
-        return json.dumps(
+        """Returns the report as one JSON document with the names of the fields, and each member on one line."""
+        head = json.dumps(
             {
                 "sender": self.sender,
                 "interchange_number": self.interchange_number,
                 "digest": self.digest,
                 "applied": self.applied,
+                "complete": self.is_complete,
                 "counts": {outcome.name: count for outcome, count in self.counts().items()},
                 "findings": [str(finding) for finding in self.findings],
-                "members": [_as_json(member) for member in self.members],
             },
             ensure_ascii=False,
             indent=2,
         )
+        # Members are encoded one by one: the document as Python values would need ten times the memory of its text.
+        members = ",\n".join(f"    {json.dumps(_as_json(member), ensure_ascii=False)}" for member in self.members)
+        return f'{head.removesuffix("}").rstrip()},\n  "members": [\n{members}\n  ]\n}}'
+
+    def to_csv(self) -> str:
+        """Returns one line for each member, after a line with the names of the columns.
+
+        Findings about the file as a whole are not included. Cells that a spreadsheet would take for a formula begin
+        with an apostrophe.
+        """
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for member in self.members:
+            writer.writerow(map(_cell, _as_cells(member)))
+        return text.getvalue()
 
     def to_text(self, width: int = TABLE_COLUMNS) -> str:
-        """Returns the report as a table of at most this width, and a line with totals."""
+        """Returns the report as a table of at most this width, and a line with totals.
+
+        Of more than 200 members, the table has the first 200, those who need attention before all others.
+        """
         table = Table(title=f"834 {self.interchange_number} of {self.sender}", show_lines=True)
         for heading in ("segment", "member", "planned", "outcome", "details"):
             table.add_column(heading, overflow="fold")
-        for member in self.members:
-            details = "\n".join((*member.reasons, *member.notices))
-            cells = (
+        members = list(self.members)
+        if len(members) > MAX_TABLE_MEMBERS:
+            members.sort(key=lambda member: member.outcome in UNREMARKABLE)
+        for member in members[:MAX_TABLE_MEMBERS]:
+            table.add_row(
                 str(member.segment_number or "-"),
                 member.name,
                 member.planned.value,
                 member.outcome.value,
-                details,
+                "\n".join(details(member)),
             )
-            table.add_row(*cells)
         text = StringIO()
         console = Console(file=text, width=width, color_system=None, emoji=False, markup=False, highlight=False)
         console.print(table)
+        if len(members) > MAX_TABLE_MEMBERS:
+            console.print(f"and {len(members) - MAX_TABLE_MEMBERS} more members")
         for finding in self.findings:
             console.print(str(finding))
         console.print(", ".join(f"{count} {outcome.value}" for outcome, count in self.counts().items() if count))
@@ -107,36 +123,14 @@ def report_of(
 
 def not_applied(plan: Plan) -> Report:
     """Returns the report on a plan that wasn't confirmed."""
-    return report_of(
-        plan.file, (final_outcome(each) or _planned(each) for each in plan.members), plan.findings, applied=False
-    )
+    members = (planned_outcome(each, plan.module_names) for each in plan.members)
+    return report_of(plan.file, members, plan.findings, applied=False)
 
 
-def final_outcome(member: PlannedMember) -> MemberOutcome | None:
-    """Returns the outcome of a member for whom nothing is sent, or None if requests are to be sent."""
-    if member.kind is Kind.REJECTED:
-        return outcome_of(member, Outcome.REJECTED)
-    if member.kind is Kind.UNCHANGED:
-        return outcome_of(member, Outcome.UNCHANGED)
-    return None
-
-
-def outcome_of(
-    member: PlannedMember, outcome: Outcome, reasons: Iterable[str] = (), notices: Iterable[str] = ()
-) -> MemberOutcome:
-    """Returns a line of the report with the reasons and notices of the plan and of its application."""
-    warnings = [str(finding) for finding in member.findings if not finding.is_error]
-    all_notices = tuple(dict.fromkeys((*warnings, *member.notices, *notices)))
-    all_reasons = tuple(dict.fromkeys((*member.reasons, *reasons)))
-    if outcome is Outcome.ACCEPTED and (all_notices or all_reasons):
-        outcome = Outcome.ACCEPTED_WITH_NOTICES
-    return MemberOutcome(
-        member.segment_number, member.name, member.member_id, member.kind, outcome, all_reasons, all_notices
-    )
-
-
-def _planned(member: PlannedMember) -> MemberOutcome:
-    return outcome_of(member, Outcome.PLANNED)
+def details(member: MemberOutcome) -> list[str]:
+    """Returns what the file says about a member, the days that change, and the reasons and notices."""
+    changes = [f"{name}: {before} -> {after}" for name, before, after in member.changed_days()]
+    return [*([member.statement] if member.statement else []), *changes, *member.reasons, *member.notices]
 
 
 def _as_json(member: MemberOutcome) -> dict[str, Any]:
@@ -144,8 +138,40 @@ def _as_json(member: MemberOutcome) -> dict[str, Any]:
         "segment_number": member.segment_number,
         "name": member.name,
         "member_id": member.member_id,
+        "statement": member.statement,
         "planned": member.planned.name,
         "outcome": member.outcome.name,
+        "days_before": [_cover_as_json(each) for each in member.days_before],
+        "days_after": [_cover_as_json(each) for each in member.days_after],
         "reasons": list(member.reasons),
         "notices": list(member.notices),
     }
+
+
+def _cover_as_json(cover: Cover) -> dict[str, Any]:
+    periods = [
+        {"first_on": run.first_on.isoformat(), "last_on": None if run.is_open else run.last_on.isoformat()}
+        for run in cover.days
+    ]
+    return {"module_id": cover.module_id, "module": cover.module_name, "periods": periods}
+
+
+def _as_cells(member: MemberOutcome) -> tuple[str, ...]:
+    return (
+        str(member.segment_number or ""),
+        member.name,
+        member.member_id,
+        member.statement,
+        member.planned.value,
+        member.outcome.value,
+        "; ".join(map(str, member.days_before)),
+        "; ".join(map(str, member.days_after)),
+        "; ".join(member.reasons),
+        "; ".join(member.notices),
+    )
+
+
+def _cell(text: str) -> str:
+    """Returns a text on one line without control characters, so that no program executes a part of it."""
+    line = visible(" ".join(text.splitlines()))
+    return f"'{line}" if line.startswith(FORMULA_STARTS) else line
