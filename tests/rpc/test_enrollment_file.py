@@ -22,12 +22,12 @@ from affilia_cli.enrollment_file.findings import FileRejected, ServerStateUnread
 from affilia_cli.enrollment_file.mapping import mapping_of
 from affilia_cli.enrollment_file.plan import Kind, Plan
 from affilia_cli.enrollment_file.report import Outcome
-from affilia_cli.enrollment_file.server_state import ServerState
 from affilia_client import Client
 from affilia_client.testing import Affilia
-from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples, damaged
+from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples
 from tests.scenarios.enrollment_messages import iso, span
 from tests.support.calls import Family, new_id
+from tests.support.damaged_files import damaged
 from tests.support.enrollment_file import SPONSOR, a_coverage, a_file, a_member
 
 TODAY = date(2026, 6, 15)
@@ -124,8 +124,7 @@ class Door:
 
     def requests(self) -> int:
         """Counts the change requests of all groups of the contract, including rejected ones."""
-        state = ServerState(self.client, [self.contract_id])
-        return sum(len(state.change_requests(*key)) for key in state.groups)
+        return sum(1 for _ in self.client.changes.all_change_requests(contract_id=self.contract_id))
 
 
 @pytest.fixture(scope="session")
@@ -575,7 +574,7 @@ def untouched(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Door:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(damaged())
+@given(damaged([path.read_bytes() for path in all_samples()]))
 def test_a_damaged_file_only_raises_the_documented_error_and_writes_nothing(untouched: Door, content: bytes) -> None:
     before = (untouched.periods(), untouched.requests())
     try:

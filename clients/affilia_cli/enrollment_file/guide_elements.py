@@ -116,7 +116,7 @@ def _is_day(before: Any, child: Any) -> bool:
 def _is_valid_day(text: str) -> bool:
     from pyx12.validation import IsValidDataType
 
-    return IsValidDataType(text, DAY)
+    return bool(IsValidDataType(text, DAY))
 
 
 def _free_text(child: Any, separator: str) -> Callable[[str], object] | None:
