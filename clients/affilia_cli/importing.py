@@ -16,6 +16,8 @@ from affilia_cli.tables import new_table, show_table, whole
 
 if TYPE_CHECKING:
     from affilia_cli.enrollment_file import Report
+    from affilia_cli.enrollment_file.file import EnrollmentFile
+    from affilia_cli.enrollment_file.findings import FileRejected
     from affilia_cli.enrollment_file.plan import Plan
 
 MAX_MEMBERS_ON_TERMINAL = 50
@@ -35,13 +37,14 @@ def import_file(
         ),
     ] = 0.1,
     max_days_lost: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Maximum share of the covered days of the next twelve months that may be lost. 1: no limit.",
+            help="Maximum share of the covered days of the next twelve months that may be lost. By default 0.1, or"
+            " --max-terminations if that is larger.",
         ),
-    ] = 0.1,
+    ] = None,
     today: Annotated[
         str, typer.Option(help="Day to use as today, such as 2026-03-01. By default, the contract's.")
     ] = "",
@@ -53,6 +56,12 @@ def import_file(
         Path | None,
         typer.Option(help="Write the report to this file, as CSV if its name ends in .csv, otherwise as JSON."),
     ] = None,
+    acknowledge: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Write the acknowledgements (TA1, 999) for the sender to this folder."
+        ),
+    ] = None,
 ) -> None:
     """Import an enrollment file.
 
@@ -60,6 +69,7 @@ def import_file(
     families under way; running the command again continues. Exits with 5 if some families weren't applied.
     """
     from affilia_cli.enrollment_file import import_834, read_mapping
+    from affilia_cli.enrollment_file.acknowledging import control_numbers_of, read_envelope, write_acknowledgements
 
     session: Session = context.obj
 
@@ -67,7 +77,16 @@ def import_file(
         _show_plan(plan)
         return not dry_run and (yes or typer.confirm("Apply this plan?", err=True))
 
+    envelope = read_envelope(file) if acknowledge else None
+    if acknowledge and envelope is None:
+        ERRORS.print("The file doesn't begin with ISA, so it can't be acknowledged.")
     with session.client() as client:
+
+        def answer(outcome: "EnrollmentFile | FileRejected") -> None:
+            if acknowledge and envelope:
+                for path in write_acknowledgements(acknowledge, envelope, outcome, control_numbers_of(client)):
+                    ERRORS.print(f"Wrote {path}")
+
         result = import_834(
             file,
             client,
@@ -79,6 +98,7 @@ def import_file(
             claims=session.claims,
             deadline_seconds=deadline,
             progress=ImportProgress(),
+            acknowledge=answer,
         )
     if report:
         write_private(report, result.to_csv() if report.suffix.lower() == CSV else result.to_json())

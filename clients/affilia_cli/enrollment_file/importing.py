@@ -9,10 +9,13 @@ from affilia_cli.days import today_in
 from affilia_cli.enrollment_file.applying import Applier
 from affilia_cli.enrollment_file.book import Book
 from affilia_cli.enrollment_file.earlier_imports import with_earlier_imports
+from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.file_requests import FileRequests
+from affilia_cli.enrollment_file.findings import FileRejected
 from affilia_cli.enrollment_file.guard import Limits, check_plan
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parsing import read_file
+from affilia_cli.enrollment_file.parties import check_parties
 from affilia_cli.enrollment_file.patience import Patience
 from affilia_cli.enrollment_file.plan import Plan
 from affilia_cli.enrollment_file.planning import check_sponsor, make_plan
@@ -22,6 +25,9 @@ from affilia_cli.enrollment_file.report import Report, not_applied
 from affilia_cli.enrollment_file.simulating import Simulator
 from affilia_cli.requesters import NOBODY, Claims
 from affilia_client import Client
+
+Acknowledge = Callable[[EnrollmentFile | FileRejected], None]
+"""Acknowledges a file that was read, or one that is rejected."""
 
 DEFAULT_LIMITS = Limits()
 DEFAULT_DEADLINE_SECONDS = 3600.0
@@ -56,18 +62,20 @@ def import_834(
     *,
     confirm: Callable[[Plan], bool],
     max_terminations: float = DEFAULT_LIMITS.max_terminations,
-    max_days_lost: float = DEFAULT_LIMITS.max_days_lost,
+    max_days_lost: float | None = None,
     today: date | None = None,
     claims: Claims = NOBODY,
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
     progress: Progress = SILENT,
+    acknowledge: Acknowledge = lambda _: None,
 ) -> Report:
     """Plans the import, calls `confirm` with the plan, applies it, and returns a report.
 
     Importing a file again changes nothing.
 
     `max_terminations` is the maximum share (0 to 1) of a contract's covered members whose coverage may end.
-    `max_days_lost` is the maximum share of all members' covered days of the next twelve months that may be lost.
+    `max_days_lost` is the maximum share of all members' covered days of the next twelve months that may be lost. By
+    default, it is 0.10, or `max_terminations` if that is larger.
     Both are checked before `confirm` is called, with all consequences of the plan; 1 means no limit. If `confirm`
     returns False, the report describes the plan and nothing is written.
 
@@ -78,13 +86,22 @@ def import_834(
     under way are finished, and `Report.is_complete` is False; importing the file again continues. A second
     KeyboardInterrupt is raised.
 
+    `acknowledge` is called with the file once it has been planned, or with the reason why it is rejected.
+
     Raises the same errors as `plan_834`, TooManyTerminations, and TooManyDaysLost; in these cases nothing is written.
     Later failures are listed in the report.
     """
-    planned = _planned(path, client, mapping, today, progress)
+    try:
+        planned = _planned(path, client, mapping, today, progress)
+    except FileRejected as rejected:
+        acknowledge(rejected)
+        raise
+    acknowledge(planned.plan.file)
     plan, book = planned.plan, planned.book
     requests = FileRequests(plan.file, mapping, claims)
     simulator = Simulator(book, client, requests, Patience(deadline_seconds, progress))
+    if max_days_lost is None:
+        max_days_lost = max(DEFAULT_LIMITS.max_days_lost, max_terminations)
     check_plan(plan, book, mapping, simulator, Limits(max_terminations, max_days_lost), planned.today, progress)
     if not confirm(plan):
         return not_applied(plan)
@@ -95,6 +112,7 @@ def import_834(
 def _planned(path: Path, client: Client, mapping: Mapping, today: date | None, progress: Progress) -> _Planned:
     with progress.task("Reading the file"):
         file = read_file(path)
+        check_parties(file, mapping)
         check_sponsor(file, mapping)
     with progress.task("Reading members and enrollments from the server"):
         book = read_book(client, mapping, file)
