@@ -22,8 +22,8 @@ class Person:
 
     Someone who is a subscriber and also somebody's dependant is one `Person` in each family, with the same `member_id`.
     `is_new` is true if the book doesn't know the member yet. `identifiers` are those that the member doesn't have yet.
-    `findings` are all findings about the loops. After an error the person is rejected, and `member_id`, `primary_id` and
-    `membership_type` can be empty.
+    `findings` are all findings about the loops. After an error the person is rejected, and `member_id`, `primary_id`
+    and `membership_type` can be empty.
     """
 
     loops: tuple[PersonLoop, ...]
