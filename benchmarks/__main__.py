@@ -7,6 +7,7 @@ from benchmarks import (
     choices,
     consistency,
     eligibility,
+    enrollment_files,
     explanations,
     feed,
     following,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "search": search.measure,
     "overload": overload.measure,
     "consistency": consistency.measure,
+    "enrollment_files": enrollment_files.measure,
 }
 
 

@@ -2,19 +2,33 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 CHUNK_BYTES = 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
 
+@contextmanager
+def open_regular(path: Path, max_bytes: int) -> Iterator[BinaryIO]:
+    """Opens a regular file for reading. Raises OSError for anything else, such as a pipe, a device or a folder, and if
+    the file has more than `max_bytes`. It can still grow while it is read."""
+    # Without O_NONBLOCK, opening a pipe would block until another process writes to it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path} is not a regular file")
+        if status.st_size > max_bytes:
+            raise OSError(f"{path} has more than {max_bytes // MEBIBYTE} MiB")
+        yield file
+
+
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """Returns the content of a regular file. Raises OSError for anything else, such as a pipe, a device or a folder,
     and for more than `max_bytes`, even if the file grows while it is read."""
-    # Without O_NONBLOCK, opening a pipe would block until another process writes to it.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is not a regular file")
+    with open_regular(path, max_bytes) as file:
         content = bytearray()
         while chunk := file.read(min(CHUNK_BYTES, max_bytes + 1 - len(content))):
             content += chunk

@@ -59,11 +59,9 @@ LEVELS_THAT_INCLUDE = {
 """HD05: coverage levels of a subscriber that include a dependant of this type."""
 
 SUBSCRIBER_NUMBER, POLICY_NUMBER, CLIENT_NUMBER = "0F", "1L", "23"
-SOCIAL_SECURITY_NUMBER, PRIOR_NUMBER = "SY", "Q4"
-"""REF: numbers of a member, and the policy."""
-
+PRIOR_NUMBER, SOCIAL_SECURITY_NUMBER = "Q4", "SY"
 SOCIAL_SECURITY = "34"
-"""NM108: the number in NM109 is a social security number."""
+"""NM108: NM109 is a social security number."""
 
 CHANGED_ON, EMPLOYED_FROM, EMPLOYED_UNTIL = "303", "336", "337"
 ELIGIBLE_FROM, ELIGIBLE_UNTIL = "356", "357"
@@ -71,20 +69,46 @@ BENEFIT_FROM, BENEFIT_UNTIL, FILE_EFFECTIVE = "348", "349", "007"
 
 READ_LOOPS = frozenset({"2000", "2100A", "2300"})
 READ_SEGMENTS = frozenset({"INS", "REF", "DTP", "NM1", "N3", "N4", "DMG", "HD"})
-"""The loops and segments of members that are read."""
+"""Errors in these segments of these loops reject the member. Errors in other segments of these loops are warnings."""
+
+ENVELOPE_LOOPS = frozenset({"ISA_LOOP", "GS_LOOP", "ST_LOOP"})
 
 READ_QUALIFIERS = {
-    "DTP": frozenset(
-        {
-            CHANGED_ON,
-            EMPLOYED_FROM,
-            EMPLOYED_UNTIL,
-            ELIGIBLE_FROM,
-            ELIGIBLE_UNTIL,
-            BENEFIT_FROM,
-            BENEFIT_UNTIL,
-            FILE_EFFECTIVE,
-        }
-    ),
-    "REF": frozenset({SUBSCRIBER_NUMBER, POLICY_NUMBER, CLIENT_NUMBER, "17"}),
+    ("HEADER", "DTP"): frozenset({FILE_EFFECTIVE}),
+    ("2000", "REF"): frozenset({SUBSCRIBER_NUMBER, POLICY_NUMBER, CLIENT_NUMBER, PRIOR_NUMBER, SOCIAL_SECURITY_NUMBER}),
+    ("2000", "DTP"): frozenset({CHANGED_ON, EMPLOYED_FROM, EMPLOYED_UNTIL, ELIGIBLE_FROM, ELIGIBLE_UNTIL}),
+    ("2300", "REF"): frozenset({POLICY_NUMBER}),
+    ("2300", "DTP"): frozenset({BENEFIT_FROM, BENEFIT_UNTIL}),
 }
+"""The qualifiers that are read, for each loop and segment that has several."""
+
+
+def _elements(positions: str) -> frozenset[str]:
+    return frozenset(positions.split())
+
+
+READ_ELEMENTS = {
+    # BGN03 to BGN05 say when the file was made.
+    ("HEADER", "BGN"): _elements("01 02 03 04 05 08"),
+    ("HEADER", "DTP"): _elements("01 02 03"),
+    # N103 names the kind of number.
+    ("1000A", "N1"): _elements("01 02 03 04"),
+    ("1000B", "N1"): _elements("01 02 03 04"),
+    # INS11 is the format of the date of death.
+    ("2000", "INS"): _elements("01 02 03 04 05 06-01 08 10 11 12"),
+    ("2000", "REF"): _elements("01 02"),
+    ("2000", "DTP"): _elements("01 02 03"),
+    ("2100A", "NM1"): _elements("01 02 03 04 05 08 09"),
+    ("2100A", "N3"): _elements("01 02"),
+    # N405, DMG05-02 and DMG10 are the qualifiers of other elements.
+    ("2100A", "N4"): _elements("01 02 03 04 05"),
+    ("2100A", "DMG"): _elements("01 02 03 05-02 10"),
+    # The rest of an incorrect person doesn't help to find the member.
+    ("2100B", "NM1"): _elements("01 02 03 04 05 06 07 08 09"),
+    ("2100B", "DMG"): _elements("01 02 03 04 05-01 05-02 05-03 06 10 11"),
+    ("2300", "HD"): _elements("01 03 04 05"),
+    ("2300", "REF"): _elements("01 02"),
+    ("2300", "DTP"): _elements("01 02 03"),
+}
+"""The elements of each loop and segment that are read, or that mean nothing on their own. Every other element that is
+filled is reported as ELEMENT_UNUSED."""

@@ -6,6 +6,7 @@ The functions take values and yield findings. Checks that need the mapping or th
 from collections.abc import Iterator
 
 from affilia_cli.enrollment_file import codes
+from affilia_cli.enrollment_file.ambiguous_members import ambiguous_members
 from affilia_cli.enrollment_file.file import Coverage, EnrollmentFile, FileMember, TransactionSet
 from affilia_cli.enrollment_file.findings import Finding, error, warning
 
@@ -18,7 +19,7 @@ def contradictions(file: EnrollmentFile) -> Iterator[Finding]:
             yield from _of_member(member)
             for coverage in member.coverages:
                 yield from _of_coverage(member, coverage)
-    yield from _duplicates(file)
+    yield from ambiguous_members(file)
 
 
 def _of_file(file: EnrollmentFile) -> Iterator[Finding]:
@@ -89,8 +90,13 @@ def _of_days(member: FileMember) -> Iterator[Finding]:
         if begins_on and ends_on and (begins_on - ends_on).days > (member.maintenance == codes.END):
             message = f"The last day {ends_on} (DTP {last}) is before the first day {begins_on} (DTP {first})."
             yield error("END_BEFORE_BEGIN", message, at, "2000", "DTP03")
+    if member.born_on and member.died_on and member.died_on < member.born_on:
+        message = f"The death on {member.died_on} is before the birth on {member.born_on}."
+        yield error("DIED_BEFORE_BIRTH", message, at, "2000", "INS12")
     if member.born_on:
-        begins = [coverage.begins_on for coverage in member.coverages if coverage.begins_on]
+        # A wrong beginning can still be cancelled.
+        stated = [coverage for coverage in member.coverages if coverage.maintenance not in codes.COVERAGE_ENDS]
+        begins = [coverage.begins_on for coverage in stated if coverage.begins_on]
         if early := [day for day in begins if day < member.born_on]:
             message = f"Coverage starts on {min(early)}, before the birth on {member.born_on}."
             yield error("COVERED_BEFORE_BIRTH", message, at, "2300", "DTP03")
@@ -133,32 +139,3 @@ def _of_coverage(member: FileMember, coverage: Coverage) -> Iterator[Finding]:
 
 def _has_start(member: FileMember, coverage: Coverage) -> bool:
     return bool(coverage.begins_on or member.day(codes.ELIGIBLE_FROM, codes.CHANGED_ON))
-
-
-def _duplicates(file: EnrollmentFile) -> Iterator[Finding]:
-    """Yields members who occur twice. This is harmless only if another set repeats the same content."""
-    first: dict[tuple[str, ...], tuple[str, FileMember]] = {}
-    for transaction in file.transactions:
-        for member in transaction.members:
-            key = (
-                member.reference(codes.SUBSCRIBER_NUMBER),
-                *(("",) if member.is_subscriber else (member.relation, member.person_number)),
-                *(() if member.is_subscriber else (member.first_name, member.last_name, str(member.born_on))),
-            )
-            before = first.setdefault(key, (transaction.number, member))
-            if before[1] is member:
-                continue
-            if before[0] != transaction.number and _content(before[1]) == _content(member):
-                message = f"Repeats segment {before[1].first_segment}. It is applied once."
-                yield warning("MEMBER_REPEATED", message, member.first_segment, "2000", "INS")
-                continue
-            for one, other in ((before[1], member), (member, before[1])):
-                message = f"This member also occurs in segment {other.first_segment}."
-                yield error("MEMBER_DUPLICATE", message, one.first_segment, "2000", "INS")
-
-
-def _content(member: FileMember) -> tuple[object, ...]:
-    """Returns the content of a member's loop, without its position."""
-    coverages = tuple((c.maintenance, c.line, c.plan, c.level, c.begins_on, c.ends_on) for c in member.coverages)
-    texts = (member.maintenance, member.display_name, member.born_on, member.employment_status)
-    return (*texts, member.references, member.dates, member.address, coverages)

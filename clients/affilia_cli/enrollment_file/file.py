@@ -55,7 +55,8 @@ class Coverage:
     references: tuple[tuple[str, str], ...]
 
     def reference(self, qualifier: str) -> str:
-        return dict(reversed(self.references)).get(qualifier, "")
+        """Returns the first reference with a qualifier, or an empty string."""
+        return next((value for known, value in self.references if known == qualifier), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ class IncorrectPerson:
 class FileMember:
     """One INS loop. Findings from `first_segment` to `last_segment` belong to this member.
 
-    `medicare` is the Medicare plan code (the first component of INS06). `person_number` is NM109; its qualifier is NM108.
-    `references` (REF) and `dates` (DTP) are pairs of qualifier and value, in file order.
+    `medicare` is the Medicare plan code (the first component of INS06). `person_number` is NM109, and its qualifier
+    NM108. `references` (REF) and `dates` (DTP) are pairs of qualifier and value, in file order. They have only the
+    qualifiers that are read (`codes.READ_QUALIFIERS`).
     """
 
     first_segment: int
@@ -107,12 +109,11 @@ class FileMember:
 
     def reference(self, qualifier: str) -> str:
         """Returns the first reference with a qualifier, or an empty string."""
-        return dict(reversed(self.references)).get(qualifier, "")
+        return next((value for known, value in self.references if known == qualifier), "")
 
     def day(self, *qualifiers: str) -> date | None:
         """Returns the date of the first qualifier that the member has."""
-        days = dict(reversed(self.dates))
-        return next((days[qualifier] for qualifier in qualifiers if qualifier in days), None)
+        return next((day for wanted in qualifiers for qualifier, day in self.dates if qualifier == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,15 @@ class EnrollmentFile:
 
     def envelope_findings(self) -> tuple[Finding, ...]:
         """Returns the findings outside of all members, and those that invalidate the envelope."""
-        inside = {n for member in self.members for n in range(member.first_segment, member.last_segment + 1)}
+        members = self.members
+        starts = [member.first_segment for member in members]
+
+        def is_outside(number: int) -> bool:
+            i = bisect_right(starts, number)
+            return i == 0 or number > members[i - 1].last_segment
+
         return tuple(
-            finding for finding in self.findings if finding.segment_number not in inside or finding.concerns_envelope
+            finding for finding in self.findings if finding.concerns_envelope or is_outside(finding.segment_number)
         )
 
 

@@ -7,6 +7,10 @@ an error in a member rejects that member. Warnings reject nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from affilia_cli.enrollment_file.file import EnrollmentFile
 
 
 class Severity(Enum):
@@ -16,12 +20,62 @@ class Severity(Enum):
     WARNING = "warning"
 
 
+ENVELOPE_CODES = frozenset(
+    {
+        "ENVELOPE_CONTROL_NUMBERS",
+        "ENVELOPE_CUT_OFF",
+        "ENVELOPE_GROUP_COUNT",
+        "ENVELOPE_STRUCTURE",
+        "GROUP_CONTROL_NUMBERS",
+        "GROUP_SET_COUNT",
+        "SET_CONTROL_NUMBERS",
+        "SET_COUNT",
+    }
+)
+"""Wrong control numbers (ISA and IEA, GS and GE, ST and SE), counts (IEA01, GE01, SE01) or nesting."""
+
+VALUE_CHARACTERS = 99
+"""The maximum length of a value in an acknowledgement (IK404)."""
+
+
+class ViolationKind(Enum):
+    """How a segment breaks the implementation guide. ELEMENTS: some of its elements are wrong."""
+
+    MISSING = "missing"
+    TOO_OFTEN = "too often"
+    UNEXPECTED = "unexpected"
+    ELEMENTS = "elements"
+
+
+@dataclass(frozen=True, slots=True)
+class GuideViolation:
+    """A violation of the implementation guide in the terms of a 999 acknowledgement (IK3 and IK4).
+
+    `set_number` is ST02. `segment_position` counts from 1, the ST segment. Outside of transaction sets, they are empty
+    and 0. A missing segment has the position of the first segment that must come after it.
+
+    `element` is the position of the wrong element in its segment, or 0 if several are wrong together. `code` is the
+    error code (IK403): 1 required, 2 conditionally required, 3 too many, 4 too short, 5 too long, 6 invalid character,
+    7 invalid code, 8 invalid date, 9 invalid time, 10 not used. `value` is the element's value, cut to 99 characters.
+    """
+
+    set_number: str
+    segment_position: int
+    segment: str
+    loop: str
+    kind: ViolationKind
+    element: int = 0
+    code: str = ""
+    value: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One problem.
 
     `segment_number` counts from 1 (the ISA segment) through the whole file; 0 means the file as a whole. `element` is
-    an element such as "INS02", a segment such as "INS", or empty.
+    an element such as "INS02", a segment such as "INS", or empty. `violation` is set if the implementation guide is
+    violated.
     """
 
     severity: Severity
@@ -30,6 +84,7 @@ class Finding:
     segment_number: int = 0
     loop: str = ""
     element: str = ""
+    violation: GuideViolation | None = None
 
     @property
     def is_error(self) -> bool:
@@ -38,7 +93,7 @@ class Finding:
     @property
     def concerns_envelope(self) -> bool:
         """Whether control numbers, counts or nesting are wrong, which invalidates the whole file."""
-        return self.code.startswith("ENVELOPE_")
+        return self.code in ENVELOPE_CODES
 
     def __str__(self) -> str:
         where = f"segment {self.segment_number}" if self.segment_number else "file"
@@ -58,10 +113,14 @@ class Pyx12Missing(EnrollmentFileError):
 
 
 class FileRejected(EnrollmentFileError):
-    """The file as a whole is invalid. Lists every finding. Nothing was written."""
+    """The file as a whole is invalid. Lists every finding. Nothing was written.
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    `file` is what could be read, or None if the segments can't be separated.
+    """
+
+    def __init__(self, findings: Iterable[Finding], file: "EnrollmentFile | None" = None) -> None:
         self.findings = tuple(findings)
+        self.file = file
         super().__init__("\n".join(str(finding) for finding in self.findings if finding.is_error))
 
 
