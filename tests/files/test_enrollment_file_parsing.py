@@ -237,6 +237,13 @@ def test_loops_contradict_each_other_only_if_a_number_belongs_to_another_name_an
     assert [("MEMBER_AMBIGUOUS" in codes) for codes in found] == [contradicts, contradicts, False]
 
 
+def test_a_placeholder_for_unknown_numbers_does_not_contradict() -> None:
+    others = [
+        a_member(f"S{n}", name=("DOE", name), born=f"197{n}0101", person="999999999") for n, name in enumerate("AB")
+    ]
+    assert codes_of(parse(a_file(*others))) == []
+
+
 def test_a_number_of_several_people_is_reported_with_their_names_and_segments() -> None:
     file = parse(a_file(JANE, a_member("S1", name=("DOE", "JOHN"), born="19750101")))
     assert {finding.message for finding in file.findings if finding.code == "MEMBER_AMBIGUOUS"} == {

@@ -163,6 +163,14 @@ def test_a_placeholder_identifies_nobody(placeholder: str) -> None:
     assert jim.identifiers == frozenset()
 
 
+def test_different_people_with_a_placeholder_do_not_contradict_each_other() -> None:
+    siblings = [dependant(first="JIM", ssn="999999999"), dependant(first="TIM", born="2019-01-01", ssn="999999999")]
+    again = dependant(first="TIM", born="2019-01-01", ssn="999999999")
+    _, jim, tim = of_file(subscriber(), *siblings, again)
+    assert (len(jim.loops), len(tim.loops)) == (1, 2)
+    assert codes(jim) == codes(tim) == ["NUMBER_PLACEHOLDER"]
+
+
 def test_numbers_that_do_not_fit_into_twenty_identifiers_are_reported() -> None:
     full = [number(CLIENT, f"C{n}") for n in range(19)]
     kim = only(of_file(dependant(client="C1", ssn="123456788", person="P1"), book=the_family(*full)))

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from domain.actors import BEFORE_ACTORS
 from domain.errors import IdentifierTaken
 from domain.members import Facts, Identifier, Member, MemberKind
+from storage.member_identifiers import owners_of
 from storage.members import MemberChange, StoredMembers, record_member
 from storage.postgres.database import Connection
 from storage.postgres.documents import Document, member_to_document
@@ -122,6 +123,12 @@ async def take(tx: Connection, n: int) -> None:
     assert taken.value.facts["member_id"] == str(an_id(n))
 
 
+async def owners(tx: Connection, n: int) -> None:
+    known = [Identifier("crowd", str(m)) for m in range(n, n + 900)]
+    found = await owners_of(tx, [*known, *(Identifier("badge", f"unknown {m}") for m in range(100))])
+    assert found == {identifier: an_id(int(identifier.value)) for identifier in known}
+
+
 STORED = StoredMembers()
 
 
@@ -137,8 +144,9 @@ STORED = StoredMembers()
         (lambda tx, n: STORED.listed(tx, None, 20), 2 * 20 * REVISIONS),
         (upsert, 20),
         (take, 5),
+        (owners, 2 * 1000),
     ],
-    ids=["newest", "as of", "state", "facts", "batch", "list", "first page", "upsert", "identifier taken"],
+    ids=["newest", "as of", "state", "facts", "batch", "list", "first page", "upsert", "identifier taken", "owners"],
 )
 def test_statements_read_only_the_rows_that_they_need(crowded_url: str, work: Work, max_rows: int) -> None:
     async def scenario() -> int:

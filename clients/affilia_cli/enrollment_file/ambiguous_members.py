@@ -14,6 +14,7 @@ from typing import NamedTuple
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.file import EnrollmentFile, FileMember
 from affilia_cli.enrollment_file.findings import Finding, error
+from affilia_cli.enrollment_file.placeholders import is_placeholder
 
 MAX_NAMED = 3
 """The maximum number of people whom a message names."""
@@ -88,14 +89,16 @@ def _identity(member: FileMember) -> _Identity | None:
 
 
 def _numbers(member: FileMember) -> Iterator[_Number]:
-    """Yields each number with its kind. A dependant's REF 0F can be the subscriber's number."""
+    """Yields each number that identifies, with its kind. A dependant's REF 0F can be the subscriber's number."""
     if member.is_subscriber and (number := member.reference(codes.SUBSCRIBER_NUMBER)):
         yield _Number("subscriber number (REF 0F)", number)
     if number := member.reference(codes.CLIENT_NUMBER):
         yield _Number("client number (REF 23)", number)
-    if number := member.reference(codes.SOCIAL_SECURITY_NUMBER):
+    number = member.reference(codes.SOCIAL_SECURITY_NUMBER)
+    if number and not is_placeholder(number):
         yield _Number("social security number", number)
-    if number := member.person_number:
+    number = member.person_number
+    if number and not is_placeholder(number):
         is_social = member.person_number_qualifier == codes.SOCIAL_SECURITY
         yield _Number("social security number" if is_social else "member number (NM109)", number)
 

@@ -59,9 +59,11 @@ class _PeopleMaker:
         member_id, loops = identities[0].member_id, tuple(self._loops[at].loop for at in positions)
         findings = [finding for at in positions for finding in self._of_one_loop(at, primary_id, member_id)]
         for identity in identities:
-            findings += [identity.finding] if identity.finding else []
+            # The file's own contradictions can include it.
+            if identity.finding and identity.finding.code not in {each.code for each in findings}:
+                findings.append(identity.finding)
             findings += identity.warnings
-        findings += _differing_names(loops)
+        findings += [*_differing_names(loops), *self._placeholders(loops)]
         if not member_id and not any(each.is_error for each in findings):
             message = "The dependant can't be identified: a number, or a first name with a date of birth, is required."
             findings.append(error("DEPENDANT_UNKNOWABLE", message, loops[0].member.first_segment, "2100A", "NM109"))
@@ -84,10 +86,6 @@ class _PeopleMaker:
         each = self._loops[at]
         member = each.loop.member
         yield from self._file.findings_of(member)
-        if kinds := placeholders_of(member, self._mapping):
-            names = " and ".join(NUMBER_NAMES[kind] for kind in kinds)
-            message = f"The {names} is one digit nine times, so it identifies nobody."
-            yield warning("NUMBER_PLACEHOLDER", message, member.first_segment, "2100A", "NM109")
         if member.is_subscriber:
             return
         if each.misplaced:
@@ -104,6 +102,13 @@ class _PeopleMaker:
         if not self._membership_type(member):
             message = f"Relation {member.relation} is not mapped to a membership type."
             yield error("RELATION_UNMAPPED", message, member.first_segment, "2000", "INS02")
+
+    def _placeholders(self, loops: Sequence[PersonLoop]) -> Iterator[Finding]:
+        """Warns once of numbers that identify nobody."""
+        kinds = {kind: each.member for each in reversed(loops) for kind in placeholders_of(each.member, self._mapping)}
+        for kind, member in kinds.items():
+            message = f"The {NUMBER_NAMES[kind]} is one digit nine times, so it identifies nobody."
+            yield warning("NUMBER_PLACEHOLDER", message, member.first_segment, "2100A", "NM109")
 
     def _membership_type(self, member: FileMember) -> str:
         return "PRIMARY" if member.is_subscriber else self._mapping.relations.get(member.relation, "")

@@ -17,6 +17,7 @@ from affilia_cli.enrollment_file.codes import (
 )
 from affilia_cli.enrollment_file.file import FileMember
 from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping, NumberKind
+from affilia_cli.enrollment_file.placeholders import is_placeholder
 
 MAX_VALUE_CHARACTERS = 100
 """Maximum length of the value of an identifier (`member.proto`)."""
@@ -145,15 +146,8 @@ def _normalized(kind: NumberKind, text: str) -> str:
     return text.strip()
 
 
-def _is_placeholder(kind: NumberKind, text: str) -> bool:
-    """Returns whether a person's number is one digit nine times, which senders use for unknown numbers."""
-    value = _normalized(kind, text)
-    return (
-        kind in (NumberKind.SSN, NumberKind.PERSON)
-        and len(value) == SSN_DIGITS
-        and value.isdigit()
-        and len(set(value)) == 1
-    )
+def _is_placeholder(kind: NumberKind, number: str) -> bool:
+    return kind in (NumberKind.SSN, NumberKind.PERSON) and is_placeholder(number)
 
 
 def _references(member: FileMember, qualifier: str) -> list[str]:
