@@ -121,7 +121,9 @@ class Story:
         for name, module in self.stated.items():
             had, stated = self.before.get(name, set()), stated_days(module)
             for run in runs_of(after_ends(had, module.ends)):
-                if not run & stated and (min(run) - 1 in stated or max(run) + 1 in stated):
+                begins_beside = min(run) - 1 in stated and min(run) not in stated
+                ends_beside = max(run) + 1 in stated and not run & stated
+                if begins_beside or ends_beside:
                     return False
             for end in module.ends:
                 mates = [self.stated[mate] for mate in mates_of(name, SLOTS) if mate in self.stated]

@@ -157,6 +157,25 @@ def test_a_file_that_was_applied_and_not_changed_since_has_no_warning(sponsor: S
     assert (again.kind, again.findings, again.notices) == (Kind.UNCHANGED, (), ())
 
 
+def test_a_file_that_ended_cover_says_so_if_the_days_are_covered_again(sponsor: Sponsor) -> None:
+    sponsor.apply(sponsor.plan(SINCE_JANUARY))
+    end = a_coverage("024", ends="2026-03-31")
+    sponsor.apply(sponsor.plan(end, number=2))
+    sponsor.apply(sponsor.plan(stated("025", "2026-04-01.."), number=3))
+    again = only(sponsor.plan(end, number=2))
+    assert (again.kind, codes_of(again)) == (Kind.UNCHANGED, ["CHANGED_SINCE"])
+    assert "from 2026-04-01" in again.findings[0].message
+
+
+def test_a_period_beside_a_run_is_no_change_by_others(sponsor: Sponsor) -> None:
+    sponsor.apply(sponsor.plan(SINCE_JANUARY))
+    last_year = stated("021", "2025-10-01..2025-12-31")
+    sponsor.apply(sponsor.plan(last_year, number=2))
+    assert sponsor.days(sponsor.family.primary) == "2025-10-01.."
+    again = only(sponsor.plan(last_year, number=2))
+    assert (again.kind, again.findings) == (Kind.UNCHANGED, ())
+
+
 def test_a_rejected_file_is_rejected_for_the_same_reasons_and_a_new_file_asks_again(sponsor: Sponsor) -> None:
     sponsor.apply(sponsor.plan(SINCE_JANUARY))
     closed = stated("021", "2026-01-01..2026-12-31")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 
-from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, UnmetEnroll
+from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, Leave, UnmetEnroll
 from affilia_cli.enrollment_file.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.day_runs import DayRuns
 from affilia_cli.enrollment_file.file import EnrollmentFile
@@ -102,6 +102,12 @@ class EarlierRequests:
         """Returns the days that approved requests ask for, on which the member isn't covered."""
         return DayRuns.of(run for each in self.unmet if _key(each) == key for run in days_of_spans(each.days))
 
+    def days_left(self, key: EnrollmentKey) -> DayRuns:
+        """Returns the days that approved requests of this file took from an enrollment."""
+        changes = (each for request in self.approved(key.member_id) for each in request.changes)
+        leaves = (each.leave for each in changes if each.HasField("leave"))
+        return DayRuns.of(run for each in leaves if _key(each) == key for run in days_of_spans([each.days]))
+
     def days_given_up(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that the member lost as a consequence of this file."""
         consequences = (each for request in self.of_file for each in request.consequences)
@@ -120,7 +126,7 @@ class EarlierRequests:
                 yield request
 
 
-def _key(enrollment: UnmetEnroll | Consequence) -> EnrollmentKey:
+def _key(enrollment: UnmetEnroll | Consequence | Leave) -> EnrollmentKey:
     return EnrollmentKey(enrollment.member_id, enrollment.module_id)
 
 
@@ -212,7 +218,7 @@ class _Adjusted:
         unmet = requests.unmet_days(key) - planned.before
         module = replace(planned, after=planned.after - unmet, unmet=unmet - planned.after)
         if requests.approved(self._member_id):
-            if since := (module.added | module.removed) - requests.days_given_up(key):
+            if since := (module.added | module.removed & requests.days_left(key)) - requests.days_given_up(key):
                 self.findings.append(_changed_since(requests.contract, module, since))
         elif planned.after & unmet:
             self.notices += [describe_notice(each) for each in requests.unmet if _key(each) == key]
