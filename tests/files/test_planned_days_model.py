@@ -116,16 +116,19 @@ class Story:
         """Returns whether a later file can tell apart what this file does.
 
         It can't if a stated period lies beside a run, because both become one, or beside a run that an end means only
-        after that; or if a module takes the last day of a mate in its slot.
+        after that; or if a module takes a day from a mate in its slot that, by its end, is covered until then.
         """
         for name, module in self.stated.items():
             had, stated = self.before.get(name, set()), stated_days(module)
             for run in runs_of(after_ends(had, module.ends)):
-                if not run & stated and (min(run) - 1 in stated or max(run) + 1 in stated):
+                begins_beside = min(run) - 1 in stated and min(run) not in stated
+                ends_beside = max(run) + 1 in stated and not run & stated
+                if begins_beside or ends_beside:
                     return False
             for end in module.ends:
                 mates = [self.stated[mate] for mate in mates_of(name, SLOTS) if mate in self.stated]
-                if any(end.last in stated_days(mate) for mate in mates):
+                ended = {end.last}.union(*meant_by(end, had)) & set(range(end.last + 1))
+                if any(ended & stated_days(mate) for mate in mates):
                     return False
                 if meant_by(end, self.model()[name]) and not meant_by(end, had):
                     return False

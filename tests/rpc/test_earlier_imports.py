@@ -29,7 +29,7 @@ from affilia_cli.enrollment_file.plan import Kind, Plan, PlannedMember
 from affilia_cli.enrollment_file.planning import plan_people
 from affilia_client import Client
 from affilia_client.dates import span_from_proto
-from tests.support.calls import Family
+from tests.support.calls import Family, new_id
 from tests.support.planned_files import MAPPING, a_coverage, a_file, a_member, a_set, codes_of, in_words, stated
 
 TODAY = date(2026, 3, 1)
@@ -47,6 +47,7 @@ class Sponsor:
 
     client: Client
     family: Family = field(init=False)
+    merged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.family = Family(self.client.channel)
@@ -81,7 +82,7 @@ class Sponsor:
             days = {enrollment: DayRuns.of(each) for enrollment, each in runs.items()}
             families[family_key] = BookFamily(family_key, group.group_id, group.revision, days, types)
         members = {each: BookMember(each, each, None, None, frozenset()) for each in (family.primary, family.child)}
-        return Book({contract_id: contract}, families, members, {})
+        return Book({contract_id: contract}, families, members, {}, self.merged)
 
     def plan(self, *coverages: Coverage, of_child: bool = False, number: int = 1, facts: tuple[str, ...] = ()) -> Plan:
         """Returns the plan for a change file about the primary or the child. Files with other numbers are others."""
@@ -155,6 +156,36 @@ def test_a_file_that_was_applied_and_not_changed_since_has_no_warning(sponsor: S
     sponsor.apply(sponsor.plan(SINCE_JANUARY))
     again = only(sponsor.plan(SINCE_JANUARY))
     assert (again.kind, again.findings, again.notices) == (Kind.UNCHANGED, (), ())
+
+
+def test_a_file_that_ended_cover_says_so_if_the_days_are_covered_again(sponsor: Sponsor) -> None:
+    sponsor.apply(sponsor.plan(SINCE_JANUARY))
+    end = a_coverage("024", ends="2026-03-31")
+    sponsor.apply(sponsor.plan(end, number=2))
+    sponsor.apply(sponsor.plan(stated("025", "2026-04-01.."), number=3))
+    again = only(sponsor.plan(end, number=2))
+    assert (again.kind, codes_of(again)) == (Kind.UNCHANGED, ["CHANGED_SINCE"])
+    assert "from 2026-04-01" in again.findings[0].message
+
+
+def test_a_period_beside_a_run_is_no_change_by_others(sponsor: Sponsor) -> None:
+    sponsor.apply(sponsor.plan(SINCE_JANUARY))
+    last_year = stated("021", "2025-10-01..2025-12-31")
+    sponsor.apply(sponsor.plan(last_year, number=2))
+    assert sponsor.days(sponsor.family.primary) == "2025-10-01.."
+    again = only(sponsor.plan(last_year, number=2))
+    assert (again.kind, again.findings) == (Kind.UNCHANGED, ())
+
+
+def test_a_file_that_was_applied_is_recognized_after_a_merge(sponsor: Sponsor) -> None:
+    sponsor.apply(sponsor.plan(SINCE_JANUARY, of_child=True))
+    merged, remaining = sponsor.family.child, new_id()
+    sponsor.family.store(remaining)
+    sponsor.client.members.merge_members(from_member_id=merged, into_member_id=remaining, reason="entered twice")
+    sponsor.family.child, sponsor.merged = remaining, {merged: remaining}
+    sponsor.apply(sponsor.plan(a_coverage("024", ends="2026-03-31"), of_child=True, number=2))
+    again = only(sponsor.plan(SINCE_JANUARY, of_child=True))
+    assert (again.kind, codes_of(again)) == (Kind.UNCHANGED, ["CHANGED_SINCE"])
 
 
 def test_a_rejected_file_is_rejected_for_the_same_reasons_and_a_new_file_asks_again(sponsor: Sponsor) -> None:

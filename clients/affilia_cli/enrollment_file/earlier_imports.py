@@ -9,11 +9,11 @@ them.
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Lookup
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
 
-from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, UnmetEnroll
+from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, Leave, UnmetEnroll
 from affilia_cli.enrollment_file.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.day_runs import DayRuns
 from affilia_cli.enrollment_file.file import EnrollmentFile
@@ -81,13 +81,15 @@ def _changed(members: Iterable[PlannedMember]) -> dict[str, list[int]]:
 class EarlierRequests:
     """The requests of the same file in one family, and the enrolls of all requests that rules don't allow now.
 
-    `contract` is the family's contract.
+    `contract` is the family's contract. `merged` has the remaining id for each merged one; requests have the ids that
+    they were submitted with.
     """
 
     contract: BookContract
     family: BookFamily
     of_file: tuple[ChangeRequest, ...]
     unmet: tuple[UnmetEnroll, ...] = ()
+    merged: Lookup[str, str] = field(default_factory=dict)
 
     def approved(self, member_id: str) -> list[ChangeRequest]:
         """Returns the approved requests of this file that change a member."""
@@ -96,16 +98,32 @@ class EarlierRequests:
     def rejections(self, member_id: str) -> list[str]:
         """Returns why requests of this file were rejected because of a member."""
         violations = (violation for each in self._about(member_id) for violation in each.violations)
-        return [describe_violation(each) for each in violations if each.member_id == member_id]
+        return [describe_violation(each) for each in violations if self._remaining(each.member_id) == member_id]
+
+    def notices(self, member_id: str) -> list[str]:
+        """Returns the notices of approved requests of this file on a member."""
+        notices = (notice for each in self.approved(member_id) for notice in each.notices)
+        return [describe_notice(each) for each in notices if self._remaining(each.member_id) == member_id]
+
+    def unmet_enrolls(self, key: EnrollmentKey) -> list[UnmetEnroll]:
+        """Returns the enrolls of all approved requests that rules don't allow now."""
+        return [each for each in self.unmet if self._key(each) == key]
 
     def unmet_days(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that approved requests ask for, on which the member isn't covered."""
-        return DayRuns.of(run for each in self.unmet if _key(each) == key for run in days_of_spans(each.days))
+        return DayRuns.of(run for each in self.unmet_enrolls(key) for run in days_of_spans(each.days))
+
+    def days_left(self, key: EnrollmentKey) -> DayRuns:
+        """Returns the days that approved requests of this file took from an enrollment."""
+        changes = (each for request in self.approved(key.member_id) for each in request.changes)
+        leaves = (each.leave for each in changes if each.HasField("leave"))
+        return DayRuns.of(run for each in leaves if self._key(each) == key for run in days_of_spans([each.days]))
 
     def days_given_up(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that the member lost as a consequence of this file."""
-        consequences = (each for request in self.of_file for each in request.consequences)
-        return DayRuns.of(run for each in consequences if _key(each) == key for run in days_of_spans([each.days]))
+        approved = (each for each in self.of_file if each.verdict == VERDICT_APPROVED)
+        consequences = (each for request in approved for each in request.consequences)
+        return DayRuns.of(run for each in consequences if self._key(each) == key for run in days_of_spans([each.days]))
 
     def days_on_other_modules(self, member: PlannedMember) -> Iterator[DayRuns]:
         """Yields the member's days on modules that aren't in the plan."""
@@ -116,12 +134,15 @@ class EarlierRequests:
 
     def _about(self, member_id: str) -> Iterator[ChangeRequest]:
         for request in self.of_file:
-            if any(member_id in (each.enroll.member_id, each.leave.member_id) for each in request.changes):
+            named = {self._remaining(each.enroll.member_id or each.leave.member_id) for each in request.changes}
+            if member_id in named:
                 yield request
 
+    def _key(self, enrollment: UnmetEnroll | Consequence | Leave) -> EnrollmentKey:
+        return EnrollmentKey(self._remaining(enrollment.member_id), enrollment.module_id)
 
-def _key(enrollment: UnmetEnroll | Consequence) -> EnrollmentKey:
-    return EnrollmentKey(enrollment.member_id, enrollment.module_id)
+    def _remaining(self, member_id: str) -> str:
+        return self.merged.get(member_id, member_id)
 
 
 class _FamilyReader:
@@ -153,10 +174,10 @@ class _FamilyReader:
         )
         contract = self._book.contracts[contract_id]
         if not can_be_unmet:
-            return EarlierRequests(contract, family, of_file)
+            return EarlierRequests(contract, family, of_file, merged=self._book.merged)
         # A dry run reports the enrolls that rules don't allow now, and stores nothing.
         dry_run = self._client.changes.request_recompute(group_id=family.group_id, dry_run=True, timeout=CALL_SECONDS)
-        return EarlierRequests(contract, family, of_file, tuple(dry_run.unmet_enrolls))
+        return EarlierRequests(contract, family, of_file, tuple(dry_run.unmet_enrolls), self._book.merged)
 
 
 def adjust(member: PlannedMember, earlier: Lookup[str, EarlierRequests], today: date) -> PlannedMember:
@@ -202,8 +223,7 @@ class _Adjusted:
         approved, rejections = requests.approved(self._member_id), requests.rejections(self._member_id)
         self.was_requested = self.was_requested or bool(approved or rejections)
         if approved:
-            notices = (notice for each in approved for notice in each.notices)
-            self.notices += [describe_notice(each) for each in notices if each.member_id == self._member_id]
+            self.notices += requests.notices(self._member_id)
         else:
             self.reasons += rejections
 
@@ -212,10 +232,10 @@ class _Adjusted:
         unmet = requests.unmet_days(key) - planned.before
         module = replace(planned, after=planned.after - unmet, unmet=unmet - planned.after)
         if requests.approved(self._member_id):
-            if since := (module.added | module.removed) - requests.days_given_up(key):
+            if since := (module.added | module.removed & requests.days_left(key)) - requests.days_given_up(key):
                 self.findings.append(_changed_since(requests.contract, module, since))
         elif planned.after & unmet:
-            self.notices += [describe_notice(each) for each in requests.unmet if _key(each) == key]
+            self.notices += map(describe_notice, requests.unmet_enrolls(key))
         if requests.approved(self._member_id) or requests.rejections(self._member_id):
             return replace(module, after=module.before)
         return module
