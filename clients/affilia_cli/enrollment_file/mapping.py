@@ -72,8 +72,8 @@ class Mapping:
     """A validated mapping. `sponsor` is the number (N104 of the P5) that a file must have.
 
     `disabled` is the name of the custom fact for handicapped members (INS10), or empty if the mapping names none.
-    `sender` and `receiver` are the interchange ids (ISA06, ISA08) that a file must have; empty accepts any. Exports have
-    them the other way round.
+    `sender` and `receiver` are the interchange ids (ISA06, ISA08) that a file must have. Empty accepts any. Exports
+    have them the other way round.
     """
 
     namespace: UUID
