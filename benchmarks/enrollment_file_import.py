@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from affilia_cli.enrollment_file import Mapping, import_834, read_mapping
-from affilia_cli.enrollment_file.plan import Plan
+from affilia_cli.enrollment_file.planning.plan import Plan
 from affilia_client import Client
 from benchmarks.running import a_server
 from tests.support.enrollment_file import a_coverage, a_file, a_member

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from affilia_cli.enrollment_file.parsing import read_file
+from affilia_cli.enrollment_file.reading.parsing import read_file
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 
 MEMBERS = (10_000, 100_000)

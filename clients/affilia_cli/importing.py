@@ -16,9 +16,9 @@ from affilia_cli.tables import new_table, show_table, whole
 
 if TYPE_CHECKING:
     from affilia_cli.enrollment_file import Report
-    from affilia_cli.enrollment_file.file import EnrollmentFile
     from affilia_cli.enrollment_file.findings import FileRejected
-    from affilia_cli.enrollment_file.plan import Plan
+    from affilia_cli.enrollment_file.planning.plan import Plan
+    from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 
 MAX_MEMBERS_ON_TERMINAL = 50
 CSV = ".csv"
@@ -113,8 +113,8 @@ def import_file(
 
 def _show_plan(plan: "Plan") -> None:
     """Prints how many members the plan changes, and each of them with what the file says, the days, and the reason."""
-    from affilia_cli.enrollment_file.outcomes import planned_outcome
-    from affilia_cli.enrollment_file.report import details
+    from affilia_cli.enrollment_file.applying.outcomes import planned_outcome
+    from affilia_cli.enrollment_file.applying.report import details
 
     counts = ", ".join(f"{count} {kind.name.lower()}" for kind, count in plan.counts().items() if count)
     table = new_table("action", "member", "segment", "details", title=f"Plan: {counts or 'no members'}")
@@ -129,7 +129,7 @@ def _show_plan(plan: "Plan") -> None:
 
 
 def _show_how_to_go_on(report: "Report") -> None:
-    from affilia_cli.enrollment_file.report import Outcome
+    from affilia_cli.enrollment_file.applying.report import Outcome
 
     counts = report.counts()
     undone = counts[Outcome.PLANNED] + counts[Outcome.FAILED]

@@ -6,14 +6,14 @@ import grpc
 import pytest
 
 from affilia.catalog.v1 import member_pb2, member_service_pb2
-from affilia_cli.enrollment_file.book import Book, EnrollmentKey, FamilyKey, SystemValue
-from affilia_cli.enrollment_file.day_runs import DayRuns
-from affilia_cli.enrollment_file.facts import planned_fact_kinds
-from affilia_cli.enrollment_file.file import FileMember
+from affilia_cli.enrollment_file.book.book import Book, EnrollmentKey, FamilyKey, SystemValue
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.reading_book import read_book
 from affilia_cli.enrollment_file.findings import ServerStateUnreadable
-from affilia_cli.enrollment_file.identifying import identify
 from affilia_cli.enrollment_file.mapping import Mapping, NumberKind, mapping_of
-from affilia_cli.enrollment_file.reading_book import read_book
+from affilia_cli.enrollment_file.people.facts import planned_fact_kinds
+from affilia_cli.enrollment_file.people.identifying import identify
+from affilia_cli.enrollment_file.reading.file import FileMember
 from affilia_client import Client
 from affilia_client.testing import Affilia
 from tests.support.calls import Family, admin, new_id

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from affilia.catalog.v1 import member_service_pb2
-from affilia_cli.enrollment_file.facts import fact_requests, planned_fact_kinds
-from affilia_cli.enrollment_file.file import Address, Coverage, FileMember
-from affilia_cli.enrollment_file.identifying import identify
-from affilia_cli.enrollment_file.people import Person
-from affilia_cli.enrollment_file.reading_book import read_book
+from affilia_cli.enrollment_file.book.reading_book import read_book
+from affilia_cli.enrollment_file.people.facts import fact_requests, planned_fact_kinds
+from affilia_cli.enrollment_file.people.identifying import identify
+from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.reading.file import Address, Coverage, FileMember
 from affilia_client import Client
 from tests.clients.test_reading_book import Sponsor
 from tests.support.calls import new_id

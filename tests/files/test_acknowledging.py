@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from affilia_cli.enrollment_file.acknowledging import envelope_of, read_envelope, write_acknowledgements
-from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.findings import (
     FileRejected,
     Finding,
@@ -18,7 +17,8 @@ from affilia_cli.enrollment_file.findings import (
     ViolationKind,
     error,
 )
-from affilia_cli.enrollment_file.parsing import parse
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile
+from affilia_cli.enrollment_file.reading.parsing import parse
 from tests.files.test_enrollment_file_parsing import all_samples
 from tests.support.acknowledgements import named, read_back
 from tests.support.damaged_files import damaged

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from affilia_cli.enrollment_file import guide_elements, guide_walk, segment_texts
-from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, GuideViolation, ViolationKind
-from affilia_cli.enrollment_file.parsing import parse
-from affilia_cli.enrollment_file.segments import SegmentReader
+from affilia_cli.enrollment_file.reading import guide_elements, guide_walk, segment_texts
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile
+from affilia_cli.enrollment_file.reading.parsing import parse
+from affilia_cli.enrollment_file.reading.segments import SegmentReader
 from tests.support.damaged_files import damaged
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 from tests.support.plain_guide_check import Violation, violations

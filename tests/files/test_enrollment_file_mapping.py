@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, Unmapped
-from affilia_cli.enrollment_file.file import FileMember
 from affilia_cli.enrollment_file.findings import MappingMalformed
 from affilia_cli.enrollment_file.mapping import Mapping, NumberKind, Starts, mapping_of
-from affilia_cli.enrollment_file.parsing import parse
+from affilia_cli.enrollment_file.reading.file import FileMember
+from affilia_cli.enrollment_file.reading.parsing import parse
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 
 CONTRACT = "11111111-1111-4111-8111-111111111111"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affilia_cli.enrollment_file import segment_texts
-from affilia_cli.enrollment_file.file import EnrollmentFile, IncorrectPerson
 from affilia_cli.enrollment_file.findings import EnrollmentFileError, FileRejected
-from affilia_cli.enrollment_file.parsing import parse, read_file
+from affilia_cli.enrollment_file.reading import segment_texts
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile, IncorrectPerson
+from affilia_cli.enrollment_file.reading.parsing import parse, read_file
 from tests.support.damaged_files import damaged
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 
@@ -202,61 +202,6 @@ def test_contradictions_are_reported_for_the_member_only(member: list[str], code
 
 
 JANE = a_member("S1", name=("DOE", "JANE"), born="19800515", person="123456789")
-
-
-@pytest.mark.parametrize(
-    ("other", "contradicts"),
-    [
-        (a_member("S1", name=("DOE", "JOHN"), born="19750101"), True),
-        (a_member("S2", name=("ROE", "JOHN"), born="19750101", person="123456789"), True),
-        (a_member("S1", name=("ROE", "JANE"), born="19800516"), False),
-        (a_member("S1", name=("DOE", "Jane"), born="19750101"), False),
-        (a_member("S1", name=("DOE", "JOHN"), born="19800515"), False),
-        (a_member("S1", maintenance="024", dates=[("357", "20260331")]), False),
-        (a_member("S1", name=("DOE", "JOHN"), born=""), False),
-        (a_member("S1", relation="19", name=("DOE", "JOHN"), born="20100101"), False),
-        (a_member("S2", name=("ROE", "JOHN"), born="19750101", person="987654321"), False),
-    ],
-    ids=[
-        "another person with the subscriber number",
-        "another person with the social security number",
-        "a new last name and a corrected birth date",
-        "another birth date",
-        "another first name",
-        "another maintenance",
-        "an unknown birth date",
-        "a dependant with the subscriber's number",
-        "another person",
-    ],
-)
-def test_loops_contradict_each_other_only_if_a_number_belongs_to_another_name_and_birth_date(
-    other: list[str], contradicts: bool
-) -> None:
-    file = parse(a_file(JANE, other, a_member("S9")))
-    found = [[finding.code for finding in file.findings_of(member)] for member in file.members]
-    assert [("MEMBER_AMBIGUOUS" in codes) for codes in found] == [contradicts, contradicts, False]
-
-
-def test_a_placeholder_for_unknown_numbers_does_not_contradict() -> None:
-    others = [
-        a_member(f"S{n}", name=("DOE", name), born=f"197{n}0101", person="999999999") for n, name in enumerate("AB")
-    ]
-    assert codes_of(parse(a_file(*others))) == []
-
-
-def test_a_number_of_several_people_is_reported_with_their_names_and_segments() -> None:
-    file = parse(a_file(JANE, a_member("S1", name=("DOE", "JOHN"), born="19750101")))
-    assert {finding.message for finding in file.findings if finding.code == "MEMBER_AMBIGUOUS"} == {
-        "The subscriber number (REF 0F) S1 belongs to several people with different names and birth dates: "
-        "JANE DOE in segment 7, JOHN DOE in segment 12."
-    }
-
-
-def test_a_correction_of_name_and_birth_date_does_not_contradict_the_earlier_data() -> None:
-    corrected = a_member("S1", maintenance="001", name=("DOE", "JOAN"), born="19800516")
-    corrected = [segment.replace("NM1*IL", "NM1*74") for segment in corrected]
-    file = parse(a_file(JANE, [*corrected, "NM1*70*1*DOE*JANE", "DMG*D8*19800515"]))
-    assert codes_of(file) == []
 
 
 def test_corrected_and_incorrect_data_are_read() -> None:

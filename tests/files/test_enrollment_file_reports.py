@@ -5,10 +5,10 @@ import json
 from io import StringIO
 
 from affilia_cli.console import DataConsole
+from affilia_cli.enrollment_file.applying.outcomes import Cover, MemberOutcome, Outcome
+from affilia_cli.enrollment_file.applying.report import Report
 from affilia_cli.enrollment_file.findings import warning
-from affilia_cli.enrollment_file.outcomes import Cover, MemberOutcome, Outcome
-from affilia_cli.enrollment_file.plan import Kind
-from affilia_cli.enrollment_file.report import Report
+from affilia_cli.enrollment_file.planning.plan import Kind
 from affilia_cli.import_progress import ImportProgress
 from tests.files.test_guard import days
 

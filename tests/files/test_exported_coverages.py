@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affilia_cli.enrollment_export.coverage_loops import CoverageLoop, audited, differing
-from affilia_cli.enrollment_file.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from tests.support.receiver import HORIZON, ReadLoop, after_reading, run_with, runs_of
 
 

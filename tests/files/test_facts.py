@@ -4,10 +4,10 @@ from datetime import date
 from typing import Any
 
 from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
-from affilia_cli.enrollment_file.book import SystemValue
-from affilia_cli.enrollment_file.facts import FactRequest, fact_kinds, fact_requests
-from affilia_cli.enrollment_file.file import Address, Coverage, FileMember
-from affilia_cli.enrollment_file.people import Person, PersonLoop
+from affilia_cli.enrollment_file.book.book import SystemValue
+from affilia_cli.enrollment_file.people.facts import FactRequest, fact_kinds, fact_requests
+from affilia_cli.enrollment_file.people.people import Person, PersonLoop
+from affilia_cli.enrollment_file.reading.file import Address, Coverage, FileMember
 from tests.scenarios.enrollment_messages import date as date_message
 from tests.scenarios.enrollment_messages import span
 from tests.support.files_and_books import a_file, a_file_mapping, day, dependant, subscriber

@@ -1,8 +1,8 @@
 """How the changes of a large family are divided into change requests."""
 
 from affilia.enrollment.v1.change_request_pb2 import Enroll, Leave, ScopedChange
-from affilia_cli.enrollment_file.family_changes import MAX_CHANGES, MemberChanges, divided
-from affilia_cli.enrollment_file.plan import Kind, PlannedMember
+from affilia_cli.enrollment_file.applying.family_changes import MAX_CHANGES, MemberChanges, divided
+from affilia_cli.enrollment_file.planning.plan import Kind, PlannedMember
 
 
 def changes(member_id: str, enrolls: int = 0, leaves: int = 0, membership_type: str = "CHILD") -> MemberChanges:

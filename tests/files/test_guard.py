@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affilia_cli.enrollment_file.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
-from affilia_cli.enrollment_file.day_runs import DayRuns
+from affilia_cli.enrollment_file.applying.guard import Limits, check_losses
+from affilia_cli.enrollment_file.applying.losses import FamilyDays, Losses, Terminations, count_losses
+from affilia_cli.enrollment_file.applying.simulating import can_lose_days
+from affilia_cli.enrollment_file.book.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.findings import TooManyDaysLost, TooManyTerminations
-from affilia_cli.enrollment_file.guard import Limits, check_losses
-from affilia_cli.enrollment_file.losses import FamilyDays, Losses, Terminations, count_losses
-from affilia_cli.enrollment_file.simulating import can_lose_days
 
 TODAY = date(2026, 3, 1)
 SLOTS = {"BASE": "base", "PLUS": "base", "UNMAPPED": "base"}

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from affilia_cli.enrollment_file.book import Book, SystemValue
-from affilia_cli.enrollment_file.file import FileMember
-from affilia_cli.enrollment_file.identifying import identify
+from affilia_cli.enrollment_file.book.book import Book, SystemValue
 from affilia_cli.enrollment_file.mapping import Mapping, NumberKind
-from affilia_cli.enrollment_file.people import Person
+from affilia_cli.enrollment_file.people.identifying import identify
+from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.reading.file import FileMember
 from tests.support.files_and_books import (
     CLIENT,
     MAPPING,

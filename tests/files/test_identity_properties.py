@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affilia_cli.enrollment_file.book import Book, SystemValue
-from affilia_cli.enrollment_file.file import EnrollmentFile, FileMember
-from affilia_cli.enrollment_file.identifying import identify
-from affilia_cli.enrollment_file.people import Person
+from affilia_cli.enrollment_file.book.book import Book, SystemValue
+from affilia_cli.enrollment_file.people.identifying import identify
+from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile, FileMember
 from tests.support.files_and_books import (
     CLIENT,
     MAPPING,

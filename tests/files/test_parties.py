@@ -6,8 +6,8 @@ import pytest
 
 from affilia_cli.enrollment_file.findings import FileRejected
 from affilia_cli.enrollment_file.mapping import Mapping, mapping_of
-from affilia_cli.enrollment_file.parsing import parse
 from affilia_cli.enrollment_file.parties import check_parties
+from affilia_cli.enrollment_file.reading.parsing import parse
 from tests.files.test_enrollment_file_mapping import a_mapping
 from tests.support.enrollment_file import a_file, a_member
 

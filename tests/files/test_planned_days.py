@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from affilia_cli.enrollment_file.file import Coverage, TransactionSet
-from affilia_cli.enrollment_file.plan import Kind
+from affilia_cli.enrollment_file.planning.plan import Kind
+from affilia_cli.enrollment_file.reading.file import Coverage, TransactionSet
 from tests.support.planned_files import (
     a_coverage,
     a_member,

@@ -10,11 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from affilia.enrollment.v1.change_request_pb2 import ScopedChange, UnmetEnroll
-from affilia_cli.enrollment_file.changes import changes_of
-from affilia_cli.enrollment_file.day_runs import DayRuns
-from affilia_cli.enrollment_file.earlier_imports import EarlierRequests, adjust
-from affilia_cli.enrollment_file.file import Coverage, TransactionSet
-from affilia_cli.enrollment_file.plan import Kind, PlannedMember
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.planning.changes import changes_of
+from affilia_cli.enrollment_file.planning.earlier_imports import EarlierRequests, adjust
+from affilia_cli.enrollment_file.planning.plan import Kind, PlannedMember
+from affilia_cli.enrollment_file.reading.file import Coverage, TransactionSet
 from affilia_client.dates import span_to_proto
 from domain.days import NO_DAYS, UNBOUNDED_END, Days, Span
 from domain.enrollment.decisions import DaysChange, Enroll, EnrollmentKey

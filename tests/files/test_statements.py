@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from affilia_cli.enrollment_file.plan import Kind, PlannedMember
+from affilia_cli.enrollment_file.planning.plan import Kind, PlannedMember
 from tests.support.planned_files import (
     ANN,
     BOB,

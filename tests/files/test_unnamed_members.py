@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from affilia_cli.enrollment_file.book import Book
-from affilia_cli.enrollment_file.file import Coverage, FileMember, TransactionSet
+from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.findings import error
-from affilia_cli.enrollment_file.people import Person
-from affilia_cli.enrollment_file.plan import Kind, PlannedMember
+from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.planning.plan import Kind, PlannedMember
+from affilia_cli.enrollment_file.reading.file import Coverage, FileMember, TransactionSet
 from tests.support.planned_files import (
     ANN,
     BOB,

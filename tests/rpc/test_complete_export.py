@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
-from affilia_cli.enrollment_file.day_runs import DayRuns
-from affilia_cli.enrollment_file.parsing import read_file
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_client import Client
 from affilia_client.dates import span_from_proto
 from tests.scenarios.enrollment_messages import span

@@ -12,7 +12,7 @@ import pytest
 from affilia.interchange.v1 import interchange_service_pb2 as pb
 from affilia.interchange.v1.interchange_service_pb2_grpc import InterchangeServiceStub
 from affilia_cli.enrollment_file.acknowledging import control_numbers_of, envelope_of, write_acknowledgements
-from affilia_cli.enrollment_file.parsing import parse
+from affilia_cli.enrollment_file.reading.parsing import parse
 from affilia_client import AlreadyExists, Client, PreconditionFailed
 from tests.conftest import ServerProcess
 from tests.support.calls import failure_of, new_id

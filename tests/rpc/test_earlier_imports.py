@@ -17,16 +17,16 @@ from affilia.enrollment.v1.change_request_pb2 import (
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia.type.v1 import membership_type_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.enrollment_file.book import Book, BookContract, BookFamily, BookMember, EnrollmentKey, FamilyKey
-from affilia_cli.enrollment_file.changes import changes_of
+from affilia_cli.enrollment_file.book.book import Book, BookContract, BookFamily, BookMember, EnrollmentKey, FamilyKey
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping
-from affilia_cli.enrollment_file.day_runs import DayRuns
-from affilia_cli.enrollment_file.earlier_imports import file_mark, with_earlier_imports
-from affilia_cli.enrollment_file.file import Coverage
 from affilia_cli.enrollment_file.mapping import Mapping
-from affilia_cli.enrollment_file.people import Person, PersonLoop
-from affilia_cli.enrollment_file.plan import Kind, Plan, PlannedMember
-from affilia_cli.enrollment_file.planning import plan_people
+from affilia_cli.enrollment_file.people.people import Person, PersonLoop
+from affilia_cli.enrollment_file.planning.changes import changes_of
+from affilia_cli.enrollment_file.planning.earlier_imports import file_mark, with_earlier_imports
+from affilia_cli.enrollment_file.planning.plan import Kind, Plan, PlannedMember
+from affilia_cli.enrollment_file.planning.planning import plan_people
+from affilia_cli.enrollment_file.reading.file import Coverage
 from affilia_client import Client
 from affilia_client.dates import span_from_proto
 from tests.support.calls import Family, new_id

@@ -18,15 +18,16 @@ from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2,
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.enrollment_file import EnrollmentFileError, Mapping, Report, import_834, plan_834
+from affilia_cli.enrollment_file.applying.report import Outcome
 from affilia_cli.enrollment_file.findings import FileRejected, ServerStateUnreadable, TooManyTerminations
 from affilia_cli.enrollment_file.mapping import mapping_of
-from affilia_cli.enrollment_file.plan import Kind, Plan
-from affilia_cli.enrollment_file.report import Outcome
+from affilia_cli.enrollment_file.planning.plan import Kind, Plan
 from affilia_client import Client
 from affilia_client.testing import Affilia
-from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples, damaged
+from tests.files.test_enrollment_file_parsing import CONTRADICTS_ITSELF, SAMPLES, all_samples
 from tests.scenarios.enrollment_messages import iso, span
 from tests.support.calls import Family, new_id
+from tests.support.damaged_files import damaged
 from tests.support.enrollment_file import SPONSOR, a_coverage, a_file, a_member
 
 TODAY = date(2026, 6, 15)
@@ -596,7 +597,7 @@ def untouched(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Door:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(damaged())
+@given(damaged([path.read_bytes() for path in all_samples()]))
 def test_a_damaged_file_only_raises_the_documented_error_and_writes_nothing(untouched: Door, content: bytes) -> None:
     before = (untouched.periods(), untouched.requests())
     try:

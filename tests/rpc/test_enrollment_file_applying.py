@@ -13,9 +13,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from affilia_cli.enrollment_file.applying.outcomes import Outcome
 from affilia_cli.enrollment_file.findings import TooManyDaysLost, TooManyTerminations
-from affilia_cli.enrollment_file.outcomes import Outcome
-from affilia_cli.enrollment_file.plan import Plan
+from affilia_cli.enrollment_file.planning.plan import Plan
 from affilia_client import Client
 from affilia_client.testing import Affilia
 from tests.conftest import ROOT, ServerProcess

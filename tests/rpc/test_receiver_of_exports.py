@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from affilia_cli.enrollment_file.parsing import read_file
+from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_client import Client
 from tests.support.exported import Book
 from tests.support.random_changes import OPERATIONS, DaysByCoverage, Operations, a_family, days_in, request

@@ -14,7 +14,7 @@ from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.enrollment_export import Exported, export_full, export_since
 from affilia_cli.enrollment_file.mapping import Mapping, mapping_of
-from affilia_cli.enrollment_file.parsing import read_file
+from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_client import Client, changes
 from affilia_client.dates import date_to_proto
 from tests.scenarios.enrollment_messages import span

@@ -11,8 +11,8 @@ from uuid import uuid4
 from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.enrollment_file import Mapping, Report, import_834
+from affilia_cli.enrollment_file.applying.outcomes import Outcome
 from affilia_cli.enrollment_file.mapping import mapping_of
-from affilia_cli.enrollment_file.outcomes import Outcome
 from affilia_client import Client
 from tests.scenarios.enrollment_messages import iso, span
 from tests.support.calls import Family, new_id

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from affilia_cli.enrollment_file.book import Book, BookContract, BookFamily, BookMember, FamilyKey, SystemValue
-from affilia_cli.enrollment_file.file import (
+from affilia_cli.enrollment_file.book.book import Book, BookContract, BookFamily, BookMember, FamilyKey, SystemValue
+from affilia_cli.enrollment_file.mapping import Mapping as FileMapping
+from affilia_cli.enrollment_file.mapping import NumberKind, mapping_of
+from affilia_cli.enrollment_file.reading.file import (
     EnrollmentFile,
     Envelope,
     FileMember,
@@ -14,8 +16,6 @@ from affilia_cli.enrollment_file.file import (
     Party,
     TransactionSet,
 )
-from affilia_cli.enrollment_file.mapping import Mapping as FileMapping
-from affilia_cli.enrollment_file.mapping import NumberKind, mapping_of
 
 CONTRACT = "11111111-1111-4111-8111-111111111111"
 MODULE = "22222222-2222-4222-8222-222222222222"

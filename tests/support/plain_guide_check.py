@@ -3,7 +3,7 @@
 from io import StringIO
 from typing import Any, NamedTuple
 
-from affilia_cli.enrollment_file.guide import guide
+from affilia_cli.enrollment_file.reading.guide import guide
 
 FORCED = {"ISA": "/ISA_LOOP/ISA", "GS": "/ISA_LOOP/GS_LOOP/GS"}
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from affilia_cli.enrollment_file.book import (
+from affilia_cli.enrollment_file.book.book import (
     Book,
     BookContract,
     BookFamily,
@@ -18,14 +18,21 @@ from affilia_cli.enrollment_file.book import (
     EnrollmentKey,
     FamilyKey,
 )
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.codes import RELATIONS
 from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping
-from affilia_cli.enrollment_file.day_runs import DayRuns
-from affilia_cli.enrollment_file.file import Coverage, EnrollmentFile, Envelope, FileMember, Party, TransactionSet
 from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping, Starts
-from affilia_cli.enrollment_file.people import Person, PersonLoop
-from affilia_cli.enrollment_file.plan import Plan, PlannedMember
-from affilia_cli.enrollment_file.planning import plan_people
+from affilia_cli.enrollment_file.people.people import Person, PersonLoop
+from affilia_cli.enrollment_file.planning.plan import Plan, PlannedMember
+from affilia_cli.enrollment_file.planning.planning import plan_people
+from affilia_cli.enrollment_file.reading.file import (
+    Coverage,
+    EnrollmentFile,
+    Envelope,
+    FileMember,
+    Party,
+    TransactionSet,
+)
 from tests.support.builders import an_id
 
 TODAY = date(2026, 3, 1)

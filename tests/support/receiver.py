@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from affilia_cli.enrollment_file.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 
 ORIGIN = date(2026, 7, 1)
 HORIZON = 40

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from affilia_cli.enrollment_file import codes
-from affilia_cli.enrollment_file.day_runs import DayRuns, Run
+from affilia_cli.enrollment_file.book.day_runs import DayRuns, Run
 
 
 @dataclass(frozen=True, slots=True)

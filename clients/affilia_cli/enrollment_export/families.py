@@ -10,8 +10,8 @@ from operator import or_
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.enrollment_file.book import EnrollmentKey
-from affilia_cli.enrollment_file.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.book import EnrollmentKey
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_client.dates import span_from_proto
 
 NO_DAYS = DayRuns()

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TextIO
 
 from affilia_cli.enrollment_export.texts import COMPONENT, ELEMENT, REPETITION, SEGMENT
-from affilia_cli.enrollment_file.guide import GUIDE
+from affilia_cli.enrollment_file.reading.guide import GUIDE
 
 SET_NUMBER = "0001"
 ORIGINAL = "00"

@@ -8,9 +8,9 @@ from datetime import date
 from affilia_cli.enrollment_export.coverage_loops import CoverageLoop, audited, differing
 from affilia_cli.enrollment_export.families import ChangedFamily, Family, FamilyState
 from affilia_cli.enrollment_file import codes
-from affilia_cli.enrollment_file.book import EnrollmentKey
+from affilia_cli.enrollment_file.book.book import EnrollmentKey
+from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping
-from affilia_cli.enrollment_file.day_runs import DayRuns
 
 Coverages = Lookup[str, CoverageMapping]
 """The mapping's entry for each module that has one. Coverages of a member are in this order."""

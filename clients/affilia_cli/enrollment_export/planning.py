@@ -11,7 +11,7 @@ from affilia_cli.enrollment_export.left_out import Remarks
 from affilia_cli.enrollment_export.member_loops import MemberLoop, changed_loops, complete_loops, unmapped_keys
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
 from affilia_cli.enrollment_export.statuses import with_statuses
-from affilia_cli.enrollment_file.book import EnrollmentKey
+from affilia_cli.enrollment_file.book.book import EnrollmentKey
 
 AnyFamily_contra = TypeVar("AnyFamily_contra", contravariant=True)
 

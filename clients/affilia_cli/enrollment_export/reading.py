@@ -20,7 +20,7 @@ from affilia_cli.enrollment_export.families import (
     type_name,
 )
 from affilia_cli.enrollment_export.feed_reading import ChangedGroup
-from affilia_cli.enrollment_file.book import EnrollmentKey
+from affilia_cli.enrollment_file.book.book import EnrollmentKey
 from affilia_client import Client
 
 Item = TypeVar("Item")

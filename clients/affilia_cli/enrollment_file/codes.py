@@ -1,6 +1,6 @@
 """Names for the codes of 005010X220A1 that the import interprets.
 
-Other codes are only checked against the implementation guide, in `segments.py`.
+Other codes are only checked against the implementation guide, in `reading/segments.py`.
 """
 
 ADD, CHANGE, END, REINSTATE, AUDIT = "021", "001", "024", "025", "030"

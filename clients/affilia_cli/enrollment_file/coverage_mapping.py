@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from affilia_cli.enrollment_file.codes import ACTIVE, NO_MEDICARE, POLICY_NUMBER
-from affilia_cli.enrollment_file.file import Coverage, FileMember
+from affilia_cli.enrollment_file.reading.file import Coverage, FileMember
 
 
 class StatedCoverage(NamedTuple):

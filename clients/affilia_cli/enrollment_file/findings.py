@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from affilia_cli.enrollment_file.file import EnrollmentFile
+    from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 
 
 class Severity(Enum):

@@ -6,23 +6,23 @@ from datetime import date
 from pathlib import Path
 
 from affilia_cli.days import today_in
-from affilia_cli.enrollment_file.applying import Applier
-from affilia_cli.enrollment_file.book import Book
-from affilia_cli.enrollment_file.earlier_imports import with_earlier_imports
-from affilia_cli.enrollment_file.file import EnrollmentFile
-from affilia_cli.enrollment_file.file_requests import FileRequests
+from affilia_cli.enrollment_file.applying.applying import Applier
+from affilia_cli.enrollment_file.applying.file_requests import FileRequests
+from affilia_cli.enrollment_file.applying.guard import Limits, check_plan
+from affilia_cli.enrollment_file.applying.patience import Patience
+from affilia_cli.enrollment_file.applying.progress import SILENT, Progress
+from affilia_cli.enrollment_file.applying.report import Report, not_applied
+from affilia_cli.enrollment_file.applying.simulating import Simulator
+from affilia_cli.enrollment_file.book.book import Book
+from affilia_cli.enrollment_file.book.reading_book import read_book
 from affilia_cli.enrollment_file.findings import FileRejected
-from affilia_cli.enrollment_file.guard import Limits, check_plan
 from affilia_cli.enrollment_file.mapping import Mapping
-from affilia_cli.enrollment_file.parsing import read_file
 from affilia_cli.enrollment_file.parties import check_parties
-from affilia_cli.enrollment_file.patience import Patience
-from affilia_cli.enrollment_file.plan import Plan
-from affilia_cli.enrollment_file.planning import check_sponsor, make_plan
-from affilia_cli.enrollment_file.progress import SILENT, Progress
-from affilia_cli.enrollment_file.reading_book import read_book
-from affilia_cli.enrollment_file.report import Report, not_applied
-from affilia_cli.enrollment_file.simulating import Simulator
+from affilia_cli.enrollment_file.planning.earlier_imports import with_earlier_imports
+from affilia_cli.enrollment_file.planning.plan import Plan
+from affilia_cli.enrollment_file.planning.planning import check_sponsor, make_plan
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile
+from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_cli.requesters import NOBODY, Claims
 from affilia_client import Client
 

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.enrollment_file.book import SystemValue
+from affilia_cli.enrollment_file.book.book import SystemValue
 from affilia_cli.enrollment_file.codes import BENEFIT_STATUSES, EMPLOYMENT, MEDICARE_PLANS, RELATIONS, SELF
 from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, Unmapped, entry_for
-from affilia_cli.enrollment_file.file import Coverage, FileMember
 from affilia_cli.enrollment_file.findings import MappingMalformed
+from affilia_cli.enrollment_file.reading.file import Coverage, FileMember
 from affilia_cli.local_files import MEBIBYTE, read_regular
 
 Choice = TypeVar("Choice", bound=Enum)

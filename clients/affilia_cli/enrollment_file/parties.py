@@ -1,8 +1,8 @@
 """Checks that a file's interchange is from the mapping's sender and for its receiver."""
 
-from affilia_cli.enrollment_file.file import EnrollmentFile
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, error
 from affilia_cli.enrollment_file.mapping import Mapping
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 
 SENDER_UNKNOWN, RECEIVER_UNKNOWN = "SENDER_UNKNOWN", "RECEIVER_UNKNOWN"
 

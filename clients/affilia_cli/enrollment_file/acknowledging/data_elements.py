@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from affilia_cli.enrollment_file.guide import nodes
+from affilia_cli.enrollment_file.reading.guide import nodes
 
 
 def data_element_number(segment: str, position: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from affilia_cli.enrollment_file.acknowledging.separators import Separators
-from affilia_cli.enrollment_file.segment_texts import MAX_BYTES
+from affilia_cli.enrollment_file.reading.segment_texts import MAX_BYTES
 from affilia_cli.local_files import read_regular
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -14,9 +14,9 @@ from affilia_cli.enrollment_file.acknowledging.envelope import (
     ReceivedGroup,
     ReceivedSet,
 )
-from affilia_cli.enrollment_file.file import EnrollmentFile, TransactionSet
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, GuideViolation
-from affilia_cli.enrollment_file.guide import GUIDE
+from affilia_cli.enrollment_file.reading.file import EnrollmentFile, TransactionSet
+from affilia_cli.enrollment_file.reading.guide import GUIDE
 
 CONTROL_NUMBERS_DIFFER, GROUP_COUNT_WRONG, SENDER_UNKNOWN, RECEIVER_UNKNOWN = "001", "021", "006", "008"
 """TA105."""

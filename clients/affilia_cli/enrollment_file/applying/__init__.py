@@ -1,0 +1,1 @@
+"""Checks a plan against limits, applies it, and reports on every member."""

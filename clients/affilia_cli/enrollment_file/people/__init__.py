@@ -1,0 +1,1 @@
+"""Who is meant by the loops of a file, and the facts that the file states about them."""

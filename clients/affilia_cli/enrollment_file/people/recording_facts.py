@@ -1,0 +1,90 @@
+"""Records the facts and identifiers of a file's people, computed from what the server knows at that moment.
+
+Facts are compared again right before they are recorded, because others can record facts while an import runs. Each
+write names the state that it is based on, so that it never overwrites a change that it hasn't seen.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+from affilia.catalog.v1.member_service_pb2 import BatchGetMembersRequest, MemberWithFacts, UpsertMemberRequest
+from affilia_cli.enrollment_file.applying.file_requests import FileRequests
+from affilia_cli.enrollment_file.applying.patience import Patience
+from affilia_cli.enrollment_file.mapping import Mapping
+from affilia_cli.enrollment_file.people.facts import fact_requests
+from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.planning.plan import PlannedMember
+from affilia_client import CallFailed, Client
+
+ATTEMPTS = 3
+MAX_MEMBERS = 1000
+"""Maximum number of members that one call reads."""
+CHANGED_MEANWHILE = frozenset({"ETAG_MISMATCH", "IDENTIFIER_TAKEN"})
+"""Reasons after which the facts are compared again with a new reading."""
+ADVICE = {
+    "ETAG_MISMATCH": "Others keep changing this member. Import the file again.",
+    "IDENTIFIER_TAKEN": "The identifier was given to another member while the import ran. Import the file again, or"
+    " merge the two members.",
+}
+
+
+class FactsNotRecorded(Exception):
+    """A write failed. The text says why and what to do."""
+
+
+class FactRecorder:
+    """Records facts for one import. Thread-safe."""
+
+    def __init__(
+        self, client: Client, requests: FileRequests, patience: Patience, mapping: Mapping, today: date
+    ) -> None:
+        self._client = client
+        self._requests = requests
+        self._patience = patience
+        self._mapping = mapping
+        self._today = today
+
+    def read(self, members: Iterable[PlannedMember]) -> dict[str, MemberWithFacts]:
+        """Returns those of the members whose facts are to be recorded and whom the server knows. Raises CallFailed."""
+        return self._read(dict.fromkeys(each.member_id for each in members if has_facts(each)))
+
+    def record(self, member: PlannedMember, stored: MemberWithFacts | None, employer_id: str) -> None:
+        """Records what differs from the stored facts. Raises FactsNotRecorded, CallFailed and Stopped."""
+        if member.person is None or not has_facts(member):
+            return
+        for attempt in range(ATTEMPTS):
+            try:
+                self._write(member.person, stored, employer_id)
+                return
+            except CallFailed as failed:
+                if failed.reason not in CHANGED_MEANWHILE:
+                    raise
+                if attempt == ATTEMPTS - 1:
+                    raise FactsNotRecorded(f"{failed} {ADVICE[failed.reason]}") from failed
+            stored = self._read([member.member_id]).get(member.member_id)
+
+    def _write(self, person: Person, stored: MemberWithFacts | None, employer_id: str) -> None:
+        etag = stored.member.etag if stored else ""
+        for request in fact_requests(person, stored, self._mapping, employer_id, self._today):
+            request.etag = etag
+            self._requests.set_id(request)
+            if isinstance(request, UpsertMemberRequest):
+                etag = self._patience.call(self._client.members.upsert_member, request).member.etag
+            else:
+                etag = self._patience.call(self._client.members.record_facts, request).etag
+
+    def _read(self, member_ids: Iterable[str]) -> dict[str, MemberWithFacts]:
+        found: dict[str, MemberWithFacts] = {}
+        missing = list(member_ids)
+        while missing:
+            request = BatchGetMembersRequest(member_ids=missing[:MAX_MEMBERS])
+            response = self._patience.call(self._client.members.batch_get_members, request)
+            found |= {each.member.member_id: each for each in response.members}
+            missing = [*response.omitted_member_ids, *missing[MAX_MEMBERS:]]
+        return found
+
+
+def has_facts(member: PlannedMember) -> bool:
+    """Returns whether the plan records facts or identifiers about a member."""
+    person = member.person
+    return person is not None and bool(member.facts or person.is_new or person.identifiers)

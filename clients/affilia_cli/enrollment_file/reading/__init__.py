@@ -1,0 +1,1 @@
+"""Reads enrollment files: segments, checked against the implementation guide, become values with findings."""
