@@ -540,6 +540,7 @@ class EnrollmentQueryService:
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
         touching: date_span_pb2.DateSpan | Days | None = ...,
         consistency_token: str = ...,
+        source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
         """Returns one group. A group exists from its first stored request on.
         Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
@@ -561,6 +562,7 @@ class EnrollmentQueryService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> enrollment_query_service_pb2.ListEnrollmentGroupsResponse:
         """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved
         request), in order of group_id. As of a past revision or instant, groups that didn't have it yet are
@@ -584,6 +586,7 @@ class EnrollmentQueryService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> Generator[enrollment_group_pb2.EnrollmentGroup]:
         """The groups of all pages of `list_enrollment_groups`, one after the other."""
     def list_revisions(
@@ -682,6 +685,7 @@ class AsyncEnrollmentQueryService:
         instant: timestamp_pb2.Timestamp | datetime | None = ...,
         touching: date_span_pb2.DateSpan | Days | None = ...,
         consistency_token: str = ...,
+        source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
         """Returns one group. A group exists from its first stored request on.
         Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
@@ -703,6 +707,7 @@ class AsyncEnrollmentQueryService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> enrollment_query_service_pb2.ListEnrollmentGroupsResponse:
         """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved
         request), in order of group_id. As of a past revision or instant, groups that didn't have it yet are
@@ -726,6 +731,7 @@ class AsyncEnrollmentQueryService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> AsyncGenerator[enrollment_group_pb2.EnrollmentGroup]:
         """The groups of all pages of `list_enrollment_groups`, one after the other."""
     async def list_revisions(
