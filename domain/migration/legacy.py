@@ -32,8 +32,11 @@ class RowFinding:
 
 @dataclass(frozen=True, slots=True)
 class LegacyRow:
-    """One enrollment row. `first_on` is None if the row has no first day, or an infinite one; `last_on` is None if it is
-    open-ended. `membership_type` is None if the text is none of ours."""
+    """One enrollment row, with inclusive days.
+
+    `first_on` is None if the row has no first day, or an infinite one; `last_on` is None if it is open-ended.
+    `membership_type` is None if the text is none of PRIMARY, PARTNER, CHILD and ASCENDANT.
+    """
 
     row_id: int
     policy_id: int

@@ -1,5 +1,7 @@
-"""What a legacy source does. `spain.py` is one; a new country is a file like it, a line in `registry.py`, and a subclass
-of the conformance tests."""
+"""What a legacy source does.
+
+`spain.py` is one. A new country is a file like it, a line in `registry.py`, and a subclass of the conformance tests.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,10 @@ class LegacyContract:
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """A row to update (with a row id) or to insert (without one). `is_cancelled` leaves the days of the row as they are."""
+    """A row to update (with a row id) or to insert (without one).
+
+    `is_cancelled` leaves the days of the row as they are.
+    """
 
     row_id: int | None
     policy_id: int
