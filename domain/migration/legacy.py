@@ -1,12 +1,13 @@
 """A group as its legacy rows say: the rows as loaded, and the result of translating them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from domain.days import Days, Span
+from domain.days import UNBOUNDED_END, Day, Days, Span
+from domain.enrollment.counting import Aliases
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.membership import MembershipType
 
@@ -47,6 +48,11 @@ class LegacyRow:
     last_on: date | None
     is_cancelled: bool
 
+    @property
+    def end(self) -> Day:
+        """The day after the last one, or UNBOUNDED_END. 9999-12-31 is open-ended, too."""
+        return UNBOUNDED_END if self.last_on in (None, date.max) else self.last_on.toordinal() + 1
+
 
 @dataclass(frozen=True, slots=True)
 class LegacyMapping:
@@ -74,6 +80,14 @@ class LegacyGroup:
     rows: tuple[LegacyRow, ...]
     member_ids: Mapping[int, UUID]
     birth_dates: Mapping[UUID, date]
+
+    def with_aliases(self, aliases: Aliases) -> "LegacyGroup":
+        """Returns the group with merged members replaced by those into whom they were merged."""
+        members = {user_id: aliases.get(member_id, member_id) for user_id, member_id in self.member_ids.items()}
+        # If both records have a birth date, that of the remaining one counts.
+        merged_first = sorted(self.birth_dates.items(), key=lambda each: each[0] not in aliases)
+        births = {aliases.get(member_id, member_id): born_on for member_id, born_on in merged_first}
+        return replace(self, member_ids=members, birth_dates=births)
 
 
 @dataclass(frozen=True, slots=True)
