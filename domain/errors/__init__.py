@@ -43,6 +43,7 @@ from domain.errors.members import (
     PastClosed,
     PeriodsInUse,
 )
+from domain.errors.migration import LegacyCannotHold, Obstacle
 from domain.errors.premiums import AlreadyInvoiced, PolicyNotComputed, PremiumEntryUnknown, PremiumRunUnknown
 from domain.errors.pricing import (
     AmountTooLarge,
@@ -89,6 +90,7 @@ __all__ = [
     "FieldViolation",
     "GroupUnknown",
     "IdentifierTaken",
+    "LegacyCannotHold",
     "LimitReached",
     "MemberErased",
     "MemberMerged",
@@ -105,6 +107,7 @@ __all__ = [
     "NotCovered",
     "NotNow",
     "NotRevertible",
+    "Obstacle",
     "Overloaded",
     "PastClosed",
     "PeriodsInUse",
