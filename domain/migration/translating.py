@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from uuid import UUID
 
@@ -15,10 +16,11 @@ from domain.migration.legacy import FindingKind, LegacyGroup, LegacyRow, RowFind
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """A row that counts, and its enrollment. `days` are within the legacy contract; there may be none."""
+    """A row that counts, its enrollment and first day. `days` are within the legacy contract; there may be none."""
 
     row: LegacyRow
     key: EnrollmentKey
+    first_on: date
     days: Days
 
 
@@ -30,16 +32,17 @@ def translated(group: LegacyGroup, contract: Contract, known_types: Mapping[UUID
     live, findings = live_rows(group)
     types = _membership_types(group, live, known_types)
     days: DaysByEnrollment = {}
-    for row, key, row_days in ((each.row, each.key, each.days) for each in live):
+    for each in live:
+        row, key = each.row, each.key
         membership_type = types[key.member_id]
-        if row.first_on and to_day(row.first_on) < group.mapping.days.start:
+        if to_day(each.first_on) < group.mapping.days.start:
             findings.append(RowFinding(row.row_id, FindingKind.BEFORE_CONTRACT))
         mates = (EnrollmentKey(key.member_id, mate) for mate in contract.mates(key.module_id))
-        if any(row_days & days.get(mate, NO_DAYS) for mate in mates):
+        if any(each.days & days.get(mate, NO_DAYS) for mate in mates):
             findings.append(RowFinding(row.row_id, FindingKind.SLOT_OVERLAP))
         if row.membership_type is not membership_type:
             findings.append(RowFinding(row.row_id, FindingKind.TYPE_CONFLICT))
-        enrolls = (Enroll(key.member_id, membership_type, key.module_id, span) for span in row_days)
+        enrolls = (Enroll(key.member_id, membership_type, key.module_id, span) for span in each.days)
         lay_over(days, enrolls, contract)
     runs = {key: of_one for key, of_one in days.items() if of_one}
     in_order = tuple(sorted(findings, key=lambda finding: finding.row_id))
@@ -66,7 +69,7 @@ def live_rows(group: LegacyGroup) -> tuple[list[LiveRow], list[RowFinding]]:
             findings.append(RowFinding(row.row_id, FindingKind.PRODUCT_NOT_MAPPED))
         elif row.end > start:
             key = EnrollmentKey(group.member_ids[row.user_id], group.mapping.modules[row.product])
-            live.append(LiveRow(row, key, Days.of(Span(start, row.end)) & Days.of(group.mapping.days)))
+            live.append(LiveRow(row, key, row.first_on, Days.of(Span(start, row.end)) & Days.of(group.mapping.days)))
     return live, findings
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.identity import group_id
 from domain.membership import MembershipType
 from domain.migration.legacy import LegacyGroup, LegacyMapping, LegacyRow, Translated
+from domain.migration.writing_back import RowChange
 from domain.rules.conditions import Age, Employed, EnrolledOn, Rule, Subject
 from tests.support.builders import a_contract, a_module, a_rule, a_span, a_version, an_id
 
@@ -119,3 +121,44 @@ def named_span(span: Span) -> list[str | None]:
 
 def on(member: str, module: str) -> EnrollmentKey:
     return EnrollmentKey(an_id(member), an_id(module))
+
+
+def applied(group: LegacyGroup, changes: Iterable[RowChange]) -> LegacyGroup:
+    """Returns the group after changes of its rows, as a source writes them. New rows get the next ids."""
+    rows = {row.row_id: row for row in group.rows}
+    for change in changes:
+        if change.row_id is None:
+            users = {member_id: user_id for user_id, member_id in group.member_ids.items()}
+            row_id = max(rows, default=0) + 1
+            rows[row_id] = LegacyRow(
+                row_id,
+                change.policy_id or 1,
+                users[change.member_id],
+                MembershipType(change.membership_type),
+                change.product,
+                change.first_on,
+                change.last_on,
+                is_cancelled=False,
+            )
+        elif change.is_cancelled:
+            rows[change.row_id] = replace(rows[change.row_id], is_cancelled=True)
+        else:
+            rows[change.row_id] = replace(rows[change.row_id], first_on=change.first_on, last_on=change.last_on)
+    return replace(group, rows=tuple(rows.values()))
+
+
+def as_in_cases(rows: Iterable[LegacyRow]) -> list[list[Any]]:
+    """Returns rows as a case writes them."""
+    users = {number: name for name, number in USERS.items()}
+    return [
+        [
+            row.row_id,
+            users[row.user_id],
+            row.membership_type.value if row.membership_type else None,
+            row.product,
+            row.first_on.isoformat() if row.first_on else None,
+            row.last_on.isoformat() if row.last_on else None,
+            *(["cancelled"] if row.is_cancelled else []),
+        ]
+        for row in rows
+    ]
