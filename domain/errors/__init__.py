@@ -51,6 +51,7 @@ from domain.errors.migration import (
     MigrationNotReady,
     MigrationStageForbids,
     NoLegacySource,
+    Obstacle,
     StageMismatch,
     StageNotAdjacent,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "NotCovered",
     "NotNow",
     "NotRevertible",
+    "Obstacle",
     "Overloaded",
     "PastClosed",
     "PeriodsInUse",

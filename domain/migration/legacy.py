@@ -1,12 +1,13 @@
 """A group as its legacy rows say: the rows as loaded, and the result of translating them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from domain.days import Days, Span
+from domain.days import UNBOUNDED_END, Day, Days, Span
+from domain.enrollment.counting import Aliases
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.membership import MembershipType
 
@@ -32,8 +33,11 @@ class RowFinding:
 
 @dataclass(frozen=True, slots=True)
 class LegacyRow:
-    """One enrollment row. `first_on` is None if the row has no first day, or an infinite one; `last_on` is None if it is
-    open-ended. `membership_type` is None if the text is none of ours."""
+    """One enrollment row, with inclusive days.
+
+    `first_on` is None if the row has no first day, or an infinite one; `last_on` is None if it is open-ended.
+    `membership_type` is None if the text is none of PRIMARY, PARTNER, CHILD and ASCENDANT.
+    """
 
     row_id: int
     policy_id: int
@@ -43,6 +47,11 @@ class LegacyRow:
     first_on: date | None
     last_on: date | None
     is_cancelled: bool
+
+    @property
+    def end(self) -> Day:
+        """The day after the last one, or UNBOUNDED_END. 9999-12-31 is open-ended, too."""
+        return UNBOUNDED_END if self.last_on in (None, date.max) else self.last_on.toordinal() + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,14 @@ class LegacyGroup:
     rows: tuple[LegacyRow, ...]
     member_ids: Mapping[int, UUID]
     birth_dates: Mapping[UUID, date]
+
+    def with_aliases(self, aliases: Aliases) -> "LegacyGroup":
+        """Returns the group with merged members replaced by those into whom they were merged."""
+        members = {user_id: aliases.get(member_id, member_id) for user_id, member_id in self.member_ids.items()}
+        # If both records have a birth date, that of the remaining one counts.
+        merged_first = sorted(self.birth_dates.items(), key=lambda each: each[0] not in aliases)
+        births = {aliases.get(member_id, member_id): born_on for member_id, born_on in merged_first}
+        return replace(self, member_ids=members, birth_dates=births)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
-"""What a legacy source does. `spain.py` is one; a new country is a file like it, a line in `registry.py`, and a subclass
-of the conformance tests."""
+"""What a legacy source does.
+
+`spain.py` is one. A new country is a file like it, a line in `registry.py`, and a subclass of the conformance tests.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.migration.legacy import LegacyGroup, LegacyRow
+from domain.migration.writing_back import RowChange
 from storage.postgres.database import Connection
 
 
@@ -18,20 +21,6 @@ class LegacyContract:
     legacy_contract_id: int
     first_on: date
     last_on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class RowChange:
-    """A row to update (with a row id) or to insert (without one). `is_cancelled` leaves the days of the row as they are."""
-
-    row_id: int | None
-    policy_id: int
-    member_id: UUID
-    membership_type: str
-    product: str
-    first_on: date
-    last_on: date | None
-    is_cancelled: bool = False
 
 
 class LegacySource(Protocol):
