@@ -1,6 +1,6 @@
 """Reads of enrollment groups: as of now, of a revision, or of an instant. They take no locks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -252,10 +252,16 @@ class GroupFilter:
 
 
 async def list_heads(
-    connection: Connection, which: GroupFilter, as_of: AsOf, after: UUID | None, limit: int
+    connection: Connection,
+    which: GroupFilter,
+    as_of: AsOf,
+    after: UUID | None,
+    limit: int,
+    *,
+    without: Collection[UUID] = (),
 ) -> list[GroupHead]:
     """Returns the matching groups that had the revision, or existed at the instant, in order of id, starting after a
-    given one."""
+    given one. Groups of the contracts `without` are left out."""
     source, where, named = "enrollment_group g", [], dict[str, Any](limit=limit)
     if which.contract_id:
         where.append("g.contract_id = %(contract)s")
@@ -277,6 +283,9 @@ async def list_heads(
             "EXISTS (SELECT FROM change_request c WHERE c.group_key = g.group_key AND c.recorded_at <= %(instant)s)"
         )
         named["instant"] = as_of.instant
+    if without:
+        where.append("g.contract_id <> ALL(%(without)s)")
+        named["without"] = list(without)
     if after:
         where.append("g.group_id > %(after)s")
         named["after"] = after

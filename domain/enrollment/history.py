@@ -130,9 +130,19 @@ class Revision:
     policy_event: PolicyEvent
 
 
+class GroupSource(StrEnum):
+    """Where the periods of a group come from: this system, or the legacy tables of its country."""
+
+    CORE = "CORE"
+    LEGACY = "LEGACY"
+
+
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """A group at one of its revisions. Revision 0, without cause and periods, is the state before the first."""
+    """A group at one of its revisions. Revision 0, without cause and periods, is the state before the first.
+
+    Legacy tables have no revisions: their state has revision 0 and no cause, but periods.
+    """
 
     group_id: UUID
     key: GroupKey
@@ -140,6 +150,7 @@ class GroupState:
     cause: RevisionCause | None
     recorded_at: datetime | None
     periods: tuple[Period, ...]
+    source: GroupSource = GroupSource.CORE
 
 
 class RecomputeTrigger(StrEnum):

@@ -1,0 +1,1 @@
+"""Use cases of migrations: reading legacy groups, aligning the core with them, writing back, comparing, stages."""
