@@ -18,6 +18,7 @@ from operations.call import Call
 from operations.catching_up import catch_up
 from operations.core import Core
 from operations.erasure_lease import LEASE_SECONDS, MARGIN_SECONDS, steady_seconds
+from operations.migration.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
 from operations.premium_computing import PremiumMonths, compute_groups
 from storage import enrollment, erasures, merges, premiums
@@ -47,6 +48,7 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *
     async def work(tx: Connection) -> Erased:
         if answer := await find_answer(tx, key):
             return Erased(date.fromisoformat(answer["on"]), answer["groups"], answer.get("number", 0))
+        await reject_legacy_members(core, tx, [member_id], "a member of the legacy tables can't be erased")
         await merges.reject_merged(tx, [member_id])  # before premiums are computed; again below, under the lock
         groups = await enrollment.groups_of_member(tx, member_id)
         opened = await open_groups(core, call, tx, await enrollment.lock_groups(tx, groups))

@@ -30,6 +30,7 @@ from domain.members import Identifier
 from operations.call import Call
 from operations.catching_up import catch_up, run_recompute
 from operations.core import Core
+from operations.migration.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
 from operations.recomputes import cause_of
 from storage import accumulators, enrollment, merges, recomputes
@@ -84,6 +85,8 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
         call.trail.merge, call.trail.usage_of = None, ()  # from an earlier attempt that was rolled back
         if answer := await find_answer(tx, key):
             return await _from_answer(core, tx, proposal, answer)
+        both = [proposal.from_id, proposal.into_id]
+        await reject_legacy_members(core, tx, both, "a member of the legacy tables can't be merged")
         groups = await _lock(tx, proposal)
         for group in groups:
             call.trail.resolved_group(group.group_id, group.key)

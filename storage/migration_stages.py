@@ -7,6 +7,7 @@ from domain.enrollment.decisions import GroupKey
 from domain.migration.stages import Stage
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
+from storage.postgres.rows import find_value
 
 CountryStage = tuple[str, Stage]
 
@@ -61,6 +62,13 @@ async def hold_of_contracts(tx: Connection, contract_ids: Iterable[UUID]) -> dic
         return {}
     await lock(tx, Lock.MIGRATION, *{stage_lock_id(country) for country, _ in found.values()}, shared=True)
     return await of_contracts(tx, contract_ids)
+
+
+async def hold(tx: Connection, country: str) -> Stage | None:
+    """Returns the stage of a country, which can't change until the transaction ends; None if it has none."""
+    await lock(tx, Lock.MIGRATION, stage_lock_id(country), shared=True)
+    stage = await find_value(tx, str, "SELECT stage FROM migration WHERE country = %s", [country])
+    return Stage(stage) if stage else None
 
 
 def stage_lock_id(country: str) -> UUID:

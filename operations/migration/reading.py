@@ -66,6 +66,15 @@ async def answered_keys(
     return {group: keys[of_id] for group, of_id in ids.items() if of_id in keys}
 
 
+async def legacy_members(core: Core, connection: Connection, group: UUID | GroupKey) -> set[UUID]:
+    """Returns the members of a group that legacy tables answer and have. Empty for any other group."""
+    if not (keys := await answered_keys(core, connection, [group])):
+        return set()
+    of_id = group_id(*keys[group])
+    loaded = [(await source.load(connection, [of_id])).get(of_id) for source in core.legacy]
+    return {member_id for found in loaded if found for member_id in found.member_ids.values()}
+
+
 def state_of_translated(translated: Translated, touching: Span | None) -> GroupState:
     """Returns a translated group as a state, optionally with only those periods that overlap a span."""
     group = translated.group
