@@ -147,7 +147,8 @@ MAPPED = "SELECT legacy_key FROM legacy_identifier WHERE country = 'XX' ORDER BY
 def test_the_products_of_a_mapped_contract_can_be_replaced(own_url: str) -> None:
     with psycopg.connect(own_url) as connection:
         connection.execute(
-            "INSERT INTO legacy_identifier SELECT 'XX', 'CONTRACT', n, gen_random_uuid() FROM unnest('{1,17}'::text[]) n"
+            "INSERT INTO legacy_identifier (country, kind, legacy_key, id)"
+            " SELECT 'XX', 'CONTRACT', n, gen_random_uuid() FROM unnest('{1,17}'::text[]) AS n"
         )
         replaces = "SELECT map_legacy_products('XX', %s, %s::text[], %s::uuid[])"
         module_id = uuid4()
