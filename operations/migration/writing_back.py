@@ -41,5 +41,5 @@ async def write_back(
             return legacy
     rows = await side.source.write(tx, rows, row_changes(rows, wanted, types, contract))
     now = translated(rows, contract, types)
-    await legacy_groups.put_fingerprint(tx, group.group_id, now.fingerprint)
+    await legacy_groups.put_fingerprints(tx, {group.group_id: now.fingerprint})
     return TranslatedSide(type(side)(side.source, side.stage, rows, now.fingerprint), now)
