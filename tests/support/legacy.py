@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.days import Span
+from domain.days import Days, Span
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.identity import group_id
 from domain.membership import MembershipType
@@ -107,12 +107,16 @@ def group_of(case: Any) -> LegacyGroup:
 
 def named_periods(translated: Translated) -> list[list[str | None]]:
     """Returns the periods of a translated group as a case writes them."""
-    types = translated.membership_types
-    return sorted(
-        [NAMES[key.member_id], types[key.member_id].value, NAMES[key.module_id], *named_span(span)]
-        for key, days in translated.days.items()
-        for span in days
-    )
+    return named_days(translated.days, translated.membership_types)
+
+
+def named_days(days: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]) -> list[list[str | None]]:
+    """Returns days as the periods of a case, in order of member, module and first day."""
+    return [
+        [NAMES[key.member_id], types[key.member_id], NAMES[key.module_id], *named_span(span)]
+        for key in sorted(days, key=lambda key: (NAMES[key.member_id], NAMES[key.module_id]))
+        for span in days[key]
+    ]
 
 
 def named_span(span: Span) -> list[str | None]:
