@@ -24,6 +24,7 @@ from operations.migration.members import store_missing, unknown_among
 from operations.migration.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides, sides_of
 from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import LockedGroup
+from storage.enrollment_reads import GroupHead
 from storage.postgres.database import Connection
 from storage.recomputes import WaitingRecompute
 
@@ -136,6 +137,20 @@ async def look_into(core: Core, call: Call, connection: Connection, key: GroupKe
             basis = aligned_basis(basis, legacy.translated, to_day(call.today(basis.contract.time_zone)))
             waits = True
     return Seen(basis, days_of(recorded), types_of(recorded), waits)
+
+
+async def basis_of(
+    core: Core, connection: Connection, key: GroupKey, head: GroupHead | None, also: Iterable[UUID]
+) -> GroupBasis:
+    """Returns what a group is computed from, without locks. `head` is None if the core doesn't have the group.
+
+    Members in `also` whom the core doesn't know have no facts. Raises ContractUnknown.
+    """
+    group_key = head.group_key if head else NEW_GROUP
+    of_group = await enrollment_reads.periods_of(connection, head.group_key, head.revision) if head else []
+    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, {*also, key.primary_id})}
+    bases = await _bases(core, connection, {group_key: key}, also, {group_key: of_group}, assumed, hold=False)
+    return bases[group_key]
 
 
 async def state_of(core: Core, call: Call, seen: Seen) -> State:

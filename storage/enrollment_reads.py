@@ -130,6 +130,19 @@ async def contracts_of_member(connection: Connection, member_id: UUID) -> set[UU
     )
 
 
+async def modules_with_periods(connection: Connection, contract_id: UUID, module_ids: Collection[UUID]) -> set[UUID]:
+    """Returns those of some modules on which anybody is enrolled under a contract, in the current revisions."""
+    return set(
+        await fetch_column(
+            connection,
+            UUID,
+            "SELECT DISTINCT p.module_id FROM enrollment_group g JOIN enrollment_revision r USING (group_key, revision)"
+            " JOIN enrollment_period p USING (revision_key) WHERE g.contract_id = %s AND p.module_id = ANY(%s)",
+            [contract_id, list(module_ids)],
+        )
+    )
+
+
 async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
     """Returns a group as of a point of time, optionally with only those periods that overlap a span.
 
