@@ -19,6 +19,7 @@ from operations.sources import ContractSource, FactSource
 from storage.audit import AuditEntry, add_entry
 from storage.contracts import StoredContracts
 from storage.history import WriteMark, log_write
+from storage.legacy.registry import LegacySources
 from storage.members import StoredMembers
 from storage.merges import Merge
 from storage.postgres.database import Connection, Database
@@ -35,7 +36,7 @@ class Core:
     `contracts` and `members` are written by CatalogService and MemberService; everything else reads `contract_source`
     and `fact_source`. `recompute_wanted`, `premiums_stale` and `runs_wanted` are set when this process has enqueued
     recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are
-    caches for premiums.
+    caches for premiums. `legacy` has the sources of the countries that are migrated.
     """
 
     database: Database
@@ -56,6 +57,7 @@ class Core:
     computing: Computing = field(default_factory=InPlace)
     history: History = field(default_factory=History)
     aliases: MemberAliases = field(default_factory=MemberAliases)
+    legacy: LegacySources = field(default_factory=LegacySources)
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Runs a pure function for a call: in place if it is estimated to be short, otherwise off the event loop."""
@@ -101,8 +103,11 @@ class Core:
         self.feed.doubt()
 
 
-def core_on(database: Database, computing: Computing | None = None) -> Core:
-    """Returns a core with the built-in sources. Without `computing`, it runs every computation in place."""
+def core_on(database: Database, computing: Computing | None = None, legacy: LegacySources | None = None) -> Core:
+    """Returns a core with the built-in sources of contracts and facts, and with legacy sources, if there are any.
+
+    Without `computing`, it runs every computation in place.
+    """
     contracts, members, lease = StoredContracts(), StoredMembers(), ErasureLease()
     return Core(
         database,
@@ -114,6 +119,7 @@ def core_on(database: Database, computing: Computing | None = None) -> Core:
         eligibility=EligibilityState(lease=lease),
         lease=lease,
         computing=computing or InPlace(),
+        legacy=legacy or LegacySources(),
     )
 
 
