@@ -20,8 +20,8 @@ STORE_SECONDS = 1.0
 """Minimum time between two searches for an id that is not known."""
 
 
-class LegacyTablesUnusable(Exception):
-    """The database role can't use the tables of a configured source. The message has the missing privileges."""
+class LegacySourcesUnusable(Exception):
+    """The configured sources can't be used with this database. The message says what to change."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,9 @@ class _Search:
 class LegacySources:
     """The configured sources. Without any, every country belongs to the core alone, and nothing has to be looked up."""
 
-    def __init__(self, sources: Iterable[LegacySource] = ()) -> None:
+    def __init__(self, sources: Iterable[LegacySource] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` returns seconds."""
+        self._clock = clock
         self._sources = {source.country: source for source in sources}
         self._searches = {country: _Search() for country in self._sources}
 
@@ -64,16 +66,26 @@ class LegacySources:
         search = self._searches[country]
         was_searching = search.lock.locked()
         async with search.lock:
-            if time.monotonic() - search.began_at < STORE_SECONDS:
+            if self._clock() - search.began_at < STORE_SECONDS:
                 return was_searching
-            search.began_at = time.monotonic()
+            search.began_at = self._clock()
             return await database.write(self._sources[country].store_identifiers) > 0
 
     async def check(self, connection: Connection) -> None:
-        """Checks that the connection's role can use the tables of every source. Raises LegacyTablesUnusable."""
+        """Checks that every country whose migration hasn't ended has a source, and that the connection's role can use
+        the tables of every source.
+
+        Raises LegacySourcesUnusable.
+        """
+        begun = "SELECT country FROM migration WHERE stage <> 'RETIRED' ORDER BY country"
+        if left := [country for country in await fetch_column(connection, str, begun) if country not in self]:
+            raise LegacySourcesUnusable(
+                f"AFFILIA_LEGACY_SOURCES must include {', '.join(left)}, because the migration has begun and isn't"
+                " RETIRED."
+            )
         for source in self:
             if missing := await _missing_privileges(connection, source):
-                raise LegacyTablesUnusable(
+                raise LegacySourcesUnusable(
                     f"AFFILIA_LEGACY_SOURCES: {source.country} needs privileges that the role"
                     f" {connection.info.user} of the database doesn't have: {', '.join(missing)}. Check that the tables"
                     " exist, and grant the privileges."

@@ -1,19 +1,12 @@
 """The Spanish legacy tables: the source passes the conformance tests, and the guard keeps others from writing."""
 
-from collections.abc import Iterator
-from importlib.resources import files
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from storage.legacy import spain
 from storage.legacy.spain import SpanishTables
-from tests.conftest import a_database
 from tests.storage.legacy_source_conformance import FLEX, Legacy, LegacySourceConformance, inserted
-
-TABLES = files(spain.__package__ or "") / "spain_tables.sql"
-GUARD = files(spain.__package__ or "") / "spain_guard.sql"
 
 
 class OtherProgram:
@@ -78,16 +71,6 @@ def _added(connection: psycopg.Connection, statement: str, *values: object) -> i
     assert row
     added: int = row[0]
     return added
-
-
-@pytest.fixture(scope="module")
-def legacy_url(postgres_url: str) -> Iterator[str]:
-    """A database with the newest schema and empty Spanish tables."""
-    with a_database(postgres_url) as url:
-        with psycopg.connect(url, autocommit=True) as connection:
-            for file in (TABLES, GUARD):
-                connection.execute(file.read_text().encode())
-        yield url
 
 
 class TestSpain(LegacySourceConformance):
