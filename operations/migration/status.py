@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -75,11 +75,11 @@ class _Counted:
     legacy: int = 0
     core: int = 0
     stale: int = 0
-    findings: Mapping[FindingKind, int] = Counter()
+    findings: Counter[FindingKind] = field(default_factory=Counter)
 
 
 async def _counted(core: Core, connection: Connection, source: LegacySource) -> _Counted:
-    counted, findings = _Counted(), Counter[FindingKind]()
+    counted = _Counted()
     async for groups in legacy_groups_of(connection, source, None, NO_GROUP):
         ids = list(groups)
         translated = await translate_all(core, connection, groups.values())
@@ -88,6 +88,5 @@ async def _counted(core: Core, connection: Connection, source: LegacySource) -> 
         counted.core += len(await enrollment_reads.group_heads(connection, ids))
         for group_id, each in translated.items():
             counted.stale += group_id in fingerprints and fingerprints[group_id] != each.fingerprint
-            findings.update(finding.kind for finding in each.findings)
-    counted.findings = findings
+            counted.findings.update(finding.kind for finding in each.findings)
     return counted
