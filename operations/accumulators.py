@@ -24,7 +24,7 @@ from domain.errors import ApplicationIdReused, ApplicationUnknown, NotCovered
 from operations.call import Call
 from operations.core import Core
 from operations.freshness import wait_for_projection
-from operations.migration.runs import with_legacy_runs
+from operations.legacy.runs import with_legacy_runs
 from operations.paging import Page
 from storage import accumulators as ledger
 from storage import coverage

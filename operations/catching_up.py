@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.recomputing import recomputed
+from operations.aligning import align
 from operations.call import Call
 from operations.core import Core
-from operations.migration.aligning import align
 from operations.opening import OpenGroup
 from operations.revising import Settled, move_to
 from storage import recomputes

@@ -14,7 +14,7 @@ from operations.feed_reads import SharedReads
 from operations.feed_tail import FeedTail
 from operations.history_state import History
 from operations.member_aliases import MemberAliases
-from operations.migration.counts import MigrationCounts
+from operations.migration_counts import MigrationCounts
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
 from storage.audit import AuditEntry, add_entry

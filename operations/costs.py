@@ -26,7 +26,7 @@ from domain.pricing.inquiries import (
 )
 from operations.call import Call
 from operations.core import Core
-from operations.migration.reading import answered_keys
+from operations.legacy.reading import answered_keys
 from operations.opening import NEW_GROUP, look_into, state_of
 from storage import enrollment_reads
 from storage.enrollment_reads import GroupHead

@@ -13,8 +13,8 @@ from operations.core import Core
 from operations.eligibility import OffersOf, member_runs, with_offers
 from operations.freshness import POLL_SECONDS, wait_for_projection
 from operations.history import present
+from operations.legacy.runs import legacy_policies
 from operations.locators import located_span, store_far_locators
-from operations.migration.runs import legacy_policies
 from operations.paging import Page
 from operations.payment_order import todays
 from storage import coverage

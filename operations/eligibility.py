@@ -25,8 +25,8 @@ from operations.call import Call
 from operations.core import Core
 from operations.findings import CachedFinding, Found, MemberAccumulators, Stamp
 from operations.freshness import projected_position, wait_until_caught_up
+from operations.legacy.runs import Runs, with_legacy_runs
 from operations.locators import FIRST_DAY, LAST_DAY, store_far_locators
-from operations.migration.runs import Runs, with_legacy_runs
 from operations.offers import OffersMissing
 from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
 from storage import accumulators as balances

@@ -15,7 +15,7 @@ from domain.errors import FieldViolation, NoLegacySource, RequestMalformed, Revi
 from domain.membership import MembershipType
 from operations.call import Call
 from operations.core import Core
-from operations.migration.reading import SourceOfTruth, legacy_group_state, legacy_group_states
+from operations.legacy.reading import SourceOfTruth, legacy_group_state, legacy_group_states
 from operations.paging import Page
 from storage import enrollment_reads
 from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_state, periods_of

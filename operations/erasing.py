@@ -18,7 +18,7 @@ from operations.call import Call
 from operations.catching_up import catch_up
 from operations.core import Core
 from operations.erasure_lease import LEASE_SECONDS, MARGIN_SECONDS, steady_seconds
-from operations.migration.gate import reject_legacy_members
+from operations.legacy.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
 from operations.premium_computing import PremiumMonths, compute_groups
 from storage import enrollment, erasures, merges, premiums

@@ -30,7 +30,7 @@ from domain.members import Identifier
 from operations.call import Call
 from operations.catching_up import catch_up, run_recompute
 from operations.core import Core
-from operations.migration.gate import reject_legacy_members
+from operations.legacy.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
 from operations.recomputes import cause_of
 from storage import accumulators, enrollment, merges, recomputes

@@ -20,8 +20,8 @@ from domain.membership import MembershipType
 from domain.migration.aligning import aligned_basis
 from operations.call import Call
 from operations.core import Core
-from operations.migration.members import store_missing, unknown_among
-from operations.migration.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides, sides_of
+from operations.legacy.members import store_missing, unknown_among
+from operations.legacy.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides, sides_of
 from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import LockedGroup
 from storage.enrollment_reads import GroupHead

@@ -17,7 +17,7 @@ from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from operations.call import Call
 from operations.core import Core
-from operations.migration.reading import answered_keys
+from operations.legacy.reading import answered_keys
 from operations.opening import NEW_GROUP, look_into, state_of
 from operations.paging import Page
 from operations.premium_computing import (

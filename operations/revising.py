@@ -10,7 +10,7 @@ from domain.enrollment.differences import corrected_members, differences, policy
 from domain.enrollment.group import periods
 from domain.membership import MembershipType
 from domain.premiums.repricing import first_changed_month
-from operations.migration.writing_back import write_back
+from operations.legacy.writing_back import write_back
 from operations.opening import OpenGroup, State
 from storage import enrollment, premium_stale
 from storage.enrollment import NewRevision

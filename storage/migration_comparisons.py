@@ -7,59 +7,63 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from domain.migration.comparing import SourceDifferenceKind
-from domain.migration.legacy import FindingKind
 from domain.migration.stages import Stage
 from storage.postgres.database import Connection
-from storage.postgres.rows import fetch_first
+from storage.postgres.instants import NOW
+from storage.postgres.rows import fetch_all, fetch_value
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The result of a comparison, and the stage in which it was started. `groups` is the number of groups compared."""
+    """A comparison of all groups: the stage in which it began, and the number of groups and findings by kind."""
 
+    country: str
     stage: Stage
     started_at: datetime
-    ended_at: datetime
     groups: int
-    differences: Mapping[SourceDifferenceKind, int]
-    findings: Mapping[FindingKind, int]
+    differences: Mapping[str, int]
+    findings: Mapping[str, int]
+    ended_at: datetime | None = None
 
 
-async def put(tx: Connection, country: str, comparison: Comparison) -> None:
-    """Stores a comparison of all contracts, unless a later one is stored."""
-    await tx.execute(
-        "INSERT INTO migration_comparison AS c (country, stage, started_at, ended_at, groups, differences, findings)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (country) DO UPDATE SET stage = excluded.stage,"
-        " started_at = excluded.started_at, ended_at = excluded.ended_at, groups = excluded.groups,"
-        " differences = excluded.differences, findings = excluded.findings WHERE c.started_at < excluded.started_at",
-        [
-            country,
-            comparison.stage.value,
-            comparison.started_at,
-            comparison.ended_at,
-            comparison.groups,
-            Jsonb({kind.value: count for kind, count in comparison.differences.items()}),
-            Jsonb({kind.value: count for kind, count in comparison.findings.items()}),
-        ],
+async def begin_instant(connection: Connection) -> datetime:
+    """Returns the instant for a comparison that begins now."""
+    return await fetch_value(connection, datetime, f"SELECT {NOW}")
+
+
+async def store_comparison(tx: Connection, comparison: Comparison) -> datetime:
+    """Stores a comparison that ends now, unless a comparison that began later is stored. Returns the instant."""
+    return await fetch_value(
+        tx,
+        datetime,
+        "WITH ended AS (SELECT greatest(%(started_at)s::timestamptz, now_) AS ended_at"
+        f" FROM (SELECT {NOW} AS now_) AS n), stored AS (INSERT INTO migration_comparison AS c"
+        " (country, stage, started_at, ended_at, groups, differences, findings)"
+        " SELECT %(country)s, %(stage)s, %(started_at)s, ended_at, %(groups)s, %(differences)s, %(findings)s FROM ended"
+        " ON CONFLICT (country) DO UPDATE SET stage = excluded.stage, started_at = excluded.started_at,"
+        " ended_at = excluded.ended_at, groups = excluded.groups, differences = excluded.differences,"
+        " findings = excluded.findings WHERE c.started_at <= excluded.started_at)"
+        " SELECT ended_at FROM ended",
+        {
+            "country": comparison.country,
+            "stage": comparison.stage.value,
+            "started_at": comparison.started_at,
+            "groups": comparison.groups,
+            "differences": Jsonb(dict(comparison.differences)),
+            "findings": Jsonb(dict(comparison.findings)),
+        },
     )
 
 
-async def last(connection: Connection, country: str) -> Comparison | None:
-    """Returns the last comparison of all contracts of a country, or None if there was none."""
-    return await fetch_first(
+async def last_comparisons(connection: Connection) -> dict[str, Comparison]:
+    """Returns the last comparison of every country that has one."""
+    found = await fetch_all(
         connection,
         _comparison,
-        "SELECT stage, started_at, ended_at, groups, differences, findings FROM migration_comparison"
-        " WHERE country = %s",
-        [country],
+        "SELECT country, stage, started_at, ended_at, groups, differences, findings FROM migration_comparison",
     )
+    return {comparison.country: comparison for comparison in found}
 
 
-def _comparison(*, stage: str, differences: dict[str, int], findings: dict[str, int], **columns: Any) -> Comparison:
-    return Comparison(
-        stage=Stage(stage),
-        differences={SourceDifferenceKind(kind): count for kind, count in differences.items()},
-        findings={FindingKind(kind): count for kind, count in findings.items()},
-        **columns,
-    )
+def _comparison(*, stage: str, **columns: Any) -> Comparison:
+    return Comparison(stage=Stage(stage), **columns)

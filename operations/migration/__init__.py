@@ -1,1 +1,1 @@
-"""Use cases of migrations: reading legacy groups, aligning the core with them, writing back, comparing, stages."""
+"""Use cases of MigrationService: mapping contracts, moving stages, comparing sources, and backfilling."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from domain.days import to_day
@@ -13,8 +14,8 @@ from domain.migration.legacy import FindingKind, LegacyGroup
 from domain.migration.translating import translated
 from operations.call import Call
 from operations.core import Core
-from operations.migration.groups import legacy_groups_of
-from operations.migration.sides import source_of
+from operations.legacy.groups import legacy_groups_of
+from operations.legacy.sides import source_of
 from operations.opening import basis_of
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
 from storage.enrollment_reads import GroupHead
@@ -34,8 +35,8 @@ async def compare(
     """
     source = source_of(core, country)
     await core.database.write(source.store_identifiers)
-    started_at = call.clock()
     async with core.database.snapshot() as connection:
+        started_at = await migration_comparisons.begin_instant(connection)
         stage = await migration_stages.stage_of(connection, country)
         if stage is None:
             raise NoLegacySource(country)
@@ -53,10 +54,17 @@ async def compare(
         for difference in found:
             differences[difference.kind] += 1
             yield difference
-    result = Comparison(stage, started_at, call.clock(), groups, differences, findings)
+    result = Comparison(country, stage, started_at, groups, _by_name(differences), _by_name(findings))
     if contract_id is None:
-        await core.database.write(lambda tx: migration_comparisons.put(tx, country, result))
-    yield result
+        ended_at = await core.database.write(lambda tx: migration_comparisons.store_comparison(tx, result))
+    else:
+        async with core.database.reading() as connection:
+            ended_at = await migration_comparisons.begin_instant(connection)
+    yield replace(result, ended_at=ended_at)
+
+
+def _by_name(counts: Mapping[SourceDifferenceKind, int] | Mapping[FindingKind, int]) -> dict[str, int]:
+    return {kind.value: count for kind, count in counts.items()}
 
 
 async def _compare_page(

@@ -15,10 +15,11 @@ from domain.errors import (
 from domain.migration.stages import Stage
 from operations.call import Call
 from operations.core import Core
-from operations.migration.sides import source_of
+from operations.legacy.sides import source_of
 from storage import enrollment_reads, migration_stages
 from storage.legacy import identifiers
 from storage.legacy.identifiers import MappedContract
+from storage.migration_stages import StageChange, change_stage
 from storage.postgres.database import Connection
 from storage.requests import WriteKey, find_answer, store_answer
 
@@ -42,7 +43,7 @@ async def map_contract(core: Core, call: Call, key: WriteKey, new: NewMapping) -
     source = source_of(core, new.country)
 
     async def work(tx: Connection) -> tuple[MappedContract, Stage]:
-        stage = await migration_stages.hold(tx, new.country, exclusive=True)
+        stage = await migration_stages.lock_stage(tx, new.country)
         answer = await find_answer(tx, key)
         call.trail.resolved(contract_id=new.contract_id)
         legacy_id = int(new.legacy_contract_id) if _is_number(new.legacy_contract_id) else None
@@ -60,7 +61,7 @@ async def map_contract(core: Core, call: Call, key: WriteKey, new: NewMapping) -
                 raise LegacyContractMapped(new.country, new.legacy_contract_id, to)
             if stage is None:
                 stage = Stage.TRANSLATE
-                await migration_stages.change_stage(tx, new.country, None, stage, call.actor, reason="", forced=False)
+                await change_stage(tx, StageChange(new.country, None, stage, forced=False, reason="", actor=call.actor))
             await store_answer(tx, key, {})
         return mapped, stage or Stage.TRANSLATE
 

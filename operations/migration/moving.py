@@ -8,15 +8,16 @@ from domain.migration.comparing import SourceDifferenceKind
 from domain.migration.stages import Stage
 from operations.call import Call
 from operations.core import Core
-from operations.migration.sides import source_of
+from operations.legacy.sides import source_of
 from storage import migration_comparisons, migration_stages
 from storage.migration_comparisons import Comparison
+from storage.migration_stages import StageChange
 from storage.postgres.database import Connection
 from storage.requests import WriteKey, find_answer, store_answer
 
 
 @dataclass(frozen=True, slots=True)
-class StageChange:
+class RequestedStage:
     """The requested stage of a country, and the stage that the caller has seen."""
 
     country: str
@@ -32,7 +33,7 @@ class Moved:
     changed_at: datetime
 
 
-async def set_stage(core: Core, call: Call, key: WriteKey, change: StageChange) -> Moved:
+async def set_stage(core: Core, call: Call, key: WriteKey, change: RequestedStage) -> Moved:
     """Moves a country by one step, after the writes under way. A retry returns the same result.
 
     Raises NoLegacySource, StageMismatch, StageNotAdjacent, MigrationNotReady, RequestIdReused.
@@ -40,7 +41,7 @@ async def set_stage(core: Core, call: Call, key: WriteKey, change: StageChange) 
     source = source_of(core, change.country)
 
     async def work(tx: Connection) -> Moved:
-        stage = await migration_stages.hold(tx, change.country, exclusive=True)
+        stage = await migration_stages.lock_stage(tx, change.country)
         if answer := await find_answer(tx, key):
             return Moved(Stage(answer["stage"]), datetime.fromisoformat(answer["changed_at"]))
         if stage is not change.expected:
@@ -48,12 +49,12 @@ async def set_stage(core: Core, call: Call, key: WriteKey, change: StageChange) 
         if not stage.is_adjacent(change.stage):
             raise StageNotAdjacent(change.country, stage, change.stage)
         if not change.force:
-            check_ready(change, stage, await migration_comparisons.last(tx, change.country))
+            last = (await migration_comparisons.last_comparisons(tx)).get(change.country)
+            check_ready(change, stage, last)
         if not change.stage.others_write:
             await source.wait_for_writers(tx)
-        changed_at = await migration_stages.change_stage(
-            tx, change.country, stage, change.stage, call.actor, reason=change.reason, forced=change.force
-        )
+        changed = StageChange(change.country, stage, change.stage, change.force, change.reason, call.actor)
+        changed_at = await migration_stages.change_stage(tx, changed)
         await store_answer(tx, key, {"stage": change.stage.value, "changed_at": changed_at.isoformat()})
         return Moved(change.stage, changed_at)
 
@@ -70,7 +71,7 @@ ALLOWED = {
 """For each guarded stage: the stage before, in which a comparison must have started, and what it may have found."""
 
 
-def check_ready(change: StageChange, stage: Stage, last: Comparison | None) -> None:
+def check_ready(change: RequestedStage, stage: Stage, last: Comparison | None) -> None:
     """Raises MigrationNotReady if the last comparison doesn't allow a step forward."""
     if change.stage not in ALLOWED or ALLOWED[change.stage][0] is not stage:
         return
@@ -86,5 +87,5 @@ def check_ready(change: StageChange, stage: Stage, last: Comparison | None) -> N
             change.country,
             f"{change.stage} requires that the last comparison finds no differences"
             f"{' but LATER' if allowed else ''}. It found: {counted}.",
-            {kind.value: count for kind, count in found.items()},
+            found,
         )

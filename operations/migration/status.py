@@ -10,8 +10,8 @@ from domain.actors import Actor
 from domain.migration.legacy import FindingKind
 from domain.migration.stages import Stage
 from operations.core import Core
-from operations.migration.groups import legacy_groups_of
-from operations.migration.reading import translate_all
+from operations.legacy.groups import legacy_groups_of
+from operations.legacy.reading import translate_all
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
 from storage.legacy.identifiers import MappedContract, mapped_contracts
 from storage.legacy.source import LegacySource
@@ -44,13 +44,21 @@ async def list_migrations(core: Core) -> list[Migration]:
     for source in core.legacy:
         await core.database.write(source.store_identifiers)
     async with core.database.snapshot() as connection:
-        stages = await migration_stages.current_stages(connection)
+        stages = {each.country: each for each in await migration_stages.migrations(connection)}
+        comparisons = await migration_comparisons.last_comparisons(connection)
         countries = sorted({*stages, *(source.country for source in core.legacy)})
-        return [await _migration(core, connection, country, stages.get(country)) for country in countries]
+        return [
+            await _migration(core, connection, country, stages.get(country), comparisons.get(country))
+            for country in countries
+        ]
 
 
 async def _migration(
-    core: Core, connection: Connection, country: str, changed: migration_stages.CurrentStage | None
+    core: Core,
+    connection: Connection,
+    country: str,
+    changed: migration_stages.Migration | None,
+    last_comparison: Comparison | None,
 ) -> Migration:
     source = core.legacy.get(country)
     counted = await _counted(core, connection, source) if source and changed else _Counted()
@@ -59,13 +67,13 @@ async def _migration(
         has_source=source is not None,
         stage=changed.stage if changed else None,
         changed_at=changed.changed_at if changed else None,
-        changed_by=changed.changed_by if changed else None,
+        changed_by=changed.actor if changed else None,
         legacy_groups=counted.legacy,
         core_groups=counted.core,
         stale_groups=counted.stale,
         unmapped_policies=await source.unmapped_policies(connection) if source else 0,
         findings=counted.findings,
-        last_comparison=await migration_comparisons.last(connection, country),
+        last_comparison=last_comparison,
         contracts=await mapped_contracts(connection, country),
     )
 

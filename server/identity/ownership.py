@@ -14,7 +14,7 @@ from domain.errors import CoverageUnknown
 from operations.call import current_call
 from operations.core import Core
 from operations.coverage import get_coverage
-from operations.migration.reading import answered_keys, legacy_members
+from operations.legacy.reading import answered_keys, legacy_members
 from storage import enrollment_reads
 from storage.postgres.database import Connection
 

@@ -9,9 +9,9 @@ from domain.errors import FieldViolation, RequestMalformed
 from domain.migration.comparing import EnrollmentSourceDifference, GroupSourceDifference, SourceDifferenceKind
 from domain.migration.legacy import FindingKind
 from domain.migration.stages import Stage
-from operations.migration.backfilling import BackfillProgress
+from operations.migration.backfilling import BackfillReport
 from operations.migration.mapping import NewMapping
-from operations.migration.moving import StageChange
+from operations.migration.moving import RequestedStage
 from operations.migration.status import Migration
 from server.mapping.actors import actor_to_proto
 from server.mapping.change_request import violation_to_proto
@@ -69,13 +69,13 @@ def comparison_to_proto(comparison: Comparison) -> pb.SourceComparison:
     return pb.SourceComparison(
         stage=STAGES.to_proto(comparison.stage),
         started_at=timestamp_to_proto(comparison.started_at),
-        ended_at=timestamp_to_proto(comparison.ended_at),
+        ended_at=timestamp_to_proto(comparison.ended_at) if comparison.ended_at else None,
         groups=comparison.groups,
         differences=_counts(comparison.differences),
     )
 
 
-def _counts(differences: Mapping[SourceDifferenceKind, int]) -> Iterable[pb.SourceDifferenceCount]:
+def _counts(differences: Mapping[str, int]) -> Iterable[pb.SourceDifferenceCount]:
     return [
         pb.SourceDifferenceCount(kind=DIFFERENCE_KINDS.to_proto(kind), count=differences[kind])
         for kind in SourceDifferenceKind
@@ -110,12 +110,12 @@ def new_mapping_from_proto(request: pb.MapLegacyContractRequest) -> NewMapping:
     )
 
 
-def stage_change_from_proto(request: pb.SetMigrationStageRequest) -> StageChange:
+def stage_change_from_proto(request: pb.SetMigrationStageRequest) -> RequestedStage:
     """Returns the requested change. Raises RequestMalformed."""
     stage = STAGES.from_proto(request.stage)
     if not request.reason.strip() and (request.force or stage is Stage.RETIRED):
         raise RequestMalformed([FieldViolation("reason", "is required with force, and for the stage RETIRED")])
-    return StageChange(
+    return RequestedStage(
         country_from_proto(request.country_code),
         stage,
         STAGES.from_proto(request.expected_stage),
@@ -151,14 +151,15 @@ def _enrollment_to_proto(each: EnrollmentSourceDifference) -> pb.EnrollmentSourc
     return found
 
 
-def progress_to_proto(progress: BackfillProgress) -> pb.BackfillGroupsResponse:
+def progress_to_proto(report: BackfillReport) -> pb.BackfillGroupsResponse:
+    progress = report.progress
     return pb.BackfillGroupsResponse(
         groups=progress.groups,
         done=progress.done,
         aligned=progress.aligned,
         written_back=progress.written_back,
         failed=progress.failed,
-        failures=[_failure_to_proto(failure) for failure in progress.failures],
+        failures=[_failure_to_proto(failure) for failure in report.failures],
         is_complete=progress.is_complete,
     )
 

@@ -70,8 +70,8 @@ class MigrationServicer(MigrationServiceServicer):
         country, contract_id = country_from_proto(request.country_code), _contract_id(request.contract_id)
         key = write_key(request, self._tokens)
         async with aclosing(backfill(self._core, current_call(), key, country, contract_id)) as reports:
-            async for progress in reports:
-                yield progress_to_proto(progress)
+            async for report in reports:
+                yield progress_to_proto(report)
 
 
 def _contract_id(text: str) -> UUID | None:

@@ -90,9 +90,10 @@ FUNCTIONS = (
     "sequence_feed(integer)",
     "trim_feed(interval, integer)",
     "map_legacy_products(text, text, text[], uuid[])",
+    "hold_migration_stage(bigint, text)",
 )
-"""The functions in the schema `public` that the role can execute. All but `recorded_now` run with the owner's rights,
-do what the role itself can't, and check their arguments."""
+"""The functions in the schema `public` that the role can execute. All but `recorded_now` and `hold_migration_stage` run
+with the owner's rights, do what the role itself can't, and check their arguments."""
 
 
 def are_granted(connection: psycopg.Connection, role: str) -> bool:

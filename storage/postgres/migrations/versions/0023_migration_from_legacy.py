@@ -40,6 +40,18 @@ COMMENT ON COLUMN migration_change.subject IS 'The subject of the actor.';
 COMMENT ON COLUMN migration_change.actor IS 'Who recorded the row.';
 """
 
+# The second statement sees what was committed while the first one waited.
+HOLD_STAGE = """
+CREATE FUNCTION hold_migration_stage(lock_key bigint, of_country text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    held text;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(lock_key);
+    SELECT stage INTO held FROM public.migration WHERE country = of_country;
+    RETURN held;
+END $$
+"""
+
 IDENTIFIERS = """
 CREATE TABLE legacy_identifier (
     country text NOT NULL,
@@ -139,6 +151,8 @@ COMMENT ON TABLE migration_backfill_failure IS 'Groups that a backfill has skipp
 
 def upgrade() -> None:
     execute_all(STAGES)
+    op.execute(HOLD_STAGE)
+    op.execute("REVOKE ALL ON FUNCTION hold_migration_stage(bigint, text) FROM PUBLIC")
     execute_all(IDENTIFIERS)
     op.execute(MAP_PRODUCTS)
     op.execute("REVOKE ALL ON FUNCTION map_legacy_products(text, text, text[], uuid[]) FROM PUBLIC")

@@ -15,8 +15,8 @@ from domain.migration.legacy import LegacyGroup, Translated
 from domain.migration.stages import Stage
 from domain.migration.translating import translated
 from operations.core import Core
-from operations.migration.known_types import NO_TYPES, known_types
-from operations.migration.sides import source_of
+from operations.legacy.known_types import NO_TYPES, known_types
+from operations.legacy.sides import source_of
 from operations.paging import Page
 from storage import enrollment_reads, migration_stages
 from storage.enrollment_reads import AsOf, GroupFilter

@@ -9,8 +9,8 @@ from domain.enrollment.group import periods
 from domain.errors import FieldViolation, RequestMalformed
 from domain.migration.legacy import Translated
 from operations.core import Core
-from operations.migration.reading import SourceOfTruth, answers, translate_all
-from operations.migration.sides import source_of
+from operations.legacy.reading import SourceOfTruth, answers, translate_all
+from operations.legacy.sides import source_of
 from operations.paging import Page
 from storage import migration_stages
 from storage.coverage import CoverageFilter

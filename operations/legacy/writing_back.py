@@ -9,7 +9,7 @@ from domain.enrollment.decisions import EnrollmentKey
 from domain.membership import MembershipType
 from domain.migration.translating import translated
 from domain.migration.writing_back import legacy_days_after, row_changes
-from operations.migration.sides import TranslatedSide
+from operations.legacy.sides import TranslatedSide
 from storage import legacy_groups
 from storage.enrollment import LockedGroup
 from storage.postgres.database import Connection
@@ -41,5 +41,5 @@ async def write_back(
             return legacy
     rows = await side.source.write(tx, rows, row_changes(rows, wanted, types, contract))
     now = translated(rows, contract, types)
-    await legacy_groups.put_fingerprints(tx, {group.group_id: now.fingerprint})
+    await legacy_groups.store_fingerprints(tx, {group.group_id: now.fingerprint})
     return TranslatedSide(type(side)(side.source, side.stage, rows, now.fingerprint), now)

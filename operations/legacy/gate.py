@@ -17,7 +17,7 @@ async def reject_legacy_members(core: Core, tx: Connection, member_ids: Iterable
     """
     member_ids = list(member_ids)
     for source in core.legacy:
-        stage = await migration_stages.hold(tx, source.country)
+        stage = await migration_stages.hold_stage(tx, source.country)
         if stage is None or stage is Stage.RETIRED:
             continue
         if await source.known_members(tx, member_ids):
