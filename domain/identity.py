@@ -33,8 +33,3 @@ def enrollment_id(group: UUID, member_id: UUID, module_id: UUID) -> UUID:
 def slot_id(contract_id: UUID, module_id: UUID, slot: str | None) -> UUID:
     """Returns the id of a slot. A module without a slot is a slot of its own."""
     return derived_id(contract_id, "slot", slot) if slot else module_id
-
-
-def legacy_member_id(country_code: str, legacy_key: str, global_id: UUID | None) -> UUID:
-    """Returns the member id of a person in a country's legacy tables: their global id, or a derived one without it."""
-    return global_id or derived_id("legacy", country_code, "MEMBER", legacy_key)

@@ -45,8 +45,7 @@ def alignment_of(translated: Translated, basis: GroupBasis, today: Day) -> Align
     """Returns the request that aligns a group: everyone leaves all modules, then each translated run is enrolled.
 
     Everyone is the primary, everyone whom earlier decisions enroll, and everyone with a run. The leaves start with the
-    core's contract or the legacy contract, whichever is earlier. Nobody of the group is a merged member
-    (`LegacyGroup.with_aliases`).
+    core's contract or the legacy contract, whichever is earlier.
     """
     contract, mapping = basis.contract, translated.group.mapping
     first = min(contract.life.first, mapping.days.start)

@@ -1,13 +1,12 @@
 """A group as its legacy rows say: the rows as loaded, and the result of translating them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
 from domain.days import UNBOUNDED_END, Day, Days, Span
-from domain.enrollment.counting import Aliases
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.membership import MembershipType
 
@@ -69,7 +68,8 @@ class LegacyMapping:
 class LegacyGroup:
     """All rows of the policies of one owner under one contract, with the member id of every user in them.
 
-    `policy_ids` are in order of creation, the newest last. `birth_dates` are those that the users have.
+    `policy_ids` are in order of creation, the newest last. Several users can be one member, if their records were
+    merged. `birth_dates` are those that the users have.
     """
 
     group_id: UUID
@@ -80,14 +80,6 @@ class LegacyGroup:
     rows: tuple[LegacyRow, ...]
     member_ids: Mapping[int, UUID]
     birth_dates: Mapping[UUID, date]
-
-    def with_aliases(self, aliases: Aliases) -> "LegacyGroup":
-        """Returns the group with merged members replaced by those into whom they were merged."""
-        members = {user_id: aliases.get(member_id, member_id) for user_id, member_id in self.member_ids.items()}
-        # If both records have a birth date, that of the remaining one counts.
-        merged_first = sorted(self.birth_dates.items(), key=lambda each: each[0] not in aliases)
-        births = {aliases.get(member_id, member_id): born_on for member_id, born_on in merged_first}
-        return replace(self, member_ids=members, birth_dates=births)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,11 @@ from domain.migration.translating import LiveRow, live_rows, translated
 class RowChange:
     """A row to update (with a row id) or to insert (without one).
 
-    An update changes the days and `is_cancelled` only, and a cancelled row keeps its days. A row without a policy is
-    inserted on a new policy of the owner.
+    An update only changes the days or, with `is_cancelled`, only that.
     """
 
     row_id: int | None
-    policy_id: int | None
+    policy_id: int
     member_id: UUID
     membership_type: str
     product: str
@@ -71,7 +70,9 @@ def row_changes(
     """Returns the changes after which the rows of a group have the wanted days: updates by row id, then new rows.
 
     `types` are the membership types that the core has recorded. Rows of slots that already have the wanted days, rows
-    that don't count, and rows outside the legacy contract stay as they are. Raises LegacyCannotHold.
+    that don't count, and rows outside the legacy contract stay as they are. New rows need a policy of the group.
+
+    Raises LegacyCannotHold.
     """
     current = translated(group, contract, types)
     types = {**types, **current.membership_types}
@@ -153,9 +154,8 @@ def _added(group: LegacyGroup, key: EnrollmentKey, run: Span, types: Mapping[UUI
             f"the legacy tables have no membership type PET, which member {key.member_id} has",
             member_id=key.member_id,
         )
-    policy_id = group.policy_ids[-1] if group.policy_ids else None
-    product = _product(group, key)
-    return RowChange(None, policy_id, key.member_id, membership_type, product, to_date(run.start), run.last_on)
+    newest, product = group.policy_ids[-1], _product(group, key)
+    return RowChange(None, newest, key.member_id, membership_type, product, to_date(run.start), run.last_on)
 
 
 def _product(group: LegacyGroup, key: EnrollmentKey) -> str:

@@ -1,5 +1,6 @@
 """Translation of legacy groups: the cases of the design, and the rules that they don't cover."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 from domain.days import Days
 from domain.enrollment.decisions import EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment
-from domain.identity import legacy_member_id
+from domain.identity import derived_id
 from domain.membership import MembershipType
 from domain.migration.legacy import FindingKind, LegacyRow, RowFinding, Translated
 from domain.migration.translating import translated
 from tests.support.builders import a_span, an_id
 from tests.support.legacy import (
     MODULES,
+    USERS,
     a_legacy_contract,
     a_legacy_group,
     a_mapping,
@@ -46,8 +48,8 @@ def test_a_group_is_translated_as_in_the_case(name: str) -> None:
 
 
 def test_a_member_id_is_the_global_id_or_derived() -> None:
-    for legacy_key, global_id, expected in legacy_case("T8")["member_ids"]:
-        assert legacy_member_id("ES", legacy_key, UUID(global_id) if global_id else None) == UUID(expected)
+    for user_id, global_id, expected in legacy_case("T8")["member_ids"]:
+        assert expected == global_id or UUID(expected) == derived_id("legacy", "ES", "MEMBER", user_id)
 
 
 def test_only_a_product_that_is_not_mapped_blocks_a_group() -> None:
@@ -147,18 +149,17 @@ def test_findings_of_one_row_are_in_the_order_of_the_rules() -> None:
     )
 
 
-def test_a_merged_member_is_translated_as_the_remaining_one() -> None:
+def test_the_rows_of_several_users_who_are_one_member_are_translated_together() -> None:
     rows = (
         a_row(1, "C", "CHILD", "FLEX", "2024-03-01", "2024-06-30"),
         a_row(2, "D", "CHILD", "FLEX_PLUS", "2024-06-01", None),
     )
-    group = a_legacy_group(rows, births={"C": "2010-01-01", "D": "2011-01-01"}).with_aliases({an_id("D"): an_id("C")})
-    result = translated(group, CONTRACT, {})
+    group = a_legacy_group(rows)
+    result = translated(replace(group, member_ids={**group.member_ids, USERS["D"]: an_id("C")}), CONTRACT, {})
     assert result.days == {
         on("C", "BASE"): Days.of(a_span("2024-03-01", "2024-05-31")),
         on("C", "BASE_PLUS"): Days.of(a_span("2024-06-01")),
     }
-    assert {member: born.isoformat() for member, born in group.birth_dates.items()} == {an_id("C"): "2010-01-01"}
 
 
 def test_the_fingerprint_depends_on_the_runs_only() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.days import NO_DAYS, UNBOUNDED_END, Days, Span
+from domain.days import NO_DAYS, UNBOUNDED_END, Days, Span, union
 from domain.enrollment.decisions import Enroll, EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment, lay_over
 from domain.errors import LegacyCannotHold
@@ -137,11 +137,10 @@ def test_a_new_row_has_the_product_of_the_last_row_on_the_module() -> None:
     ]
 
 
-@pytest.mark.parametrize(("policies", "expected"), [((3, 9, 5), 5), ((), None)], ids=["newest", "none yet"])
-def test_a_new_row_is_on_the_newest_policy(policies: tuple[int, ...], expected: int | None) -> None:
-    group = a_legacy_group([], policy_ids=policies)
+def test_a_new_row_is_on_the_newest_policy() -> None:
+    group = a_legacy_group([], policy_ids=(3, 9, 5))
     (change,) = changes(group, {on("P", "BASE"): days(("2026-01-01", None))})
-    assert change == RowChange(None, expected, an_id("P"), "PRIMARY", "FLEX", date(2026, 1, 1), None)
+    assert change == RowChange(None, 5, an_id("P"), "PRIMARY", "FLEX", date(2026, 1, 1), None)
 
 
 def test_rows_that_do_not_count_stay_as_they_are() -> None:
@@ -298,3 +297,22 @@ def module_of(change: RowChange) -> str:
 
 def slot_of(module_id: UUID) -> str | UUID:
     return CONTRACT.slots[module_id] or module_id
+
+
+@given(wanted_days(), wanted_days(), wanted_days())
+def test_in_dual_write_the_revision_decides_about_its_days_and_legacy_about_the_others(
+    legacy: DaysByEnrollment, before: DaysByEnrollment, after: DaysByEnrollment
+) -> None:
+    result = legacy_days_after(Stage.DUAL_WRITE, legacy, before, after, CONTRACT)
+    for key in legacy.keys() | before.keys() | after.keys():
+        had, has = before.get(key, NO_DAYS), after.get(key, NO_DAYS)
+        of_legacy, of_both = legacy.get(key, NO_DAYS), result.get(key, NO_DAYS)
+        gained_by_mates = union(
+            after.get(mate, NO_DAYS) - before.get(mate, NO_DAYS)
+            for mate in (EnrollmentKey(key.member_id, module_id) for module_id in CONTRACT.mates(key.module_id))
+        )
+        assert has - had <= of_both and not (had - has) & of_both
+        assert of_both - (has - had) == of_legacy - (had - has) - gained_by_mates - (has - had)
+        assert not any(
+            result.get(EnrollmentKey(key.member_id, m), NO_DAYS) & of_both for m in CONTRACT.mates(key.module_id)
+        )

@@ -136,7 +136,7 @@ def applied(group: LegacyGroup, changes: Iterable[RowChange]) -> LegacyGroup:
             row_id = max(rows, default=0) + 1
             rows[row_id] = LegacyRow(
                 row_id,
-                change.policy_id or 1,
+                change.policy_id,
                 users[change.member_id],
                 MembershipType(change.membership_type),
                 change.product,
