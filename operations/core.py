@@ -14,11 +14,13 @@ from operations.feed_reads import SharedReads
 from operations.feed_tail import FeedTail
 from operations.history_state import History
 from operations.member_aliases import MemberAliases
+from operations.migration_counts import MigrationCounts
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
 from storage.audit import AuditEntry, add_entry
 from storage.contracts import StoredContracts
 from storage.history import WriteMark, log_write
+from storage.legacy.registry import LegacySources
 from storage.members import StoredMembers
 from storage.merges import Merge
 from storage.postgres.database import Connection, Database
@@ -56,6 +58,8 @@ class Core:
     computing: Computing = field(default_factory=InPlace)
     history: History = field(default_factory=History)
     aliases: MemberAliases = field(default_factory=MemberAliases)
+    legacy: LegacySources = field(default_factory=LegacySources)
+    migrations: MigrationCounts = field(default_factory=MigrationCounts)
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Runs a pure function for a call: in place if it is estimated to be short, otherwise off the event loop."""
@@ -101,8 +105,10 @@ class Core:
         self.feed.doubt()
 
 
-def core_on(database: Database, computing: Computing | None = None) -> Core:
-    """Returns a core with the built-in sources. Without `computing`, it runs every computation in place."""
+def core_on(database: Database, computing: Computing | None = None, legacy: LegacySources | None = None) -> Core:
+    """Returns a core with the built-in sources of contracts and facts, and the given legacy sources. Without
+    `computing`, it runs every computation in place.
+    """
     contracts, members, lease = StoredContracts(), StoredMembers(), ErasureLease()
     return Core(
         database,
@@ -114,6 +120,7 @@ def core_on(database: Database, computing: Computing | None = None) -> Core:
         eligibility=EligibilityState(lease=lease),
         lease=lease,
         computing=computing or InPlace(),
+        legacy=legacy or LegacySources(),
     )
 
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from domain.errors import DatabaseUnavailable
 from server.settings import Settings
+from storage.legacy.registry import grant_legacy_tables
 from storage.postgres.embedded import EmbeddedPostgres
-from storage.postgres.migrations import make_application_role, migrate, refuse_owner, role_of
+from storage.postgres.migrations import connected, make_application_role, migrate, refuse_owner, role_of
 from storage.postgres.refusals import DatabaseRefused, target_of
 from storage.postgres.sessions import POOL, DatabaseUrlMalformed, connection_parameters
 
@@ -27,12 +28,16 @@ class DatabaseUnusable(Exception):
 def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
     """Migrates the database. Returns the URL with which the server connects.
 
+    In the embedded database, the server also gets its privileges on legacy tables. In others, their owner grants them.
+
     Raises DatabaseUnusable, DatabaseTooOld, MigrationBlocked, RoleTooStrong.
     """
     if embedded:
         with _naming(EMBEDDED_DATABASE):
             make_application_role(embedded.url, APPLICATION_ROLE)
             migrate(embedded.url, APPLICATION_ROLE)
+            with connected(embedded.url) as connection:
+                grant_legacy_tables(connection, APPLICATION_ROLE, settings.legacy_sources)
         return embedded.url_of(APPLICATION_ROLE)
     url, owner_url = settings.database_url, settings.migration_url
     with _naming(DATABASE_URL):

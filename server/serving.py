@@ -53,7 +53,7 @@ def _flags() -> argparse.ArgumentParser:
         if field.annotation is SecretStr:
             continue  # every user of the machine can read a command line
         flag = "--" + name.replace("_", "-")
-        default = "" if field.default in ("", None) else f" Default: {field.default}."
+        default = "" if field.default in ("", None, ()) else f" Default: {field.default}."
         if field.annotation is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=field.description)
         else:

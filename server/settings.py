@@ -30,6 +30,10 @@ class Settings(BaseSettings):
         description="URL for migrations: the same database, but the role that owns its tables. Default: database_url.",
     )
     data_dir: Path = Field(Path(".data"), description="Data directory of the embedded database.")
+    legacy_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Countries whose legacy tables are in the same database, separated by commas. Built in: ES.",
+    )
     sample_book: bool = Field(False, description="Load the sample book when the server starts.")
     samples_dir: Path | None = Field(None, description="Directory of the sample book. Defaults to the packaged one.")
     dev: bool = Field(
@@ -160,6 +164,21 @@ class Settings(BaseSettings):
     @classmethod
     def _separated_by_commas(cls, value: object) -> object:
         return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("legacy_sources", mode="before")
+    @classmethod
+    def _countries(cls, value: object) -> object:
+        return tuple(dict.fromkeys(filter(None, map(str.strip, value.split(","))))) if isinstance(value, str) else value
+
+    @field_validator("legacy_sources")
+    @classmethod
+    def _have_sources(cls, countries: tuple[str, ...]) -> tuple[str, ...]:
+        if countries:
+            from storage.legacy.registry import BUILT_IN  # local, because it loads the database driver
+
+            if unknown := [country for country in countries if country not in BUILT_IN]:
+                raise ValueError(f"must be countries with a source ({', '.join(BUILT_IN)}), got {', '.join(unknown)}")
+        return countries
 
     @field_validator("kafka_properties", "internal_identities", mode="before")
     @classmethod

@@ -32,6 +32,7 @@ from server.workers.premium_runner import DaskMissing
 from server.workers.supervisor import Supervisor, Worker
 from server.workers.watchdog import Watchdog, measure
 from storage.deployment import read_deployment
+from storage.legacy.registry import LegacySources, LegacySourcesUnusable
 from storage.postgres.database import Database
 from storage.postgres.embedded import EmbeddedDatabaseFailed, EmbeddedPostgres
 from storage.postgres.migrations import DatabaseTooOld, MigrationBlocked, RoleTooStrong, SchemaTooNew
@@ -46,6 +47,7 @@ START_ERRORS = (
     DatabaseTooOld,
     DatabaseUnusable,
     KeysUnreadable,
+    LegacySourcesUnusable,
     MigrationBlocked,
     RoleTooStrong,
     SchemaTooNew,
@@ -90,12 +92,14 @@ async def running_server(settings: Settings) -> AsyncIterator[RunningServer]:
 async def _serving(
     settings: Settings, url: str, database: Database, embedded: EmbeddedPostgres | None, tracer: Tracer | None
 ) -> AsyncIterator[RunningServer]:
-    """Serves calls on an open database."""
+    """Serves calls on an open database. Raises LegacySourcesUnusable."""
+    legacy = LegacySources.of(settings.legacy_sources)
     with while_starting(url, embedded):
         async with database.reading() as connection:
             tokens = Tokens((await read_deployment(connection)).token_key)
+            await legacy.check(connection)
     pool = ComputePool(settings.compute_workers or max(1, (os.cpu_count() or 1) - 1), settings.compute_queue)
-    core = core_on(database, pool)
+    core = core_on(database, pool, legacy)
     database.on_connect = lambda connection: recognize(core, connection)
     core.eligibility.source = _enrollment_source(settings, core, tokens)
     admission = Admission(settings.max_calls)

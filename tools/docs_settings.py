@@ -37,7 +37,7 @@ def _default(value: Any) -> str:
     match value:
         case bool():
             return "on" if value else "off"
-        case "" | {}:
+        case "" | () | {}:
             return ""
         case tuple():
             return f"`{','.join(f'{item:g}' for item in value)}`"

@@ -36,6 +36,7 @@ from affilia_client.services import (
     AsyncHistoryService,
     AsyncInterchangeService,
     AsyncMemberService,
+    AsyncMigrationService,
     AsyncPremiumComputationService,
 )
 
@@ -80,6 +81,7 @@ class AsyncClient:
         self.members = AsyncMemberService(public)
         self.interchange = AsyncInterchangeService(public)
         self.audit = AsyncAuditService(public)
+        self.migrations = AsyncMigrationService(public)
         self.history = AsyncHistoryService(public)
         self.internal = AsyncEligibilityInternalService(
             AsyncCaller(self._internal, AsyncIdentity(inner.token, metadata or {}), tokens)

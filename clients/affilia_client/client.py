@@ -36,6 +36,7 @@ from affilia_client.services import (
     HistoryService,
     InterchangeService,
     MemberService,
+    MigrationService,
     PremiumComputationService,
 )
 
@@ -85,6 +86,7 @@ class Client:
         self.members = MemberService(public)
         self.interchange = InterchangeService(public)
         self.audit = AuditService(public)
+        self.migrations = MigrationService(public)
         self.history = HistoryService(public)
         self.internal = EligibilityInternalService(
             Caller(self._internal, Identity(inner.token, metadata or {}), tokens)

@@ -19,6 +19,7 @@ from affilia.eligibility.v1 import eligibility_check_service_pb2, eligibility_in
 from affilia.enrollment.v1 import change_request_service_pb2, enrollment_query_service_pb2
 from affilia.history.v1 import history_service_pb2
 from affilia.interchange.v1 import interchange_service_pb2
+from affilia.migration.v1 import migration_service_pb2
 from affilia.premium.v1 import premium_computation_service_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2
 from affilia_client.deadlines import default_seconds
@@ -36,6 +37,7 @@ FILES: tuple[Any, ...] = (
     member_service_pb2,
     interchange_service_pb2,
     audit_service_pb2,
+    migration_service_pb2,
     history_service_pb2,
 )
 NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -81,4 +81,5 @@ CatalogService, AsyncCatalogService = _service_classes("affilia.catalog.v1.Catal
 HistoryService, AsyncHistoryService = _service_classes("affilia.history.v1.HistoryService")
 MemberService, AsyncMemberService = _service_classes("affilia.catalog.v1.MemberService")
 InterchangeService, AsyncInterchangeService = _service_classes("affilia.interchange.v1.InterchangeService")
+MigrationService, AsyncMigrationService = _service_classes("affilia.migration.v1.MigrationService")
 AuditService, AsyncAuditService = _service_classes("affilia.audit.v1.AuditService")

@@ -158,6 +158,14 @@ INTERCHANGE = {
     "ReserveControlNumbers": Permission(WRITE),
 }
 
+MIGRATION = {
+    "ListMigrations": ADMINS_ONLY,
+    "MapLegacyContract": ADMINS_ONLY,
+    "SetMigrationStage": ADMINS_ONLY,
+    "CompareSources": ADMINS_ONLY,
+    "BackfillGroups": ADMINS_ONLY,
+}
+
 AUDIT = {
     "ListAuditEntries": Permission(audited=True),
 }

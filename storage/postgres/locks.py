@@ -36,6 +36,8 @@ class Lock(StrEnum):
     """An entry of the premium ledger that is being marked as invoiced."""
     FOLLOWING = "following"
     """Whether the premiums of a contract follow its enrollments."""
+    MIGRATION_STAGE = "migration_stage"
+    """The stage of a country: shared by transactions that depend on it, exclusive for those that change it."""
     SERVED_COVERAGE = "coverage-swap"
     """Which generation of the coverage projection is served (`NIL`)."""
 
@@ -47,11 +49,12 @@ async def lock(tx: psycopg.AsyncConnection[Any], kind: Lock, *ids: UUID, shared:
     collide share one lock, which costs a wait but is otherwise harmless.
     """
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    keys = sorted({_lock_key(kind, each) for each in ids})
+    keys = sorted({lock_key(kind, each) for each in ids})
     await tx.execute(f"SELECT {function}(key) FROM unnest(%s::bigint[]) AS key", [keys])
 
 
-def _lock_key(kind: Lock, thing: UUID) -> int:
+def lock_key(kind: Lock, thing: UUID) -> int:
+    """Returns the number with which PostgreSQL locks a thing."""
     digest = blake2b(thing.bytes, digest_size=8, person=kind.value.encode())
     return int.from_bytes(digest.digest(), "big", signed=True)
 

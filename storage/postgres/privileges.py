@@ -63,6 +63,14 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "accumulator_application": APPEND,
     "accumulator_reversal": APPEND,
     "accumulator_entry": APPEND,
+    "migration": UPDATE,
+    "migration_change": APPEND,
+    "legacy_identifier": APPEND,
+    "legacy_group": UPDATE,
+    "migration_comparison": UPDATE,
+    "migration_backfill": APPEND,
+    "migration_backfill_part": UPDATE,
+    "migration_backfill_failure": APPEND,
     "audit_entry": (),
     "audit_entry_id": (),
     "erasure": READ,
@@ -82,9 +90,11 @@ FUNCTIONS = (
     "follow_clock()",
     "sequence_feed(integer)",
     "trim_feed(interval, integer)",
+    "map_legacy_products(text, text, text[], uuid[])",
+    "hold_migration_stage(bigint, text)",
 )
-"""The functions in the schema `public` that the role can execute. All but `recorded_now` run with the owner's rights,
-do what the role itself can't, and check their arguments."""
+"""The functions in the schema `public` that the role can execute. All but `recorded_now` and `hold_migration_stage` run
+with the owner's rights, do what the role itself can't, and check their arguments."""
 
 
 def are_granted(connection: psycopg.Connection, role: str) -> bool:

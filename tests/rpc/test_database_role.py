@@ -37,6 +37,8 @@ RECORDED = [
     "audit_entry",
     "audit_entry_id",
     "erasure",
+    "migration_change",
+    "legacy_identifier",
 ]
 
 FORGED = {
@@ -137,6 +139,27 @@ def test_an_erasure_without_an_actor_is_rejected(own_url: str, actor: str) -> No
         pytest.raises(psycopg.errors.DataError, match="actor"),
     ):
         connection.execute("SELECT erase_member(%s, '2026-01-01', false, 'a call', %s)", [uuid4(), actor])
+
+
+MAPPED = "SELECT legacy_key FROM legacy_identifier WHERE country = 'XX' ORDER BY legacy_key"
+
+
+def test_the_products_of_a_mapped_contract_can_be_replaced(own_url: str) -> None:
+    with psycopg.connect(own_url) as connection:
+        connection.execute(
+            "INSERT INTO legacy_identifier (country, kind, legacy_key, id)"
+            " SELECT 'XX', 'CONTRACT', n, gen_random_uuid() FROM unnest('{1,17}'::text[]) AS n"
+        )
+        replaces = "SELECT map_legacy_products('XX', %s, %s::text[], %s::uuid[])"
+        module_id = uuid4()
+        connection.execute(replaces, ["17", ["FLEX", "A/B"], [module_id, module_id]])
+        connection.execute(replaces, ["1", ["FLEX"], [module_id]])
+        connection.execute(replaces, ["17", ["DENTAL"], [module_id]])
+        keys = [key for (key,) in connection.execute(MAPPED)]
+        assert keys == ["1", "1/FLEX", "17", "17/DENTAL"]
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(replaces, ["2", [], []])
+        connection.rollback()
 
 
 def test_a_start_revokes_privileges_that_an_older_release_granted(own_url: str, own_owner_url: str) -> None:

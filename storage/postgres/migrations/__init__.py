@@ -15,10 +15,10 @@ from storage.postgres import privileges
 from storage.postgres.locks import try_migration_lock
 from storage.postgres.sessions import MIGRATION, connect_blocking
 
-HEAD = "0022"
+HEAD = "0023"
 """The newest migration. A test compares it with the files."""
 
-SERVES_SINCE = "0018"
+SERVES_SINCE = "0023"
 """The oldest schema version whose servers can serve this schema. Set it to HEAD with every migration that does more
 than expand the schema; then older servers refuse to start on the migrated database."""
 

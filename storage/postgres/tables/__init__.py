@@ -16,6 +16,7 @@ from storage.postgres.tables import (
     enrollment,
     feed,
     members,
+    migration,
     premiums,
     requests,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "feed",
     "members",
     "metadata",
+    "migration",
     "premiums",
     "requests",
 ]

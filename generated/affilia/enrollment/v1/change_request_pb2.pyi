@@ -38,6 +38,10 @@ class _RequesterRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Request
     """The group's primary, acting for the whole family."""
     REQUESTER_ROLE_ADMIN: _RequesterRole.ValueType  # 2
     """An employee of the back office."""
+    REQUESTER_ROLE_MIGRATION: _RequesterRole.ValueType  # 3
+    """The migration of a country, which takes over what the legacy tables say. Only in responses: such requests are not
+    judged. Rejected with INVALID_ARGUMENT.
+    """
 
 class RequesterRole(_RequesterRole, metaclass=_RequesterRoleEnumTypeWrapper):
     """The role in which a change is requested."""
@@ -48,6 +52,10 @@ REQUESTER_ROLE_MEMBER: RequesterRole.ValueType  # 1
 """The group's primary, acting for the whole family."""
 REQUESTER_ROLE_ADMIN: RequesterRole.ValueType  # 2
 """An employee of the back office."""
+REQUESTER_ROLE_MIGRATION: RequesterRole.ValueType  # 3
+"""The migration of a country, which takes over what the legacy tables say. Only in responses: such requests are not
+judged. Rejected with INVALID_ARGUMENT.
+"""
 Global___RequesterRole: _TypeAlias = RequesterRole  # noqa: Y015
 
 class _Verdict:
@@ -258,6 +266,7 @@ class ChangeRequest(_message.Message):
     UNKNOWN_RULES_FIELD_NUMBER: _builtins.int
     VIOLATIONS_OMITTED_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    OVERRIDDEN_BEFORE_FIELD_NUMBER: _builtins.int
     change_request_id: _builtins.str
     """UUID, set by the server."""
     request_id: _builtins.str
@@ -322,6 +331,12 @@ class ChangeRequest(_message.Message):
     def actor(self) -> _actor_pb2.Actor:
         """Who submitted the request. The server derives it from the call, not from the requester."""
 
+    @_builtins.property
+    def overridden_before(self) -> _date_pb2.Date:
+        """The rules in overridden_rules are overridden only on days before this one. Unset: on all days. Set for requests of
+        the role MIGRATION.
+        """
+
     def __init__(
         self,
         *,
@@ -343,10 +358,11 @@ class ChangeRequest(_message.Message):
         unknown_rules: _abc.Iterable[_builtins.str] | None = ...,
         violations_omitted: _builtins.int = ...,
         actor: _actor_pb2.Actor | None = ...,
+        overridden_before: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "key", b"key", "recorded_at", b"recorded_at", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "key", b"key", "overridden_before", b"overridden_before", "recorded_at", b"recorded_at", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "actor", b"actor", "change_request_id", b"change_request_id", "changes", b"changes", "consequences", b"consequences", "group_id", b"group_id", "key", b"key", "made_revision", b"made_revision", "notices", b"notices", "overridden_rules", b"overridden_rules", "recorded_at", b"recorded_at", "request_id", b"request_id", "requester", b"requester", "revision", b"revision", "unknown_rules", b"unknown_rules", "verdict", b"verdict", "violations", b"violations", "violations_omitted", b"violations_omitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "actor", b"actor", "change_request_id", b"change_request_id", "changes", b"changes", "consequences", b"consequences", "group_id", b"group_id", "key", b"key", "made_revision", b"made_revision", "notices", b"notices", "overridden_before", b"overridden_before", "overridden_rules", b"overridden_rules", "recorded_at", b"recorded_at", "request_id", b"request_id", "requester", b"requester", "revision", b"revision", "unknown_rules", b"unknown_rules", "verdict", b"verdict", "violations", b"violations", "violations_omitted", b"violations_omitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,7 +384,8 @@ class Requester(_message.Message):
     other callers can choose it.
     """
     requester_id: _builtins.str
-    """For MEMBER, the UUID of the group's primary. For ADMIN, an identifier of the person in the back office.
+    """For MEMBER, the UUID of the group's primary. For ADMIN, an identifier of the person in the back office. For
+    MIGRATION, the ISO 3166 alpha-2 code of the country.
     Callers with a member's or an admin's token can act only in their own name: the id must be empty or the subject of
     the token. If it is empty, the server sets it to that subject. All other callers must set it. In responses to
     members, it is empty unless it is their own id.

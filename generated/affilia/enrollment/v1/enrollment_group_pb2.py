@@ -19,7 +19,7 @@ from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,affilia/enrollment/v1/enrollment_group.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n\x08GroupKey\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\nprimary_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\x83\x02\n\x0f\x45nrollmentGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12,\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x10\n\x08revision\x18\x03 \x01(\x05\x12\x33\n\x05\x63\x61use\x18\x04 \x01(\x0b\x32$.affilia.enrollment.v1.RevisionCause\x12/\n\x0brecorded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x07periods\x18\x06 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\"\xb2\x01\n\x10\x45nrollmentPeriod\x12\x15\n\renrollment_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x38\n\x0fmembership_type\x18\x03 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x11\n\tmodule_id\x18\x04 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x05 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\"\xc7\x01\n\x08Revision\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x33\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32$.affilia.enrollment.v1.RevisionCause\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x65vent\x18\x05 \x01(\x0e\x32\".affilia.enrollment.v1.PolicyEvent\"M\n\rRevisionCause\x12\x1b\n\x11\x63hange_request_id\x18\x01 \x01(\tH\x00\x12\x16\n\x0crecompute_id\x18\x02 \x01(\tH\x00\x42\x07\n\x05\x63\x61use\"\xcf\x02\n\x14\x45nrollmentDifference\x12\x15\n\renrollment_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x38\n\x0fmembership_type\x18\x03 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x11\n\tmodule_id\x18\x04 \x01(\t\x12\x34\n\x05kinds\x18\x05 \x03(\x0e\x32%.affilia.enrollment.v1.DifferenceKind\x12)\n\x06gained\x18\x06 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\'\n\x04lost\x18\x07 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x36\n\x06\x63\x61uses\x18\x08 \x03(\x0b\x32&.affilia.enrollment.v1.DifferenceCause\"\x95\x01\n\x0f\x44ifferenceCause\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\x33\n\x05\x63\x61use\x18\x02 \x01(\x0b\x32$.affilia.enrollment.v1.RevisionCause\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x18\n\x10requester_reason\x18\x05 \x01(\t*~\n\x0bPolicyEvent\x12\x1c\n\x18POLICY_EVENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16POLICY_EVENT_ACTIVATED\x10\x01\x12\x18\n\x14POLICY_EVENT_CHANGED\x10\x02\x12\x1b\n\x17POLICY_EVENT_TERMINATED\x10\x03*\xd0\x02\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IFFERENCE_KIND_STARTED\x10\x01\x12\x1d\n\x19\x44IFFERENCE_KIND_CANCELLED\x10\x02\x12\x1f\n\x1b\x44IFFERENCE_KIND_START_MOVED\x10\x03\x12\x1e\n\x1a\x44IFFERENCE_KIND_TERMINATED\x10\x04\x12\x1c\n\x18\x44IFFERENCE_KIND_EXTENDED\x10\x05\x12\x1e\n\x1a\x44IFFERENCE_KIND_GAP_OPENED\x10\x06\x12\x1e\n\x1a\x44IFFERENCE_KIND_GAP_CLOSED\x10\x07\x12\x1e\n\x1a\x44IFFERENCE_KIND_REINSTATED\x10\x08\x12\"\n\x1e\x44IFFERENCE_KIND_TYPE_CORRECTED\x10\tBP\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,affilia/enrollment/v1/enrollment_group.proto\x12\x15\x61\x66\x66ilia.enrollment.v1\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n\x08GroupKey\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\nprimary_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xbc\x02\n\x0f\x45nrollmentGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12,\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x10\n\x08revision\x18\x03 \x01(\x05\x12\x33\n\x05\x63\x61use\x18\x04 \x01(\x0b\x32$.affilia.enrollment.v1.RevisionCause\x12/\n\x0brecorded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x07periods\x18\x06 \x03(\x0b\x32\'.affilia.enrollment.v1.EnrollmentPeriod\x12\x37\n\x06source\x18\x07 \x01(\x0e\x32\'.affilia.enrollment.v1.EnrollmentSource\"\xb2\x01\n\x10\x45nrollmentPeriod\x12\x15\n\renrollment_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x38\n\x0fmembership_type\x18\x03 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x11\n\tmodule_id\x18\x04 \x01(\t\x12\'\n\x04\x64\x61ys\x18\x05 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\"\xc7\x01\n\x08Revision\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x33\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32$.affilia.enrollment.v1.RevisionCause\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x65vent\x18\x05 \x01(\x0e\x32\".affilia.enrollment.v1.PolicyEvent\"M\n\rRevisionCause\x12\x1b\n\x11\x63hange_request_id\x18\x01 \x01(\tH\x00\x12\x16\n\x0crecompute_id\x18\x02 \x01(\tH\x00\x42\x07\n\x05\x63\x61use\"\xcf\x02\n\x14\x45nrollmentDifference\x12\x15\n\renrollment_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x38\n\x0fmembership_type\x18\x03 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x11\n\tmodule_id\x18\x04 \x01(\t\x12\x34\n\x05kinds\x18\x05 \x03(\x0e\x32%.affilia.enrollment.v1.DifferenceKind\x12)\n\x06gained\x18\x06 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\'\n\x04lost\x18\x07 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x36\n\x06\x63\x61uses\x18\x08 \x03(\x0b\x32&.affilia.enrollment.v1.DifferenceCause\"\x95\x01\n\x0f\x44ifferenceCause\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\x33\n\x05\x63\x61use\x18\x02 \x01(\x0b\x32$.affilia.enrollment.v1.RevisionCause\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x18\n\x10requester_reason\x18\x05 \x01(\t*o\n\x10\x45nrollmentSource\x12!\n\x1d\x45NROLLMENT_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45NROLLMENT_SOURCE_CORE\x10\x01\x12\x1c\n\x18\x45NROLLMENT_SOURCE_LEGACY\x10\x02*\x98\x01\n\rSourceOfTruth\x12\x1f\n\x1bSOURCE_OF_TRUTH_UNSPECIFIED\x10\x00\x12$\n SOURCE_OF_TRUTH_FOLLOW_MIGRATION\x10\x01\x12 \n\x1cSOURCE_OF_TRUTH_FORCE_LEGACY\x10\x02\x12\x1e\n\x1aSOURCE_OF_TRUTH_FORCE_CORE\x10\x03*~\n\x0bPolicyEvent\x12\x1c\n\x18POLICY_EVENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16POLICY_EVENT_ACTIVATED\x10\x01\x12\x18\n\x14POLICY_EVENT_CHANGED\x10\x02\x12\x1b\n\x17POLICY_EVENT_TERMINATED\x10\x03*\xd0\x02\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IFFERENCE_KIND_STARTED\x10\x01\x12\x1d\n\x19\x44IFFERENCE_KIND_CANCELLED\x10\x02\x12\x1f\n\x1b\x44IFFERENCE_KIND_START_MOVED\x10\x03\x12\x1e\n\x1a\x44IFFERENCE_KIND_TERMINATED\x10\x04\x12\x1c\n\x18\x44IFFERENCE_KIND_EXTENDED\x10\x05\x12\x1e\n\x1a\x44IFFERENCE_KIND_GAP_OPENED\x10\x06\x12\x1e\n\x1a\x44IFFERENCE_KIND_GAP_CLOSED\x10\x07\x12\x1e\n\x1a\x44IFFERENCE_KIND_REINSTATED\x10\x08\x12\"\n\x1e\x44IFFERENCE_KIND_TYPE_CORRECTED\x10\tBP\n\x19\x63om.affilia.enrollment.v1P\x01Z1affilia/gen/go/affilia/enrollment/v1;enrollmentv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -31,22 +31,26 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GROUPKEY'].fields_by_name['contract_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_GROUPKEY'].fields_by_name['primary_id']._options = None
   _globals['_GROUPKEY'].fields_by_name['primary_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
-  _globals['_POLICYEVENT']._serialized_start=1533
-  _globals['_POLICYEVENT']._serialized_end=1659
-  _globals['_DIFFERENCEKIND']._serialized_start=1662
-  _globals['_DIFFERENCEKIND']._serialized_end=1998
+  _globals['_ENROLLMENTSOURCE']._serialized_start=1590
+  _globals['_ENROLLMENTSOURCE']._serialized_end=1701
+  _globals['_SOURCEOFTRUTH']._serialized_start=1704
+  _globals['_SOURCEOFTRUTH']._serialized_end=1856
+  _globals['_POLICYEVENT']._serialized_start=1858
+  _globals['_POLICYEVENT']._serialized_end=1984
+  _globals['_DIFFERENCEKIND']._serialized_start=1987
+  _globals['_DIFFERENCEKIND']._serialized_end=2323
   _globals['_GROUPKEY']._serialized_start=238
   _globals['_GROUPKEY']._serialized_end=317
   _globals['_ENROLLMENTGROUP']._serialized_start=320
-  _globals['_ENROLLMENTGROUP']._serialized_end=579
-  _globals['_ENROLLMENTPERIOD']._serialized_start=582
-  _globals['_ENROLLMENTPERIOD']._serialized_end=760
-  _globals['_REVISION']._serialized_start=763
-  _globals['_REVISION']._serialized_end=962
-  _globals['_REVISIONCAUSE']._serialized_start=964
-  _globals['_REVISIONCAUSE']._serialized_end=1041
-  _globals['_ENROLLMENTDIFFERENCE']._serialized_start=1044
-  _globals['_ENROLLMENTDIFFERENCE']._serialized_end=1379
-  _globals['_DIFFERENCECAUSE']._serialized_start=1382
-  _globals['_DIFFERENCECAUSE']._serialized_end=1531
+  _globals['_ENROLLMENTGROUP']._serialized_end=636
+  _globals['_ENROLLMENTPERIOD']._serialized_start=639
+  _globals['_ENROLLMENTPERIOD']._serialized_end=817
+  _globals['_REVISION']._serialized_start=820
+  _globals['_REVISION']._serialized_end=1019
+  _globals['_REVISIONCAUSE']._serialized_start=1021
+  _globals['_REVISIONCAUSE']._serialized_end=1098
+  _globals['_ENROLLMENTDIFFERENCE']._serialized_start=1101
+  _globals['_ENROLLMENTDIFFERENCE']._serialized_end=1436
+  _globals['_DIFFERENCECAUSE']._serialized_start=1439
+  _globals['_DIFFERENCECAUSE']._serialized_end=1588
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,58 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _EnrollmentSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EnrollmentSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EnrollmentSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENROLLMENT_SOURCE_UNSPECIFIED: _EnrollmentSource.ValueType  # 0
+    """Never returned."""
+    ENROLLMENT_SOURCE_CORE: _EnrollmentSource.ValueType  # 1
+    """This system."""
+    ENROLLMENT_SOURCE_LEGACY: _EnrollmentSource.ValueType  # 2
+    """The tables from which the group's country is being migrated."""
+
+class EnrollmentSource(_EnrollmentSource, metaclass=_EnrollmentSourceEnumTypeWrapper):
+    """Where the periods of a group come from."""
+
+ENROLLMENT_SOURCE_UNSPECIFIED: EnrollmentSource.ValueType  # 0
+"""Never returned."""
+ENROLLMENT_SOURCE_CORE: EnrollmentSource.ValueType  # 1
+"""This system."""
+ENROLLMENT_SOURCE_LEGACY: EnrollmentSource.ValueType  # 2
+"""The tables from which the group's country is being migrated."""
+Global___EnrollmentSource: _TypeAlias = EnrollmentSource  # noqa: Y015
+
+class _SourceOfTruth:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SourceOfTruthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SourceOfTruth.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SOURCE_OF_TRUTH_UNSPECIFIED: _SourceOfTruth.ValueType  # 0
+    """The same as FOLLOW_MIGRATION."""
+    SOURCE_OF_TRUTH_FOLLOW_MIGRATION: _SourceOfTruth.ValueType  # 1
+    """The source that the stage of the country's migration says."""
+    SOURCE_OF_TRUTH_FORCE_LEGACY: _SourceOfTruth.ValueType  # 2
+    """The legacy tables. Fails with FAILED_PRECONDITION/NO_LEGACY_SOURCE if the country has none, or is RETIRED."""
+    SOURCE_OF_TRUTH_FORCE_CORE: _SourceOfTruth.ValueType  # 3
+    """The core."""
+
+class SourceOfTruth(_SourceOfTruth, metaclass=_SourceOfTruthEnumTypeWrapper):
+    """Which source answers a read, for countries that are being migrated (affilia.migration.v1)."""
+
+SOURCE_OF_TRUTH_UNSPECIFIED: SourceOfTruth.ValueType  # 0
+"""The same as FOLLOW_MIGRATION."""
+SOURCE_OF_TRUTH_FOLLOW_MIGRATION: SourceOfTruth.ValueType  # 1
+"""The source that the stage of the country's migration says."""
+SOURCE_OF_TRUTH_FORCE_LEGACY: SourceOfTruth.ValueType  # 2
+"""The legacy tables. Fails with FAILED_PRECONDITION/NO_LEGACY_SOURCE if the country has none, or is RETIRED."""
+SOURCE_OF_TRUTH_FORCE_CORE: SourceOfTruth.ValueType  # 3
+"""The core."""
+Global___SourceOfTruth: _TypeAlias = SourceOfTruth  # noqa: Y015
+
 class _PolicyEvent:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -144,10 +196,13 @@ class EnrollmentGroup(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     PERIODS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """UUIDv5 of contract and primary. Never changes."""
     revision: _builtins.int
     """Number of this state. 0: nothing has been enrolled yet, and there are no periods."""
+    source: Global___EnrollmentSource.ValueType
+    """Where the periods come from. In the state of a legacy source, revision is 0, and cause and recorded_at are unset."""
     @_builtins.property
     def key(self) -> Global___GroupKey:
         """The group's contract and primary."""
@@ -175,10 +230,11 @@ class EnrollmentGroup(_message.Message):
         cause: Global___RevisionCause | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         periods: _abc.Iterable[Global___EnrollmentPeriod] | None = ...,
+        source: Global___EnrollmentSource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "key", b"key", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "group_id", b"group_id", "key", b"key", "periods", b"periods", "recorded_at", b"recorded_at", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "group_id", b"group_id", "key", b"key", "periods", b"periods", "recorded_at", b"recorded_at", "revision", b"revision", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

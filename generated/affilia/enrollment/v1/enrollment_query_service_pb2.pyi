@@ -72,6 +72,7 @@ class GetEnrollmentGroupRequest(_message.Message):
     INSTANT_FIELD_NUMBER: _builtins.int
     TOUCHING_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    SOURCE_OF_TRUTH_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """UUID of the group."""
     revision: _builtins.int
@@ -80,6 +81,10 @@ class GetEnrollmentGroupRequest(_message.Message):
     """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
+    """
+    source_of_truth: _enrollment_group_pb2.SourceOfTruth.ValueType
+    """Which source answers. UNSPECIFIED: FOLLOW_MIGRATION. Legacy sources have no earlier states: if one answers and `as_of`
+    is set, the call fails with FAILED_PRECONDITION/LEGACY_HAS_NO_HISTORY.
     """
     @_builtins.property
     def key(self) -> _enrollment_group_pb2.GroupKey:
@@ -102,10 +107,11 @@ class GetEnrollmentGroupRequest(_message.Message):
         instant: _timestamp_pb2.Timestamp | None = ...,
         touching: _date_span_pb2.DateSpan | None = ...,
         consistency_token: _builtins.str = ...,
+        source_of_truth: _enrollment_group_pb2.SourceOfTruth.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "group", b"group", "group_id", b"group_id", "instant", b"instant", "key", b"key", "revision", b"revision", "touching", b"touching"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consistency_token", b"consistency_token", "group", b"group", "group_id", b"group_id", "instant", b"instant", "key", b"key", "revision", b"revision", "touching", b"touching"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consistency_token", b"consistency_token", "group", b"group", "group_id", b"group_id", "instant", b"instant", "key", b"key", "revision", b"revision", "source_of_truth", b"source_of_truth", "touching", b"touching"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["revision", "instant"]  # noqa: Y015
     _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
@@ -164,6 +170,7 @@ class ListEnrollmentGroupsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    SOURCE_OF_TRUTH_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
     """UUID of a contract: all groups under it."""
     primary_id: _builtins.str
@@ -180,6 +187,11 @@ class ListEnrollmentGroupsRequest(_message.Message):
     """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
+    """
+    source_of_truth: _enrollment_group_pb2.SourceOfTruth.ValueType
+    """Which source answers. UNSPECIFIED: FOLLOW_MIGRATION. With FORCE_LEGACY, groups of countries without a legacy source
+    are omitted; if no country has one, the call fails with FAILED_PRECONDITION/NO_LEGACY_SOURCE. Legacy sources have no
+    earlier states: if one answers and `as_of` is set, the call fails with FAILED_PRECONDITION/LEGACY_HAS_NO_HISTORY.
     """
     @_builtins.property
     def instant(self) -> _timestamp_pb2.Timestamp:
@@ -203,10 +215,11 @@ class ListEnrollmentGroupsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         consistency_token: _builtins.str = ...,
+        source_of_truth: _enrollment_group_pb2.SourceOfTruth.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "contract_id", b"contract_id", "filter", b"filter", "instant", b"instant", "member_id", b"member_id", "primary_id", b"primary_id", "revision", b"revision", "touching", b"touching"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consistency_token", b"consistency_token", "contract_id", b"contract_id", "filter", b"filter", "instant", b"instant", "member_id", b"member_id", "page_size", b"page_size", "page_token", b"page_token", "primary_id", b"primary_id", "revision", b"revision", "touching", b"touching"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consistency_token", b"consistency_token", "contract_id", b"contract_id", "filter", b"filter", "instant", b"instant", "member_id", b"member_id", "page_size", b"page_size", "page_token", b"page_token", "primary_id", b"primary_id", "revision", b"revision", "source_of_truth", b"source_of_truth", "touching", b"touching"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["revision", "instant"]  # noqa: Y015
     _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015

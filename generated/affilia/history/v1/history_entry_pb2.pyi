@@ -156,6 +156,8 @@ class _RecordKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordKind
     """A member's personal data was erased."""
     RECORD_KIND_MEMBER_MERGED: _RecordKind.ValueType  # 4
     """A member was merged into another one."""
+    RECORD_KIND_MIGRATION_STAGE_CHANGED: _RecordKind.ValueType  # 5
+    """The stage of a country's migration changed."""
 
 class RecordKind(_RecordKind, metaclass=_RecordKindEnumTypeWrapper):
     """Kinds of records."""
@@ -170,6 +172,8 @@ RECORD_KIND_MEMBER_ERASED: RecordKind.ValueType  # 3
 """A member's personal data was erased."""
 RECORD_KIND_MEMBER_MERGED: RecordKind.ValueType  # 4
 """A member was merged into another one."""
+RECORD_KIND_MIGRATION_STAGE_CHANGED: RecordKind.ValueType  # 5
+"""The stage of a country's migration changed."""
 Global___RecordKind: _TypeAlias = RecordKind  # noqa: Y015
 
 @_typing.final

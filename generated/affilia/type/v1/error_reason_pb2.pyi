@@ -220,6 +220,39 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
     requested, left.
     """
+    ERROR_REASON_MIGRATION_STAGE: _ErrorReason.ValueType  # 59
+    """FAILED_PRECONDITION. The stage of the country's migration doesn't allow the call. Metadata: country_code, stage."""
+    ERROR_REASON_NO_LEGACY_SOURCE: _ErrorReason.ValueType  # 60
+    """FAILED_PRECONDITION. The country has no legacy source on this server, or is RETIRED. Metadata: country_code (if the
+    call is about one country).
+    """
+    ERROR_REASON_LEGACY_HAS_NO_HISTORY: _ErrorReason.ValueType  # 61
+    """FAILED_PRECONDITION. The legacy tables answer, and they have no earlier states. Omit the revision or instant, or set
+    source_of_truth to FORCE_CORE. Metadata: country_code.
+    """
+    ERROR_REASON_LEGACY_CANNOT_HOLD: _ErrorReason.ValueType  # 62
+    """FAILED_PRECONDITION. The legacy tables can't store the change, for example a pet, or one of their rows has a product
+    that isn't mapped to a module. Metadata: cause (MEMBER_KIND, MEMBERSHIP_TYPE or PRODUCT_NOT_MAPPED), group_id, and
+    member_id or row_id.
+    """
+    ERROR_REASON_LEGACY_CONTRACT_UNKNOWN: _ErrorReason.ValueType  # 63
+    """NOT_FOUND. The legacy tables don't have the contract. Metadata: country_code, legacy_contract_id."""
+    ERROR_REASON_LEGACY_CONTRACT_MAPPED: _ErrorReason.ValueType  # 64
+    """ALREADY_EXISTS. The legacy contract or the contract is already mapped to another one. Metadata: country_code,
+    legacy_contract_id, contract_id.
+    """
+    ERROR_REASON_STAGE_NOT_ADJACENT: _ErrorReason.ValueType  # 65
+    """FAILED_PRECONDITION. The requested stage is neither the next nor the previous one, or the country is RETIRED.
+    Metadata: country_code, stage, requested_stage.
+    """
+    ERROR_REASON_STAGE_MISMATCH: _ErrorReason.ValueType  # 66
+    """ABORTED. The stage is not expected_stage. Read it with ListMigrations and decide again. Metadata: country_code, stage,
+    expected_stage.
+    """
+    ERROR_REASON_MIGRATION_NOT_READY: _ErrorReason.ValueType  # 67
+    """FAILED_PRECONDITION. The last comparison doesn't allow the stage. Compare again, settle the differences, or set force.
+    Metadata: country_code, and the number of groups by kind of difference (BLOCKED, MISSING, STALE, NOW, LATER).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons for errors, with what the caller should do. They are sent as google.rpc.ErrorInfo.reason,
@@ -424,5 +457,38 @@ merged_into.
 ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: ErrorReason.ValueType  # 58
 """FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
 requested, left.
+"""
+ERROR_REASON_MIGRATION_STAGE: ErrorReason.ValueType  # 59
+"""FAILED_PRECONDITION. The stage of the country's migration doesn't allow the call. Metadata: country_code, stage."""
+ERROR_REASON_NO_LEGACY_SOURCE: ErrorReason.ValueType  # 60
+"""FAILED_PRECONDITION. The country has no legacy source on this server, or is RETIRED. Metadata: country_code (if the
+call is about one country).
+"""
+ERROR_REASON_LEGACY_HAS_NO_HISTORY: ErrorReason.ValueType  # 61
+"""FAILED_PRECONDITION. The legacy tables answer, and they have no earlier states. Omit the revision or instant, or set
+source_of_truth to FORCE_CORE. Metadata: country_code.
+"""
+ERROR_REASON_LEGACY_CANNOT_HOLD: ErrorReason.ValueType  # 62
+"""FAILED_PRECONDITION. The legacy tables can't store the change, for example a pet, or one of their rows has a product
+that isn't mapped to a module. Metadata: cause (MEMBER_KIND, MEMBERSHIP_TYPE or PRODUCT_NOT_MAPPED), group_id, and
+member_id or row_id.
+"""
+ERROR_REASON_LEGACY_CONTRACT_UNKNOWN: ErrorReason.ValueType  # 63
+"""NOT_FOUND. The legacy tables don't have the contract. Metadata: country_code, legacy_contract_id."""
+ERROR_REASON_LEGACY_CONTRACT_MAPPED: ErrorReason.ValueType  # 64
+"""ALREADY_EXISTS. The legacy contract or the contract is already mapped to another one. Metadata: country_code,
+legacy_contract_id, contract_id.
+"""
+ERROR_REASON_STAGE_NOT_ADJACENT: ErrorReason.ValueType  # 65
+"""FAILED_PRECONDITION. The requested stage is neither the next nor the previous one, or the country is RETIRED.
+Metadata: country_code, stage, requested_stage.
+"""
+ERROR_REASON_STAGE_MISMATCH: ErrorReason.ValueType  # 66
+"""ABORTED. The stage is not expected_stage. Read it with ListMigrations and decide again. Metadata: country_code, stage,
+expected_stage.
+"""
+ERROR_REASON_MIGRATION_NOT_READY: ErrorReason.ValueType  # 67
+"""FAILED_PRECONDITION. The last comparison doesn't allow the stage. Compare again, settle the differences, or set force.
+Metadata: country_code, and the number of groups by kind of difference (BLOCKED, MISSING, STALE, NOW, LATER).
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

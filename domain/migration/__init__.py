@@ -1,0 +1,1 @@
+"""Taking over a country's enrollments from legacy tables: stages, translation, alignment, comparison, writing back."""
