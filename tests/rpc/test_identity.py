@@ -76,6 +76,7 @@ def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
         "changes": [family.enroll(family.plus, "2026-05-01")],
     }
     about_me, twice = {"member_id": family.primary}, {"request_id": new_id()}
+    spain = {"country_code": "ES"}
     change = family.submit(family.enroll(family.base, "2026-01-01")).change_request.change_request_id
     return {
         "PublishContract": {**twice, "contract": family.contract()},
@@ -141,6 +142,21 @@ def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
         "GetAccumulators": {**about_me, "date": on},
         "ListAccumulators": {"group_id": group},
         "ReserveControlNumbers": {**twice, "count": 1},
+        "MapLegacyContract": {
+            **twice,
+            **spain,
+            "legacy_contract_id": "17",
+            "contract_id": family.contract_id,
+            "products": [{"code": "FLEX", "module_id": family.base}],
+        },
+        "SetMigrationStage": {
+            **twice,
+            **spain,
+            "stage": "MIGRATION_STAGE_DUAL_WRITE",
+            "expected_stage": "MIGRATION_STAGE_TRANSLATE",
+        },
+        "CompareSources": spain,
+        "BackfillGroups": {**twice, **spain},
         "ListAuditEntries": {"named_id": group},
     }
 
@@ -160,6 +176,10 @@ WHEN_ALLOWED = {
     "GetInsuranceCost": Code.FAILED_PRECONDITION,
     "PreviewPremiums": Code.FAILED_PRECONDITION,
     "ComputePremiums": Code.FAILED_PRECONDITION,
+    "MapLegacyContract": Code.FAILED_PRECONDITION,
+    "SetMigrationStage": Code.FAILED_PRECONDITION,
+    "CompareSources": Code.FAILED_PRECONDITION,
+    "BackfillGroups": Code.FAILED_PRECONDITION,
     "GetRecompute": Code.NOT_FOUND,
     "GetPremiumRun": Code.NOT_FOUND,
     "StopPremiumRun": Code.NOT_FOUND,
