@@ -483,6 +483,15 @@ class LegacySourceConformance:
         ids = legacy.read(lambda c: legacy.source.groups_of_members(c, [child_id]))
         assert ids == {child_id: [group.group_id]}
 
+    def test_a_merged_member_whose_id_is_not_stored_yet_is_read_as_the_remaining_one(self, legacy: Legacy) -> None:
+        primary_id, merged_id, child_id = uuid4(), uuid4(), uuid4()
+        policy = legacy.policy(owner := legacy.user(primary_id))
+        legacy.store()
+        legacy.row(policy, child := legacy.user(merged_id), type_="CHILD")
+        legacy.merge(merged_id, child_id)
+        (group,) = legacy.read(lambda c: legacy.source.load_of_members(c, [child_id])).values()
+        assert group.member_ids == {owner: primary_id, child: child_id}
+
     def test_the_group_of_an_owner_who_was_merged_before_is_that_of_the_remaining_member(self, legacy: Legacy) -> None:
         merged_id, primary_id = uuid4(), uuid4()
         policy = legacy.policy(legacy.user(merged_id))
