@@ -95,6 +95,7 @@ class LegacySource(Protocol):
         """Locks the policies of some groups, then their rows, until the transaction ends, and returns the groups.
 
         Others can't add rows to these policies either. A policy that they add meanwhile isn't part of the result.
+        Stores the ids of users who have none yet, so that what is recorded about the groups names permanent ids.
         """
         ...
 

@@ -21,7 +21,7 @@ from storage.legacy.identifiers import (
 from storage.legacy.ordinals import contract_days, ordinal
 from storage.legacy.source import LegacyContract, RowChange
 from storage.legacy.spain_groups import COUNTRY, OF_MEMBERS, key_of, load_by_id, load_by_member
-from storage.legacy.spain_identifiers import store_identifiers, users_for
+from storage.legacy.spain_identifiers import store_identifiers, store_users, users_for
 from storage.legacy.spain_writes import apply_changes, let_write
 from storage.postgres.database import Connection
 from storage.postgres.rows import fetch_column, fetch_value
@@ -93,7 +93,10 @@ class SpanishTables:
         await tx.execute(
             "SELECT FROM legacy_es.es_enrollment WHERE policy_id = ANY(%s) ORDER BY id FOR UPDATE", [policies]
         )
-        return await load_by_id(tx, group_ids, policies)
+        locked = await load_by_id(tx, group_ids, policies)
+        if await store_users(tx, {user_id for group in locked.values() for user_id in group.member_ids}):
+            locked = await load_by_id(tx, group_ids, policies)
+        return locked
 
     async def add_policy(self, tx: Connection, key: GroupKey) -> LegacyGroup | None:
         mapped = await mapped_contract(tx, COUNTRY, key.contract_id)

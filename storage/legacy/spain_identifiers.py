@@ -51,17 +51,20 @@ async def store_identifiers(tx: Connection, member_ids: Collection[UUID] | None)
     if member_ids is None:
         # All tables are read whole. Without statistics, nested loops would be chosen, which take minutes.
         await tx.execute("SET LOCAL enable_nestloop = off")
-        stored = await _store_users(tx, None) + await _store_groups(tx, None)
+        stored = await store_users(tx, None) + await _store_groups(tx, None)
         await tx.execute("SET LOCAL enable_nestloop TO DEFAULT")
         return stored
     parameters = {"member_ids": list(member_ids)}
     users = await fetch_column(tx, int, f"WITH RECURSIVE {OF_MEMBERS} SELECT user_id FROM of_member", parameters)
     owners = await fetch_column(tx, int, f"WITH RECURSIVE {OF_MEMBERS} SELECT owner FROM head_of_member", parameters)
-    return await _store_users(tx, {*users, *owners}) + await _store_groups(tx, set(owners))
+    return await store_users(tx, {*users, *owners}) + await _store_groups(tx, set(owners))
 
 
-async def _store_users(tx: Connection, users: Collection[int] | None) -> int:
-    """Stores the ids of users: the global id, or a derived one if the user has none or another user has it."""
+async def store_users(tx: Connection, users: Collection[int] | None) -> int:
+    """Stores the ids of those of some users, or of all, who have none yet. Returns how many were stored.
+
+    The id is the global id, or a derived one if the user has none or if it is the id of another user.
+    """
     stored = 0
     while rows := await _rows(tx, _USERS + _OF_USERS.format(user="u.id"), users):
         added = await add_identifiers(

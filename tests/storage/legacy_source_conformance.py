@@ -595,6 +595,18 @@ class LegacySourceConformance:
 
     # ------------------------------------------------------------------------------------------------------- locks
 
+    def test_locking_a_group_stores_the_ids_of_its_users(self, legacy: Legacy) -> None:
+        primary_id = uuid4()
+        policy = legacy.policy(legacy.user(primary_id))
+        legacy.store()
+        legacy.row(policy, child := legacy.user(), type_="CHILD")
+        derived = derived_id("legacy", legacy.source.country, "MEMBER", str(child))
+        group = group_id(legacy.contract_id, primary_id)
+        locked = legacy.write(lambda tx: legacy.source.lock(tx, [group]))[group]
+        assert locked.member_ids[child] == derived
+        legacy.add("set_global_id", child, uuid4())
+        assert legacy.group_of(primary_id) == locked
+
     def test_rows_of_a_locked_group_cannot_change_and_none_can_be_added(self, legacy: Legacy) -> None:
         primary_id = uuid4()
         owner = legacy.user(primary_id)
