@@ -5,6 +5,7 @@ subclass of the conformance tests.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -50,7 +51,11 @@ class LegacySource(Protocol):
 
     country: str
     privileges: Mapping[str, Sequence[str]]
-    """What the servers' database role needs, by table, with the schema."""
+    """What the servers' database role needs, by table with its schema: SELECT, INSERT or UPDATE."""
+    guarded_tables: Sequence[str]
+    """Tables with a trigger `only_the_core_writes`, which keeps others from writing in READ_CORE and CORE."""
+    guard: Path
+    """The file with the statements that create these triggers, also if some of them exist."""
 
     async def contract(self, connection: Connection, legacy_contract_id: int) -> LegacyContract | None:
         """Returns a contract of the legacy tables, or None."""

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from uuid import UUID
 
@@ -39,6 +40,8 @@ class SpanishTables:
             "legacy_es.es_enrollment": ("SELECT", "INSERT", "UPDATE"),
         }
     )
+    guarded_tables: Sequence[str] = ("legacy_es.es_policy", "legacy_es.es_enrollment")
+    guard = Path(__file__).with_name("spain_guard.sql")
 
     async def contract(self, connection: Connection, legacy_contract_id: int) -> LegacyContract | None:
         cursor = await connection.execute(

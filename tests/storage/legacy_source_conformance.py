@@ -21,7 +21,7 @@ from domain.identity import derived_id, group_id
 from domain.membership import MembershipType
 from domain.migration.legacy import LegacyGroup, LegacyRow
 from storage.legacy.identifiers import MappedContract, map_contract, mapped_contract, mapped_contracts, owned_groups
-from storage.legacy.registry import grant_legacy_tables
+from storage.legacy.preparing import prepare_tables
 from storage.legacy.source import LegacySource, RowChange
 from storage.postgres.database import Connection, Database
 from tests.support.guarded import application_url
@@ -719,7 +719,7 @@ def limited_url(legacy: Legacy) -> str:
     """Returns a connection string for a role with the privileges of the application's role and of the source."""
     url = application_url(legacy.url)
     with psycopg.connect(legacy.url, autocommit=True) as connection:
-        grant_legacy_tables(connection, connection_role(url), [legacy.source.country])
+        prepare_tables(connection, [legacy.source], connection_role(url))
     return url
 
 
