@@ -66,9 +66,7 @@ def test_the_owner_of_the_tables_adds_missing_triggers(own_database_url: str) ->
     with psycopg.connect(own_database_url, autocommit=True) as owner, psycopg.connect(url, autocommit=True) as other:
         create_tables(owner)
         owner.execute(f"DROP TRIGGER {GUARD} ON legacy_es.es_policy".encode())
-        with pytest.raises(
-            LegacySourcesUnusable, match=r"triggers on legacy_es\.es_policy\. Run .*/spain_guard\.sql"
-        ):
+        with pytest.raises(LegacySourcesUnusable, match=r"triggers on legacy_es\.es_policy\. Run .*/spain_guard\.sql"):
             checked(own_database_url, "ES")
         prepare_tables(other, sources, "")  # isn't the owner
         with pytest.raises(LegacySourcesUnusable, match="needs triggers"):
