@@ -24,6 +24,7 @@ from domain.errors import ApplicationIdReused, ApplicationUnknown, NotCovered
 from operations.call import Call
 from operations.core import Core
 from operations.freshness import wait_for_projection
+from operations.legacy.runs import with_legacy_runs
 from operations.paging import Page
 from storage import accumulators as ledger
 from storage import coverage
@@ -103,7 +104,8 @@ async def _records_on(
 ) -> list[CoverageRecord]:
     """Returns a member's projected records of a day under a policy."""
     day = to_day(on)
-    runs = (await coverage.runs_of_members(connection, [member_id])).get(member_id, [])
+    projected = await coverage.runs_of_members(connection, [member_id])
+    runs = (await with_legacy_runs(core, connection, [member_id], projected)).get(member_id, ())
     offers: list[tuple[Any, Offers]] = [
         (run, core.eligibility.offers.of(run.key.contract_id))
         for run in runs

@@ -21,11 +21,12 @@ from domain.membership import MembershipType
 from domain.pricing.changes import CostOutcome
 from domain.pricing.simulating import Simulated, priced_choices, simulated
 from operations.call import Call
+from operations.catching_up import catch_up
 from operations.core import Core
 from operations.earlier_requests import check_earlier_requests
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
-from operations.revising import Settled, catch_up, differs, move_to
+from operations.revising import Settled, differs, move_to
 from storage import change_request_lists, enrollment, enrollment_reads, merges
 from storage.change_request_lists import Listed
 from storage.enrollment_reads import group_head
@@ -68,7 +69,7 @@ async def _submit(
     group = await enrollment.lock_group(tx, group_id(*proposal.key), proposal.key)
     call.trail.resolved_group(group.group_id, group.key)
     members = members_named(scoped.change for scoped in proposal.changes)
-    opened = await open_group(core, tx, group, also=members)
+    opened = await open_group(core, call, tx, group, also=members)
     call.trail.resolved(member_id=opened.basis.facts)
     await merges.reject_merged(tx, {proposal.key.primary_id, *members})
     reject_erased(proposal, opened.basis)
@@ -158,7 +159,7 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
     async with core.database.snapshot() as connection:
         members = members_named(scoped.change for scoped in proposal.changes)
         await merges.reject_merged(connection, {proposal.key.primary_id, *members})
-        seen = await look_into(core, connection, proposal.key, also=members)
+        seen = await look_into(core, call, connection, proposal.key, also=members)
         basis = seen.basis
         reject_erased(proposal, basis)
         await check_earlier_requests(connection, proposal, basis)
@@ -177,7 +178,7 @@ async def available_choices(
     """
     async with core.database.snapshot() as connection:
         key = group if isinstance(group, GroupKey) else (await group_head(connection, group)).key
-        seen = await look_into(core, connection, key, also=[member_id])
+        seen = await look_into(core, call, connection, key, also=[member_id])
         basis = seen.basis
         if erased := erased_among(basis.facts, [basis.primary_id, member_id]):
             raise MemberErased(erased)

@@ -14,6 +14,7 @@ from operations.feed_reads import SharedReads
 from operations.feed_tail import FeedTail
 from operations.history_state import History
 from operations.member_aliases import MemberAliases
+from operations.migration_counts import MigrationCounts
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
 from storage.audit import AuditEntry, add_entry
@@ -36,7 +37,7 @@ class Core:
     `contracts` and `members` are written by CatalogService and MemberService; everything else reads `contract_source`
     and `fact_source`. `recompute_wanted`, `premiums_stale` and `runs_wanted` are set when this process has enqueued
     recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are
-    caches for premiums. `legacy` has the sources of the countries that are migrated.
+    caches for premiums.
     """
 
     database: Database
@@ -58,6 +59,7 @@ class Core:
     history: History = field(default_factory=History)
     aliases: MemberAliases = field(default_factory=MemberAliases)
     legacy: LegacySources = field(default_factory=LegacySources)
+    migrations: MigrationCounts = field(default_factory=MigrationCounts)
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Runs a pure function for a call: in place if it is estimated to be short, otherwise off the event loop."""
@@ -104,9 +106,8 @@ class Core:
 
 
 def core_on(database: Database, computing: Computing | None = None, legacy: LegacySources | None = None) -> Core:
-    """Returns a core with the built-in sources of contracts and facts, and with legacy sources, if there are any.
-
-    Without `computing`, it runs every computation in place.
+    """Returns a core with the built-in sources of contracts and facts, and the given legacy sources. Without
+    `computing`, it runs every computation in place.
     """
     contracts, members, lease = StoredContracts(), StoredMembers(), ErasureLease()
     return Core(

@@ -7,10 +7,12 @@ from datetime import date
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.days import Span, to_day
+from domain.days import Days, Span, to_day
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.group import Period
+from domain.enrollment.group import periods as all_periods
 from domain.errors import ContractUnknown, DomainError, GroupUnknown
+from domain.identity import group_id
 from domain.members import Facts
 from domain.money import Rounding
 from domain.pricing.beneficiaries import BeneficiarySpec
@@ -22,7 +24,10 @@ from domain.pricing.inquiries import (
     price_on_policy,
     price_quote,
 )
+from operations.call import Call
 from operations.core import Core
+from operations.legacy.reading import answered_keys
+from operations.opening import NEW_GROUP, look_into, state_of
 from storage import enrollment_reads
 from storage.enrollment_reads import GroupHead
 from storage.postgres.database import Connection
@@ -42,20 +47,20 @@ class Inquiry:
     specs: tuple[BeneficiarySpec, ...] | None = None
 
 
-async def insurance_cost(core: Core, inquiry: Inquiry) -> Priced:
+async def insurance_cost(core: Core, call: Call, inquiry: Inquiry) -> Priced:
     """Answers one inquiry. Raises GroupUnknown, ContractUnknown, and subclasses of CannotBePriced."""
-    (outcome,) = await insurance_costs(core, [inquiry])
+    (outcome,) = await insurance_costs(core, call, [inquiry])
     if isinstance(outcome, DomainError):
         raise outcome
     return outcome
 
 
-async def insurance_costs(core: Core, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
+async def insurance_costs(core: Core, call: Call, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
     """Returns a price or an error for each inquiry, in order."""
     # A single quote takes one statement, which is consistent without a snapshot.
     single_quote = len(inquiries) == 1 and inquiries[0].group is None
     async with core.database.reading() if single_quote else core.database.snapshot() as connection:
-        loaded = await _load(core, connection, inquiries)
+        loaded = await _load(core, call, connection, inquiries)
     outcomes: list[Priced | DomainError] = []
     for i, inquiry in enumerate(inquiries):
         try:
@@ -71,13 +76,16 @@ async def insurance_costs(core: Core, inquiries: Sequence[Inquiry]) -> list[Pric
 class _Loaded:
     heads: dict[UUID | GroupKey, GroupHead]
     contracts: dict[UUID, Contract]
-    periods: dict[tuple[int, date], list[Period]]
+    periods: dict[tuple[UUID, date], list[Period]]
     facts: dict[UUID, Facts]
 
 
-async def _load(core: Core, connection: Connection, inquiries: Sequence[Inquiry]) -> _Loaded:
+async def _load(core: Core, call: Call, connection: Connection, inquiries: Sequence[Inquiry]) -> _Loaded:
     groups = [inquiry.group for inquiry in inquiries if inquiry.group is not None]
     heads = await enrollment_reads.group_heads(connection, groups) if groups else {}
+    legacy = await answered_keys(core, connection, groups)
+    for group, key in legacy.items():
+        heads[group] = GroupHead(NEW_GROUP, group_id(*key), key, 0)
     wanted = {i.contract_id for i in inquiries if i.contract_id} | {head.key.contract_id for head in heads.values()}
     contracts: dict[UUID, Contract] = {}
     for contract_id in sorted(wanted):
@@ -85,17 +93,33 @@ async def _load(core: Core, connection: Connection, inquiries: Sequence[Inquiry]
             contracts[contract_id] = await core.contract_source.current(connection, contract_id, hold=False)
         except ContractUnknown:
             continue  # reported for each inquiry that needs it
-    periods: dict[tuple[int, date], list[Period]] = {}
+    periods: dict[tuple[UUID, date], list[Period]] = {}
     for on in sorted({i.on for i in inquiries if i.group is not None}):
-        existing = [heads[i.group] for i in inquiries if i.on == on and i.group in heads]
+        existing = [heads[i.group] for i in inquiries if i.on == on and i.group in heads and i.group not in legacy]
         touching = await enrollment_reads.periods_at(
-            connection, {head.group_key: head.revision for head in existing}, Span(to_day(on), to_day(on) + 1)
+            connection, {head.group_key: head.revision for head in existing}, _only(on)
         )
-        periods |= {(group_key, on): of_group for group_key, of_group in touching.items()}
+        periods |= {(head.group_id, on): touching.get(head.group_key, []) for head in existing}
+    facts: dict[UUID, Facts] = {}
+    for inquiry in inquiries:
+        if inquiry.group in legacy and (heads[inquiry.group].group_id, inquiry.on) not in periods:
+            head = heads[inquiry.group]
+            seen = await look_into(core, call, connection, head.key)
+            state, types = await state_of(core, call, seen), seen.basis.membership_types()
+            day = Days.of(_only(inquiry.on))
+            periods[head.group_id, inquiry.on] = [
+                each for each in all_periods(state, types) if Days.of(each.days) & day
+            ]
+            facts |= seen.basis.facts
     members = {period.member_id for of_group in periods.values() for period in of_group}
     members |= {head.key.primary_id for head in heads.values()}
-    facts = await core.fact_source.current_facts(connection, members, hold=False) if members else {}
+    if members - facts.keys():
+        facts |= await core.fact_source.current_facts(connection, members - facts.keys(), hold=False)
     return _Loaded(heads, contracts, periods, facts)
+
+
+def _only(day: date) -> Span:
+    return Span(to_day(day), to_day(day) + 1)
 
 
 def _price(inquiry: Inquiry, loaded: _Loaded) -> Priced:
@@ -109,7 +133,7 @@ def _price(inquiry: Inquiry, loaded: _Loaded) -> Priced:
         named = inquiry.group._asdict() if isinstance(inquiry.group, GroupKey) else {"group_id": inquiry.group}
         raise GroupUnknown(**named)
     policy = Policy(loaded.contracts[head.key.contract_id], head.group_id, head.key.primary_id, loaded.facts)
-    periods = loaded.periods.get((head.group_key, inquiry.on), [])
+    periods = loaded.periods.get((head.group_id, inquiry.on), [])
     if inquiry.specs is not None:
         own = tuple(period.module_id for period in periods if period.member_id == head.key.primary_id)
         return price_on_policy(policy, inquiry.specs, own, inquiry.on, inquiry.rounding)

@@ -13,6 +13,7 @@ from operations.core import Core
 from operations.eligibility import OffersOf, member_runs, with_offers
 from operations.freshness import POLL_SECONDS, wait_for_projection
 from operations.history import present
+from operations.legacy.runs import legacy_policies
 from operations.locators import located_span, store_far_locators
 from operations.paging import Page
 from operations.payment_order import todays
@@ -102,14 +103,16 @@ async def list_coverage(
 ) -> tuple[list[CoverageRecord], UUID | None]:
     """Returns the records of a page of policies in order of id, and the last of these policies; None on the last page.
 
-    Raises ContractUnknown, ProjectionBehind.
+    Raises ContractUnknown, ProjectionBehind, and RequestMalformed if legacy tables answer for some contracts and the
+    filter names no contract.
     """
     await wait_for_projection(core, call)
     await core.eligibility.offers.refresh(core.database, core.contract_source)
     async with core.database.snapshot() as connection:
         if wanted.contract_id:
             await core.contract_source.current(connection, wanted.contract_id, hold=False)
-        policies, runs = await coverage.list_policies(connection, wanted, page.after, page.size)
+        legacy = await legacy_policies(core, connection, wanted, page)
+        policies, runs = legacy or await coverage.list_policies(connection, wanted, page.after, page.size)
     records = await _records(core, runs, lambda _: wanted.days)
     await store_far_locators(core, call, records)
     return records, policies[-1] if len(policies) == page.size else None

@@ -1,6 +1,6 @@
 """Answers checks by one set of rules: from memory while it is up to date, otherwise from the database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -25,6 +25,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.findings import CachedFinding, Found, MemberAccumulators, Stamp
 from operations.freshness import projected_position, wait_until_caught_up
+from operations.legacy.runs import Runs, with_legacy_runs
 from operations.locators import FIRST_DAY, LAST_DAY, store_far_locators
 from operations.offers import OffersMissing
 from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
@@ -76,7 +77,7 @@ async def check_many(core: Core, call: Call, questions: Sequence[Question]) -> l
     """Answers each question, in order. The answer to an unknown capability is its error. Raises ProjectionBehind."""
     await wait_until_caught_up(core, call)
     model = core.eligibility.fresh_model()
-    if model is None:
+    if model is None or core.legacy:
         return await _from_database(core, call, questions)
     return await _from_memory(core, call, model, questions)
 
@@ -144,12 +145,12 @@ async def _check_in_memory(core: Core, model: ReadModel, question: Question, tod
 
 
 async def _from_database(core: Core, call: Call, questions: Sequence[Question]) -> list[Answer | CapabilityUnknown]:
-    """Answers all questions from one snapshot, while memory isn't up to date."""
+    """Answers all questions from one snapshot, while memory isn't up to date, or if legacy tables can answer."""
     await core.eligibility.offers.refresh(core.database, core.contract_source)
     today_in = todays(call)
     async with core.database.snapshot() as connection:
         position = await projected_position(connection)
-        runs = await coverage.runs_of_members(connection, {question.member_id for question in questions})
+        runs = await _runs_in_snapshot(core, connection, {question.member_id for question in questions})
         answers: list[Answer | CapabilityUnknown | _Pending] = []
         pending: list[_Pending] = []
         for question in questions:
@@ -160,7 +161,7 @@ async def _from_database(core: Core, call: Call, questions: Sequence[Question]) 
             except CapabilityUnknown as unknown:
                 answers.append(unknown)
         primaries = primaries_to_read([each.checked for each in pending])
-        primary_runs = await coverage.runs_of_members(connection, primaries) if primaries else {}
+        primary_runs = await _runs_in_snapshot(core, connection, primaries) if primaries else {}
         keys = {
             (record.run.group_id, each.question.member_id, record.offer.term.start)
             for each in pending
@@ -172,6 +173,11 @@ async def _from_database(core: Core, call: Call, questions: Sequence[Question]) 
         )
     await _store_far_locators(core, call, completed)
     return _filled(answers, completed)
+
+
+async def _runs_in_snapshot(core: Core, connection: Connection, member_ids: Collection[UUID]) -> Runs:
+    """Returns the runs of members, by member: projected ones, and those of legacy tables that answer."""
+    return await with_legacy_runs(core, connection, member_ids, await coverage.runs_of_members(connection, member_ids))
 
 
 async def _check_in_snapshot(
@@ -255,12 +261,12 @@ async def member_runs(core: Core, call: Call, member_id: UUID) -> tuple[Sequence
     """Returns a member's runs of coverage, and the position of the feed that they reflect. Raises ProjectionBehind."""
     await wait_until_caught_up(core, call)
     model = core.eligibility.fresh_model()
-    if model is not None:
+    if model is not None and not core.legacy:
         return model.runs(member_id), core.eligibility.position
     await core.eligibility.offers.refresh(core.database, core.contract_source)
     async with core.database.snapshot() as connection:
         position = await projected_position(connection)
-        return (await coverage.runs_of_members(connection, [member_id])).get(member_id, []), position
+        return (await _runs_in_snapshot(core, connection, [member_id])).get(member_id, []), position
 
 
 # -------------------------------------------------------------------------------------------------- capabilities

@@ -11,10 +11,11 @@ from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.differences import Difference, corrected_members, differences
 from domain.enrollment.group import days_of, types_of
 from domain.enrollment.history import DifferenceCause, GroupState, Revision
-from domain.errors import FieldViolation, RequestMalformed, RevisionUnknown
+from domain.errors import FieldViolation, NoLegacySource, RequestMalformed, RevisionUnknown
 from domain.membership import MembershipType
 from operations.call import Call
 from operations.core import Core
+from operations.legacy.reading import SourceOfTruth, legacy_group_state, legacy_group_states
 from operations.paging import Page
 from storage import enrollment_reads
 from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_state, periods_of
@@ -27,9 +28,19 @@ def reject_future(call: Call, instant: datetime | None, field: str) -> None:
         raise RequestMalformed([FieldViolation(field, "is in the future; leave it unset to read the present state")])
 
 
-async def get_group(core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf, touching: Span | None) -> GroupState:
-    """Returns a group as of a revision or instant. Raises GroupUnknown, RevisionUnknown."""
+async def get_group(
+    core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf, touching: Span | None, source: SourceOfTruth
+) -> GroupState:
+    """Returns a group as of a revision or instant.
+
+    Raises GroupUnknown, RevisionUnknown, NoLegacySource, LegacyHasNoHistory.
+    """
     reject_future(call, as_of.instant, "instant")
+    if core.legacy:
+        if state := await legacy_group_state(core, group, source, as_of, touching):
+            return state
+    elif source is SourceOfTruth.FORCE_LEGACY:
+        raise NoLegacySource
     await settled_until(core.database, as_of.instant)
     async with core.database.reading() as connection:
         if as_of.instant is None:
@@ -45,13 +56,18 @@ async def list_groups(
     as_of: AsOf,
     touching: Span | None,
     page: Page[UUID | None],
+    source: SourceOfTruth,
 ) -> Sequence[GroupState]:
-    """Returns groups in order of id."""
+    """Returns groups in order of id. Raises NoLegacySource, LegacyHasNoHistory."""
     reject_future(call, as_of.instant, "instant")
+    legacy, answered = await legacy_group_states(core, which, source, as_of, touching, page)
+    if source is SourceOfTruth.FORCE_LEGACY:
+        return legacy
     await settled_until(core.database, as_of.instant)
     async with core.database.reading() as connection:
-        heads = await enrollment_reads.list_heads(connection, which, as_of, page.after, page.size)
-        return await enrollment_reads.group_states(connection, heads, as_of, touching)
+        heads = await enrollment_reads.list_heads(connection, which, as_of, page.after, page.size, without=answered)
+        states = await enrollment_reads.group_states(connection, heads, as_of, touching)
+    return sorted([*states, *legacy], key=lambda state: state.group_id)[: page.size] if legacy else states
 
 
 async def list_revisions(core: Core, group: UUID, page: Page[int]) -> Sequence[Revision]:

@@ -15,11 +15,12 @@ from uuid import UUID
 from domain.days import to_day
 from domain.errors import DomainError, MemberStillCovered, MemberUnknown, WriteConflict
 from operations.call import Call
+from operations.catching_up import catch_up
 from operations.core import Core
 from operations.erasure_lease import LEASE_SECONDS, MARGIN_SECONDS, steady_seconds
+from operations.legacy.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
 from operations.premium_computing import PremiumMonths, compute_groups
-from operations.revising import catch_up
 from storage import enrollment, erasures, merges, premiums
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
@@ -47,9 +48,10 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *
     async def work(tx: Connection) -> Erased:
         if answer := await find_answer(tx, key):
             return Erased(date.fromisoformat(answer["on"]), answer["groups"], answer.get("number", 0))
+        await reject_legacy_members(core, tx, [member_id], "a member of the legacy tables can't be erased")
         await merges.reject_merged(tx, [member_id])  # before premiums are computed; again below, under the lock
         groups = await enrollment.groups_of_member(tx, member_id)
-        opened = await open_groups(core, tx, await enrollment.lock_groups(tx, groups))
+        opened = await open_groups(core, call, tx, await enrollment.lock_groups(tx, groups))
         call.trail.resolved(group_id=[group.group.group_id for group in opened])
         for group in opened:
             caught_up = await catch_up(core, call, tx, group)

@@ -28,10 +28,11 @@ from domain.errors import (
 from domain.member_merging import KeptFacts, MergedFacts, merge_violations, merged_facts, merged_identifiers
 from domain.members import Identifier
 from operations.call import Call
+from operations.catching_up import catch_up, run_recompute
 from operations.core import Core
+from operations.legacy.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
 from operations.recomputes import cause_of
-from operations.revising import catch_up, run_recompute
 from storage import accumulators, enrollment, merges, recomputes
 from storage.accumulators import MovedUsage
 from storage.enrollment import LockedGroup
@@ -84,6 +85,8 @@ async def merge_members(core: Core, call: Call, key: WriteKey, proposal: MergePr
         call.trail.merge, call.trail.usage_of = None, ()  # from an earlier attempt that was rolled back
         if answer := await find_answer(tx, key):
             return await _from_answer(core, tx, proposal, answer)
+        both = [proposal.from_id, proposal.into_id]
+        await reject_legacy_members(core, tx, both, "a member of the legacy tables can't be merged")
         groups = await _lock(tx, proposal)
         for group in groups:
             call.trail.resolved_group(group.group_id, group.key)
@@ -138,7 +141,7 @@ class _Merge:
     async def run(self, locked: Sequence[LockedGroup]) -> Merged:
         from_, into = await self._current()
         self._reject_different(from_, into)
-        opened = await open_groups(self._core, self._tx, locked)
+        opened = await open_groups(self._core, self._call, self._tx, locked)
         self._reject_primary(opened)
         self._reject_types(opened)
         facts = merged_facts(from_.member.facts, into.member.facts, self._proposal.keep)
@@ -269,7 +272,7 @@ class _Merge:
         locked = [replace(group.group, recorded_at=max(group.group.recorded_at, after)) for group in groups]
         cause = cause_of(self._call, RecomputeTrigger.MERGE)
         moved: list[OpenGroup] = []
-        for opened in await open_groups(self._core, self._tx, locked):
+        for opened in await open_groups(self._core, self._call, self._tx, locked):
             recompute = await recomputes.begin(self._tx, opened.group, cause)
             moved.append(await run_recompute(self._core, self._call, self._tx, opened, recompute))
         return moved

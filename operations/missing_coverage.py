@@ -113,7 +113,7 @@ async def _days(
 async def _excluded(core: Core, call: Call, head: GroupHead, which: RunFilter, day: Day) -> list[ExcludedDay]:
     """Returns the enrollments of a group that approved requests ask for on a day but rules exclude."""
     async with core.database.snapshot() as connection:
-        seen = await look_into(core, connection, head.key)
+        seen = await look_into(core, call, connection, head.key)
     excluded = await core.compute(call, replay_seconds(seen.basis), excluded_on, seen.basis, which, day)
     wanted: dict[UUID, set[SeenFact]] = {}
     for fact in (fact for _, rules in excluded for rule in rules for fact in rule.facts):

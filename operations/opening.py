@@ -7,18 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.days import Days
+from domain.days import Days, to_day
 from domain.enrollment.closing import closed_by, read_with_aliases
 from domain.enrollment.decisions import EnrollmentKey, GroupKey, enrolled_members
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import GroupBasis, Period, days_of, types_of
 from domain.enrollment.recomputing import replayed_days
 from domain.errors import GroupUnknown
+from domain.identity import group_id
+from domain.members import Facts
 from domain.membership import MembershipType
+from domain.migration.aligning import aligned_basis
 from operations.call import Call
 from operations.core import Core
+from operations.legacy.members import store_missing, unknown_among
+from operations.legacy.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides, sides_of
 from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import LockedGroup
+from storage.enrollment_reads import GroupHead
 from storage.postgres.database import Connection
 from storage.recomputes import WaitingRecompute
 
@@ -29,6 +35,8 @@ State = Mapping[EnrollmentKey, Days]
 class OpenGroup:
     """A locked group, what its state is computed from, its recorded state with the types of its members, and its
     waiting recompute, if any.
+
+    `legacy` is what its locked rows in legacy tables say, if its country is being migrated.
     """
 
     group: LockedGroup
@@ -36,28 +44,36 @@ class OpenGroup:
     state: State
     types: Mapping[UUID, MembershipType]
     waiting: WaitingRecompute | None
+    legacy: TranslatedSide | None = None
 
 
-async def open_group(core: Core, tx: Connection, group: LockedGroup, also: Iterable[UUID] = ()) -> OpenGroup:
+async def open_group(
+    core: Core, call: Call, tx: Connection, group: LockedGroup, also: Iterable[UUID] = ()
+) -> OpenGroup:
     """Loads one locked group. `also` names further members whose facts are needed.
 
     Raises ContractUnknown, MemberUnknown.
     """
-    (opened,) = await open_groups(core, tx, [group], also)
+    (opened,) = await open_groups(core, call, tx, [group], also)
     return opened
 
 
 async def open_groups(
-    core: Core, tx: Connection, groups: Sequence[LockedGroup], also: Iterable[UUID] = ()
+    core: Core, call: Call, tx: Connection, groups: Sequence[LockedGroup], also: Iterable[UUID] = ()
 ) -> list[OpenGroup]:
     """Loads what locked groups are computed from. Returns them in the order given.
 
-    Contracts and facts can't change until the transaction ends. Raises ContractUnknown, MemberUnknown.
+    Contracts and facts can't change until the transaction ends, and neither can legacy rows. Raises ContractUnknown,
+    MemberUnknown, MigrationStageForbids.
     """
     keys = {group.group_key: group.key for group in groups}
     revisions = {group.group_key: group.revision for group in groups}
+    sides = await lock_sides(core, tx, groups)
+    legacy = [side.group for side in sides.values() if side.group is not None]
+    await store_missing(core, call, tx, legacy)
+    of_legacy = {member_id for group in legacy for member_id in group.member_ids.values()}
     periods = await enrollment_reads.periods_at(tx, revisions)
-    bases = await _bases(core, tx, keys, also, periods, hold=True)
+    bases = await _bases(core, tx, keys, [*also, *of_legacy], periods, {}, hold=True)
     waiting = await recomputes.waiting_recomputes(tx, list(keys))
     return [
         OpenGroup(
@@ -66,9 +82,14 @@ async def open_groups(
             days_of(periods.get(group.group_key, ())),
             types_of(periods.get(group.group_key, ())),
             waiting.get(group.group_key),
+            _in_core_terms(sides.get(group.group_key), bases[group.group_key]),
         )
         for group in groups
     ]
+
+
+def _in_core_terms(side: LegacySide | None, basis: GroupBasis) -> TranslatedSide | None:
+    return None if side is None else in_core_terms(side, basis.contract, basis.membership_types())
 
 
 NEW_GROUP = 0
@@ -78,7 +99,7 @@ NEW_GROUP = 0
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a group is computed from, its recorded state with the types of its members, and whether a recompute is
-    waiting.
+    waiting, or an alignment with legacy tables.
     """
 
     basis: GroupBasis
@@ -87,21 +108,49 @@ class Seen:
     recompute_waits: bool
 
 
-async def look_into(core: Core, connection: Connection, key: GroupKey, also: Iterable[UUID] = ()) -> Seen:
+async def look_into(core: Core, call: Call, connection: Connection, key: GroupKey, also: Iterable[UUID] = ()) -> Seen:
     """Loads a group without locks. A group that doesn't exist yet has no decisions and no days.
 
-    Raises ContractUnknown, MemberUnknown.
+    If legacy tables answer for the group, it is seen as if it were aligned with them now. Raises ContractUnknown,
+    MemberUnknown.
     """
+    group = group_id(*key)
+    side = (await sides_of(core, connection, {group: key.contract_id})).get(group)
+    rows = side.group if side and side.stage.legacy_answers else None
+    of_legacy = set(rows.member_ids.values()) if rows else set()
+    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, of_legacy)} if rows else {}
     try:
         head = await enrollment_reads.group_head(connection, key)
     except GroupUnknown:
-        basis = (await _bases(core, connection, {NEW_GROUP: key}, also, {}, hold=False))[NEW_GROUP]
-        return Seen(basis, {}, {}, recompute_waits=False)
-    periods = {head.group_key: await enrollment_reads.periods_of(connection, head.group_key, head.revision)}
-    basis = (await _bases(core, connection, {head.group_key: key}, also, periods, hold=False))[head.group_key]
-    waits = bool(await recomputes.waiting_recomputes(connection, [head.group_key]))
-    recorded = periods[head.group_key]
+        group_key, recorded, waits = NEW_GROUP, [], False
+    else:
+        group_key = head.group_key
+        recorded = await enrollment_reads.periods_of(connection, group_key, head.revision)
+        waits = bool(await recomputes.waiting_recomputes(connection, [group_key]))
+    periods = {group_key: recorded}
+    basis = (await _bases(core, connection, {group_key: key}, [*also, *of_legacy], periods, assumed, hold=False))[
+        group_key
+    ]
+    if side and rows:
+        legacy = in_core_terms(side, basis.contract, basis.membership_types())
+        if legacy.is_stale and legacy.translated:
+            basis = aligned_basis(basis, legacy.translated, to_day(call.today(basis.contract.time_zone)))
+            waits = True
     return Seen(basis, days_of(recorded), types_of(recorded), waits)
+
+
+async def basis_of(
+    core: Core, connection: Connection, key: GroupKey, head: GroupHead | None, also: Iterable[UUID]
+) -> GroupBasis:
+    """Returns what a group is computed from, without locks. `head` is None if the core doesn't have the group.
+
+    Members in `also` whom the core doesn't know have no facts. Raises ContractUnknown.
+    """
+    group_key = head.group_key if head else NEW_GROUP
+    of_group = await enrollment_reads.periods_of(connection, head.group_key, head.revision) if head else []
+    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, {*also, key.primary_id})}
+    bases = await _bases(core, connection, {group_key: key}, also, {group_key: of_group}, assumed, hold=False)
+    return bases[group_key]
 
 
 async def state_of(core: Core, call: Call, seen: Seen) -> State:
@@ -117,10 +166,13 @@ async def _bases(
     keys: Mapping[int, GroupKey],
     also: Iterable[UUID],
     periods: Mapping[int, Sequence[Period]],
+    assumed: Mapping[UUID, Facts],
     *,
     hold: bool,
 ) -> dict[int, GroupBasis]:
-    """Returns what groups are computed from, by group key. `periods` are those of their newest revisions."""
+    """Returns what groups are computed from, by group key. `periods` are those of their newest revisions. The facts of
+    members in `assumed` are not loaded.
+    """
     contracts = {
         contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
         for contract_id in sorted({key.contract_id for key in keys.values()})
@@ -132,7 +184,8 @@ async def _bases(
     aliases = await merges.aliases_of(connection, members)
     primaries = {key.primary_id for key in keys.values()}  # a merged one has no approved requests, but has facts
     members = primaries | {aliases.get(member_id, member_id) for member_id in members}
-    facts = await core.fact_source.current_facts(connection, members, hold=hold)
+    loaded = await core.fact_source.current_facts(connection, members - assumed.keys(), hold=hold)
+    facts = {**loaded, **assumed}
 
     def basis(group_key: int, key: GroupKey) -> GroupBasis:
         of_group = tuple(decisions.get(group_key, ()))

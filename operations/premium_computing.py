@@ -10,17 +10,18 @@ from domain.catalog.prices import EngineParameters
 from domain.days import Days
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period, days_of
-from domain.errors import CannotBePriced, DomainError, MemberErased
+from domain.errors import CannotBePriced, DomainError, MemberErased, MigrationStageForbids
+from domain.migration.stages import Stage
 from domain.premiums.affiliation import InsuredPolicy
 from domain.premiums.entries import Stretch, premium_stretches, span_of
 from domain.premiums.ledger import LedgerRow, reconciled_rows
 from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from operations.call import Call
+from operations.catching_up import catch_up
 from operations.core import Core
 from operations.opening import open_groups
-from operations.revising import catch_up
-from storage import enrollment_reads, premium_stale, premiums, recomputes
+from storage import enrollment_reads, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment import LockedGroup
 from storage.enrollment_reads import GroupHead
 from storage.erasures import Removal, last_removals
@@ -53,8 +54,13 @@ async def compute_groups(
 ) -> dict[int, Outcome]:
     """Updates the ledger of locked groups to what is owed. Returns what was added or the error, by group key.
 
-    The new rows get the actor of the call. Waiting recomputes of the groups run first.
+    The new rows get the actor of the call. Waiting recomputes of the groups run first. Premiums of groups that legacy
+    tables answer can't be computed yet.
     """
+    closed_to = await migrating(tx, groups)
+    if closed_to:
+        open_ones = [group for group in groups if group.group_key not in closed_to]
+        return {**closed_to, **(await compute_groups(core, call, tx, open_ones, months) if open_ones else {})}
     heads = await _caught_up(core, call, tx, groups)
     # Read before the facts, so that the mark of a later change is not removed.
     marks = await premium_stale.marks_of(tx, [head.group_key for head in heads])
@@ -85,11 +91,25 @@ async def compute_groups(
     return outcomes
 
 
+async def migrating(connection: Connection, groups: Sequence[LockedGroup]) -> dict[int, Outcome]:
+    """Returns the error for each group whose premiums can't be computed because legacy tables answer, by group key."""
+    stages = await migration_stages.of_contracts(connection, {group.key.contract_id for group in groups})
+    return {
+        group.group_key: premiums_not_open(*stages[group.key.contract_id])
+        for group in groups
+        if group.key.contract_id in stages and not stages[group.key.contract_id][1].opens_premiums
+    }
+
+
+def premiums_not_open(country: str, stage: Stage) -> MigrationStageForbids:
+    return MigrationStageForbids(country, stage, "its premiums can't be computed or invoiced")
+
+
 async def _caught_up(core: Core, call: Call, tx: Connection, groups: Sequence[LockedGroup]) -> list[GroupHead]:
     """Runs the waiting recomputes of locked groups, and returns the groups' heads."""
     waiting = await recomputes.waiting_recomputes(tx, [group.group_key for group in groups])
     revisions = {group.group_key: group.revision for group in groups}
-    for opened in await open_groups(core, tx, [group for group in groups if group.group_key in waiting]):
+    for opened in await open_groups(core, call, tx, [group for group in groups if group.group_key in waiting]):
         revisions[opened.group.group_key] = (await catch_up(core, call, tx, opened)).group.revision
     return [GroupHead(g.group_key, g.group_id, g.key, revisions[g.group_key]) for g in groups]
 

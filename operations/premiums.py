@@ -7,7 +7,8 @@ from uuid import UUID
 
 from domain.days import to_day
 from domain.enrollment.decisions import GroupKey
-from domain.errors import DomainError, PremiumEntryUnknown
+from domain.errors import DomainError, GroupUnknown, PremiumEntryUnknown
+from domain.identity import group_id
 from domain.premiums.affiliation import InsuredPolicy
 from domain.premiums.entries import PremiumEntry
 from domain.premiums.invoicing import Debtor, marked
@@ -16,7 +17,8 @@ from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from operations.call import Call
 from operations.core import Core
-from operations.opening import look_into, state_of
+from operations.legacy.reading import answered_keys
+from operations.opening import NEW_GROUP, look_into, state_of
 from operations.paging import Page
 from operations.premium_computing import (
     Computed,
@@ -26,8 +28,9 @@ from operations.premium_computing import (
     fresh_stretches,
     insured_policies,
     open_ranges,
+    premiums_not_open,
 )
-from storage import enrollment, merges, premium_stale, premiums, recomputes
+from storage import enrollment, merges, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment_reads import GroupHead, group_head, members_of
 from storage.postgres.database import Connection
 from storage.premium_stale import Staleness
@@ -62,8 +65,8 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
     Raises GroupUnknown, CannotBePriced.
     """
     async with core.database.snapshot() as connection:
-        head = await group_head(connection, group)
-        insured = await _insured(core, call, connection, head, months)
+        head, is_legacy = await _head(core, connection, group)
+        insured = await _insured(core, call, connection, head, months, as_if_aligned=is_legacy)
         ledger = await premiums.ledger_rows(connection, core.prices, [head.group_key], months.first, months.last)
         closed = await closed_months(connection, {head.group_key: insured}, months.first)
         stale = await premium_stale.staleness(connection, group_key=head.group_key, contract_id=None)
@@ -78,12 +81,28 @@ async def preview(core: Core, call: Call, group: UUID | GroupKey, months: Premiu
     return Preview(head.group_id, head.key, head.revision, entries, additions, stale.first)
 
 
+async def _head(core: Core, connection: Connection, group: UUID | GroupKey) -> tuple[GroupHead, bool]:
+    """Returns a group, and whether legacy tables answer for it, in which case the core may not have it yet.
+
+    Raises GroupUnknown.
+    """
+    legacy = await answered_keys(core, connection, [group])
+    try:
+        return await group_head(connection, group), group in legacy
+    except GroupUnknown:
+        if group not in legacy:
+            raise
+        key = legacy[group]
+        return GroupHead(NEW_GROUP, group_id(*key), key, 0), True
+
+
 async def _insured(
-    core: Core, call: Call, connection: Connection, head: GroupHead, months: PremiumMonths
+    core: Core, call: Call, connection: Connection, head: GroupHead, months: PremiumMonths, *, as_if_aligned: bool
 ) -> InsuredPolicy:
-    if not await recomputes.waiting_recomputes(connection, [head.group_key]):
+    waits = await recomputes.waiting_recomputes(connection, [head.group_key])
+    if not waits and not as_if_aligned:
         return (await insured_policies(core, connection, [head], months.parameters))[head.group_key]
-    seen = await look_into(core, connection, head.key)
+    seen = await look_into(core, call, connection, head.key)
     basis, state = seen.basis, await state_of(core, call, seen)
     policy = Policy(basis.contract, head.group_id, head.key.primary_id, basis.facts)
     return InsuredPolicy(policy, state, basis.membership_types(), months.parameters)
@@ -192,6 +211,10 @@ async def mark_invoiced(core: Core, call: Call, key: WriteKey, mark: InvoiceMark
         for each in found:
             call.trail.resolved_group(each.group_id, each.key)
             call.trail.resolved(member_id=each.ledger_entry.entry.member_id)
+        stages = await migration_stages.of_contracts(tx, {each.key.contract_id for each in found})
+        for country, stage in stages.values():
+            if not stage.opens_premiums:
+                raise premiums_not_open(country, stage)
         existing = {each.ledger_entry.entry_id for each in found}
         for entry_id in mark.entry_ids:
             if entry_id not in existing:

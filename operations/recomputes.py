@@ -11,11 +11,11 @@ from domain.enrollment.recomputing import recomputed
 from domain.enrollment.unmet import UnmetEnrolls
 from domain.membership import MembershipType
 from operations.call import MAX_RESOLVED_IDS, Call
+from operations.catching_up import catch_up
 from operations.computing import INLINE_SECONDS
 from operations.core import Core
 from operations.opening import look_into, open_groups
 from operations.paging import Page
-from operations.revising import catch_up
 from storage import enrollment, recomputes
 from storage.enrollment_reads import days_had_before, group_head, members_of
 from storage.listing import ListFilter, RowPosition
@@ -89,7 +89,7 @@ async def dry_run(core: Core, call: Call, group: UUID) -> DryRun:
     """Recomputes a group without storing anything. Raises GroupUnknown."""
     async with core.database.snapshot() as connection:
         head = await group_head(connection, group)
-        seen = await look_into(core, connection, head.key)
+        seen = await look_into(core, call, connection, head.key)
         had = await days_had_before(connection, head.group_key, head.revision)
     basis, state = seen.basis, seen.recorded
     done = await core.compute(call, replay_seconds(basis), recomputed, basis, state)
@@ -112,7 +112,7 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> lis
     async def work(tx: Connection) -> list[int]:
         long: list[int] = []
         locked = await enrollment.lock_free_groups(tx, group_keys)
-        for opened in await open_groups(core, tx, locked):
+        for opened in await open_groups(core, call, tx, locked):
             if len(group_keys) > 1 and replay_seconds(opened.basis) >= INLINE_SECONDS:
                 long.append(opened.group.group_key)
             else:

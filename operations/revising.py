@@ -1,4 +1,4 @@
-"""Records the next state of a group, after a change request or a recompute."""
+"""Records the next state of a group, after a change request or a recompute, in the core and in legacy tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,51 +7,23 @@ from uuid import UUID
 
 from domain.days import to_day
 from domain.enrollment.differences import corrected_members, differences, policy_event
-from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import periods
-from domain.enrollment.recomputing import recomputed
 from domain.membership import MembershipType
 from domain.premiums.repricing import first_changed_month
-from operations.call import Call
-from operations.core import Core
+from operations.legacy.writing_back import write_back
 from operations.opening import OpenGroup, State
-from storage import enrollment, premium_stale, recomputes
+from storage import enrollment, premium_stale
 from storage.enrollment import NewRevision
 from storage.enrollment_reads import days_had_before
 from storage.postgres.database import Connection
-from storage.recomputes import WaitingRecompute
-
-
-async def catch_up(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> OpenGroup:
-    """Runs a group's waiting recompute, if there is one, as a separate revision."""
-    waiting = opened.waiting
-    if waiting is None:
-        return opened
-    return replace(await run_recompute(core, call, tx, opened, waiting), waiting=None)
-
-
-async def run_recompute(
-    core: Core, call: Call, tx: Connection, opened: OpenGroup, recompute: WaitingRecompute
-) -> OpenGroup:
-    """Computes a group from its decisions, records the next revision if a period differs, and finishes the recompute.
-
-    This must be the last thing that changes the group in the transaction.
-    """
-    today = recompute.today_override or call.today(opened.basis.contract.time_zone)
-    basis = opened.basis
-    done = await core.compute(call, replay_seconds(basis), recomputed, basis, opened.state)
-    settled = Settled(done.days, basis.membership_types(), today, recompute_key=recompute.recompute_key)
-    moved = await move_to(tx, opened, settled)
-    made = moved.group.revision if moved.group.revision != opened.group.revision else None
-    await recomputes.finish(tx, recompute, made, done.unmet)
-    return moved
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The next state of a group, and the change request or recompute that made it.
 
-    `recorded_at` is the instant of the change request; None for the current instant.
+    `recorded_at` is the instant of the change request; None for the current instant. `writes_back` is false for a state
+    that was taken over from legacy tables.
     """
 
     days: State
@@ -60,6 +32,7 @@ class Settled:
     recorded_at: datetime | None = None
     change_request_key: int | None = None
     recompute_key: int | None = None
+    writes_back: bool = True
 
 
 def differs(opened: OpenGroup, days: State, membership_types: Mapping[UUID, MembershipType]) -> bool:
@@ -96,8 +69,14 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
     first = first_changed_month(changed, corrected, (opened.state, settled.days))
     if first is not None:
         await premium_stale.mark_revised(tx, group.group_key, first)
+    legacy = opened.legacy
+    if legacy is not None and settled.writes_back and legacy.side.stage.writes_back:
+        legacy = await write_back(
+            tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
+        )
     return replace(
         opened,
+        legacy=legacy,
         group=replace(group, revision=revision, recorded_at=recorded_at),
         state=settled.days,
         types=settled.membership_types,

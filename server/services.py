@@ -9,6 +9,7 @@ from affilia.catalog.v1 import catalog_service_pb2_grpc, member_service_pb2_grpc
 from affilia.eligibility.v1 import eligibility_check_service_pb2_grpc, eligibility_internal_service_pb2_grpc
 from affilia.enrollment.v1 import change_request_service_pb2_grpc, enrollment_query_service_pb2_grpc
 from affilia.history.v1 import history_service_pb2_grpc
+from affilia.migration.v1 import migration_service_pb2_grpc
 from affilia.premium.v1 import premium_computation_service_pb2_grpc
 from affilia.pricing.v1 import cost_provider_service_pb2_grpc
 from operations.core import Core
@@ -23,6 +24,7 @@ from server.servicers.eligibility_internal import EligibilityInternalServicer
 from server.servicers.enrollment_query import EnrollmentQueryServicer
 from server.servicers.history import HistoryServicer
 from server.servicers.member import MemberServicer
+from server.servicers.migration import MigrationServicer
 from server.servicers.premium_computation import PremiumComputationServicer
 from server.tokens import Tokens
 
@@ -85,6 +87,12 @@ PUBLIC = (
         EligibilityCheckServicer,
         eligibility_check_service_pb2_grpc.add_EligibilityCheckServiceServicer_to_server,
         access_policy.ELIGIBILITY_CHECK,
+    ),
+    Service(
+        "affilia.migration.v1.MigrationService",
+        MigrationServicer,
+        migration_service_pb2_grpc.add_MigrationServiceServicer_to_server,
+        access_policy.MIGRATION,
     ),
     Service(
         "affilia.audit.v1.AuditService",

@@ -1,6 +1,6 @@
 """Reads of enrollment groups: as of now, of a revision, or of an instant. They take no locks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,6 +130,19 @@ async def contracts_of_member(connection: Connection, member_id: UUID) -> set[UU
     )
 
 
+async def modules_with_periods(connection: Connection, contract_id: UUID, module_ids: Collection[UUID]) -> set[UUID]:
+    """Returns those of some modules on which anybody is enrolled under a contract, in the current revisions."""
+    return set(
+        await fetch_column(
+            connection,
+            UUID,
+            "SELECT DISTINCT p.module_id FROM enrollment_group g JOIN enrollment_revision r USING (group_key, revision)"
+            " JOIN enrollment_period p USING (revision_key) WHERE g.contract_id = %s AND p.module_id = ANY(%s)",
+            [contract_id, list(module_ids)],
+        )
+    )
+
+
 async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touching: Span | None = None) -> GroupState:
     """Returns a group as of a point of time, optionally with only those periods that overlap a span.
 
@@ -252,10 +265,16 @@ class GroupFilter:
 
 
 async def list_heads(
-    connection: Connection, which: GroupFilter, as_of: AsOf, after: UUID | None, limit: int
+    connection: Connection,
+    which: GroupFilter,
+    as_of: AsOf,
+    after: UUID | None,
+    limit: int,
+    *,
+    without: Collection[UUID] = (),
 ) -> list[GroupHead]:
     """Returns the matching groups that had the revision, or existed at the instant, in order of id, starting after a
-    given one."""
+    given one. Groups of the contracts `without` are left out."""
     source, where, named = "enrollment_group g", [], dict[str, Any](limit=limit)
     if which.contract_id:
         where.append("g.contract_id = %(contract)s")
@@ -277,6 +296,9 @@ async def list_heads(
             "EXISTS (SELECT FROM change_request c WHERE c.group_key = g.group_key AND c.recorded_at <= %(instant)s)"
         )
         named["instant"] = as_of.instant
+    if without:
+        where.append("g.contract_id <> ALL(%(without)s)")
+        named["without"] = list(without)
     if after:
         where.append("g.group_id > %(after)s")
         named["after"] = after

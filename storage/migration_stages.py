@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.actors import Actor
+from domain.enrollment.decisions import GroupKey
 from domain.identity import derived_id
 from domain.migration.stages import Stage
 from storage.postgres.database import Connection
@@ -20,6 +21,17 @@ from storage.postgres.documents import Document, actor_from_document, actor_to_d
 from storage.postgres.instants import LATER_THAN
 from storage.postgres.locks import Lock, lock, lock_key
 from storage.postgres.rows import fetch_all, fetch_value, find_value
+
+CountryStage = tuple[str, Stage]
+"""A country, and the stage of its migration."""
+
+_MAPPED = "SELECT i.id FROM legacy_identifier i JOIN migration m USING (country) WHERE i.kind = 'CONTRACT'"
+
+CONTRACTS_WITHOUT_PREMIUMS = f"{_MAPPED} AND m.stage IN ('TRANSLATE', 'DUAL_WRITE', 'READ_CORE')"
+"""SQL for the contracts whose premiums can't be computed yet, because legacy tables answer for their groups."""
+
+CONTRACTS_WITHOUT_CHANGES = f"{_MAPPED} AND m.stage = 'TRANSLATE'"
+"""SQL for the contracts whose enrollments can't be changed here yet."""
 
 
 async def stages(connection: Connection) -> dict[str, Stage]:
@@ -34,14 +46,44 @@ async def stage_of(connection: Connection, country: str) -> Stage | None:
     return Stage(stage) if stage else None
 
 
-async def stages_of_contracts(connection: Connection, contract_ids: Collection[UUID]) -> dict[UUID, Stage]:
-    """Returns the stages of those of some contracts that legacy contracts are mapped to. Others are missing."""
+_OF_CONTRACTS = (
+    "SELECT c.id, m.country, m.stage FROM legacy_identifier c JOIN migration m USING (country)"
+    " WHERE c.kind = 'CONTRACT'"
+)
+
+
+async def of_contracts(connection: Connection, contract_ids: Collection[UUID]) -> dict[UUID, CountryStage]:
+    """Returns the countries of mapped contracts with their stages, by contract. Other contracts are missing."""
+    cursor = await connection.execute(f"{_OF_CONTRACTS} AND c.id = ANY(%s)", [list(set(contract_ids))])
+    return {contract_id: (country, Stage(stage)) for contract_id, country, stage in await cursor.fetchall()}
+
+
+async def of_all_contracts(connection: Connection) -> dict[UUID, CountryStage]:
+    """Returns the countries of all mapped contracts with their stages, by contract."""
+    cursor = await connection.execute(_OF_CONTRACTS)
+    return {contract_id: (country, Stage(stage)) for contract_id, country, stage in await cursor.fetchall()}
+
+
+async def of_group(connection: Connection, group: UUID | GroupKey) -> CountryStage | None:
+    """Returns the country of a group and its stage, if its contract is mapped."""
+    if isinstance(group, GroupKey):
+        return (await of_contracts(connection, [group.contract_id])).get(group.contract_id)
     cursor = await connection.execute(
-        "SELECT c.id, m.stage FROM legacy_identifier c JOIN migration m USING (country)"
-        " WHERE c.kind = 'CONTRACT' AND c.id = ANY(%s)",
-        [list(contract_ids)],
+        "SELECT m.country, m.stage FROM migration m WHERE m.country = coalesce("
+        "(SELECT i.country FROM legacy_identifier i WHERE i.kind = 'GROUP' AND i.id = %(group)s),"
+        " (SELECT i.country FROM enrollment_group g JOIN legacy_identifier i ON i.id = g.contract_id"
+        " AND i.kind = 'CONTRACT' WHERE g.group_id = %(group)s))",
+        {"group": group},
     )
-    return {contract_id: Stage(stage) for contract_id, stage in await cursor.fetchall()}
+    row = await cursor.fetchone()
+    return (row[0], Stage(row[1])) if row else None
+
+
+async def hold_of_contracts(tx: Connection, contract_ids: Collection[UUID]) -> dict[UUID, CountryStage]:
+    """Returns the same as `of_contracts`, and keeps the stages until the transaction ends."""
+    found = await of_contracts(tx, contract_ids)
+    held = {country: await hold_stage(tx, country) for country in sorted({country for country, _ in found.values()})}
+    return {contract_id: (country, held[country] or stage) for contract_id, (country, stage) in found.items()}
 
 
 async def hold_stage(tx: Connection, country: str) -> Stage | None:

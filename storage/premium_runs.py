@@ -19,6 +19,7 @@ from domain.enrollment.decisions import GroupKey
 from domain.errors import DomainError, PremiumRunUnknown, RequestIdReused
 from domain.premiums.months import Month
 from storage.listing import ListFilter, Listing, RowPosition, order_of, page_of
+from storage.migration_stages import CONTRACTS_WITHOUT_PREMIUMS
 from storage.postgres.database import Connection
 from storage.postgres.documents import (
     Document,
@@ -109,7 +110,8 @@ class PremiumFailure:
 
 
 async def begin_run(tx: Connection, key: WriteKey, new: NewRun, max_ids: int) -> ConcernedGroups:
-    """Starts a run over all current policies, or continues a stopped run.
+    """Starts a run over all current policies, or continues a stopped run. It passes over those of contracts whose
+    premiums can't be computed yet, because their country is being migrated.
 
     Returns the number of its policies, and up to `max_ids` of their ids. Raises RequestIdReused.
     """
@@ -135,7 +137,8 @@ async def begin_run(tx: Connection, key: WriteKey, new: NewRun, max_ids: int) ->
 async def _add_run(tx: Connection, key: WriteKey, new: NewRun) -> None:
     await tx.execute(
         "WITH policies AS (SELECT group_key, (row_number() OVER (ORDER BY group_key) - 1) / %(size)s AS part"
-        " FROM enrollment_group WHERE %(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s),"
+        " FROM enrollment_group WHERE (%(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s)"
+        f" AND contract_id NOT IN ({CONTRACTS_WITHOUT_PREMIUMS})),"
         " run AS (INSERT INTO premium_run (run_id, fingerprint, contract_id, first_month, last_month, parameters,"
         " stopped, policies, recorded_at, actor)"
         " VALUES (%(run_id)s, %(fingerprint)s, %(contract_id)s, %(first)s, %(last)s,"

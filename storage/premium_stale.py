@@ -21,6 +21,7 @@ from uuid import UUID
 
 from domain.premiums.months import Month
 from domain.premiums.repricing import Repriced
+from storage.migration_stages import CONTRACTS_WITHOUT_PREMIUMS
 from storage.postgres.database import Connection
 from storage.postgres.rows import fetch_all, fetch_one
 
@@ -148,6 +149,7 @@ async def due_policies(connection: Connection, limit: int) -> list[int]:
     cursor = await connection.execute(
         "SELECT s.group_key FROM premium_following f JOIN premium_stale s USING (contract_id)"
         f" JOIN premium_policy p USING (group_key) WHERE NOT s.failed AND NOT isempty({_STALE})"
+        f" AND s.contract_id NOT IN ({CONTRACTS_WITHOUT_PREMIUMS})"
         " ORDER BY s.mark LIMIT %s",
         [limit],
     )

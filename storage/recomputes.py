@@ -16,6 +16,7 @@ from domain.enrollment.unmet import UnmetEnrolls
 from domain.errors import RecomputeUnknown
 from storage.enrollment import LockedGroup, recording_instant
 from storage.listing import ListFilter, Listing, RowPosition, conditions, order_of, page_of
+from storage.migration_stages import CONTRACTS_WITHOUT_CHANGES
 from storage.outbox import FailedAttempt, NewEvent, add_event
 from storage.postgres.database import Connection
 from storage.postgres.documents import (
@@ -125,12 +126,14 @@ async def begin(tx: Connection, group: LockedGroup, cause: RecomputeCause) -> Wa
 
 async def due_groups(connection: Connection, limit: int) -> list[int]:
     """Returns the keys of groups that are waiting and are not paused after a failure, in the order in which they were
-    enqueued."""
+    enqueued. Groups that can't change now, because their country is being migrated, keep waiting."""
     return await fetch_column(
         connection,
         int,
-        f"SELECT group_key FROM recompute WHERE {WAITING}"
-        " AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY recompute_key LIMIT %s",
+        f"SELECT group_key FROM recompute q WHERE {WAITING}"
+        " AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"
+        f" AND NOT EXISTS (SELECT FROM enrollment_group g WHERE g.group_key = q.group_key"
+        f" AND g.contract_id IN ({CONTRACTS_WITHOUT_CHANGES})) ORDER BY recompute_key LIMIT %s",
         [limit],
     )
 

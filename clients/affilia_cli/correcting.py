@@ -26,8 +26,9 @@ from affilia_cli.requesting import (
 )
 from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
-from affilia_cli.words import change_words, consequence_words, request_words
+from affilia_cli.words import changes_words, consequence_words, request_words
 from affilia_client import Client
+from affilia_client.dates import date_from_proto
 
 MIN_ID_CHARACTERS = 4
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and cost, without changing anything.")]
@@ -63,7 +64,7 @@ def revert(
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
         undone = _request_of(client, group_id, request)
         if not session.as_json:
-            _show_undone(undone, Names(client))
+            show_undone(undone, Names(client))
         change = ScopedChange(revert=change_request_pb2.Revert(change_request_id=undone.change_request_id))
         make = simulate_change if dry_run else submit_change
         make(session, client, key, change, fields)
@@ -141,13 +142,15 @@ def counting_requests(requests: Iterable[ChangeRequest]) -> Sequence[ChangeReque
     return counting[::-1]
 
 
-def _show_undone(request: ChangeRequest, names: Names) -> None:
+def show_undone(request: ChangeRequest, names: Names) -> None:
     """Prints what a revert undoes."""
     CONSOLE.print(styled(("Reverts ", "bold"), request_words(request, names)))
-    for change in request.changes:
-        CONSOLE.print(f"  {change_words(change, names)}")
+    for line in changes_words(request, names):
+        CONSOLE.print(f"  {line}")
     for consequence in request.consequences:
         CONSOLE.print(styled(("  → ", "yellow"), f"with the consequence: {consequence_words(consequence, names)}"))
     if request.overridden_rules:
-        CONSOLE.print(f"  with overrides of {', '.join(request.overridden_rules)}")
+        before = request.overridden_before
+        until = f" before {date_from_proto(before)}" if request.HasField("overridden_before") else ""
+        CONSOLE.print(f"  with overrides of {', '.join(request.overridden_rules)}{until}")
     CONSOLE.print()

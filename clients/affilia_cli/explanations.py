@@ -25,7 +25,7 @@ from affilia_cli.explained_days import ExplainedDay
 from affilia_cli.names import Names
 from affilia_cli.words import (
     actor_words,
-    change_words,
+    changes_words,
     enum_word,
     fact_change_words,
     fact_name,
@@ -165,8 +165,7 @@ def _request_lines(change_request_id: str, names: Names) -> Iterator[str]:
         return
     reason = f": {request.requester.reason}" if request.requester.reason else ""
     yield f"{requester_words(request, names)}{reason}"
-    for change in request.changes:
-        yield change_words(change, names)
+    yield from changes_words(request, names)
 
 
 def _show_rules(rules: Iterable[FailedRule], names: Names, contract_id: str) -> None:

@@ -17,7 +17,7 @@ from affilia_cli.session import Session
 from affilia_cli.showing import money, show_violations
 from affilia_cli.words import (
     actor_words,
-    change_words,
+    changes_words,
     cost_words,
     difference_words,
     enum_word,
@@ -100,7 +100,7 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
     """Returns what was recorded, line by line. Changes of a contract are only detailed in its own history."""
     match entry.WhichOneof("data"):
         case "change_request":
-            return [change_words(change, names) for change in entry.change_request.changes]
+            return changes_words(entry.change_request, names)
         case "fact":
             changes = [fact_change_words(change, names) for change in entry.fact.changes]
             return [*changes, *_more(entry.fact.changes_omitted, "changed days")]

@@ -14,7 +14,7 @@ from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
 from affilia_cli.session import Session
 from affilia_cli.showing import show_consequences, show_notices, show_violations
-from affilia_cli.words import change_words, requester_words
+from affilia_cli.words import changes_words, requester_words
 
 
 def requests(
@@ -53,8 +53,8 @@ def _show(names: Names, request: ChangeRequest) -> None:
     CONSOLE.print(f"  {requester_words(request, names)}")
     if request.requester.reason:
         CONSOLE.print(f"  reason: {request.requester.reason}")
-    for change in request.changes:
-        CONSOLE.print(f"  {change_words(change, names)}")
+    for line in changes_words(request, names):
+        CONSOLE.print(f"  {line}")
     show_violations(request.violations, request.key.contract_id, names, "    ", request.violations_omitted)
     show_notices(request.notices, request.key.contract_id, names)
     show_consequences(request.consequences, names)

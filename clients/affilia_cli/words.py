@@ -43,6 +43,9 @@ def requester_words(request: ChangeRequest, names: Names) -> str:
     requester, actor = request.requester, request.actor
     if requester.requester_id and requester.requester_id == actor.subject:
         return f"by {actor_words(actor, names)}"
+    if _is_migration(request):
+        of = f" of {requester.requester_id}" if requester.requester_id else ""
+        return f"taken over from the legacy tables{of}, recorded by {actor_words(actor, names)}"
     if requester.role == change_request_pb2.REQUESTER_ROLE_ADMIN:
         who = f"admin {requester.requester_id}" if requester.requester_id else "an admin"
     else:
@@ -50,11 +53,28 @@ def requester_words(request: ChangeRequest, names: Names) -> str:
     return f"requested by {who}, recorded by {actor_words(actor, names)}"
 
 
+def _is_migration(request: ChangeRequest) -> bool:
+    return request.requester.role == change_request_pb2.REQUESTER_ROLE_MIGRATION
+
+
 def request_words(request: ChangeRequest, names: Names) -> str:
     """Returns which request this is: its id, when it was recorded, and who requested it, with the reason."""
     reason = f", reason: {request.requester.reason}" if request.requester.reason else ""
     recorded = f", recorded on {format_instant(request.recorded_at)}" if request.HasField("recorded_at") else ""
     return f"request {request.change_request_id}{recorded}, {requester_words(request, names)}{reason}"
+
+
+def changes_words(request: ChangeRequest, names: Names) -> list[str]:
+    """Returns the changes of a request, one line each. All leaves of a migration are one line."""
+    if not _is_migration(request):
+        return [change_words(change, names) for change in request.changes]
+    leaves = [change.leave for change in request.changes if change.WhichOneof("change") == "leave"]
+    enrolls = [change for change in request.changes if change.WhichOneof("change") == "enroll"]
+    who = ", ".join(names.member(leave.member_id) for leave in leaves)
+    return [
+        *(f"replace all enrollments of {who}, {format_span(leave.days)}" for leave in leaves[:1]),
+        *(change_words(change, names) for change in enrolls),
+    ]
 
 
 def change_words(change: ScopedChange, names: Names) -> str:
@@ -84,13 +104,18 @@ def _revert_words(change_request_id: str, names: Names) -> str:
     words = f"revert request {change_request_id}"
     if request is None:
         return words
-    asked = [
-        f"revert request {change.revert.change_request_id}"
-        if change.WhichOneof("change") == "revert"
-        else change_words(change, names)
-        for change in request.changes
-    ]
+    if _is_migration(request):
+        asked = changes_words(request, names)
+    else:
+        asked = [_undone_words(change, names) for change in request.changes]
     return f"{words} of {format_instant(request.recorded_at)}: {'; '.join(asked)}"
+
+
+def _undone_words(change: ScopedChange, names: Names) -> str:
+    """Returns a change of a reverted request. Of a revert, only which request it undid."""
+    if change.WhichOneof("change") == "revert":
+        return f"revert request {change.revert.change_request_id}"
+    return change_words(change, names)
 
 
 def _because(change: ScopedChange) -> str:

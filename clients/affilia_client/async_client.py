@@ -35,6 +35,7 @@ from affilia_client.services import (
     AsyncEnrollmentQueryService,
     AsyncHistoryService,
     AsyncMemberService,
+    AsyncMigrationService,
     AsyncPremiumComputationService,
 )
 
@@ -78,6 +79,7 @@ class AsyncClient:
         self.catalog = AsyncCatalogService(public)
         self.members = AsyncMemberService(public)
         self.audit = AsyncAuditService(public)
+        self.migrations = AsyncMigrationService(public)
         self.history = AsyncHistoryService(public)
         self.internal = AsyncEligibilityInternalService(
             AsyncCaller(self._internal, AsyncIdentity(inner.token, metadata or {}), tokens)

@@ -35,6 +35,7 @@ from affilia_client.services import (
     EnrollmentQueryService,
     HistoryService,
     MemberService,
+    MigrationService,
     PremiumComputationService,
 )
 
@@ -83,6 +84,7 @@ class Client:
         self.catalog = CatalogService(public)
         self.members = MemberService(public)
         self.audit = AuditService(public)
+        self.migrations = MigrationService(public)
         self.history = HistoryService(public)
         self.internal = EligibilityInternalService(
             Caller(self._internal, Identity(inner.token, metadata or {}), tokens)

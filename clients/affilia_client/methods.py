@@ -18,6 +18,7 @@ from affilia.catalog.v1 import catalog_service_pb2, member_service_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2, eligibility_internal_service_pb2
 from affilia.enrollment.v1 import change_request_service_pb2, enrollment_query_service_pb2
 from affilia.history.v1 import history_service_pb2
+from affilia.migration.v1 import migration_service_pb2
 from affilia.premium.v1 import premium_computation_service_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2
 from affilia_client.deadlines import default_seconds
@@ -34,6 +35,7 @@ FILES: tuple[Any, ...] = (
     catalog_service_pb2,
     member_service_pb2,
     audit_service_pb2,
+    migration_service_pb2,
     history_service_pb2,
 )
 NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

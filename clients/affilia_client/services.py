@@ -80,4 +80,5 @@ PremiumComputationService, AsyncPremiumComputationService = _service_classes(
 CatalogService, AsyncCatalogService = _service_classes("affilia.catalog.v1.CatalogService")
 HistoryService, AsyncHistoryService = _service_classes("affilia.history.v1.HistoryService")
 MemberService, AsyncMemberService = _service_classes("affilia.catalog.v1.MemberService")
+MigrationService, AsyncMigrationService = _service_classes("affilia.migration.v1.MigrationService")
 AuditService, AsyncAuditService = _service_classes("affilia.audit.v1.AuditService")

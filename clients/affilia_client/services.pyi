@@ -33,6 +33,7 @@ from affilia.enrollment.v1 import (
     enrollment_query_service_pb2,
 )
 from affilia.history.v1 import history_entry_pb2, history_service_pb2
+from affilia.migration.v1 import migration_service_pb2
 from affilia.premium.v1 import premium_computation_service_pb2, premium_entry_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2, insurance_cost_pb2
 from affilia.type.v1 import actor_pb2, date_span_pb2, membership_type_pb2, year_month_pb2
@@ -336,6 +337,12 @@ class LeaveFields(TypedDict, total=False):
     member_id: str
     module_id: str
     days: date_span_pb2.DateSpan | Days | None
+
+class LegacyProductFields(TypedDict, total=False):
+    """The fields of affilia.migration.v1.LegacyProduct."""
+
+    code: str
+    module_id: str
 
 class LimitFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Limit."""
@@ -3383,3 +3390,199 @@ class AsyncAuditService:
         page_token: str = ...,
     ) -> AsyncGenerator[audit_service_pb2.AuditEntry]:
         """The entries of all pages of `list_audit_entries`, one after the other."""
+
+class MigrationService:
+    """Moves countries from their legacy tables to this system, stage by stage. Admins only. Which tables a server
+    can read is set by AFFILIA_LEGACY_SOURCES. docs/migrating.md is a guide.
+    """
+    def __init__(self, caller: Caller) -> None: ...
+    def list_migrations(
+        self,
+        request: migration_service_pb2.ListMigrationsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+    ) -> migration_service_pb2.ListMigrationsResponse:
+        """Lists the countries that have a legacy source or a stage, in order of their codes.
+        Errors: INVALID_ARGUMENT.
+        """
+    def map_legacy_contract(
+        self,
+        request: migration_service_pb2.MapLegacyContractRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        request_id: str = ...,
+        country_code: str = ...,
+        legacy_contract_id: str = ...,
+        contract_id: str = ...,
+        products: Iterable[migration_service_pb2.LegacyProduct | LegacyProductFields] | None = ...,
+    ) -> migration_service_pb2.MapLegacyContractResponse:
+        """Maps a legacy contract to a contract, and its products to modules. Replaces the products that were mapped
+        before. The first mapping of a country puts it into the stage TRANSLATE.
+        Errors: NOT_FOUND/LEGACY_CONTRACT_UNKNOWN or CONTRACT_UNKNOWN; ALREADY_EXISTS/LEGACY_CONTRACT_MAPPED: the
+        legacy contract or the contract is already mapped to another one; FAILED_PRECONDITION/MIGRATION_STAGE: a
+        module with enrollments in the core would no longer be mapped; FAILED_PRECONDITION/NO_LEGACY_SOURCE;
+        INVALID_ARGUMENT, including a module of another contract, a contract of another country, and a code listed
+        twice; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        """
+    def set_migration_stage(
+        self,
+        request: migration_service_pb2.SetMigrationStageRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        request_id: str = ...,
+        country_code: str = ...,
+        stage: migration_service_pb2.MigrationStage.ValueType | str = ...,
+        expected_stage: migration_service_pb2.MigrationStage.ValueType | str = ...,
+        force: bool = ...,
+        reason: str = ...,
+    ) -> migration_service_pb2.SetMigrationStageResponse:
+        """Moves a country to the next or to the previous stage. Waits for writes under way. The stage after TRANSLATE
+        is DUAL_WRITE, then READ_CORE, CORE and RETIRED. Moving to READ_CORE requires a comparison that was started
+        in DUAL_WRITE and found no differences but LATER, and moving to CORE one that was started in READ_CORE and
+        found none. `force` skips these checks. RETIRED can't be left, and requires a reason.
+        Errors: FAILED_PRECONDITION/STAGE_NOT_ADJACENT, MIGRATION_NOT_READY (metadata: the counts by kind) or
+        NO_LEGACY_SOURCE; ABORTED/STAGE_MISMATCH: the stage isn't expected_stage; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry with the same request_id.
+        """
+    def compare_sources(
+        self,
+        request: migration_service_pb2.CompareSourcesRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        country_code: str = ...,
+        contract_id: str = ...,
+    ) -> Generator[migration_service_pb2.CompareSourcesResponse]:
+        """Compares the legacy tables with the core, group by group, and streams each group that differs, with its
+        worst difference. The last message has the counts. The result is stored if the comparison covers all
+        contracts.
+        Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE; NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        """
+    def backfill_groups(
+        self,
+        request: migration_service_pb2.BackfillGroupsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        request_id: str = ...,
+        country_code: str = ...,
+        contract_id: str = ...,
+    ) -> Generator[migration_service_pb2.BackfillGroupsResponse]:
+        """Aligns every group of a country, or of one contract, that is missing in the core or stale, in DUAL_WRITE and
+        READ_CORE. In READ_CORE, it then also writes the core's days to the legacy tables. Streams its progress.
+        Works on 200 groups at a time. Send the same request again to resume an interrupted backfill. A group that
+        fails is reported and skipped.
+        Errors: FAILED_PRECONDITION/MIGRATION_STAGE or NO_LEGACY_SOURCE; NOT_FOUND/CONTRACT_UNKNOWN;
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with the same request_id.
+        """
+
+class AsyncMigrationService:
+    """Moves countries from their legacy tables to this system, stage by stage. Admins only. Which tables a server
+    can read is set by AFFILIA_LEGACY_SOURCES. docs/migrating.md is a guide.
+    """
+    def __init__(self, caller: AsyncCaller) -> None: ...
+    async def list_migrations(
+        self,
+        request: migration_service_pb2.ListMigrationsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+    ) -> migration_service_pb2.ListMigrationsResponse:
+        """Lists the countries that have a legacy source or a stage, in order of their codes.
+        Errors: INVALID_ARGUMENT.
+        """
+    async def map_legacy_contract(
+        self,
+        request: migration_service_pb2.MapLegacyContractRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        request_id: str = ...,
+        country_code: str = ...,
+        legacy_contract_id: str = ...,
+        contract_id: str = ...,
+        products: Iterable[migration_service_pb2.LegacyProduct | LegacyProductFields] | None = ...,
+    ) -> migration_service_pb2.MapLegacyContractResponse:
+        """Maps a legacy contract to a contract, and its products to modules. Replaces the products that were mapped
+        before. The first mapping of a country puts it into the stage TRANSLATE.
+        Errors: NOT_FOUND/LEGACY_CONTRACT_UNKNOWN or CONTRACT_UNKNOWN; ALREADY_EXISTS/LEGACY_CONTRACT_MAPPED: the
+        legacy contract or the contract is already mapped to another one; FAILED_PRECONDITION/MIGRATION_STAGE: a
+        module with enrollments in the core would no longer be mapped; FAILED_PRECONDITION/NO_LEGACY_SOURCE;
+        INVALID_ARGUMENT, including a module of another contract, a contract of another country, and a code listed
+        twice; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
+        """
+    async def set_migration_stage(
+        self,
+        request: migration_service_pb2.SetMigrationStageRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        request_id: str = ...,
+        country_code: str = ...,
+        stage: migration_service_pb2.MigrationStage.ValueType | str = ...,
+        expected_stage: migration_service_pb2.MigrationStage.ValueType | str = ...,
+        force: bool = ...,
+        reason: str = ...,
+    ) -> migration_service_pb2.SetMigrationStageResponse:
+        """Moves a country to the next or to the previous stage. Waits for writes under way. The stage after TRANSLATE
+        is DUAL_WRITE, then READ_CORE, CORE and RETIRED. Moving to READ_CORE requires a comparison that was started
+        in DUAL_WRITE and found no differences but LATER, and moving to CORE one that was started in READ_CORE and
+        found none. `force` skips these checks. RETIRED can't be left, and requires a reason.
+        Errors: FAILED_PRECONDITION/STAGE_NOT_ADJACENT, MIGRATION_NOT_READY (metadata: the counts by kind) or
+        NO_LEGACY_SOURCE; ABORTED/STAGE_MISMATCH: the stage isn't expected_stage; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry with the same request_id.
+        """
+    def compare_sources(
+        self,
+        request: migration_service_pb2.CompareSourcesRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        country_code: str = ...,
+        contract_id: str = ...,
+    ) -> AsyncGenerator[migration_service_pb2.CompareSourcesResponse]:
+        """Compares the legacy tables with the core, group by group, and streams each group that differs, with its
+        worst difference. The last message has the counts. The result is stored if the comparison covers all
+        contracts.
+        Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE; NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        """
+    def backfill_groups(
+        self,
+        request: migration_service_pb2.BackfillGroupsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        request_id: str = ...,
+        country_code: str = ...,
+        contract_id: str = ...,
+    ) -> AsyncGenerator[migration_service_pb2.BackfillGroupsResponse]:
+        """Aligns every group of a country, or of one contract, that is missing in the core or stale, in DUAL_WRITE and
+        READ_CORE. In READ_CORE, it then also writes the core's days to the legacy tables. Streams its progress.
+        Works on 200 groups at a time. Send the same request again to resume an interrupted backfill. A group that
+        fails is reported and skipped.
+        Errors: FAILED_PRECONDITION/MIGRATION_STAGE or NO_LEGACY_SOURCE; NOT_FOUND/CONTRACT_UNKNOWN;
+        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with the same request_id.
+        """

@@ -5,6 +5,7 @@ Decisions are kept permanently and never edited. `desired.py` computes the days 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -87,8 +88,11 @@ class ScopedChange:
 
 
 class RequesterRole(StrEnum):
+    """Who requests changes. MIGRATION takes over the days of legacy tables (`domain/migration/aligning.py`)."""
+
     MEMBER = "MEMBER"
     ADMIN = "ADMIN"
+    MIGRATION = "MIGRATION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +119,15 @@ class Decision:
     """The decision of an approved request: its changes, the rules that it overrides on the days of its enrolls, and the
     leaves that record its accepted consequences.
 
-    It has no id while the request is being judged.
+    It has no id while the request is being judged. `overridden_before` is set for requests of the role MIGRATION, and
+    only for these: the rules are only overridden on days before it.
     """
 
     changes: tuple[Change, ...]
     overridden_rules: tuple[str, ...] = ()
     consequence_leaves: tuple[Leave, ...] = ()
     change_request_id: UUID | None = None
+    overridden_before: date | None = None
 
 
 def enrolled_members(decisions: Iterable[Decision]) -> set[UUID]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.days import NO_DAYS, Days
+from domain.days import ALL_DAYS, NO_DAYS, UNBOUNDED_START, Days, Span, to_day
 from domain.enrollment.decisions import DaysChange, Decision, Enroll, EnrollmentKey, Leave
 
 DaysByEnrollment = dict[EnrollmentKey, Days]
@@ -60,14 +60,16 @@ def _take_away(desired: DaysByEnrollment, key: EnrollmentKey, days: Days) -> Non
 def overridden_days(decisions: Iterable[Decision]) -> Overrides:
     """Returns the days on which overridden rules count as satisfied.
 
-    These are the days of each enroll of the request that overrides them, regardless of earlier or later decisions about
-    these days. A leave overrides nothing.
+    These are the days of each enroll of the request that overrides them, up to its `overridden_before`, regardless of
+    earlier or later decisions about these days. A leave overrides nothing.
     """
     overrides: dict[EnrollmentKey, dict[str, Days]] = {}
     for decision in decisions:
+        until = decision.overridden_before
+        overridable = Days.of(Span(UNBOUNDED_START, to_day(until))) if until else ALL_DAYS
         for change in decision.changes if decision.overridden_rules else ():
             if isinstance(change, Enroll):
                 by_code = overrides.setdefault(EnrollmentKey(change.member_id, change.module_id), {})
                 for code in decision.overridden_rules:
-                    by_code[code] = by_code.get(code, NO_DAYS) | Days.of(change.days)
+                    by_code[code] = by_code.get(code, NO_DAYS) | (Days.of(change.days) & overridable)
     return overrides

@@ -132,8 +132,9 @@ def version_state(change: BasisChange, version: ChangedVersion) -> VersionState:
 
 def _input(changed: ChangedInput, days: Span, change: BasisChange, reader: Reader) -> str:
     match changed:
-        case NewDecision(_, change_request_id):
-            return f"change request {change_request_id}"
+        case NewDecision(index, change_request_id):
+            is_migration = change.after.decisions[index].overridden_before is not None
+            return f"{'migration from legacy tables, ' if is_migration else ''}change request {change_request_id}"
         case NewMerge(from_member_id, into_member_id):
             return f"member {from_member_id} was merged into member {into_member_id}"
         case ChangedFact(member_id):

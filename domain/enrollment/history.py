@@ -1,7 +1,7 @@
 """The history of a group: the requests that were judged, and the revisions that requests and recomputes created."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -29,7 +29,8 @@ from domain.enrollment.verdicts import Consequence, Notice, Verdict, Violation
 class ChangeRequest:
     """A judged request. `actor` submitted it. `revision` is the group's revision after the request.
 
-    `unknown_rules` are the overridden codes that were in no version of the contract when the request was judged.
+    `unknown_rules` are the overridden codes that were in no version of the contract when the request was judged. If
+    `overridden_before` is set, rules are only overridden on days before it.
     """
 
     change_request_id: UUID
@@ -50,6 +51,7 @@ class ChangeRequest:
     actor: Actor
     unknown_rules: tuple[str, ...] = ()
     violations_omitted: int = 0
+    overridden_before: date | None = None
 
     def bounded(self) -> "ChangeRequest":
         """Returns the request with its reasons limited as for a new one. It may have been stored before there were
@@ -89,7 +91,7 @@ class ChangeRequest:
         """Returns the decision of an approved request."""
         leaves = tuple(Leave(c.member_id, c.module_id, c.days) for c in self.consequences)
         changes = tuple(scoped.change for scoped in self.changes)
-        return Decision(changes, self.overridden_rules, leaves, self.change_request_id)
+        return Decision(changes, self.overridden_rules, leaves, self.change_request_id, self.overridden_before)
 
 
 def _concerns(change: Change, member_id: UUID, module_id: UUID) -> bool:
@@ -130,9 +132,19 @@ class Revision:
     policy_event: PolicyEvent
 
 
+class GroupSource(StrEnum):
+    """Where the periods of a group come from: this system, or the legacy tables of its country."""
+
+    CORE = "CORE"
+    LEGACY = "LEGACY"
+
+
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """A group at one of its revisions. Revision 0, without cause and periods, is the state before the first."""
+    """A group at one of its revisions. Revision 0, without cause and periods, is the state before the first.
+
+    Legacy tables have no revisions: their state has revision 0 and no cause, but periods.
+    """
 
     group_id: UUID
     key: GroupKey
@@ -140,6 +152,7 @@ class GroupState:
     cause: RevisionCause | None
     recorded_at: datetime | None
     periods: tuple[Period, ...]
+    source: GroupSource = GroupSource.CORE
 
 
 class RecomputeTrigger(StrEnum):

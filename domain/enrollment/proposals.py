@@ -23,7 +23,9 @@ NEVER_OVERRIDDEN = frozenset(code.value for code in ViolationCode) - {OVERRIDABL
 def proposal_violations(proposal: ChangeProposal) -> Iterator[FieldViolation]:
     """Yields what is wrong with a proposal, by path in the request."""
     requester = proposal.requester
-    if requester.role == RequesterRole.MEMBER:
+    if requester.role == RequesterRole.MIGRATION:
+        yield FieldViolation("requester.role", "must be MEMBER or ADMIN; only the server makes MIGRATION requests")
+    elif requester.role == RequesterRole.MEMBER:
         if requester.requester_id.lower() != str(proposal.key.primary_id):
             yield FieldViolation(
                 "requester.requester_id", f"must be the group's primary {proposal.key.primary_id} for the role MEMBER"

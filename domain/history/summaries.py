@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from domain.catalog.contract_changes import ChangeKind, ContractChanges
 from domain.currencies import amount_in_words
-from domain.enrollment.decisions import CorrectMembershipType, DaysChange, Revert, members_named
+from domain.enrollment.decisions import (
+    CorrectMembershipType,
+    DaysChange,
+    Enroll,
+    RequesterRole,
+    Revert,
+    members_named,
+)
 from domain.enrollment.differences import Difference, DifferenceKind
 from domain.enrollment.history import ChangeRequest, RecomputeTrigger
 from domain.enrollment.verdicts import Verdict
@@ -84,7 +91,21 @@ def _asked(request: ChangeRequest) -> Iterator[str]:
         yield f"correct the membership type of {counted(len(corrected), 'member')}"
 
 
+def _migration(request: ChangeRequest) -> str:
+    """Returns what was taken over from legacy tables. Its leaves only make room for that."""
+    enrolls = [scoped.change for scoped in request.changes if isinstance(scoped.change, Enroll)]
+    periods = f"{counted(len(enrolls), 'period')} of {counted(len(members_named(enrolls)), 'member')}"
+    words = [f"Taken over from legacy tables: {periods if enrolls else 'no period'}."]
+    if not request.made_revision:
+        words.append("Nothing changed.")
+    if request.overridden_before:
+        words.append(f"Rules apply from {request.overridden_before} on.")
+    return _sentences(words)
+
+
 def _change_request(request: ChangeRequest) -> str:
+    if request.requester.role is RequesterRole.MIGRATION:
+        return _migration(request)
     words = [f"{request.verdict.capitalize()}: {_listed(list(_asked(request)))}."]
     if request.verdict is Verdict.REJECTED:
         broken = dict.fromkeys(violation.rule_code or violation.code.value for violation in request.violations)

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from domain.days import Days, Span
+from domain.days import UNBOUNDED_END, Day, Days, Span
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.membership import MembershipType
 
@@ -32,8 +32,11 @@ class RowFinding:
 
 @dataclass(frozen=True, slots=True)
 class LegacyRow:
-    """One enrollment row. `first_on` is None if the row has no first day, or an infinite one; `last_on` is None if it is
-    open-ended. `membership_type` is None if the text is none of ours."""
+    """One enrollment row, with inclusive days.
+
+    `first_on` is None if the row has no first day, or an infinite one; `last_on` is None if it is open-ended.
+    `membership_type` is None if the text is none of PRIMARY, PARTNER, CHILD and ASCENDANT.
+    """
 
     row_id: int
     policy_id: int
@@ -43,6 +46,11 @@ class LegacyRow:
     first_on: date | None
     last_on: date | None
     is_cancelled: bool
+
+    @property
+    def end(self) -> Day:
+        """The day after the last one, or UNBOUNDED_END. 9999-12-31 is open-ended, too."""
+        return UNBOUNDED_END if self.last_on in (None, date.max) else self.last_on.toordinal() + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class LegacyMapping:
 class LegacyGroup:
     """All rows of the policies of one owner under one contract, with the member id of every user in them.
 
-    `policy_ids` are in order of creation, the newest last. `birth_dates` are those that the users have.
+    `policy_ids` are in order of creation, the newest last. Several users can be one member, if their records were
+    merged. `birth_dates` are those that the users have.
     """
 
     group_id: UUID

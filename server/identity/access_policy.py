@@ -153,6 +153,14 @@ ELIGIBILITY_INTERNAL = {
     "RebuildProjection": ADMINS_ONLY,
 }
 
+MIGRATION = {
+    "ListMigrations": ADMINS_ONLY,
+    "MapLegacyContract": ADMINS_ONLY,
+    "SetMigrationStage": ADMINS_ONLY,
+    "CompareSources": ADMINS_ONLY,
+    "BackfillGroups": ADMINS_ONLY,
+}
+
 AUDIT = {
     "ListAuditEntries": Permission(audited=True),
 }

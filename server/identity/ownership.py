@@ -4,7 +4,7 @@ A rule returns whether everything that a request names belongs to the member. It
 others, and executes the same SQL statements for both, so that callers can't find out what exists.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,9 @@ from domain.errors import CoverageUnknown
 from operations.call import current_call
 from operations.core import Core
 from operations.coverage import get_coverage
+from operations.legacy.reading import answered_keys, legacy_members
 from storage import enrollment_reads
+from storage.postgres.database import Connection
 
 ADMIN_ROLE = change_request_pb2.REQUESTER_ROLE_ADMIN
 
@@ -129,14 +131,22 @@ async def _is_primary(core: Core, me: UUID, named: UUID | GroupKey | None) -> bo
     if named is None or (isinstance(named, GroupKey) and named.primary_id != me):
         return False
     async with core.database.reading() as connection:
-        found = await enrollment_reads.group_heads(connection, [named])
-    return named in found and found[named].key.primary_id == me
+        keys = await _keys_of(core, connection, [named])
+    return named in keys and keys[named].primary_id == me
 
 
 async def _is_primary_under(core: Core, me: UUID, contract_ids: Iterable[UUID]) -> bool:
     wanted = {GroupKey(contract_id, me) for contract_id in contract_ids}
     async with core.database.reading() as connection:
-        return wanted <= (await enrollment_reads.group_heads(connection, list(wanted))).keys()
+        return wanted <= (await _keys_of(core, connection, list(wanted))).keys()
+
+
+async def _keys_of(
+    core: Core, connection: Connection, groups: Sequence[UUID | GroupKey]
+) -> dict[UUID | GroupKey, GroupKey]:
+    """Returns the keys of the groups that exist, in the core or in legacy tables that answer."""
+    heads = await enrollment_reads.group_heads(connection, groups)
+    return {group: head.key for group, head in heads.items()} | await answered_keys(core, connection, groups)
 
 
 async def _all_in_group(core: Core, me: UUID, named: UUID | GroupKey | None, members: set[UUID]) -> bool:
@@ -144,7 +154,8 @@ async def _all_in_group(core: Core, me: UUID, named: UUID | GroupKey | None, mem
     if not strangers or named is None:
         return not strangers
     async with core.database.reading() as connection:
-        return strangers <= await enrollment_reads.members_of(connection, named)
+        known = await enrollment_reads.members_of(connection, named)
+        return strangers <= known | await legacy_members(core, connection, named)
 
 
 def _group_named(message: Any) -> UUID | GroupKey | None:

@@ -151,6 +151,7 @@ def change_request_to_proto(request: ChangeRequest) -> pb.ChangeRequest:
         actor=actor_to_proto(request.actor),
         unknown_rules=request.unknown_rules,
         violations_omitted=request.violations_omitted,
+        overridden_before=date_to_proto(request.overridden_before) if request.overridden_before else None,
     )
 
 

@@ -9,15 +9,18 @@ from domain.days import Span
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind, PolicyEvent
 from domain.enrollment.group import Period
-from domain.enrollment.history import DifferenceCause, GroupState, Revision, RevisionCause
+from domain.enrollment.history import DifferenceCause, GroupSource, GroupState, Revision, RevisionCause
 from domain.identity import enrollment_id
 from domain.membership import MembershipType
+from operations.legacy.reading import SourceOfTruth
 from server.mapping.dates import days_to_proto, span_from_proto, span_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from storage.enrollment_reads import AsOf, GroupFilter
 
 POLICY_EVENTS = EnumMapping(pb.PolicyEvent.DESCRIPTOR, PolicyEvent)
 DIFFERENCE_KINDS = EnumMapping(pb.DifferenceKind.DESCRIPTOR, DifferenceKind)
+GROUP_SOURCES = EnumMapping(pb.EnrollmentSource.DESCRIPTOR, GroupSource)
+SOURCES_OF_TRUTH = EnumMapping(pb.SourceOfTruth.DESCRIPTOR, SourceOfTruth, unspecified=SourceOfTruth.FOLLOW_MIGRATION)
 
 
 def key_to_proto(key: GroupKey) -> pb.GroupKey:
@@ -34,6 +37,7 @@ def group_to_proto(state: GroupState) -> pb.EnrollmentGroup:
         key=key_to_proto(state.key),
         revision=state.revision,
         periods=[period_to_proto(state.group_id, period) for period in state.periods],
+        source=GROUP_SOURCES.to_proto(state.source),
     )
     if state.cause and state.recorded_at:
         group.cause.CopyFrom(cause_to_proto(state.cause))

@@ -2,6 +2,7 @@
 
 from affilia.pricing.v1 import cost_provider_service_pb2 as pb
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceServicer
+from operations.call import current_call
 from operations.core import Core
 from operations.costs import insurance_cost, insurance_costs
 from server.mapping.cost_batch import inquiries_from_proto, results_to_proto
@@ -17,12 +18,12 @@ class CostProviderServicer(CostProviderServiceServicer):
     async def GetInsuranceCost(
         self, request: pb.GetInsuranceCostRequest, context: Context
     ) -> pb.GetInsuranceCostResponse:
-        priced = await insurance_cost(self._core, inquiry_from_proto(request.inquiry))
+        priced = await insurance_cost(self._core, current_call(), inquiry_from_proto(request.inquiry))
         return pb.GetInsuranceCostResponse(cost=insurance_cost_to_proto(priced))
 
     async def BatchGetInsuranceCost(
         self, request: pb.BatchGetInsuranceCostRequest, context: Context
     ) -> pb.BatchGetInsuranceCostResponse:
         asked = inquiries_from_proto(request.inquiries)
-        found = await insurance_costs(self._core, asked.well_formed)
+        found = await insurance_costs(self._core, current_call(), asked.well_formed)
         return pb.BatchGetInsuranceCostResponse(results=results_to_proto(asked, found))

@@ -21,6 +21,7 @@ from server.mapping.enrollment_event import (
     merged_in_filter,
 )
 from server.mapping.enrollment_group import (
+    SOURCES_OF_TRUTH,
     as_of_from_proto,
     difference_to_proto,
     group_filter_from_proto,
@@ -45,7 +46,8 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
     ) -> pb.GetEnrollmentGroupResponse:
         group = UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
         as_of, touching = as_of_from_proto(request), touching_from_proto(request)
-        state = await enrollment.get_group(self._core, current_call(), group, as_of, touching)
+        source = SOURCES_OF_TRUTH.from_proto(request.source_of_truth)
+        state = await enrollment.get_group(self._core, current_call(), group, as_of, touching, source)
         return pb.GetEnrollmentGroupResponse(group=group_to_proto(state))
 
     async def ListEnrollmentGroups(
@@ -54,7 +56,13 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         page, which = current_page(), group_filter_from_proto(request)
         as_of, touching = as_of_from_proto(request), touching_from_proto(request)
         states = await enrollment.list_groups(
-            self._core, current_call(), which, as_of, touching, page.starting(UUID, first=None)
+            self._core,
+            current_call(),
+            which,
+            as_of,
+            touching,
+            page.starting(UUID, first=None),
+            SOURCES_OF_TRUTH.from_proto(request.source_of_truth),
         )
         groups, token = page.filled(states, group_to_proto, lambda last: str(last.group_id))
         return pb.ListEnrollmentGroupsResponse(groups=groups, next_page_token=token)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.enrollment.decisions import GroupKey
 from domain.migration.legacy import LegacyGroup
+from domain.migration.writing_back import RowChange
 from storage.postgres.database import Connection
 
 
@@ -21,23 +22,6 @@ class LegacyContract:
     legacy_contract_id: int
     first_on: date
     last_on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class RowChange:
-    """A row to insert (without a row id), or to update.
-
-    An update changes only the days or, with `is_cancelled`, only that.
-    """
-
-    row_id: int | None
-    policy_id: int
-    member_id: UUID
-    membership_type: str
-    product: str
-    first_on: date
-    last_on: date | None
-    is_cancelled: bool = False
 
 
 class LegacySource(Protocol):

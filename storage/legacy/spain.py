@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.enrollment.decisions import GroupKey
 from domain.identity import group_id
 from domain.migration.legacy import LegacyGroup
+from domain.migration.writing_back import RowChange
 from storage.legacy.identifiers import (
     Identifier,
     IdentifierKind,
@@ -20,7 +21,7 @@ from storage.legacy.identifiers import (
     stored_groups,
 )
 from storage.legacy.ordinals import contract_days, ordinal
-from storage.legacy.source import LegacyContract, RowChange
+from storage.legacy.source import LegacyContract
 from storage.legacy.spain_groups import COUNTRY, OF_MEMBERS, key_of, load_by_id, load_by_member
 from storage.legacy.spain_identifiers import store_identifiers, store_users, users_for
 from storage.legacy.spain_writes import apply_changes, let_write

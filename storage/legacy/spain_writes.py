@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from domain.migration.legacy import LegacyGroup
-from storage.legacy.source import RowChange
+from domain.migration.writing_back import RowChange
 from storage.legacy.spain_identifiers import users_for
 from storage.postgres.database import Connection
 

@@ -20,9 +20,6 @@ MIGRATION_LOCK = 0x6166_6669
 class Lock(StrEnum):
     """What a transaction can lock. Servers of several releases share a database, so never change a value."""
 
-    MIGRATION = "migration"
-    """The stage of a country's migration: shared by transactions that depend on it, exclusive for those that change
-    it."""
     REQUEST = "request"
     """A write, by its request_id. Concurrent writes with the same id wait for each other."""
     CONTRACT = "contract"

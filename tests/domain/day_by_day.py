@@ -110,6 +110,7 @@ class OneDay:
     def _overridden(self, who: UUID, what: UUID, code: str) -> bool:
         return any(
             code in decision.overridden_rules
+            and (decision.overridden_before is None or self.day < decision.overridden_before.toordinal())
             and isinstance(change, Enroll)
             and (change.member_id, change.module_id) == (who, what)
             and change.days.start <= self.day < change.days.end

@@ -128,12 +128,13 @@ def leaves_of(members: SearchStrategy[UUID]) -> SearchStrategy[Leave]:
     return st.builds(Leave, members, st.one_of(st.none(), st.sampled_from(MODULES)), spans)
 
 
+_dates = st.integers(FIRST - 1, FIRST + LENGTH).map(date.fromordinal)
 decisions = st.builds(
-    lambda some, codes: Decision(tuple(some), tuple(codes)),
+    lambda some, codes, before: Decision(tuple(some), tuple(codes), overridden_before=before),
     st.lists(changes(), min_size=1, max_size=3),
     st.lists(st.sampled_from(["R1", "R2"]), max_size=1),
+    st.none() | _dates,
 )
-_dates = st.integers(FIRST - 1, FIRST + LENGTH).map(date.fromordinal)
 lives = st.tuples(st.none() | _dates, st.none() | _dates).filter(
     lambda life: life[0] is None or life[1] is None or life[0] <= life[1]
 )
@@ -175,7 +176,8 @@ def requests(draw: st.DrawFn, recorded: Recorded) -> Decision:
             made.append(Enroll(member, used, draw(st.sampled_from(MODULES)), draw(spans)))
     overridden = draw(st.lists(st.sampled_from(["R1", "R2"]), max_size=1))
     consequences = draw(st.lists(leaves_of(members), max_size=1))
-    return Decision(tuple(made), tuple(overridden), tuple(consequences), UUID(int=100 + len(recorded.decisions)))
+    request_id, before = UUID(int=100 + len(recorded.decisions)), draw(st.none() | st.none() | _dates)
+    return Decision(tuple(made), tuple(overridden), tuple(consequences), request_id, before)
 
 
 @st.composite
@@ -255,7 +257,8 @@ groups = st.builds(
 def groups_with_requests(draw: st.DrawFn) -> tuple[Group, Decision]:
     """Draws a group, and the decision of a request to judge."""
     group = draw(groups)
-    return group, replace(draw(requests(group.recorded)), consequence_leaves=(), change_request_id=None)
+    asked = draw(requests(group.recorded))
+    return group, replace(asked, consequence_leaves=(), change_request_id=None, overridden_before=None)
 
 
 def on_day(days: Mapping[EnrollmentKey, Days], day: int) -> set[tuple[UUID, UUID]]:

@@ -37,9 +37,10 @@ def a_change() -> BasisChange:
     contract = a_contract(a_version(days=LATER))
     amended = replace(contract, versions=(replace(contract.versions[0], max_backdating_days=1),))
     decided = (Decision((), change_request_id=REQUEST),)
+    migrated = Decision((), change_request_id=REQUEST, overridden_before=date(2026, 3, 1))
     return BasisChange(
         GroupBasis(contract, PRIMARY, decided, {PRIMARY: Facts(), CHILD: before}),
-        GroupBasis(amended, PRIMARY, decided * 2, {PRIMARY: Facts(), CHILD: after}),
+        GroupBasis(amended, PRIMARY, (*decided * 5, migrated), {PRIMARY: Facts(), CHILD: after}),
     )
 
 
@@ -55,6 +56,7 @@ def said(reader: Reader, *inputs: ChangedInput, origin: Origin | None = FEED, **
     ("changed", "words"),
     [
         (NewDecision(1, REQUEST), f"change request {REQUEST}"),
+        (NewDecision(5, REQUEST), f"migration from legacy tables, change request {REQUEST}"),
         (ChangedFact(CHILD, BORN_ON), f"date of birth of member {CHILD} changed from 2001-03-01 to 2000-03-01"),
         (
             ChangedFact(CHILD, FactName(FactKind.EMPLOYMENT)),

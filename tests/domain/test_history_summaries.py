@@ -9,7 +9,7 @@ import pytest
 from domain.actors import BEFORE_ACTORS
 from domain.catalog.contract_changes import contract_changes
 from domain.days import Days, Span, to_day
-from domain.enrollment.decisions import Enroll, GroupKey, Requester, RequesterRole, ScopedChange
+from domain.enrollment.decisions import Enroll, GroupKey, Leave, Requester, RequesterRole, ScopedChange
 from domain.enrollment.differences import Difference
 from domain.enrollment.history import ChangeRequest, Recompute, RecomputeTrigger
 from domain.enrollment.unmet import UnmetEnrolls
@@ -77,6 +77,13 @@ REJECTED = replace(
         Violation(ViolationCode.NOT_OFFERED, ""),
     ),
 )
+MIGRATED = replace(
+    APPROVED,
+    changes=(ScopedChange(Leave(PRIMARY, None, a_span())), enroll(PRIMARY), enroll(CHILD)),
+    requester=Requester(RequesterRole.MIGRATION, "ES"),
+    overridden_rules=("CHILD_AGE",),
+    overridden_before=date(2026, 3, 15),
+)
 RECOMPUTE = Recompute(
     recompute_id=an_id("recompute"),
     group_id=an_id("group"),
@@ -127,6 +134,12 @@ SENTENCES: list[tuple[EntryData, RevisionMade | None, str]] = [
         ),
         None,
         "Approved: 1 change for 1 member. Nothing changed. With consequences for 1 member. Overrides CHILD_AGE.",
+    ),
+    (MIGRATED, MADE, "Taken over from legacy tables: 2 periods of 2 members. Rules apply from 2026-03-15 on."),
+    (
+        replace(MIGRATED, changes=MIGRATED.changes[:1], made_revision=False, overridden_before=None),
+        None,
+        "Taken over from legacy tables: no period. Nothing changed.",
     ),
     (REJECTED, None, "Rejected: 1 change for 1 member. Violated: CHILD_AGE, NOT_OFFERED."),
     (

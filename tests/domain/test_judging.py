@@ -111,6 +111,13 @@ def test_an_override_still_applies_after_later_decisions_on_the_enrolls_days() -
     assert settled(waived, left, again) == {EnrollmentKey(PRIMARY, A): expected}
 
 
+def test_a_decision_can_override_rules_on_days_before_a_day_only() -> None:
+    taken_over = Decision((enroll("2026-03-01"),), ("NEVER",), overridden_before=date(2026, 3, 15))
+    assert settled(taken_over) == {EnrollmentKey(PRIMARY, A): days(("2026-03-01", "2026-03-14"))}
+    too_late = replace(taken_over, overridden_before=date(2026, 3, 1))
+    assert settled(too_late) == {}
+
+
 def test_a_group_that_relied_on_the_override_of_a_leave_reports_the_days_that_it_loses() -> None:
     state = basis(STRICT, Decision((leave("2026-03-01"),), ("NEVER",)), Decision((enroll("2026-04-01", "2026-06-30"),)))
     before = {EnrollmentKey(PRIMARY, A): days(("2026-04-01", "2026-06-30"))}

@@ -14,7 +14,7 @@ from tests.support.channels import connected_to
 from tests.support.guarded import guarded_server
 from tests.support.identities import Metadata, as_, channel_of
 
-MEMBER, ADMIN = pb.REQUESTER_ROLE_MEMBER, pb.REQUESTER_ROLE_ADMIN
+MEMBER, ADMIN, MIGRATION = pb.REQUESTER_ROLE_MEMBER, pb.REQUESTER_ROLE_ADMIN, pb.REQUESTER_ROLE_MIGRATION
 SERVICE = as_("service", "portal", "enrollment.read", "enrollment.write", "enrollment.administer")
 ME, SOMEONE = "the primary", "someone else"
 """Replaced by the id of the family's primary, and by an unknown id."""
@@ -89,6 +89,9 @@ def _violated(error: grpc.RpcError) -> str:
         ("service", MEMBER, SOMEONE, "", "requester.requester_id"),
         ("service", ADMIN, "anyone", "anyone", ""),
         ("service", ADMIN, "", "", "requester.requester_id"),
+        ("member", MIGRATION, ME, "", "requester.role"),
+        ("admin", MIGRATION, "ada", "", "requester.role"),
+        ("service", MIGRATION, "ES", "", "requester.role"),
     ],
 )
 def test_a_requester_must_agree_with_the_caller(

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 WIRE_ONLY = "premiums-over-the-wire"
+IN_THE_DOMAIN = "migration"
+"""The folder of cases that only the tests of the domain play."""
+
 OWN_CASES = Path(__file__).parent.parent / "cases"
 
 
@@ -56,8 +59,12 @@ def cases_folder() -> Path:
 
 
 def case_files(folder: Path) -> list[CaseFile]:
-    """Returns every case below a folder, in order of name. Raises ValueError for a file in an unknown format."""
-    return [_read(path, folder) for path in sorted(folder.rglob("*.json"))]
+    """Returns every case below a folder that can be played over gRPC, in order of name.
+
+    Raises ValueError for a file in an unknown format.
+    """
+    paths = [path for path in sorted(folder.rglob("*.json")) if IN_THE_DOMAIN not in path.relative_to(folder).parts]
+    return [_read(path, folder) for path in paths]
 
 
 def _read(path: Path, folder: Path) -> CaseFile:

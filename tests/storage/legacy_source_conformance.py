@@ -20,9 +20,10 @@ from domain.enrollment.decisions import GroupKey
 from domain.identity import derived_id, group_id
 from domain.membership import MembershipType
 from domain.migration.legacy import LegacyGroup, LegacyRow
+from domain.migration.writing_back import RowChange
 from storage.legacy.identifiers import MappedContract, map_contract, mapped_contract, mapped_contracts, owned_groups
 from storage.legacy.preparing import prepare_tables
-from storage.legacy.source import LegacySource, RowChange
+from storage.legacy.source import LegacySource
 from storage.postgres.database import Connection, Database
 from tests.support.guarded import application_url
 from tests.support.waiting import wait_until

@@ -40,11 +40,15 @@ from domain.rules.conditions import (
 )
 from storage.postgres.documents import (
     Document,
+    actor_to_document,
+    change_request_from_document,
+    change_request_to_document,
     contract_from_document,
     contract_to_document,
     member_from_document,
     member_to_document,
 )
+from tests.domain.test_history_summaries import MIGRATED
 from tests.support import catalog_strategies as drawn
 from tests.support.builders import (
     a_contract,
@@ -235,6 +239,14 @@ def test_a_member_without_optional_fields_loads_with_their_defaults() -> None:
     old = without_defaulted(member, through_json(member_to_document(member)))
     assert old["facts"] == {}
     assert member_from_document(old) == a_member()
+
+
+def test_a_change_request_survives_a_round_trip_and_loads_without_overridden_before() -> None:
+    document = through_json(change_request_to_document(MIGRATED))
+    assert change_request_from_document(document, actor_to_document(MIGRATED.actor)) == MIGRATED
+    del document["overridden_before"]
+    loaded = change_request_from_document(document, actor_to_document(MIGRATED.actor))
+    assert loaded == replace(MIGRATED, overridden_before=None)
 
 
 def test_unknown_fields_of_newer_releases_are_ignored() -> None:

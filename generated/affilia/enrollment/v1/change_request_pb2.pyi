@@ -384,7 +384,8 @@ class Requester(_message.Message):
     other callers can choose it.
     """
     requester_id: _builtins.str
-    """For MEMBER, the UUID of the group's primary. For ADMIN, an identifier of the person in the back office.
+    """For MEMBER, the UUID of the group's primary. For ADMIN, an identifier of the person in the back office. For
+    MIGRATION, the ISO 3166 alpha-2 code of the country.
     Callers with a member's or an admin's token can act only in their own name: the id must be empty or the subject of
     the token. If it is empty, the server sets it to that subject. All other callers must set it. In responses to
     members, it is empty unless it is their own id.

@@ -12,6 +12,7 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from affilia.enrollment.v1 import change_request_pb2 as affilia_dot_enrollment_dot_v1_dot_change__request__pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as affilia_dot_enrollment_dot_v1_dot_enrollment__group__pb2
 from affilia.type.v1 import actor_pb2 as affilia_dot_type_dot_v1_dot_actor__pb2
 from affilia.type.v1 import date_span_pb2 as affilia_dot_type_dot_v1_dot_date__span__pb2
@@ -23,7 +24,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,affilia/migration/v1/migration_service.proto\x12\x14\x61\x66\x66ilia.migration.v1\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x17\n\x15ListMigrationsRequest\"M\n\x16ListMigrationsResponse\x12\x33\n\nmigrations\x18\x01 \x03(\x0b\x32\x1f.affilia.migration.v1.Migration\"\xd9\x03\n\tMigration\x12\x14\n\x0c\x63ountry_code\x18\x01 \x01(\t\x12\x12\n\nhas_source\x18\x02 \x01(\x08\x12\x33\n\x05stage\x18\x03 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12.\n\nchanged_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nchanged_by\x18\x05 \x01(\x0b\x32\x16.affilia.type.v1.Actor\x12\x15\n\rlegacy_groups\x18\x06 \x01(\x03\x12\x13\n\x0b\x63ore_groups\x18\x07 \x01(\x03\x12\x14\n\x0cstale_groups\x18\x08 \x01(\x03\x12\x19\n\x11unmapped_policies\x18\t \x01(\x03\x12:\n\x08\x66indings\x18\n \x03(\x0b\x32(.affilia.migration.v1.LegacyFindingCount\x12?\n\x0flast_comparison\x18\x0b \x01(\x0b\x32&.affilia.migration.v1.SourceComparison\x12\x37\n\tcontracts\x18\x0c \x03(\x0b\x32$.affilia.migration.v1.MappedContract\"Z\n\x12LegacyFindingCount\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.affilia.migration.v1.LegacyFindingKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"`\n\x15SourceDifferenceCount\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32*.affilia.migration.v1.SourceDifferenceKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xf7\x01\n\x10SourceComparison\x12\x33\n\x05stage\x18\x01 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12.\n\nstarted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06groups\x18\x04 \x01(\x03\x12@\n\x0b\x64ifferences\x18\x05 \x03(\x0b\x32+.affilia.migration.v1.SourceDifferenceCount\"x\n\x0eMappedContract\x12\x1a\n\x12legacy_contract_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x35\n\x08products\x18\x03 \x03(\x0b\x32#.affilia.migration.v1.LegacyProduct\"K\n\rLegacyProduct\x12\x19\n\x04\x63ode\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03 \xc8\x01\x12\x1f\n\tmodule_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xed\x01\n\x18MapLegacyContractRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\x0c\x63ountry_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12&\n\x12legacy_contract_id\x18\x03 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12!\n\x0b\x63ontract_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x42\n\x08products\x18\x05 \x03(\x0b\x32#.affilia.migration.v1.LegacyProductB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03\x18\xe8\x07\"\xa3\x01\n\x19MapLegacyContractResponse\x12\x36\n\x08\x63ontract\x18\x01 \x01(\x0b\x32$.affilia.migration.v1.MappedContract\x12\x33\n\x05stage\x18\x02 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\x85\x02\n\x18SetMigrationStageRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\x0c\x63ountry_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12\x39\n\x05stage\x18\x03 \x01(\x0e\x32$.affilia.migration.v1.MigrationStageB\x04\xe2\x41\x01\x02\x12\x42\n\x0e\x65xpected_stage\x18\x04 \x01(\x0e\x32$.affilia.migration.v1.MigrationStageB\x04\xe2\x41\x01\x02\x12\r\n\x05\x66orce\x18\x05 \x01(\x08\x12\x17\n\x06reason\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\"\x9b\x01\n\x19SetMigrationStageResponse\x12\x33\n\x05stage\x18\x01 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12.\n\nchanged_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"X\n\x15\x43ompareSourcesRequest\x12 \n\x0c\x63ountry_code\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12\x1d\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xa0\x01\n\x16\x43ompareSourcesResponse\x12\x41\n\ndifference\x18\x01 \x01(\x0b\x32+.affilia.migration.v1.GroupSourceDifferenceH\x00\x12\x38\n\x06result\x18\x02 \x01(\x0b\x32&.affilia.migration.v1.SourceComparisonH\x00\x42\t\n\x07message\"\x8f\x02\n\x15GroupSourceDifference\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12,\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x38\n\x04kind\x18\x03 \x01(\x0e\x32*.affilia.migration.v1.SourceDifferenceKind\x12\x45\n\x0b\x65nrollments\x18\x04 \x03(\x0b\x32\x30.affilia.migration.v1.EnrollmentSourceDifference\x12\x35\n\x08\x66indings\x18\x05 \x03(\x0b\x32#.affilia.migration.v1.LegacyFinding\"\xa5\x02\n\x1a\x45nrollmentSourceDifference\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x38\n\x0fmembership_type\x18\x02 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x11\n\tmodule_id\x18\x03 \x01(\t\x12.\n\x0blegacy_only\x18\x04 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12,\n\tcore_only\x18\x05 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\r\n\x05rules\x18\x06 \x03(\t\x12\x15\n\rmissing_facts\x18\x07 \x03(\t\x12#\n\x08\x66irst_on\x18\x08 \x01(\x0b\x32\x11.google.type.Date\"V\n\rLegacyFinding\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.affilia.migration.v1.LegacyFindingKind\x12\x0e\n\x06row_id\x18\x02 \x01(\t\"z\n\x15\x42\x61\x63kfillGroupsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\x0c\x63ountry_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12\x1d\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xbb\x01\n\x16\x42\x61\x63kfillGroupsResponse\x12\x0e\n\x06groups\x18\x01 \x01(\x03\x12\x0c\n\x04\x64one\x18\x02 \x01(\x03\x12\x0f\n\x07\x61ligned\x18\x03 \x01(\x03\x12\x14\n\x0cwritten_back\x18\x04 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\x12\x37\n\x08\x66\x61ilures\x18\x06 \x03(\x0b\x32%.affilia.migration.v1.BackfillFailure\x12\x13\n\x0bis_complete\x18\x07 \x01(\x08\"D\n\x0f\x42\x61\x63kfillFailure\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t*\xc6\x01\n\x0eMigrationStage\x12\x1f\n\x1bMIGRATION_STAGE_UNSPECIFIED\x10\x00\x12\x1d\n\x19MIGRATION_STAGE_TRANSLATE\x10\x01\x12\x1e\n\x1aMIGRATION_STAGE_DUAL_WRITE\x10\x02\x12\x1d\n\x19MIGRATION_STAGE_READ_CORE\x10\x03\x12\x18\n\x14MIGRATION_STAGE_CORE\x10\x04\x12\x1b\n\x17MIGRATION_STAGE_RETIRED\x10\x05*\xea\x01\n\x14SourceDifferenceKind\x12&\n\"SOURCE_DIFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eSOURCE_DIFFERENCE_KIND_BLOCKED\x10\x01\x12\"\n\x1eSOURCE_DIFFERENCE_KIND_MISSING\x10\x02\x12 \n\x1cSOURCE_DIFFERENCE_KIND_STALE\x10\x03\x12\x1e\n\x1aSOURCE_DIFFERENCE_KIND_NOW\x10\x04\x12 \n\x1cSOURCE_DIFFERENCE_KIND_LATER\x10\x05*\x9e\x02\n\x11LegacyFindingKind\x12#\n\x1fLEGACY_FINDING_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cLEGACY_FINDING_KIND_NO_START\x10\x01\x12 \n\x1cLEGACY_FINDING_KIND_REVERSED\x10\x02\x12*\n&LEGACY_FINDING_KIND_PRODUCT_NOT_MAPPED\x10\x03\x12\'\n#LEGACY_FINDING_KIND_BEFORE_CONTRACT\x10\x04\x12$\n LEGACY_FINDING_KIND_SLOT_OVERLAP\x10\x05\x12%\n!LEGACY_FINDING_KIND_TYPE_CONFLICT\x10\x06\x32\xe2\x04\n\x10MigrationService\x12p\n\x0eListMigrations\x12+.affilia.migration.v1.ListMigrationsRequest\x1a,.affilia.migration.v1.ListMigrationsResponse\"\x03\x90\x02\x01\x12y\n\x11MapLegacyContract\x12..affilia.migration.v1.MapLegacyContractRequest\x1a/.affilia.migration.v1.MapLegacyContractResponse\"\x03\x90\x02\x02\x12y\n\x11SetMigrationStage\x12..affilia.migration.v1.SetMigrationStageRequest\x1a/.affilia.migration.v1.SetMigrationStageResponse\"\x03\x90\x02\x02\x12r\n\x0e\x43ompareSources\x12+.affilia.migration.v1.CompareSourcesRequest\x1a,.affilia.migration.v1.CompareSourcesResponse\"\x03\x90\x02\x02\x30\x01\x12r\n\x0e\x42\x61\x63kfillGroups\x12+.affilia.migration.v1.BackfillGroupsRequest\x1a,.affilia.migration.v1.BackfillGroupsResponse\"\x03\x90\x02\x02\x30\x01\x42M\n\x18\x63om.affilia.migration.v1P\x01Z/affilia/gen/go/affilia/migration/v1;migrationv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,affilia/migration/v1/migration_service.proto\x12\x14\x61\x66\x66ilia.migration.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a%affilia/type/v1/membership_type.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x17\n\x15ListMigrationsRequest\"M\n\x16ListMigrationsResponse\x12\x33\n\nmigrations\x18\x01 \x03(\x0b\x32\x1f.affilia.migration.v1.Migration\"\xd9\x03\n\tMigration\x12\x14\n\x0c\x63ountry_code\x18\x01 \x01(\t\x12\x12\n\nhas_source\x18\x02 \x01(\x08\x12\x33\n\x05stage\x18\x03 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12.\n\nchanged_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nchanged_by\x18\x05 \x01(\x0b\x32\x16.affilia.type.v1.Actor\x12\x15\n\rlegacy_groups\x18\x06 \x01(\x03\x12\x13\n\x0b\x63ore_groups\x18\x07 \x01(\x03\x12\x14\n\x0cstale_groups\x18\x08 \x01(\x03\x12\x19\n\x11unmapped_policies\x18\t \x01(\x03\x12:\n\x08\x66indings\x18\n \x03(\x0b\x32(.affilia.migration.v1.LegacyFindingCount\x12?\n\x0flast_comparison\x18\x0b \x01(\x0b\x32&.affilia.migration.v1.SourceComparison\x12\x37\n\tcontracts\x18\x0c \x03(\x0b\x32$.affilia.migration.v1.MappedContract\"Z\n\x12LegacyFindingCount\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.affilia.migration.v1.LegacyFindingKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"`\n\x15SourceDifferenceCount\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32*.affilia.migration.v1.SourceDifferenceKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xf7\x01\n\x10SourceComparison\x12\x33\n\x05stage\x18\x01 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12.\n\nstarted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06groups\x18\x04 \x01(\x03\x12@\n\x0b\x64ifferences\x18\x05 \x03(\x0b\x32+.affilia.migration.v1.SourceDifferenceCount\"x\n\x0eMappedContract\x12\x1a\n\x12legacy_contract_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x35\n\x08products\x18\x03 \x03(\x0b\x32#.affilia.migration.v1.LegacyProduct\"K\n\rLegacyProduct\x12\x19\n\x04\x63ode\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03 \xc8\x01\x12\x1f\n\tmodule_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xed\x01\n\x18MapLegacyContractRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\x0c\x63ountry_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12&\n\x12legacy_contract_id\x18\x03 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 d\x12!\n\x0b\x63ontract_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x42\n\x08products\x18\x05 \x03(\x0b\x32#.affilia.migration.v1.LegacyProductB\x0b\xe2\x41\x01\x02\x8a\xe7\x18\x03\x18\xe8\x07\"\xa3\x01\n\x19MapLegacyContractResponse\x12\x36\n\x08\x63ontract\x18\x01 \x01(\x0b\x32$.affilia.migration.v1.MappedContract\x12\x33\n\x05stage\x18\x02 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"\x85\x02\n\x18SetMigrationStageRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\x0c\x63ountry_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12\x39\n\x05stage\x18\x03 \x01(\x0e\x32$.affilia.migration.v1.MigrationStageB\x04\xe2\x41\x01\x02\x12\x42\n\x0e\x65xpected_stage\x18\x04 \x01(\x0e\x32$.affilia.migration.v1.MigrationStageB\x04\xe2\x41\x01\x02\x12\r\n\x05\x66orce\x18\x05 \x01(\x08\x12\x17\n\x06reason\x18\x06 \x01(\tB\x07\x8a\xe7\x18\x03 \xf4\x03\"\x9b\x01\n\x19SetMigrationStageResponse\x12\x33\n\x05stage\x18\x01 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12.\n\nchanged_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x63onsistency_token\x18\x03 \x01(\t\"X\n\x15\x43ompareSourcesRequest\x12 \n\x0c\x63ountry_code\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12\x1d\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xa0\x01\n\x16\x43ompareSourcesResponse\x12\x41\n\ndifference\x18\x01 \x01(\x0b\x32+.affilia.migration.v1.GroupSourceDifferenceH\x00\x12\x38\n\x06result\x18\x02 \x01(\x0b\x32&.affilia.migration.v1.SourceComparisonH\x00\x42\t\n\x07message\"\x8f\x02\n\x15GroupSourceDifference\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12,\n\x03key\x18\x02 \x01(\x0b\x32\x1f.affilia.enrollment.v1.GroupKey\x12\x38\n\x04kind\x18\x03 \x01(\x0e\x32*.affilia.migration.v1.SourceDifferenceKind\x12\x45\n\x0b\x65nrollments\x18\x04 \x03(\x0b\x32\x30.affilia.migration.v1.EnrollmentSourceDifference\x12\x35\n\x08\x66indings\x18\x05 \x03(\x0b\x32#.affilia.migration.v1.LegacyFinding\"\xb2\x02\n\x1a\x45nrollmentSourceDifference\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x38\n\x0fmembership_type\x18\x02 \x01(\x0e\x32\x1f.affilia.type.v1.MembershipType\x12\x11\n\tmodule_id\x18\x03 \x01(\t\x12.\n\x0blegacy_only\x18\x04 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12,\n\tcore_only\x18\x05 \x03(\x0b\x32\x19.affilia.type.v1.DateSpan\x12\x31\n\x07reasons\x18\x06 \x03(\x0b\x32 .affilia.enrollment.v1.Violation\x12#\n\x08\x66irst_on\x18\x07 \x01(\x0b\x32\x11.google.type.Date\"V\n\rLegacyFinding\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.affilia.migration.v1.LegacyFindingKind\x12\x0e\n\x06row_id\x18\x02 \x01(\t\"z\n\x15\x42\x61\x63kfillGroupsRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\x0c\x63ountry_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02 \x02\x12\x1d\n\x0b\x63ontract_id\x18\x03 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xbb\x01\n\x16\x42\x61\x63kfillGroupsResponse\x12\x0e\n\x06groups\x18\x01 \x01(\x03\x12\x0c\n\x04\x64one\x18\x02 \x01(\x03\x12\x0f\n\x07\x61ligned\x18\x03 \x01(\x03\x12\x14\n\x0cwritten_back\x18\x04 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\x12\x37\n\x08\x66\x61ilures\x18\x06 \x03(\x0b\x32%.affilia.migration.v1.BackfillFailure\x12\x13\n\x0bis_complete\x18\x07 \x01(\x08\"D\n\x0f\x42\x61\x63kfillFailure\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t*\xc6\x01\n\x0eMigrationStage\x12\x1f\n\x1bMIGRATION_STAGE_UNSPECIFIED\x10\x00\x12\x1d\n\x19MIGRATION_STAGE_TRANSLATE\x10\x01\x12\x1e\n\x1aMIGRATION_STAGE_DUAL_WRITE\x10\x02\x12\x1d\n\x19MIGRATION_STAGE_READ_CORE\x10\x03\x12\x18\n\x14MIGRATION_STAGE_CORE\x10\x04\x12\x1b\n\x17MIGRATION_STAGE_RETIRED\x10\x05*\xea\x01\n\x14SourceDifferenceKind\x12&\n\"SOURCE_DIFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eSOURCE_DIFFERENCE_KIND_BLOCKED\x10\x01\x12\"\n\x1eSOURCE_DIFFERENCE_KIND_MISSING\x10\x02\x12 \n\x1cSOURCE_DIFFERENCE_KIND_STALE\x10\x03\x12\x1e\n\x1aSOURCE_DIFFERENCE_KIND_NOW\x10\x04\x12 \n\x1cSOURCE_DIFFERENCE_KIND_LATER\x10\x05*\x9e\x02\n\x11LegacyFindingKind\x12#\n\x1fLEGACY_FINDING_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cLEGACY_FINDING_KIND_NO_START\x10\x01\x12 \n\x1cLEGACY_FINDING_KIND_REVERSED\x10\x02\x12*\n&LEGACY_FINDING_KIND_PRODUCT_NOT_MAPPED\x10\x03\x12\'\n#LEGACY_FINDING_KIND_BEFORE_CONTRACT\x10\x04\x12$\n LEGACY_FINDING_KIND_SLOT_OVERLAP\x10\x05\x12%\n!LEGACY_FINDING_KIND_TYPE_CONFLICT\x10\x06\x32\xe2\x04\n\x10MigrationService\x12p\n\x0eListMigrations\x12+.affilia.migration.v1.ListMigrationsRequest\x1a,.affilia.migration.v1.ListMigrationsResponse\"\x03\x90\x02\x01\x12y\n\x11MapLegacyContract\x12..affilia.migration.v1.MapLegacyContractRequest\x1a/.affilia.migration.v1.MapLegacyContractResponse\"\x03\x90\x02\x02\x12y\n\x11SetMigrationStage\x12..affilia.migration.v1.SetMigrationStageRequest\x1a/.affilia.migration.v1.SetMigrationStageResponse\"\x03\x90\x02\x02\x12r\n\x0e\x43ompareSources\x12+.affilia.migration.v1.CompareSourcesRequest\x1a,.affilia.migration.v1.CompareSourcesResponse\"\x03\x90\x02\x02\x30\x01\x12r\n\x0e\x42\x61\x63kfillGroups\x12+.affilia.migration.v1.BackfillGroupsRequest\x1a,.affilia.migration.v1.BackfillGroupsResponse\"\x03\x90\x02\x02\x30\x01\x42M\n\x18\x63om.affilia.migration.v1P\x01Z/affilia/gen/go/affilia/migration/v1;migrationv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,52 +76,52 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_MIGRATIONSERVICE'].methods_by_name['CompareSources']._serialized_options = b'\220\002\002'
   _globals['_MIGRATIONSERVICE'].methods_by_name['BackfillGroups']._options = None
   _globals['_MIGRATIONSERVICE'].methods_by_name['BackfillGroups']._serialized_options = b'\220\002\002'
-  _globals['_MIGRATIONSTAGE']._serialized_start=3709
-  _globals['_MIGRATIONSTAGE']._serialized_end=3907
-  _globals['_SOURCEDIFFERENCEKIND']._serialized_start=3910
-  _globals['_SOURCEDIFFERENCEKIND']._serialized_end=4144
-  _globals['_LEGACYFINDINGKIND']._serialized_start=4147
-  _globals['_LEGACYFINDINGKIND']._serialized_end=4433
-  _globals['_LISTMIGRATIONSREQUEST']._serialized_start=366
-  _globals['_LISTMIGRATIONSREQUEST']._serialized_end=389
-  _globals['_LISTMIGRATIONSRESPONSE']._serialized_start=391
-  _globals['_LISTMIGRATIONSRESPONSE']._serialized_end=468
-  _globals['_MIGRATION']._serialized_start=471
-  _globals['_MIGRATION']._serialized_end=944
-  _globals['_LEGACYFINDINGCOUNT']._serialized_start=946
-  _globals['_LEGACYFINDINGCOUNT']._serialized_end=1036
-  _globals['_SOURCEDIFFERENCECOUNT']._serialized_start=1038
-  _globals['_SOURCEDIFFERENCECOUNT']._serialized_end=1134
-  _globals['_SOURCECOMPARISON']._serialized_start=1137
-  _globals['_SOURCECOMPARISON']._serialized_end=1384
-  _globals['_MAPPEDCONTRACT']._serialized_start=1386
-  _globals['_MAPPEDCONTRACT']._serialized_end=1506
-  _globals['_LEGACYPRODUCT']._serialized_start=1508
-  _globals['_LEGACYPRODUCT']._serialized_end=1583
-  _globals['_MAPLEGACYCONTRACTREQUEST']._serialized_start=1586
-  _globals['_MAPLEGACYCONTRACTREQUEST']._serialized_end=1823
-  _globals['_MAPLEGACYCONTRACTRESPONSE']._serialized_start=1826
-  _globals['_MAPLEGACYCONTRACTRESPONSE']._serialized_end=1989
-  _globals['_SETMIGRATIONSTAGEREQUEST']._serialized_start=1992
-  _globals['_SETMIGRATIONSTAGEREQUEST']._serialized_end=2253
-  _globals['_SETMIGRATIONSTAGERESPONSE']._serialized_start=2256
-  _globals['_SETMIGRATIONSTAGERESPONSE']._serialized_end=2411
-  _globals['_COMPARESOURCESREQUEST']._serialized_start=2413
-  _globals['_COMPARESOURCESREQUEST']._serialized_end=2501
-  _globals['_COMPARESOURCESRESPONSE']._serialized_start=2504
-  _globals['_COMPARESOURCESRESPONSE']._serialized_end=2664
-  _globals['_GROUPSOURCEDIFFERENCE']._serialized_start=2667
-  _globals['_GROUPSOURCEDIFFERENCE']._serialized_end=2938
-  _globals['_ENROLLMENTSOURCEDIFFERENCE']._serialized_start=2941
-  _globals['_ENROLLMENTSOURCEDIFFERENCE']._serialized_end=3234
-  _globals['_LEGACYFINDING']._serialized_start=3236
-  _globals['_LEGACYFINDING']._serialized_end=3322
-  _globals['_BACKFILLGROUPSREQUEST']._serialized_start=3324
-  _globals['_BACKFILLGROUPSREQUEST']._serialized_end=3446
-  _globals['_BACKFILLGROUPSRESPONSE']._serialized_start=3449
-  _globals['_BACKFILLGROUPSRESPONSE']._serialized_end=3636
-  _globals['_BACKFILLFAILURE']._serialized_start=3638
-  _globals['_BACKFILLFAILURE']._serialized_end=3706
-  _globals['_MIGRATIONSERVICE']._serialized_start=4436
-  _globals['_MIGRATIONSERVICE']._serialized_end=5046
+  _globals['_MIGRATIONSTAGE']._serialized_start=3766
+  _globals['_MIGRATIONSTAGE']._serialized_end=3964
+  _globals['_SOURCEDIFFERENCEKIND']._serialized_start=3967
+  _globals['_SOURCEDIFFERENCEKIND']._serialized_end=4201
+  _globals['_LEGACYFINDINGKIND']._serialized_start=4204
+  _globals['_LEGACYFINDINGKIND']._serialized_end=4490
+  _globals['_LISTMIGRATIONSREQUEST']._serialized_start=410
+  _globals['_LISTMIGRATIONSREQUEST']._serialized_end=433
+  _globals['_LISTMIGRATIONSRESPONSE']._serialized_start=435
+  _globals['_LISTMIGRATIONSRESPONSE']._serialized_end=512
+  _globals['_MIGRATION']._serialized_start=515
+  _globals['_MIGRATION']._serialized_end=988
+  _globals['_LEGACYFINDINGCOUNT']._serialized_start=990
+  _globals['_LEGACYFINDINGCOUNT']._serialized_end=1080
+  _globals['_SOURCEDIFFERENCECOUNT']._serialized_start=1082
+  _globals['_SOURCEDIFFERENCECOUNT']._serialized_end=1178
+  _globals['_SOURCECOMPARISON']._serialized_start=1181
+  _globals['_SOURCECOMPARISON']._serialized_end=1428
+  _globals['_MAPPEDCONTRACT']._serialized_start=1430
+  _globals['_MAPPEDCONTRACT']._serialized_end=1550
+  _globals['_LEGACYPRODUCT']._serialized_start=1552
+  _globals['_LEGACYPRODUCT']._serialized_end=1627
+  _globals['_MAPLEGACYCONTRACTREQUEST']._serialized_start=1630
+  _globals['_MAPLEGACYCONTRACTREQUEST']._serialized_end=1867
+  _globals['_MAPLEGACYCONTRACTRESPONSE']._serialized_start=1870
+  _globals['_MAPLEGACYCONTRACTRESPONSE']._serialized_end=2033
+  _globals['_SETMIGRATIONSTAGEREQUEST']._serialized_start=2036
+  _globals['_SETMIGRATIONSTAGEREQUEST']._serialized_end=2297
+  _globals['_SETMIGRATIONSTAGERESPONSE']._serialized_start=2300
+  _globals['_SETMIGRATIONSTAGERESPONSE']._serialized_end=2455
+  _globals['_COMPARESOURCESREQUEST']._serialized_start=2457
+  _globals['_COMPARESOURCESREQUEST']._serialized_end=2545
+  _globals['_COMPARESOURCESRESPONSE']._serialized_start=2548
+  _globals['_COMPARESOURCESRESPONSE']._serialized_end=2708
+  _globals['_GROUPSOURCEDIFFERENCE']._serialized_start=2711
+  _globals['_GROUPSOURCEDIFFERENCE']._serialized_end=2982
+  _globals['_ENROLLMENTSOURCEDIFFERENCE']._serialized_start=2985
+  _globals['_ENROLLMENTSOURCEDIFFERENCE']._serialized_end=3291
+  _globals['_LEGACYFINDING']._serialized_start=3293
+  _globals['_LEGACYFINDING']._serialized_end=3379
+  _globals['_BACKFILLGROUPSREQUEST']._serialized_start=3381
+  _globals['_BACKFILLGROUPSREQUEST']._serialized_end=3503
+  _globals['_BACKFILLGROUPSRESPONSE']._serialized_start=3506
+  _globals['_BACKFILLGROUPSRESPONSE']._serialized_end=3693
+  _globals['_BACKFILLFAILURE']._serialized_start=3695
+  _globals['_BACKFILLFAILURE']._serialized_end=3763
+  _globals['_MIGRATIONSERVICE']._serialized_start=4493
+  _globals['_MIGRATIONSERVICE']._serialized_end=5103
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 Migration: taking over enrollments from legacy tables, country by country."""
 
+from affilia.enrollment.v1 import change_request_pb2 as _change_request_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.type.v1 import actor_pb2 as _actor_pb2
 from affilia.type.v1 import date_span_pb2 as _date_span_pb2
@@ -671,8 +672,7 @@ class EnrollmentSourceDifference(_message.Message):
     MODULE_ID_FIELD_NUMBER: _builtins.int
     LEGACY_ONLY_FIELD_NUMBER: _builtins.int
     CORE_ONLY_FIELD_NUMBER: _builtins.int
-    RULES_FIELD_NUMBER: _builtins.int
-    MISSING_FACTS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     FIRST_ON_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """UUID of the member."""
@@ -689,12 +689,10 @@ class EnrollmentSourceDifference(_message.Message):
         """Days that only the core has."""
 
     @_builtins.property
-    def rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the rules that the days of legacy_only would break, in order."""
-
-    @_builtins.property
-    def missing_facts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the facts that are missing for these rules, such as DATE_OF_BIRTH."""
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Violation]:
+        """Why the core doesn't have the days of legacy_only, in order of the first day and code. For a group that isn't aligned,
+        the reasons that would apply if it were aligned today.
+        """
 
     @_builtins.property
     def first_on(self) -> _date_pb2.Date:
@@ -708,13 +706,12 @@ class EnrollmentSourceDifference(_message.Message):
         module_id: _builtins.str = ...,
         legacy_only: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
         core_only: _abc.Iterable[_date_span_pb2.DateSpan] | None = ...,
-        rules: _abc.Iterable[_builtins.str] | None = ...,
-        missing_facts: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_change_request_pb2.Violation] | None = ...,
         first_on: _date_pb2.Date | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_on", b"first_on"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["core_only", b"core_only", "first_on", b"first_on", "legacy_only", b"legacy_only", "member_id", b"member_id", "membership_type", b"membership_type", "missing_facts", b"missing_facts", "module_id", b"module_id", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["core_only", b"core_only", "first_on", b"first_on", "legacy_only", b"legacy_only", "member_id", b"member_id", "membership_type", b"membership_type", "module_id", b"module_id", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

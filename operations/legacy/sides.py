@@ -1,0 +1,128 @@
+"""What the legacy tables say about groups, in a transaction or a snapshot, with the stages of their countries.
+
+Without legacy sources on this server, nothing is read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.catalog.contract import Contract
+from domain.days import Days
+from domain.enrollment.decisions import EnrollmentKey
+from domain.errors import MigrationStageForbids, NoLegacySource
+from domain.membership import MembershipType
+from domain.migration.legacy import LegacyGroup, Translated
+from domain.migration.stages import Stage
+from domain.migration.translating import translated
+from operations.core import Core
+from storage import legacy_groups, migration_stages
+from storage.enrollment import LockedGroup
+from storage.legacy.source import LegacySource
+from storage.postgres.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class LegacySide:
+    """One group's legacy side. `group` is None if the tables don't have the group.
+
+    `aligned_with` is the fingerprint with which the core's decisions agreed last; None if they never did.
+    """
+
+    source: LegacySource
+    stage: Stage
+    group: LegacyGroup | None
+    aligned_with: bytes | None
+
+    @property
+    def country(self) -> str:
+        return self.source.country
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedSide:
+    """A legacy side in the core's terms. `translated` is None if the tables don't have the group."""
+
+    side: LegacySide
+    translated: Translated | None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the rows say something else than the core's decisions."""
+        return self.translated is not None and self.translated.fingerprint != self.side.aligned_with
+
+    @property
+    def days(self) -> Mapping[EnrollmentKey, Days]:
+        return self.translated.days if self.translated else {}
+
+
+def in_core_terms(side: LegacySide, contract: Contract, known: Mapping[UUID, MembershipType]) -> TranslatedSide:
+    """Translates a legacy side. `known` are the membership types that the core has recorded."""
+    return TranslatedSide(side, translated(side.group, contract, known) if side.group else None)
+
+
+async def sides_of(core: Core, connection: Connection, contracts: Mapping[UUID, UUID]) -> dict[UUID, LegacySide]:
+    """Returns the legacy sides of groups, by group id, without locks. `contracts` has the contract of each group.
+
+    Groups of contracts that aren't mapped, or whose country is RETIRED, have none.
+    """
+    if not core.legacy:
+        return {}
+    stages = await migration_stages.of_contracts(connection, contracts.values())
+    sides: dict[UUID, LegacySide] = {}
+    for source, stage, group_ids in _by_country(core, stages, contracts):
+        loaded = await source.load(connection, group_ids)
+        sides |= await _sides(connection, source, stage, group_ids, loaded)
+    return sides
+
+
+async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) -> dict[int, LegacySide]:
+    """Locks the stages of the groups' countries (shared), then the groups' legacy rows. Returns the sides by group key.
+
+    Raises MigrationStageForbids if the stage accepts no changes.
+    """
+    if not core.legacy:
+        return {}
+    contracts = {group.group_id: group.key.contract_id for group in groups}
+    stages = await migration_stages.hold_of_contracts(tx, contracts.values())
+    found: dict[UUID, LegacySide] = {}
+    for source, stage, group_ids in _by_country(core, stages, contracts):
+        if not stage.accepts_changes:
+            raise MigrationStageForbids(source.country, stage, "enrollments can't be changed here")
+        loaded = await source.lock(tx, group_ids)
+        missing = {group.key.primary_id for group in groups if group.group_id in set(group_ids) - loaded.keys()}
+        if missing and await source.store_identifiers(tx, missing):
+            loaded = await source.lock(tx, group_ids)
+        found |= await _sides(tx, source, stage, group_ids, loaded)
+    return {group.group_key: found[group.group_id] for group in groups if group.group_id in found}
+
+
+def _by_country(
+    core: Core, stages: Mapping[UUID, tuple[str, Stage]], contracts: Mapping[UUID, UUID]
+) -> Iterable[tuple[LegacySource, Stage, list[UUID]]]:
+    """Yields each country that is not RETIRED, in order, with its source and groups."""
+    for country in sorted({country for country, stage in stages.values() if stage is not Stage.RETIRED}):
+        group_ids = [g for g, contract in contracts.items() if contract in stages and stages[contract][0] == country]
+        stage = next(stage for of_country, stage in stages.values() if of_country == country)
+        yield source_of(core, country), stage, sorted(group_ids)
+
+
+def source_of(core: Core, country: str) -> LegacySource:
+    """Returns the source of a country. Raises NoLegacySource."""
+    source = core.legacy.get(country)
+    if source is None:
+        raise NoLegacySource(country)
+    return source
+
+
+async def _sides(
+    connection: Connection,
+    source: LegacySource,
+    stage: Stage,
+    group_ids: Sequence[UUID],
+    loaded: Mapping[UUID, LegacyGroup],
+) -> dict[UUID, LegacySide]:
+    fingerprints = await legacy_groups.fingerprints(connection, group_ids)
+    return {
+        group_id: LegacySide(source, stage, loaded.get(group_id), fingerprints.get(group_id)) for group_id in group_ids
+    }

@@ -1,0 +1,1 @@
+"""Use cases of MigrationService: mapping contracts, moving stages, comparing sources, and backfilling."""

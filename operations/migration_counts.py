@@ -1,0 +1,16 @@
+"""What this process has done for migrations, by country, for metrics."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationCounts:
+    """Reads that legacy tables answered, those that the core would have answered differently, alignments of groups,
+    and revisions that were written to legacy tables.
+    """
+
+    reads: Counter[str] = field(default_factory=Counter)
+    read_differences: Counter[str] = field(default_factory=Counter)
+    alignments: Counter[str] = field(default_factory=Counter)
+    writes_back: Counter[str] = field(default_factory=Counter)
