@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from domain.errors import DatabaseUnavailable
 from server.settings import Settings
-from storage.legacy.registry import grant_legacy_tables
+from storage.legacy.preparing import prepare_tables
+from storage.legacy.registry import LegacySources
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import connected, make_application_role, migrate, refuse_owner, role_of
 from storage.postgres.refusals import DatabaseRefused, target_of
@@ -28,26 +29,31 @@ class DatabaseUnusable(Exception):
 def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
     """Migrates the database. Returns the URL with which the server connects.
 
-    In the embedded database, the server also gets its privileges on legacy tables. In others, their owner grants them.
-
     Raises DatabaseUnusable, DatabaseTooOld, MigrationBlocked, RoleTooStrong.
     """
     if embedded:
         with _naming(EMBEDDED_DATABASE):
             make_application_role(embedded.url, APPLICATION_ROLE)
             migrate(embedded.url, APPLICATION_ROLE)
-            with connected(embedded.url) as connection:
-                grant_legacy_tables(connection, APPLICATION_ROLE, settings.legacy_sources)
+            _prepare_legacy_tables(settings, embedded.url, APPLICATION_ROLE)
         return embedded.url_of(APPLICATION_ROLE)
     url, owner_url = settings.database_url, settings.migration_url
     with _naming(DATABASE_URL):
         role = role_of(url)
     with _naming(MIGRATION_URL if owner_url else DATABASE_URL):
         migrate(owner_url or url, role if owner_url else "")
+        _prepare_legacy_tables(settings, owner_url or url, role if owner_url else "")
     with _naming(DATABASE_URL):
         if not settings.dev:
             refuse_owner(url)
     return url
+
+
+def _prepare_legacy_tables(settings: Settings, url: str, role: str) -> None:
+    """Prepares the legacy tables of the configured countries, as far as the owner of the schema can."""
+    if settings.legacy_sources:
+        with connected(url) as connection:
+            prepare_tables(connection, LegacySources.of(settings.legacy_sources), role)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from storage.legacy import spain
+from storage.legacy.spain import SpanishTables
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import migrate
 
@@ -29,7 +30,7 @@ PRODUCTS = ("ESENCIAL", "ESENCIAL_2019", "COMPLETA", "DENTAL")
 START = date(2025, 1, 1)
 OPEN_ENDS = (None, None, None, "9999-12-31", "infinity")
 POLICIES_OF_OTHER_CONTRACT = 3
-FOLDER = Path(spain.__file__).parent
+TABLES = Path(spain.__file__).with_name("spain_tables.sql")
 
 Day = date | str | None
 Row = list[object]
@@ -206,8 +207,8 @@ def create_tables(connection: psycopg.Connection) -> None:
 
     Raises psycopg.errors.DuplicateSchema.
     """
-    for file in ("spain_tables.sql", "spain_guard.sql"):
-        connection.execute((FOLDER / file).read_text().encode())
+    connection.execute(TABLES.read_text().encode())
+    connection.execute(SpanishTables.guard.read_text().encode())
 
 
 def fill(connection: psycopg.Connection, tables: Tables) -> None:

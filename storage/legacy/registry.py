@@ -5,9 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import psycopg
-from psycopg import sql
-
+from storage.legacy.preparing import missing_privileges, unguarded_tables
 from storage.legacy.source import LegacySource
 from storage.legacy.spain import SpanishTables
 from storage.postgres.database import Connection, Database
@@ -72,8 +70,8 @@ class LegacySources:
             return await database.write(self._sources[country].store_identifiers) > 0
 
     async def check(self, connection: Connection) -> None:
-        """Checks that every country whose migration hasn't ended has a source, and that the connection's role can use
-        the tables of every source.
+        """Checks that every country whose migration hasn't ended has a source, that the connection's role can use the
+        tables of every source, and that they are guarded.
 
         Raises LegacySourcesUnusable.
         """
@@ -84,43 +82,14 @@ class LegacySources:
                 " RETIRED."
             )
         for source in self:
-            if missing := await _missing_privileges(connection, source):
+            if missing := await missing_privileges(connection, source):
                 raise LegacySourcesUnusable(
                     f"AFFILIA_LEGACY_SOURCES: {source.country} needs privileges that the role"
                     f" {connection.info.user} of the database doesn't have: {', '.join(missing)}. Check that the tables"
                     " exist, and grant the privileges."
                 )
-
-
-async def _missing_privileges(connection: Connection, source: LegacySource) -> list[str]:
-    """Returns the privileges that the connection's role lacks, such as `SELECT ON legacy_es.es_user`, in order."""
-    needed = [
-        (privilege, *table.split("."), table) for table, names in source.privileges.items() for privilege in names
-    ]
-    privileges, schemas, names, tables = zip(*needed, strict=True)
-    return await fetch_column(
-        connection,
-        str,
-        "SELECT n.privilege || ' ON ' || n.full_name FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
-        " WITH ORDINALITY AS n(privilege, schema_name, name, full_name, position) WHERE NOT EXISTS"
-        " (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = n.schema_name"
-        " AND c.relname = n.name AND has_schema_privilege(s.oid, 'USAGE')"
-        " AND has_table_privilege(c.oid, n.privilege)) ORDER BY n.position",
-        [list(privileges), list(schemas), list(names), list(tables)],
-    )
-
-
-def grant_legacy_tables(connection: psycopg.Connection, role: str, countries: Iterable[str]) -> None:
-    """Grants a role the privileges on the tables of some countries, if their schemas exist. Must be called by the owner
-    of the tables.
-    """
-    name = sql.Identifier(role)
-    for country in countries:
-        for table, privileges in BUILT_IN[country]().privileges.items():
-            schema = table.partition(".")[0]
-            if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
-                continue
-            on = sql.Identifier(*table.split("."))
-            listed = sql.SQL(", ").join(map(sql.SQL, privileges))
-            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), name))
-            connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(listed, on, name))
+            if unguarded := await unguarded_tables(connection, source):
+                raise LegacySourcesUnusable(
+                    f"AFFILIA_LEGACY_SOURCES: {source.country} needs triggers on {', '.join(unguarded)}. Run"
+                    f" {source.guard} as the owner of the tables."
+                )

@@ -5,6 +5,7 @@ subclass of the conformance tests.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -34,7 +35,11 @@ class LegacySource(Protocol):
 
     country: str
     privileges: Mapping[str, Sequence[str]]
-    """What the servers' database role needs, by table, with the schema."""
+    """What the servers' database role needs, by table with its schema: SELECT, INSERT or UPDATE."""
+    guarded_tables: Sequence[str]
+    """Tables with a trigger `only_the_core_writes`, which keeps others from writing in READ_CORE and CORE."""
+    guard: Path
+    """The file with the statements that create these triggers, also if some of them exist."""
 
     async def contract(self, connection: Connection, legacy_contract_id: int) -> LegacyContract | None:
         """Returns a contract of the legacy tables, or None."""
@@ -79,6 +84,7 @@ class LegacySource(Protocol):
         """Locks the policies of some groups, then their rows, until the transaction ends, and returns the groups.
 
         Others can't add rows to these policies either. A policy that they add meanwhile isn't part of the result.
+        Stores the ids of users who have none yet, so that what is recorded about the groups names permanent ids.
         """
         ...
 

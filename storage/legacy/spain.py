@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from uuid import UUID
 
@@ -21,8 +22,8 @@ from storage.legacy.identifiers import (
 )
 from storage.legacy.ordinals import contract_days, ordinal
 from storage.legacy.source import LegacyContract
-from storage.legacy.spain_groups import COUNTRY, OF_MEMBERS, identifier, load_by_id, load_by_member, lock_policies
-from storage.legacy.spain_identifiers import store_identifiers, users_for
+from storage.legacy.spain_groups import COUNTRY, OF_MEMBERS, key_of, load_by_id, load_by_member
+from storage.legacy.spain_identifiers import store_identifiers, store_users, users_for
 from storage.legacy.spain_writes import apply_changes, let_write
 from storage.postgres.database import Connection
 from storage.postgres.rows import fetch_column, fetch_value
@@ -40,6 +41,8 @@ class SpanishTables:
             "legacy_es.es_enrollment": ("SELECT", "INSERT", "UPDATE"),
         }
     )
+    guarded_tables: Sequence[str] = ("legacy_es.es_policy", "legacy_es.es_enrollment")
+    guard = Path(__file__).with_name("spain_guard.sql")
 
     async def contract(self, connection: Connection, legacy_contract_id: int) -> LegacyContract | None:
         cursor = await connection.execute(
@@ -53,10 +56,10 @@ class SpanishTables:
         return await store_identifiers(tx, member_ids)
 
     async def load(self, connection: Connection, group_ids: Collection[UUID]) -> dict[UUID, LegacyGroup]:
-        return {group.group_id: group for group in await load_by_id(connection, group_ids)}
+        return await load_by_id(connection, group_ids)
 
     async def load_of_members(self, connection: Connection, member_ids: Collection[UUID]) -> dict[UUID, LegacyGroup]:
-        return {group.group_id: group for group in await load_by_member(connection, member_ids)}
+        return await load_by_member(connection, member_ids)
 
     async def groups_of_members(self, connection: Connection, member_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
         cursor = await connection.execute(
@@ -76,7 +79,7 @@ class SpanishTables:
             UUID,
             f"WITH RECURSIVE {OF_MEMBERS} SELECT DISTINCT h.group_id FROM head_of_member h"
             " JOIN of_member m ON m.user_id = h.owner"
-            f" JOIN legacy_identifier c ON {identifier('CONTRACT', 'c')} AND c.legacy_key = h.contract::text"
+            f" JOIN legacy_identifier c ON {key_of('CONTRACT', 'c')} AND c.legacy_key = h.contract::text"
             " WHERE h.group_id > %(after)s AND (%(contract_id)s::uuid IS NULL OR c.id = %(contract_id)s)"
             " ORDER BY h.group_id LIMIT %(limit)s",
             {"member_ids": [primary_id], "contract_id": contract_id, "after": after, "limit": limit},
@@ -87,11 +90,17 @@ class SpanishTables:
         return set(await fetch_column(connection, UUID, statement, {"member_ids": list(member_ids)}))
 
     async def lock(self, tx: Connection, group_ids: Collection[UUID]) -> dict[UUID, LegacyGroup]:
-        policies = await lock_policies(tx, group_ids)
+        known = {policy_id for group in (await load_by_id(tx, group_ids)).values() for policy_id in group.policy_ids}
+        policies = await fetch_column(
+            tx, int, "SELECT id FROM legacy_es.es_policy WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(known)]
+        )
         await tx.execute(
             "SELECT FROM legacy_es.es_enrollment WHERE policy_id = ANY(%s) ORDER BY id FOR UPDATE", [policies]
         )
-        return {group.group_id: group for group in await load_by_id(tx, group_ids, policies)}
+        locked = await load_by_id(tx, group_ids, policies)
+        if await store_users(tx, {user_id for group in locked.values() for user_id in group.member_ids}):
+            locked = await load_by_id(tx, group_ids, policies)
+        return locked
 
     async def add_policy(self, tx: Connection, key: GroupKey) -> LegacyGroup | None:
         mapped = await mapped_contract(tx, COUNTRY, key.contract_id)
@@ -109,8 +118,7 @@ class SpanishTables:
 
     async def write(self, tx: Connection, group: LegacyGroup, changes: Iterable[RowChange]) -> LegacyGroup:
         await apply_changes(tx, group, list(changes))
-        (after,) = await load_by_id(tx, [group.group_id], group.policy_ids)
-        return after
+        return (await load_by_id(tx, [group.group_id], group.policy_ids))[group.group_id]
 
     async def wait_for_writers(self, tx: Connection) -> None:
         await tx.execute("LOCK TABLE legacy_es.es_policy, legacy_es.es_enrollment IN SHARE MODE")
@@ -120,5 +128,5 @@ class SpanishTables:
             connection,
             int,
             "SELECT count(*) FROM legacy_es.es_policy p WHERE NOT EXISTS (SELECT FROM legacy_identifier c"
-            f" WHERE {identifier('CONTRACT', 'c')} AND c.legacy_key = p.health_contract_id::text)",
+            f" WHERE {key_of('CONTRACT', 'c')} AND c.legacy_key = p.health_contract_id::text)",
         )

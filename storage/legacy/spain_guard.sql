@@ -1,5 +1,7 @@
 -- From READ_CORE on nobody else writes. The server says SET LOCAL affilia.writes_back = 'on' in its own transactions.
-CREATE FUNCTION legacy_es.only_the_core_writes() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The function runs with its owner's rights, so that other programs need no privileges on the table of stages.
+CREATE OR REPLACE FUNCTION legacy_es.only_the_core_writes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF current_setting('affilia.writes_back', true) IS DISTINCT FROM 'on' AND EXISTS (
         SELECT FROM public.migration WHERE country = 'ES' AND stage IN ('READ_CORE', 'CORE')
@@ -9,7 +11,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER only_the_core_writes AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON legacy_es.es_enrollment
+CREATE OR REPLACE TRIGGER only_the_core_writes AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON legacy_es.es_enrollment
     FOR EACH STATEMENT EXECUTE FUNCTION legacy_es.only_the_core_writes();
-CREATE TRIGGER only_the_core_writes AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON legacy_es.es_policy
+CREATE OR REPLACE TRIGGER only_the_core_writes AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON legacy_es.es_policy
     FOR EACH STATEMENT EXECUTE FUNCTION legacy_es.only_the_core_writes();

@@ -14,7 +14,7 @@ from storage.legacy.identifiers import (
     user_key,
     users_of_members,
 )
-from storage.legacy.spain_groups import COUNTRY, FREE_GLOBAL_ID, OF_MEMBERS, identifier
+from storage.legacy.spain_groups import COUNTRY, OF_MEMBERS, key_of
 from storage.merges import aliases_of
 from storage.postgres.database import Connection
 from storage.postgres.rows import fetch_column
@@ -22,17 +22,21 @@ from storage.postgres.rows import fetch_column
 STORED_AT_A_TIME = 20_000
 
 _WITHOUT_ID = (
-    f"NOT EXISTS (SELECT FROM legacy_identifier i WHERE {identifier('MEMBER', 'i')} AND i.legacy_key = u.id::text)"
+    f"NOT EXISTS (SELECT FROM legacy_identifier i WHERE {key_of('MEMBER', 'i')} AND i.legacy_key = u.id::text)"
 )
 
-_USERS = f"SELECT u.id, {FREE_GLOBAL_ID} FROM legacy_es.es_user u WHERE {_WITHOUT_ID}"
+_USERS = (
+    "SELECT u.id, CASE WHEN taken.id IS NULL THEN u.global_user_id END FROM legacy_es.es_user u"
+    f" LEFT JOIN legacy_identifier taken ON {key_of('MEMBER', 'taken')} AND taken.id = u.global_user_id"
+    f" WHERE {_WITHOUT_ID}"
+)
 
 _GROUPS = (
     "SELECT DISTINCT p.health_contract_id, p.owner_user_id, c.id, m.id FROM legacy_identifier c"
     " JOIN legacy_es.es_policy p ON p.health_contract_id = c.legacy_key::bigint"
-    f" JOIN legacy_identifier m ON {identifier('MEMBER', 'm')} AND m.legacy_key = p.owner_user_id::text"
-    f" WHERE {identifier('CONTRACT', 'c')} AND NOT EXISTS (SELECT FROM legacy_identifier g"
-    f" WHERE {identifier('GROUP', 'g')} AND g.legacy_key = p.health_contract_id || '/' || p.owner_user_id)"
+    f" JOIN legacy_identifier m ON {key_of('MEMBER', 'm')} AND m.legacy_key = p.owner_user_id::text"
+    f" WHERE {key_of('CONTRACT', 'c')} AND NOT EXISTS (SELECT FROM legacy_identifier g"
+    f" WHERE {key_of('GROUP', 'g')} AND g.legacy_key = p.health_contract_id || '/' || p.owner_user_id)"
 )
 
 _OF_USERS = " AND (%(users)s::bigint[] IS NULL OR {user} = ANY(%(users)s)) LIMIT %(limit)s"
@@ -45,15 +49,22 @@ async def store_identifiers(tx: Connection, member_ids: Collection[UUID] | None)
     Returns how many were stored.
     """
     if member_ids is None:
-        return await _store_users(tx, None) + await _store_groups(tx, None)
+        # All tables are read whole. Without statistics, nested loops would be chosen, which take minutes.
+        await tx.execute("SET LOCAL enable_nestloop = off")
+        stored = await store_users(tx, None) + await _store_groups(tx, None)
+        await tx.execute("SET LOCAL enable_nestloop TO DEFAULT")
+        return stored
     parameters = {"member_ids": list(member_ids)}
     users = await fetch_column(tx, int, f"WITH RECURSIVE {OF_MEMBERS} SELECT user_id FROM of_member", parameters)
     owners = await fetch_column(tx, int, f"WITH RECURSIVE {OF_MEMBERS} SELECT owner FROM head_of_member", parameters)
-    return await _store_users(tx, {*users, *owners}) + await _store_groups(tx, set(owners))
+    return await store_users(tx, {*users, *owners}) + await _store_groups(tx, set(owners))
 
 
-async def _store_users(tx: Connection, users: Collection[int] | None) -> int:
-    """Stores the ids of users: the global id, or a derived one if the user has none or another user has it."""
+async def store_users(tx: Connection, users: Collection[int] | None) -> int:
+    """Stores the ids of those of some users, or of all, who have none yet. Returns how many were stored.
+
+    The id is the global id, or a derived one if the user has none or if it is the id of another user.
+    """
     stored = 0
     while rows := await _rows(tx, _USERS + _OF_USERS.format(user="u.id"), users):
         added = await add_identifiers(

@@ -22,7 +22,7 @@ from domain.membership import MembershipType
 from domain.migration.legacy import LegacyGroup, LegacyRow
 from domain.migration.writing_back import RowChange
 from storage.legacy.identifiers import MappedContract, map_contract, mapped_contract, mapped_contracts, owned_groups
-from storage.legacy.registry import grant_legacy_tables
+from storage.legacy.preparing import prepare_tables
 from storage.legacy.source import LegacySource
 from storage.postgres.database import Connection, Database
 from tests.support.guarded import application_url
@@ -484,6 +484,15 @@ class LegacySourceConformance:
         ids = legacy.read(lambda c: legacy.source.groups_of_members(c, [child_id]))
         assert ids == {child_id: [group.group_id]}
 
+    def test_a_merged_member_whose_id_is_not_stored_yet_is_read_as_the_remaining_one(self, legacy: Legacy) -> None:
+        primary_id, merged_id, child_id = uuid4(), uuid4(), uuid4()
+        policy = legacy.policy(owner := legacy.user(primary_id))
+        legacy.store()
+        legacy.row(policy, child := legacy.user(merged_id), type_="CHILD")
+        legacy.merge(merged_id, child_id)
+        (group,) = legacy.read(lambda c: legacy.source.load_of_members(c, [child_id])).values()
+        assert group.member_ids == {owner: primary_id, child: child_id}
+
     def test_the_group_of_an_owner_who_was_merged_before_is_that_of_the_remaining_member(self, legacy: Legacy) -> None:
         merged_id, primary_id = uuid4(), uuid4()
         policy = legacy.policy(legacy.user(merged_id))
@@ -586,6 +595,18 @@ class LegacySourceConformance:
         assert len(group.policy_ids) == 1
 
     # ------------------------------------------------------------------------------------------------------- locks
+
+    def test_locking_a_group_stores_the_ids_of_its_users(self, legacy: Legacy) -> None:
+        primary_id = uuid4()
+        policy = legacy.policy(legacy.user(primary_id))
+        legacy.store()
+        legacy.row(policy, child := legacy.user(), type_="CHILD")
+        derived = derived_id("legacy", legacy.source.country, "MEMBER", str(child))
+        group = group_id(legacy.contract_id, primary_id)
+        locked = legacy.write(lambda tx: legacy.source.lock(tx, [group]))[group]
+        assert locked.member_ids[child] == derived
+        legacy.add("set_global_id", child, uuid4())
+        assert legacy.group_of(primary_id) == locked
 
     def test_rows_of_a_locked_group_cannot_change_and_none_can_be_added(self, legacy: Legacy) -> None:
         primary_id = uuid4()
@@ -699,7 +720,7 @@ def limited_url(legacy: Legacy) -> str:
     """Returns a connection string for a role with the privileges of the application's role and of the source."""
     url = application_url(legacy.url)
     with psycopg.connect(legacy.url, autocommit=True) as connection:
-        grant_legacy_tables(connection, connection_role(url), [legacy.source.country])
+        prepare_tables(connection, [legacy.source], connection_role(url))
     return url
 
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import psycopg
 import pytest
 
-from storage.legacy.registry import LegacySources, LegacySourcesUnusable, grant_legacy_tables
+from storage.legacy.preparing import GUARD, prepare_tables
+from storage.legacy.registry import LegacySources, LegacySourcesUnusable
 from storage.legacy.spain import SpanishTables
 from storage.postgres.database import Connection, Database
 from tests.storage.legacy_source_conformance import connection_role, on_database
@@ -48,15 +49,47 @@ def test_missing_privileges_are_reported(own_database_url: str) -> None:
     url = application_url(own_database_url)
     role = connection_role(url)
     with psycopg.connect(own_database_url, autocommit=True) as owner:
-        grant_legacy_tables(owner, role, ["ES"])  # without tables, it does nothing
+        prepare_tables(owner, LegacySources.of(["ES"]), role)  # without tables, it does nothing
         create_tables(owner)
         with pytest.raises(LegacySourcesUnusable, match=f"the role {role} .*: SELECT ON legacy_es.es_user"):
             checked(url, "ES")
-        grant_legacy_tables(owner, role, ["ES"])
+        prepare_tables(owner, LegacySources.of(["ES"]), role)
         checked(url, "ES")
         owner.execute(f"REVOKE UPDATE ON legacy_es.es_policy FROM {role}".encode())
         with pytest.raises(LegacySourcesUnusable, match=r"have: UPDATE ON legacy_es\.es_policy\. Check"):
             checked(url, "ES")
+
+
+def test_the_owner_of_the_tables_adds_missing_triggers(own_database_url: str) -> None:
+    url = application_url(own_database_url)
+    sources = LegacySources.of(["ES"])
+    with psycopg.connect(own_database_url, autocommit=True) as owner, psycopg.connect(url, autocommit=True) as other:
+        create_tables(owner)
+        owner.execute(f"DROP TRIGGER {GUARD} ON legacy_es.es_policy".encode())
+        with pytest.raises(LegacySourcesUnusable, match=r"triggers on legacy_es\.es_policy\. Run .*/spain_guard\.sql"):
+            checked(own_database_url, "ES")
+        prepare_tables(other, sources, "")  # isn't the owner
+        with pytest.raises(LegacySourcesUnusable, match="needs triggers"):
+            checked(own_database_url, "ES")
+        prepare_tables(owner, sources, "")
+        checked(own_database_url, "ES")
+
+
+def test_other_programs_need_no_privileges_on_stages(own_database_url: str) -> None:
+    with psycopg.connect(own_database_url) as owner:
+        create_tables(owner)
+        owner.execute("CREATE ROLE legacy_program_of_test")
+        owner.execute("GRANT USAGE ON SCHEMA legacy_es TO legacy_program_of_test")
+        owner.execute("GRANT ALL ON ALL TABLES IN SCHEMA legacy_es TO legacy_program_of_test")
+        owner.execute("INSERT INTO migration VALUES ('ES', 'DUAL_WRITE', now())")
+        owner.execute("SET ROLE legacy_program_of_test")
+        owner.execute("DELETE FROM legacy_es.es_policy")
+        owner.execute("RESET ROLE")
+        owner.execute("UPDATE migration SET stage = 'READ_CORE'")
+        owner.execute("SET ROLE legacy_program_of_test")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+            owner.execute("DELETE FROM legacy_es.es_policy")
+        owner.rollback()
 
 
 def test_a_country_in_migration_needs_a_source(own_database_url: str) -> None:
