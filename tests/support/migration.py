@@ -68,6 +68,9 @@ class Spain:
         self.users: dict[str, int] = {}
         self.members: dict[str, str] = {"P": self.family.primary, "C": self.family.child}
         self.policies: dict[str, int] = {}
+        (self.audited_before,) = self.tables.execute(
+            "SELECT coalesce(max(entry_key), 0) FROM audit_entry"
+        ).fetchone() or (0,)
         self.family.publish()
         self.legacy_contract()
 
