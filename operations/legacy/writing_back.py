@@ -33,7 +33,7 @@ async def write_back(
     side = legacy.side
     wanted = legacy_days_after(side.stage, legacy.days, before, after, contract)
     rows = side.group
-    if rows is None:
+    if rows is None or not rows.policy_ids:
         if not any(wanted.values()):
             return legacy
         rows = await side.source.add_policy(tx, group.key)

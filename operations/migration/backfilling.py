@@ -9,7 +9,7 @@ import structlog
 
 from domain.errors import DomainError, LegacyCannotHold, MigrationStageForbids, NoLegacySource, Reason
 from domain.migration.stages import Stage
-from operations.call import Call
+from operations.call import MAX_RESOLVED_IDS, Call
 from operations.catching_up import catch_up
 from operations.core import Core
 from operations.failures import described
@@ -53,7 +53,11 @@ async def backfill(
         if contract_id is not None:
             await core.contract_source.current(tx, contract_id, hold=False)
             call.trail.resolved(contract_id=contract_id)
-        return await migration_backfills.begin_backfill(tx, key, NewBackfill(country, contract_id, call.actor))
+        new = NewBackfill(country, contract_id, call.actor)
+        begun = await migration_backfills.begin_backfill(tx, key, new)
+        groups = await migration_backfills.groups_of_backfill(tx, begun, MAX_RESOLVED_IDS)
+        call.trail.resolved_groups(groups.first_ids, groups.count)
+        return begun
 
     backfill_key = await core.write(call, begin)
     reported: set[UUID] = set()
