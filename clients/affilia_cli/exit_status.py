@@ -12,3 +12,5 @@ SEVERAL_MATCH = 4
 """Several members, families, contracts or modules match a name."""
 INCOMPLETE = 5
 """An import was interrupted, reached its deadline, or had failed calls. Run the same command again to continue."""
+SOURCES_DIFFER = 6
+"""`migration compare` found groups that differ now, or that the core doesn't have as the legacy tables say."""
