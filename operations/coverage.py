@@ -10,15 +10,17 @@ from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers, reco
 from domain.errors import CoverageUnknown
 from operations.call import Call
 from operations.core import Core
-from operations.eligibility import OffersOf, member_runs, with_offers
+from operations.eligibility import OffersOf, with_offers
 from operations.freshness import POLL_SECONDS, wait_for_projection
 from operations.history import present
-from operations.legacy.runs import legacy_policies
+from operations.legacy.runs import legacy_policies, store_before_list
 from operations.locators import located_span, store_far_locators
+from operations.member_runs import member_runs
 from operations.paging import Page
 from operations.payment_order import todays
 from storage import coverage
 from storage.coverage import CoverageFilter
+from storage.postgres.locks import NIL
 
 YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
 
@@ -108,6 +110,8 @@ async def list_coverage(
     """
     await wait_for_projection(core, call)
     await core.eligibility.offers.refresh(core.database, core.contract_source)
+    if page.after == NIL:
+        await store_before_list(core, wanted.contract_id)
     async with core.database.snapshot() as connection:
         if wanted.contract_id:
             await core.contract_source.current(connection, wanted.contract_id, hold=False)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MigrationCounts:
-    """Reads that legacy tables answered, those that the core would have answered differently, alignments of groups,
-    and revisions that were written to legacy tables.
+    """Groups that legacy tables answered for, those that the core would have answered differently (in READ_CORE),
+    alignments of groups, and revisions that were written to legacy tables.
     """
 
     reads: Counter[str] = field(default_factory=Counter)

@@ -2,24 +2,23 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from domain.actors import Actor, ActorKind
-from domain.enrollment.decisions import GroupKey
 from domain.migration.stages import Stage
 from storage.migration_stages import (
+    CountryOf,
     StageChange,
     change_stage,
-    hold_of_contracts,
+    countries_of,
     hold_stage,
     lock_stage,
     migrations,
-    of_all_contracts,
     of_contracts,
-    of_group,
     stage_of,
     stages,
 )
@@ -77,26 +76,20 @@ def test_changes_of_a_stage_are_kept(url: str) -> None:
 
 
 def test_only_mapped_contracts_have_a_stage(url: str) -> None:
-    mapped, other, group, unknown = (uuid4() for _ in range(4))
+    mapped, other = uuid4(), uuid4()
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "INSERT INTO legacy_identifier VALUES ('ES', 'CONTRACT', '17', %s), ('ES', 'GROUP', '17/1', %s)",
-            [mapped, group],
-        )
+        connection.execute("INSERT INTO legacy_identifier VALUES ('ES', 'CONTRACT', '17', %s)", [mapped])
 
     async def work(database: Database) -> None:
         async with database.reading() as connection:
             assert await of_contracts(connection, [mapped, other]) == {}
+            assert await countries_of(connection, [mapped, other]) == []
         await moved(database, Stage.TRANSLATE)
-        spain = ("ES", Stage.TRANSLATE)
         async with database.reading() as connection:
-            assert await of_contracts(connection, [mapped, other, mapped]) == {mapped: spain}
-            assert await of_all_contracts(connection) == {mapped: spain}
-            assert await of_group(connection, group) == spain
-            assert await of_group(connection, GroupKey(mapped, uuid4())) == spain
-            assert await of_group(connection, unknown) is None
-            assert await of_group(connection, GroupKey(other, uuid4())) is None
-        assert await database.write(lambda tx: hold_of_contracts(tx, [mapped, other])) == {mapped: spain}
+            assert await of_contracts(connection, [mapped, other]) == {mapped: ("ES", Stage.TRANSLATE)}
+            expected = [CountryOf("ES", Stage.TRANSLATE, frozenset({mapped}))]
+            assert await countries_of(connection, [mapped, other]) == expected
+            assert await countries_of(connection, []) == [replace(expected[0], contract_ids=frozenset())]
 
     on_database(url, work)
 
