@@ -97,13 +97,13 @@ SELECT h.group_id, h.contract, h.owner, mapping.contract_id, mapping.first, mapp
     ARRAY(SELECT p.id FROM {_POLICIES} ORDER BY p.created_at, p.id) AS policies,
     (SELECT json_agg(json_build_array(e.id, e.policy_id, e.user_id, e.enrollment_type, e.product_code,
         {ordinal("e.start_date")}, {ordinal("e.end_date")}, e.is_cancelled) ORDER BY e.id) FROM {_ROWS}) AS rows,
-    (SELECT json_agg(json_build_array(u.id, coalesce(i.id, {FREE_GLOBAL_ID}), {ordinal("u.birth_date")},
+    coalesce((SELECT json_agg(json_build_array(u.id, coalesce(i.id, {FREE_GLOBAL_ID}), {ordinal("u.birth_date")},
         EXISTS (SELECT FROM member_merge g WHERE g.from_member_id = coalesce(i.id, u.global_user_id))
         OR EXISTS (SELECT FROM member_merge g WHERE g.into_member_id = coalesce(i.id, u.global_user_id)))
         ORDER BY u.id)
         FROM legacy_es.es_user u
         LEFT JOIN legacy_identifier i ON {key_of("MEMBER", "i")} AND i.legacy_key = u.id::text
-        WHERE u.id = ANY(ARRAY(SELECT h.owner UNION SELECT e.user_id FROM {_ROWS}))) AS people
+        WHERE u.id = ANY(ARRAY(SELECT h.owner UNION SELECT e.user_id FROM {_ROWS}))), '[]') AS people
 FROM head h JOIN mapping USING (contract) ORDER BY h.group_id, h.contract, h.owner
 """
 
@@ -142,7 +142,8 @@ async def _rows(
     connection: Connection, heads: str, parameters: Mapping[str, Any], policies: Collection[int] | None
 ) -> "list[_Row]":
     named = {**parameters, "policies": None if policies is None else list(policies)}
-    return await fetch_all(connection, _Row, _GROUPS.format(heads=heads), named)
+    found = await fetch_all(connection, _Row, _GROUPS.format(heads=heads), named)
+    return [row for row in found if row.people]  # the user who owned the policies can have been deleted
 
 
 async def _rows_of_merged_owners(
