@@ -625,3 +625,16 @@ def test_retired_tables_stay_as_they_are(spain: Spain) -> None:
     wait_until(lambda: waiting_recomputes(spain) == 0, "the recompute")
     assert spain.rows() == before
     assert spain.core_periods()[0] == "P PRIMARY BASE 2024-03-01 2026-04-30"
+
+
+def test_a_module_without_a_product_cannot_be_chosen(spain: Spain) -> None:
+
+    spain.row("P", "PRIMARY", FLEX, "2024-03-01")
+    spain.move_to(DUAL_WRITE)
+    spain.backfill()
+    spain.map(modules={FLEX: spain.family.base})
+    failure = rejected(spain)
+    assert (failure.code, failure.reason) == (FAILED, "LEGACY_CANNOT_HOLD")
+    assert failure.facts["cause"] == "PRODUCT_NOT_MAPPED"
+    assert len(revisions(spain)) == 1
+    assert [row.product for row in spain.rows()] == [FLEX]
