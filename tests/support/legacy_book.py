@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 
+from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_client import Client
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import migrate
@@ -76,7 +77,7 @@ class LegacyBook:
 
     def group_id(self, primary_id: str) -> str:
         with Client(self.server.address) as client:
-            key = {"contract_id": CONTRACT, "primary_id": primary_id}
+            key = GroupKey(contract_id=CONTRACT, primary_id=primary_id)
             return client.enrollment.get_enrollment_group(key=key).group.group_id
 
 
