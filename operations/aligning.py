@@ -40,7 +40,7 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
         settlement.days, types, today, recorded_at=request.recorded_at, change_request_key=key, writes_back=False
     )
     basis = replace(basis, decisions=(*opened.basis.decisions, request.decision()))
-    opened = await move_to(tx, replace(opened, basis=basis), settled)
+    opened = await move_to(core, tx, replace(opened, basis=basis), settled)
     await legacy_groups.store_fingerprints(tx, {opened.group.group_id: legacy.translated.fingerprint})
     core.migrations.alignments[legacy.side.country] += 1
     side = replace(legacy.side, aligned_with=legacy.translated.fingerprint)

@@ -139,7 +139,7 @@ async def _apply(
             change_request_key=change_request_key,
         )
         await enrollment.add_members(tx, opened.group, settled.membership_types)
-        await move_to(tx, opened, settled)
+        await move_to(core, tx, opened, settled)
     return request
 
 
