@@ -46,8 +46,8 @@ async def _find(core: Core, call: Call, locator: UUID, only_of: UUID | None) -> 
         found = await coverage.find_locator(connection, locator, only_of)
     if found is None:
         return None
-    runs, _ = await member_runs(core, call, found.member_id)
-    of_policy = [run for run in runs if run.group_id == found.group_id]
+    seen = await member_runs(core, call, found.member_id)
+    of_policy = [run for run in seen.of(found.member_id) if run.group_id == found.group_id]
     first_on = found.first_on
     records = await with_offers(
         core, lambda offers_of: [r for run in of_policy for r in _candidates(run, offers_of, first_on, call)]
@@ -88,7 +88,7 @@ async def member_coverage(core: Core, call: Call, member_id: UUID, days: Span | 
 
     Without a span, returns those from ten years before to a year after today, for each contract in its own time zone.
     """
-    runs, _ = await member_runs(core, call, member_id)
+    runs = (await member_runs(core, call, member_id)).of(member_id)
     today_in = todays(call)
 
     def around(offers: Offers) -> Span:

@@ -328,12 +328,14 @@ class CapableAnswer:
 
 async def check_capability(core: Core, call: Call, member_id: UUID, capability: str, day: Day) -> CapableAnswer:
     """Returns from when until when a member has a capability. Raises ProjectionBehind, CapabilityUnknown."""
-    runs, position = await member_runs(core, call, member_id)
+    seen = await member_runs(core, call, member_id)
+    runs = seen.of(member_id)
     within = Span(max(FIRST_DAY, day - CAPABILITY_WINDOW_DAYS), min(LAST_DAY, day + CAPABILITY_WINDOW_DAYS) + 1)
     days = await with_offers(core, lambda offers_of: capable_days(capability, day, runs, offers_of, within))
     if days is None:
-        await reject_unknown_capability(core, None, member_id, capability, runs)
-    return CapableAnswer(days, position)
+        of_legacy = seen.legacy.contracts_of(member_id)
+        await reject_unknown_capability(core, None, member_id, capability, runs, of_legacy)
+    return CapableAnswer(days, seen.position)
 
 
 async def list_capabilities(core: Core, call: Call, member_id: UUID, day: Day) -> tuple[list[str], int]:

@@ -9,7 +9,7 @@ from domain.eligibility.read_model import ReadModel
 from operations.call import Call
 from operations.core import Core
 from operations.freshness import projected_position, wait_until_caught_up
-from operations.legacy.runs import LegacyRuns, Runs, legacy_runs
+from operations.legacy.runs import NO_LEGACY_RUNS, LegacyRuns, Runs, legacy_runs
 from storage import coverage
 from storage.postgres.database import Connection
 
@@ -42,14 +42,13 @@ async def projected_runs(connection: Connection, model: ReadModel | None, member
     return await coverage.runs_of_members(connection, member_ids) if member_ids else {}
 
 
-async def member_runs(core: Core, call: Call, member_id: UUID) -> tuple[Sequence[CoveredRun], int]:
-    """Returns a member's runs of coverage, and the position of the feed that they reflect. Raises ProjectionBehind."""
+async def member_runs(core: Core, call: Call, member_id: UUID) -> SeenRuns:
+    """Returns the runs of one member. Raises ProjectionBehind."""
     await wait_until_caught_up(core, call)
     model = core.eligibility.fresh_model()
     if model is None:
         await core.eligibility.offers.refresh(core.database, core.contract_source)
     elif not core.legacy:
-        return model.runs(member_id), core.eligibility.position
+        return SeenRuns(core.eligibility.position, {member_id: model.runs(member_id)}, NO_LEGACY_RUNS)
     async with core.database.snapshot() as connection:
-        seen = await runs_in_snapshot(core, connection, model, [member_id])
-    return seen.of(member_id), seen.position
+        return await runs_in_snapshot(core, connection, model, [member_id])
