@@ -48,10 +48,17 @@ def test_the_end_of_a_member_cancels_modules_that_would_begin_after_it() -> None
     assert days_after(planned, book) == {"BASE": "2025-02-01..2026-06-30"}
 
 
-def test_the_end_of_a_member_before_any_cover_cancels_it() -> None:
-    book = {"BASE": "2026-04-01.."}
+@pytest.mark.parametrize("cover", ["2026-04-01..", "2026-04-01..2026-05-31, 2026-07-01.."])
+def test_the_end_of_a_member_before_any_cover_ends_nothing(cover: str) -> None:
+    """The end of an earlier job that arrives late, for example."""
+    book = {"BASE": cover}
     planned = plan_loop(book, maintenance="024", dates={"357": "2026-02-15"})
-    assert days_after(planned, book) == {}
+    assert days_after(planned, book) == book
+    assert (planned.kind, codes_of(planned)) == (Kind.UNCHANGED, ["NOTHING_TO_END"])
+
+
+def test_the_end_of_a_member_on_the_day_before_the_first_day_cancels_the_cover() -> None:
+    planned = plan_loop({"BASE": "2026-04-01.."}, maintenance="024", dates={"357": "2026-03-31"})
     assert planned.kind is Kind.CANCEL
 
 
