@@ -204,6 +204,15 @@ def test_an_end_before_the_first_day_that_it_names_is_rejected() -> None:
     assert (planned.kind, codes_of(planned)) == (Kind.REJECTED, ["END_BEFORE_BEGIN"])
 
 
+def test_a_deletion_that_can_mean_several_runs_is_rejected() -> None:
+    """Without DTP 349, the deletion is taken to last until DTP 303, and a later run begins before that day."""
+    deletion = a_coverage("002", begins="2025-02-01")
+    planned = plan_loop({"BASE": TWO_RUNS}, deletion, dates={"303": "2026-03-01"})
+    assert (planned.kind, codes_of(planned), planned.modules) == (Kind.REJECTED, ["DELETE_AMBIGUOUS"], ())
+    exact = plan_loop({"BASE": TWO_RUNS}, stated("002", "2025-02-01..2025-08-31"), dates={"303": "2026-03-01"})
+    assert days_after(exact, {"BASE": TWO_RUNS}) == {"BASE": "2026-01-01.."}
+
+
 def test_two_modules_of_a_slot_on_one_day_are_rejected() -> None:
     planned = plan_loop({}, stated("021", "2026-01-01.."), stated("021", "2026-06-30..", "PLUS"))
     assert (planned.kind, codes_of(planned)) == (Kind.REJECTED, ["COVERAGES_EXCLUSIVE"])
