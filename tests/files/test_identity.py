@@ -333,6 +333,15 @@ def test_a_dependant_needs_a_subscriber_in_the_file_or_in_the_book() -> None:
     assert only(of_file(dependant(), book=the_family())).findings == ()
 
 
+def test_a_relation_that_is_not_the_one_of_the_book_is_reported() -> None:
+    book = the_family(number(CLIENT, "C1"))
+    kim = only(of_file(dependant(client="C1", relation="03", maintenance="001"), book=book))
+    (finding,) = kim.findings
+    assert (kim.member_id, finding.code, finding.is_error) == (KIM, "RELATION_DIFFERS", False)
+    assert "ASCENDANT" in finding.message
+    assert "CHILD" in finding.message
+
+
 def test_a_relation_that_is_not_mapped_is_rejected() -> None:
     assert codes(only(of_file(dependant(relation="25"), book=the_family()))) == ["RELATION_UNMAPPED"]
 
