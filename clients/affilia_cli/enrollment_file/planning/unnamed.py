@@ -11,11 +11,13 @@ from collections.abc import Mapping as Lookup
 from dataclasses import dataclass, field
 from datetime import date
 
-from affilia_cli.enrollment_file.book.book import Book
+from affilia_cli.enrollment_file.book.book import Book, BookMember
 from affilia_cli.enrollment_file.book.day_runs import NO_DAYS, ONE_DAY, DayRuns, day_after
 from affilia_cli.enrollment_file.findings import Finding, warning
 from affilia_cli.enrollment_file.mapping import Mapping
+from affilia_cli.enrollment_file.people.identity import said_about
 from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.people.person_names import name_words
 from affilia_cli.enrollment_file.planning.kinds import kind_of
 from affilia_cli.enrollment_file.planning.member_days import MemberDays
 from affilia_cli.enrollment_file.planning.plan import ModuleDays, PlannedMember
@@ -31,6 +33,10 @@ NOT_JUDGED = warning(
     loop="HEADER",
     element="BGN08",
 )
+
+
+SYSTEMS = "834/"
+"""The beginning of all systems of identifiers from files. The namespace of a mapping follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,15 @@ class NamedPeople:
     """Whom a file names, and whose membership it ends. Collected while the people of the file are planned.
 
     People are pairs of primary and member: someone can be named in one family and omitted from another. `unplaced` is
-    true if somebody is rejected and can't be assigned to a family.
+    true if somebody is rejected and can't be assigned to a family. `strangers` has the dates of birth, by first name,
+    of rejected subscribers whom no number finds: an unnamed subscriber with these can be the one.
     """
 
     people: set[tuple[str, str]] = field(default_factory=set)
     ends: dict[str, SubscriberEnd] = field(default_factory=dict)
     rejected_families: set[str] = field(default_factory=set)
     unclear_families: set[str] = field(default_factory=set)
+    strangers: dict[tuple[str, ...], set[date | None]] = field(default_factory=dict)
     unplaced: bool = False
 
     def add(self, person: Person, *, rejected: bool) -> None:
@@ -82,6 +90,19 @@ class NamedPeople:
             self.rejected_families.add(person.primary_id)
             if not person.member_id:
                 self.unclear_families.add(person.primary_id)
+            elif person.is_new and person.member_id == person.primary_id:
+                self._add_stranger(person)
+
+    def _add_stranger(self, person: Person) -> None:
+        for said in (each for loop in person.loops for each in said_about(loop.member)):
+            self.unplaced = self.unplaced or not said.is_complete
+            self.strangers.setdefault(said.first_name, set()).add(said.born_on)
+
+    def can_be_stranger(self, known: BookMember) -> bool:
+        """Returns whether an unnamed subscriber can be somebody who is rejected, with a number that is wrong."""
+        words = name_words(known.display_name)
+        births = (self.strangers.get(words[:end], ()) for end in range(1, len(words) + 1))
+        return any(each and (known.born_on is None or known.born_on in each) for each in births)
 
 
 class UnnamedPlanner:
@@ -92,12 +113,17 @@ class UnnamedPlanner:
         self._mapped = {ModuleKey(each.contract_id, each.module_id) for each in mapping.coverages}
         self._contract_ids = frozenset(mapping.contract_ids)
         self._days = MemberDays(book, mapping)
+        self._own_systems = f"{SYSTEMS}{mapping.namespace}/"
         self._whole_from = whole_from
         self._today = today
         self._slots: dict[ModuleKey, frozenset[ModuleKey]] = {}
 
     def findings(self, named: NamedPeople) -> tuple[Finding, ...]:
-        return (NOT_JUDGED,) if self._whole_from and named.unplaced else ()
+        if self._whole_from is None:
+            return ()
+        if named.unplaced:
+            return (NOT_JUDGED,)
+        return (_of_others(count),) if (count := len(self._families_of_others())) else ()
 
     def plan(self, named: NamedPeople) -> Iterator[PlannedMember]:
         """Yields everybody who loses days, in the order of the book's families."""
@@ -106,10 +132,24 @@ class UnnamedPlanner:
         for primary_id in dict.fromkeys((*named.ends, *families)):
             # A rejected dependant who can't be identified could be anybody whom the file seems to omit.
             end = None if primary_id in named.unclear_families else named.ends.get(primary_id)
-            whole_from = self._whole_from if judged and primary_id not in named.rejected_families else None
+            primary = self._book.members.get(primary_id)
+            is_clear = primary_id not in named.rejected_families and not (
+                primary and (named.can_be_stranger(primary) or self._is_of_another(primary))
+            )
+            whole_from = self._whole_from if judged and is_clear else None
             for member_id, days in self._days.of_family(primary_id).items():
                 if (primary_id, member_id) not in named.people:
                     yield from self._member(member_id, primary_id, days, end, whole_from)
+
+    def _families_of_others(self) -> set[str]:
+        """Returns the primaries of the families that only another sponsor's files know."""
+        primaries = {key.primary_id for key in self._book.families if key.contract_id in self._contract_ids}
+        known = (self._book.members.get(each) for each in primaries)
+        return {each.member_id for each in known if each and self._is_of_another(each)}
+
+    def _is_of_another(self, primary: BookMember) -> bool:
+        systems = [each.system for each in primary.identifiers if each.system.startswith(SYSTEMS)]
+        return bool(systems) and not any(each.startswith(self._own_systems) for each in systems)
 
     def _member(
         self,
@@ -169,3 +209,12 @@ def _subscriber_ended(lost: DayRuns) -> Finding:
 
 def _missing(whole_from: date) -> Finding:
     return warning("MEMBER_MISSING", f"Enrolled, but omitted from a full file. Coverage ends before {whole_from}.")
+
+
+def _of_others(count: int) -> Finding:
+    families = "1 family" if count == 1 else f"{count} families"
+    message = (
+        f"{families} under the contracts of the mapping can't be omitted from this file: their subscribers have numbers"
+        " only from files with another mapping (namespace)."
+    )
+    return warning("OTHER_SPONSORS_FAMILIES", message, loop="HEADER", element="BGN08")

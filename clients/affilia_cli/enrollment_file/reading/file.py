@@ -13,13 +13,15 @@ from affilia_cli.enrollment_file.findings import Finding
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Sender, receiver and control numbers (ISA06, ISA08, ISA13, GS06). `usage` is T or P (ISA15)."""
+    """Sender, receiver and control numbers (ISA06, ISA08, ISA13, GS06). `usage` is T or P (ISA15), and `created_on` the
+    sender's date of the file (ISA09)."""
 
     sender: str
     receiver: str
     interchange_number: str
     group_number: str
     usage: str
+    created_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,8 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A member's address (N3, N4). `country` is an ISO 3166 alpha-2 code, or empty."""
+    """What the server stores of a member's address (N4). `country` is an ISO 3166 alpha-2 code, or empty."""
 
-    lines: tuple[str, ...]
-    city: str
-    state: str
     postal_code: str
     country: str
 
@@ -94,7 +93,6 @@ class FileMember:
     middle_name: str
     person_number: str
     born_on: date | None
-    gender: str
     address: Address | None
     coverages: tuple[Coverage, ...]
     medicare: str = ""
