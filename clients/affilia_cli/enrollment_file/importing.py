@@ -9,9 +9,9 @@ from affilia_cli.days import today_in
 from affilia_cli.enrollment_file.applying.applying import Applier
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.guard import Limits, check_plan
-from affilia_cli.enrollment_file.applying.patience import Patience
 from affilia_cli.enrollment_file.applying.progress import SILENT, Progress
 from affilia_cli.enrollment_file.applying.report import Report, not_applied
+from affilia_cli.enrollment_file.applying.retrying import Retrier
 from affilia_cli.enrollment_file.applying.simulating import Simulator
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.book.reading_book import read_book
@@ -99,14 +99,14 @@ def import_834(
     acknowledge(planned.plan.file)
     plan, book = planned.plan, planned.book
     requests = FileRequests(plan.file, mapping, claims)
-    simulator = Simulator(book, client, requests, Patience(deadline_seconds, progress))
+    simulator = Simulator(book, client, requests, Retrier(deadline_seconds, progress))
     if max_days_lost is None:
         max_days_lost = max(DEFAULT_LIMITS.max_days_lost, max_terminations)
     check_plan(plan, book, mapping, simulator, Limits(max_terminations, max_days_lost), planned.today, progress)
     if not confirm(plan):
         return not_applied(plan)
-    patience = Patience(deadline_seconds, progress)
-    return Applier(plan, book, client, mapping, requests, patience, planned.today).apply(progress)
+    retrier = Retrier(deadline_seconds, progress)
+    return Applier(plan, book, client, mapping, requests, retrier, planned.today).apply(progress)
 
 
 def _planned(path: Path, client: Client, mapping: Mapping, today: date | None, progress: Progress) -> _Planned:

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from itertools import groupby
 
 from affilia_cli.enrollment_file.acknowledging.data_elements import data_element_number
-from affilia_cli.enrollment_file.acknowledging.envelope import ReceivedEnvelope, ReceivedGroup
 from affilia_cli.enrollment_file.acknowledging.judging import GroupAnswer, SetAnswer
+from affilia_cli.enrollment_file.acknowledging.received_envelope import ReceivedEnvelope, ReceivedGroup
 from affilia_cli.enrollment_file.acknowledging.separators import Separators, safe_separators
 from affilia_cli.enrollment_file.findings import GuideViolation, ViolationKind
 

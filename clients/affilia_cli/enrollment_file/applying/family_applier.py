@@ -17,9 +17,9 @@ from affilia_cli.enrollment_file.applying.family_changes import (
 )
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.outcomes import GroupDays, MemberOutcome, Outcome, final_outcome, outcome_of
-from affilia_cli.enrollment_file.applying.patience import Patience, Stopped
+from affilia_cli.enrollment_file.applying.recording_facts import FactRecorder, FactsNotRecorded
+from affilia_cli.enrollment_file.applying.retrying import Retrier, Stopped
 from affilia_cli.enrollment_file.book.book import Book, FamilyKey
-from affilia_cli.enrollment_file.people.recording_facts import FactRecorder, FactsNotRecorded
 from affilia_cli.enrollment_file.planning.plan import PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import describe_consequence, describe_notice, describe_violation
 from affilia_client import CallFailed, Client
@@ -49,14 +49,14 @@ class FamilyApplier:
         self,
         client: Client,
         requests: FileRequests,
-        patience: Patience,
+        retrier: Retrier,
         recorder: FactRecorder,
         book: Book,
         names: Lookup[str, str],
     ) -> None:
         self._client = client
         self._requests = requests
-        self._patience = patience
+        self._retrier = retrier
         self._recorder = recorder
         self._book = book
         self._names = names
@@ -113,7 +113,7 @@ class FamilyApplier:
                 accept_consequences=True,
             )
             self._requests.set_id(request)
-            response = self._patience.call(self._client.changes.submit_change_request, request)
+            response = self._retrier.call(self._client.changes.submit_change_request, request)
             results.groups[key.contract_id] = {
                 (each.member_id, each.module_id): days for each, days in days_of(response.group.periods).items()
             }

@@ -16,8 +16,8 @@ from affilia_cli.enrollment_file.applying.family_changes import (
 )
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.losses import Days, FamilyDays
-from affilia_cli.enrollment_file.applying.patience import Patience
 from affilia_cli.enrollment_file.applying.progress import Progress
+from affilia_cli.enrollment_file.applying.retrying import Retrier
 from affilia_cli.enrollment_file.applying.workers import Workers
 from affilia_cli.enrollment_file.book.book import Book, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.book.day_runs import DayRuns
@@ -35,11 +35,11 @@ class Simulator:
     Changes of members whom the server doesn't know yet can't be simulated: they lose nothing, and are left out.
     """
 
-    def __init__(self, book: Book, client: Client, requests: FileRequests, patience: Patience) -> None:
+    def __init__(self, book: Book, client: Client, requests: FileRequests, retrier: Retrier) -> None:
         self._book = book
         self._client = client
         self._requests = requests
-        self._patience = patience
+        self._retrier = retrier
 
     def changed_families(self, plan: Plan, today: date, progress: Progress) -> dict[FamilyKey, FamilyDays]:
         """Returns the days of all families that can lose days by the plan.
@@ -57,11 +57,11 @@ class Simulator:
                 advance()
 
             try:
-                Workers(simulate, families, self._patience).join()
+                Workers(simulate, families, self._retrier).join()
             except CallFailed as failed:
                 raise ServerStateUnreadable(f"cannot simulate the plan on the server: {failed}") from failed
             finally:
-                self._patience.stop()
+                self._retrier.stop()
         if len(found) < len(families):
             raise ServerStateUnreadable("The deadline passed while the plan was checked. Nothing was written.")
         return found
@@ -97,7 +97,7 @@ class Simulator:
         uncertain: list[PlannedMember] = []
         before = self._book.families[key].days
         while members:
-            response = self._patience.call(
+            response = self._retrier.call(
                 self._client.changes.simulate_change_request,
                 SimulateChangeRequestRequest(
                     requester=self._requests.requester,

@@ -19,7 +19,7 @@ from affilia_cli.enrollment_file.findings import (
     ViolationKind,
     error,
 )
-from affilia_cli.enrollment_file.reading.envelope import EnvelopeChecks, EnvelopeFault
+from affilia_cli.enrollment_file.reading.envelope_checks import EnvelopeChecks, EnvelopeFault
 from affilia_cli.enrollment_file.reading.guide_elements import ElementChecks, ElementFault
 from affilia_cli.enrollment_file.reading.guide_walk import GuideWalk, WalkFault
 from affilia_cli.enrollment_file.reading.segment_texts import SegmentTexts

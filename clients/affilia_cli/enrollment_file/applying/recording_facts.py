@@ -9,7 +9,7 @@ from datetime import date
 
 from affilia.catalog.v1.member_service_pb2 import BatchGetMembersRequest, MemberWithFacts, UpsertMemberRequest
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
-from affilia_cli.enrollment_file.applying.patience import Patience
+from affilia_cli.enrollment_file.applying.retrying import Retrier
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people.facts import fact_requests
 from affilia_cli.enrollment_file.people.people import Person
@@ -35,12 +35,10 @@ class FactsNotRecorded(Exception):
 class FactRecorder:
     """Records facts for one import. Thread-safe."""
 
-    def __init__(
-        self, client: Client, requests: FileRequests, patience: Patience, mapping: Mapping, today: date
-    ) -> None:
+    def __init__(self, client: Client, requests: FileRequests, retrier: Retrier, mapping: Mapping, today: date) -> None:
         self._client = client
         self._requests = requests
-        self._patience = patience
+        self._retrier = retrier
         self._mapping = mapping
         self._today = today
 
@@ -69,16 +67,16 @@ class FactRecorder:
             request.etag = etag
             self._requests.set_id(request)
             if isinstance(request, UpsertMemberRequest):
-                etag = self._patience.call(self._client.members.upsert_member, request).member.etag
+                etag = self._retrier.call(self._client.members.upsert_member, request).member.etag
             else:
-                etag = self._patience.call(self._client.members.record_facts, request).etag
+                etag = self._retrier.call(self._client.members.record_facts, request).etag
 
     def _read(self, member_ids: Iterable[str]) -> dict[str, MemberWithFacts]:
         found: dict[str, MemberWithFacts] = {}
         missing = list(member_ids)
         while missing:
             request = BatchGetMembersRequest(member_ids=missing[:MAX_MEMBERS])
-            response = self._patience.call(self._client.members.batch_get_members, request)
+            response = self._retrier.call(self._client.members.batch_get_members, request)
             found |= {each.member.member_id: each for each in response.members}
             missing = [*response.omitted_member_ids, *missing[MAX_MEMBERS:]]
         return found
