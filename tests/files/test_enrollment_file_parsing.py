@@ -257,6 +257,62 @@ def test_a_coverage_until_9999_has_no_end() -> None:
     assert codes_of(file) == []
 
 
+@pytest.mark.parametrize(
+    "member",
+    [
+        a_member(maintenance="024", dates=[("357", "99991231"), ("303", "20260301")]),
+        a_member(
+            maintenance="001", dates=[("303", "20260301")], coverages=[a_coverage(maintenance="024", ends="99991231")]
+        ),
+    ],
+    ids=["member", "coverage"],
+)
+def test_an_end_that_never_comes_is_contradictory(member: list[str]) -> None:
+    assert "END_CONTRADICTORY" in codes_of(parse(a_file(member)))
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        a_member(coverages=[a_coverage(begins="99991231")]),
+        a_member(dates=[("356", "99991231")], coverages=[a_coverage(ends="20261231")]),
+        a_member(born="99991231"),
+    ],
+    ids=["348", "356", "birth"],
+)
+def test_only_a_last_day_can_be_9999(member: list[str]) -> None:
+    assert "DATE_UNKNOWN" in codes_of(parse(a_file(member)))
+
+
+def test_a_whole_file_that_never_takes_effect_is_rejected() -> None:
+    with pytest.raises(FileRejected, match="DATE_UNKNOWN"):
+        parse(a_file(a_member(), action="4", effective="99991231"))
+
+
+@pytest.mark.parametrize(
+    ("segments", "element"),
+    [
+        (["DTP*348*D8*20250101", "DTP*349*D8*20250331", "DTP*348*D8*20260101", "DTP*349*D8*20260331"], "DTP03"),
+        (["DTP*348*D8*20250101", "DTP*349*D8*20260331", "DTP*349*D8*99991231"], "DTP03"),
+        (["DTP*348*D8*20250101", "REF*1L*P1", "REF*1L*P2"], "REF02"),
+    ],
+    ids=["two periods", "an end and no end", "policies"],
+)
+def test_two_values_of_one_kind_in_a_loop_reject_the_member(segments: list[str], element: str) -> None:
+    (finding, *_) = parse(a_file(a_member(coverages=[["HD*021**HMO", *segments]]))).findings
+    assert (finding.code, finding.element, finding.is_error) == ("VALUES_CONTRADICTORY", element, True)
+
+
+def test_a_value_that_is_repeated_and_several_prior_numbers_are_no_contradiction() -> None:
+    twice = ["HD*021**HMO", "DTP*348*D8*20260101", "DTP*348*D8*20260101"]
+    member = a_member(coverages=[twice])
+    position = next(i for i, segment in enumerate(member) if segment.startswith("REF*1L"))
+    member[position:position] = ["REF*Q4*OLD1", "REF*Q4*OLD2"]
+    file = parse(a_file(member))
+    assert codes_of(file) == []
+    assert [value for code, value in file.members[0].references if code == "Q4"] == ["OLD1", "OLD2"]
+
+
 SEEDS = [path.read_bytes() for path in all_samples()]
 
 

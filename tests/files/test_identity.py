@@ -107,6 +107,34 @@ def test_a_family_is_found_by_the_earlier_number_of_a_subscriber_who_is_not_in_t
     assert (kim.member_id, kim.primary_id) == (KIM, ANN)
 
 
+TWINS = [dependant("S2", prior="S1", maintenance="001"), dependant("S2", "TIM", prior="S1", maintenance="001")]
+
+
+def test_the_subscribers_earlier_number_does_not_make_one_person_of_twins() -> None:
+    twins = {KIM: a_book_member(KIM), TIM: a_book_member(TIM, "TIM DOE")}
+    book = a_book(the_family().members[ANN], *twins.values(), families={ANN: dict.fromkeys(twins, "CHILD")})
+    people = of_file(subscriber("S2", prior="S1", maintenance="001"), *TWINS, book=book)
+    assert [(each.member_id, each.primary_id, codes(each)) for each in people] == [
+        (ANN, ANN, []),
+        (KIM, ANN, []),
+        (TIM, ANN, []),
+    ]
+    added = of_file(subscriber("S2", prior="S1"), *(replace(each, maintenance="021") for each in TWINS))
+    assert len({each.member_id for each in added}) == len(added) == 3
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+@pytest.mark.parametrize("first", ["KIM", "ANN"])
+def test_an_earlier_number_that_is_the_subscribers_is_not_the_dependants(first: str, in_file: bool) -> None:
+    """The subscriber's number was the social security number."""
+    ssn = number(SSN, "123456788")
+    ann = a_book_member(ANN, "ANN DOE", "1980-01-01", identifiers=[number(SUBSCRIBER, "123456788"), ssn])
+    book = a_book(ann, a_book_member(KIM, f"{first} DOE"), families={ANN: {KIM: "CHILD"}})
+    loops = [subscriber("S2", prior="123456788", ssn="123456788")] if in_file else []
+    kim = of_file(*loops, dependant("S2", first, prior="123456788", maintenance="001"), book=book)[-1]
+    assert (kim.member_id, kim.primary_id, kim.findings) == (KIM, ANN, ())
+
+
 def test_numbers_that_lead_to_two_members_are_ambiguous_and_name_the_members() -> None:
     tim = a_book_member(TIM, "TIM DOE", identifiers=[number(SSN, "123456788")])
     family = the_family(number(CLIENT, "C1"))
@@ -214,6 +242,15 @@ def test_one_matching_value_of_the_only_child_is_assumed_and_reported(first: str
     assert said in finding.message
 
 
+@pytest.mark.parametrize("loop", [dependant(first="TIM"), dependant(first="KIM", born="2016-06-01")])
+@pytest.mark.parametrize("stored", ["111223333", "111224444"])
+def test_somebody_with_another_number_of_the_same_kind_is_not_assumed(loop: FileMember, stored: str) -> None:
+    """A twin who is added later, for example. Nobody else is in the file."""
+    numbered = replace(loop, references=(*loop.references, ("SY", "111224444")))
+    kim = only(of_file(numbered, book=the_family(number(SSN, stored))))
+    assert kim.is_new == (stored == "111223333")
+
+
 def test_a_member_with_another_relation_is_not_assumed() -> None:
     book = a_book(*the_family().members.values(), families={ANN: {KIM: "PARTNER"}})
     assert only(of_file(dependant(first="KIM", born="2016-06-01"), book=book)).is_new
@@ -294,6 +331,15 @@ def test_a_dependant_needs_a_subscriber_in_the_file_or_in_the_book() -> None:
     late, _ = of_file(dependant(), subscriber())
     assert codes(late) == ["SUBSCRIBER_MISSING"]
     assert only(of_file(dependant(), book=the_family())).findings == ()
+
+
+def test_a_relation_that_is_not_the_one_of_the_book_is_reported() -> None:
+    book = the_family(number(CLIENT, "C1"))
+    kim = only(of_file(dependant(client="C1", relation="03", maintenance="001"), book=book))
+    (finding,) = kim.findings
+    assert (kim.member_id, finding.code, finding.is_error) == (KIM, "RELATION_DIFFERS", False)
+    assert "ASCENDANT" in finding.message
+    assert "CHILD" in finding.message
 
 
 def test_a_relation_that_is_not_mapped_is_rejected() -> None:

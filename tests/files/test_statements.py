@@ -48,10 +48,17 @@ def test_the_end_of_a_member_cancels_modules_that_would_begin_after_it() -> None
     assert days_after(planned, book) == {"BASE": "2025-02-01..2026-06-30"}
 
 
-def test_the_end_of_a_member_before_any_cover_cancels_it() -> None:
-    book = {"BASE": "2026-04-01.."}
+@pytest.mark.parametrize("cover", ["2026-04-01..", "2026-04-01..2026-05-31, 2026-07-01.."])
+def test_the_end_of_a_member_before_any_cover_ends_nothing(cover: str) -> None:
+    """The end of an earlier job that arrives late, for example."""
+    book = {"BASE": cover}
     planned = plan_loop(book, maintenance="024", dates={"357": "2026-02-15"})
-    assert days_after(planned, book) == {}
+    assert days_after(planned, book) == book
+    assert (planned.kind, codes_of(planned)) == (Kind.UNCHANGED, ["NOTHING_TO_END"])
+
+
+def test_the_end_of_a_member_on_the_day_before_the_first_day_cancels_the_cover() -> None:
+    planned = plan_loop({"BASE": "2026-04-01.."}, maintenance="024", dates={"357": "2026-03-31"})
     assert planned.kind is Kind.CANCEL
 
 
@@ -195,6 +202,15 @@ def test_cover_after_the_death_is_rejected_but_its_end_is_not(in_file: bool) -> 
 def test_an_end_before_the_first_day_that_it_names_is_rejected() -> None:
     planned = plan_loop({"BASE": TWO_RUNS}, a_coverage("024", begins="2026-01-01"), dates={"303": "2025-08-31"})
     assert (planned.kind, codes_of(planned)) == (Kind.REJECTED, ["END_BEFORE_BEGIN"])
+
+
+def test_a_deletion_that_can_mean_several_runs_is_rejected() -> None:
+    """Without DTP 349, the deletion is taken to last until DTP 303, and a later run begins before that day."""
+    deletion = a_coverage("002", begins="2025-02-01")
+    planned = plan_loop({"BASE": TWO_RUNS}, deletion, dates={"303": "2026-03-01"})
+    assert (planned.kind, codes_of(planned), planned.modules) == (Kind.REJECTED, ["DELETE_AMBIGUOUS"], ())
+    exact = plan_loop({"BASE": TWO_RUNS}, stated("002", "2025-02-01..2025-08-31"), dates={"303": "2026-03-01"})
+    assert days_after(exact, {"BASE": TWO_RUNS}) == {"BASE": "2026-01-01.."}
 
 
 def test_two_modules_of_a_slot_on_one_day_are_rejected() -> None:

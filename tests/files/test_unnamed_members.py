@@ -1,6 +1,8 @@
 """Members whom a file doesn't name: they lose cover with their subscriber, or because the file is whole."""
 
 from dataclasses import replace
+from datetime import date
+from uuid import UUID
 
 import pytest
 
@@ -164,6 +166,28 @@ def test_nobody_ends_if_somebody_rejected_cannot_be_assigned_to_a_family() -> No
     plan = plan_for([a_person(sets, ANN_STAYS), lost], sets, a_book(FAMILY))
     assert [each.member_id for each in plan.members] == [ANN, ""]
     assert [each.code for each in plan.findings] == ["MISSING_NOT_JUDGED"]
+
+
+STRANGER = str(UUID(int=4))
+
+
+@pytest.mark.parametrize(
+    ("born", "members", "findings"),
+    [
+        ("1980-05-15", [STRANGER], []),  # Ann with a wrong number
+        ("1990-01-01", [STRANGER, ANN, BOB, CID], []),
+        ("", [STRANGER], ["MISSING_NOT_JUDGED"]),
+    ],
+)
+def test_a_family_does_not_end_if_a_rejected_stranger_can_be_its_subscriber(
+    born: str, members: list[str], findings: list[str]
+) -> None:
+    loop = a_member(stated("030", "2025-03-01.."), born=born)
+    sets = whole(loop)
+    stranger = rejected(a_person(sets, loop, member_id=STRANGER, primary_id=STRANGER, is_new=True))
+    plan = plan_for([stranger], sets, a_book(FAMILY, born={ANN: date(1980, 5, 15)}))
+    assert [each.member_id for each in plan.members] == members
+    assert [each.code for each in plan.findings] == findings
 
 
 def test_nobody_ends_with_the_subscriber_if_a_rejected_dependant_could_be_anybody() -> None:

@@ -114,11 +114,16 @@ def mates_of(name: str, slots: Lookup[str, str]) -> list[str]:
     return [mate for mate, slot in slots.items() if mate != name and slot and slot == slots[name]]
 
 
-def is_contradictory(stated: Lookup[str, NaiveModule], slots: Lookup[str, str]) -> bool:
-    """Returns whether two modules of a slot are stated for one day."""
-    return any(
+def is_rejected(before: Lookup[str, set[int]], stated: Lookup[str, NaiveModule], slots: Lookup[str, str]) -> bool:
+    """Returns whether two modules of a slot are stated for one day, or a deletion can mean several runs."""
+    exclusive = any(
         stated_days(stated[one]) & stated_days(stated[other])
         for one in stated
         for other in mates_of(one, slots)
         if other in stated
+    )
+    return exclusive or any(
+        end.deletes and len(meant_by(end, before.get(name, set()))) > 1
+        for name, module in stated.items()
+        for end in module.ends
     )

@@ -165,11 +165,14 @@ class _Reader:
                 if known:
                     subscribers[index] = known
                     by_number.update(dict.fromkeys(each.family_numbers, known))
-            elif not known:
+                continue
+            numbers = [by_number.get(number) or self._known_subscriber(number) for number in each.family_numbers]
+            found = subscribers.get(each.subscriber_index, "") if each.subscriber_index is not None else ""
+            primary_ids = {found, *numbers} - {""}
+            # A number that finds the subscriber isn't the dependant's.
+            if not known or known in primary_ids:
                 yield from ids_derived_from_name(each.loop.member, self._mapping, each.family_numbers)
-                numbers = [by_number.get(number) or self._known_subscriber(number) for number in each.family_numbers]
-                found = subscribers.get(each.subscriber_index, "") if each.subscriber_index is not None else ""
-                for primary_id in {found, *numbers} - {""}:
+                for primary_id in primary_ids:
                     yield from self._family_ids(primary_id)
 
     def _known(self, each: FamilyLoop) -> str:

@@ -145,7 +145,14 @@ class FamilyMatching:
         for identity in identities:
             if not identity.is_open:
                 continue
-            found = {known.member_id: at for at in identity.loops for known in self._with_either(at)}
+            systems = self._systems_of(identity)
+            # Somebody who has another number of the same kind, such as a twin, is somebody else.
+            found = {
+                known.member_id: at
+                for at in identity.loops
+                for known in self._with_either(at)
+                if systems.isdisjoint(each.system for each in known.identifiers)
+            }
             if len(found) == 1:
                 ((member_id, at),) = found.items()
                 assumed.setdefault(member_id, []).append((identity, at))

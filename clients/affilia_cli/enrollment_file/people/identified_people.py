@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from affilia_cli.enrollment_file.book.book import Book, SystemValue
+from affilia_cli.enrollment_file.book.book import Book, FamilyKey, SystemValue
 from affilia_cli.enrollment_file.findings import Finding, error, warning
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people.family_loops import FamilyLoop
@@ -64,6 +64,7 @@ class _PeopleMaker:
                 findings.append(identity.finding)
             findings += identity.warnings
         findings += [*_differing_names(loops), *self._placeholders(loops)]
+        findings += self._other_type(loops[-1].member, member_id, primary_id)
         if not member_id and not any(each.is_error for each in findings):
             message = "The dependant can't be identified: a number, or a first name with a date of birth, is required."
             findings.append(error("DEPENDANT_UNKNOWABLE", message, loops[0].member.first_segment, "2100A", "NM109"))
@@ -112,6 +113,18 @@ class _PeopleMaker:
 
     def _membership_type(self, member: FileMember) -> str:
         return "PRIMARY" if member.is_subscriber else self._mapping.relations.get(member.relation, "")
+
+    def _other_type(self, member: FileMember, member_id: str, primary_id: str) -> Iterator[Finding]:
+        """Warns if the relation isn't the one in the book, which the import doesn't change."""
+        families = (self._book.families.get(FamilyKey(each, primary_id)) for each in self._mapping.contract_ids)
+        stored = {family.membership_types.get(member_id) for family in families if family} - {None}
+        stated = self._membership_type(member)
+        if stored and stated and stated not in stored:
+            message = (
+                f"Relation {member.relation} means {stated}, but the book has {' and '.join(sorted(map(str, stored)))}."
+                " The import doesn't change it."
+            )
+            yield warning("RELATION_DIFFERS", message, member.first_segment, "2000", "INS02")
 
     def _identifiers(self, loops: Sequence[PersonLoop], member_id: str) -> tuple[list[SystemValue], list[SystemValue]]:
         """Returns the identifiers that a member doesn't have: those to add, and those for which there is no room."""

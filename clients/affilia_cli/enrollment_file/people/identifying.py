@@ -7,7 +7,7 @@
 4. Everybody else is new, or rejected if the file doesn't add them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book.book import Book, FamilyKey, SystemValue
@@ -94,12 +94,21 @@ class _Identification:
                 joined.join(at, owners.setdefault(identifier, at))
         for at in range(len(self.loops)):
             for possible in earlier_identifiers_of(self._member(at), self._mapping):
-                identifier = next((one for one in possible if one in owners), possible[0])
-                owner = owners.setdefault(identifier, at)
-                # A number that a child had by mistake can be the mother's, who is in the file, too.
-                if not are_different(self._member(at), self._member(owner)):
+                # Only the current number of a loop joins it with the loops that had it earlier: the members of a family
+                # often have one earlier number in common, which is the subscriber's.
+                owner = next((owners[one] for one in possible if one in owners), None)
+                if owner is not None and self._can_have_been(at, owner):
                     joined.join(at, owner)
         return joined
+
+    def _can_have_been(self, at: int, owner: int) -> bool:
+        """Returns whether a person can have had a number earlier that is now that of another loop.
+
+        A number that a child had by mistake can be the mother's, who is in the file, too.
+        """
+        subscriber = self.loops[at].subscriber_index
+        is_of_subscriber = owner == subscriber and not self._member(at).is_subscriber
+        return not is_of_subscriber and not are_different(self._member(at), self._member(owner))
 
     def _separated(self, joined: LoopGroups) -> list[Identity]:
         """Returns one identity for each group of loops. Different people with a common number are rejected."""
@@ -135,12 +144,13 @@ class _Identification:
 
     def _look_up(self, identity: Identity) -> None:
         """Identifies a person by all numbers that the book knows. Rejects those who can be several members."""
-        member_ids, found = self._book.member_ids, set[str]()
+        found = set[str]()
         for at in identity.loops:
             member = self._member(at)
-            possible = [(each,) for each in identifiers_of(member, self._mapping)]
-            for numbers in (*possible, *earlier_identifiers_of(member, self._mapping)):
-                found.update([member_ids[each] for each in numbers if each in member_ids][:1])
+            found |= self._owners((each,) for each in identifiers_of(member, self._mapping))
+            # Earlier numbers of a dependant can be those of the subscriber.
+            of_subscriber = set() if member.is_subscriber else {self.primary_id(at)}
+            found |= self._owners(earlier_identifiers_of(member, self._mapping)) - of_subscriber
             ids = derived_ids(member, self._mapping, self.loops[at].family_numbers)
             found |= {stored for each in ids if (stored := self._stored(each))}
         if len(found) > 1:
@@ -150,6 +160,13 @@ class _Identification:
         elif found:
             (identity.member_id,) = found
             self._compare(identity)
+
+    def _owners(self, numbers: Iterable[tuple[SystemValue, ...]]) -> set[str]:
+        """Returns the members who have the numbers. Each is given as the identifiers that it can be."""
+        owners = (
+            [self._book.member_ids[each] for each in possible if each in self._book.member_ids] for possible in numbers
+        )
+        return {each[0] for each in owners if each}
 
     def _compare(self, identity: Identity) -> None:
         """Warns if the name and the date of birth both differ from the book: the number can have been given again."""

@@ -118,6 +118,13 @@ class _ModulePlanner:
 
     def _meant(self, end: End, before: DayRuns) -> list[Run]:
         meant = [run for run in before if run.shares_a_day_with(end.within)]
+        if end.deletes and len(meant) > 1:
+            message = (
+                f"{self._stated.name} is deleted, but several periods of the book share days with it:"
+                f" {', '.join(map(str, meant))}. Send one coverage for each period to delete, with its first and last"
+                " day (DTP 348 and 349)."
+            )
+            self.findings.append(error("DELETE_AMBIGUOUS", message, end.segment_number, "2300", "HD"))
         if not meant:
             message = (
                 f"{self._stated.name} ends after {end.last_on}, but the book has no such cover to end. To end cover of"

@@ -19,7 +19,8 @@ class End:
     """The end of cover: 024, or 002 if `deletes` is true.
 
     The runs meant are those that share a day with `within`. They lose their days after `last_on`, or all of them if
-    `deletes` is true. `ends_family` is true if it is the end of a subscriber as a member, not only of this coverage.
+    `deletes` is true, which may mean one run only. `ends_family` is true if it is the end of a subscriber as a member,
+    not only of this coverage.
     """
 
     within: Run

@@ -129,9 +129,9 @@ class _StatementReader:
         self._ends.setdefault(key, []).append(End(within, last_on, deletes, ends_family, at))
 
     def _end_other_modules(self, loop: PersonLoop, mentioned: set[ModuleKey]) -> None:
-        """Ends all other modules in the run of cover, on any module, that contains the last day or ends the day before.
+        """Ends all other modules in the run of cover, on any module, that contains the last day or begins on the next.
 
-        Someone whose first cover begins later than that never is covered: it all ends.
+        Cover that begins later stays: the file doesn't speak of it, and the member can have joined again.
         """
         member, modules = loop.member, self._modules_without_coverage(loop)
         last_on = member_last_day(member)
@@ -141,11 +141,12 @@ class _StatementReader:
         cover = DayRuns.of(run for days in modules.values() for run in days)
         end = Run(last_on, day_after(last_on))
         within = next((run for run in cover if run.shares_a_day_with(end)), None)
-        if within is None and cover and cover.runs[0].first_on > last_on:
-            within = Run(last_on, date.max)
         if within is None:
             if not mentioned:
-                message = f"The member ends after {last_on}, but the book has no cover then."
+                message = (
+                    f"The member ends after {last_on}, but the book has no cover then. To end cover that begins later,"
+                    " send the coverage (HD) with its first day (DTP 348)."
+                )
                 self._warn("NOTHING_TO_END", message)
             return
         for key, days in modules.items():

@@ -11,11 +11,13 @@ from collections.abc import Mapping as Lookup
 from dataclasses import dataclass, field
 from datetime import date
 
-from affilia_cli.enrollment_file.book.book import Book
+from affilia_cli.enrollment_file.book.book import Book, BookMember
 from affilia_cli.enrollment_file.book.day_runs import NO_DAYS, ONE_DAY, DayRuns, day_after
 from affilia_cli.enrollment_file.findings import Finding, warning
 from affilia_cli.enrollment_file.mapping import Mapping
+from affilia_cli.enrollment_file.people.identity import said_about
 from affilia_cli.enrollment_file.people.people import Person
+from affilia_cli.enrollment_file.people.person_names import name_words
 from affilia_cli.enrollment_file.planning.kinds import kind_of
 from affilia_cli.enrollment_file.planning.member_days import MemberDays
 from affilia_cli.enrollment_file.planning.plan import ModuleDays, PlannedMember
@@ -66,13 +68,15 @@ class NamedPeople:
     """Whom a file names, and whose membership it ends. Collected while the people of the file are planned.
 
     People are pairs of primary and member: someone can be named in one family and omitted from another. `unplaced` is
-    true if somebody is rejected and can't be assigned to a family.
+    true if somebody is rejected and can't be assigned to a family. `strangers` has the dates of birth, by first name,
+    of rejected subscribers whom no number finds: an unnamed subscriber with these can be the one.
     """
 
     people: set[tuple[str, str]] = field(default_factory=set)
     ends: dict[str, SubscriberEnd] = field(default_factory=dict)
     rejected_families: set[str] = field(default_factory=set)
     unclear_families: set[str] = field(default_factory=set)
+    strangers: dict[tuple[str, ...], set[date | None]] = field(default_factory=dict)
     unplaced: bool = False
 
     def add(self, person: Person, *, rejected: bool) -> None:
@@ -82,6 +86,19 @@ class NamedPeople:
             self.rejected_families.add(person.primary_id)
             if not person.member_id:
                 self.unclear_families.add(person.primary_id)
+            elif person.is_new and person.member_id == person.primary_id:
+                self._add_stranger(person)
+
+    def _add_stranger(self, person: Person) -> None:
+        for said in (each for loop in person.loops for each in said_about(loop.member)):
+            self.unplaced = self.unplaced or not said.is_complete
+            self.strangers.setdefault(said.first_name, set()).add(said.born_on)
+
+    def can_be_stranger(self, known: BookMember) -> bool:
+        """Returns whether an unnamed subscriber can be somebody who is rejected, with a number that is wrong."""
+        words = name_words(known.display_name)
+        births = (self.strangers.get(words[:end], ()) for end in range(1, len(words) + 1))
+        return any(each and (known.born_on is None or known.born_on in each) for each in births)
 
 
 class UnnamedPlanner:
@@ -106,7 +123,9 @@ class UnnamedPlanner:
         for primary_id in dict.fromkeys((*named.ends, *families)):
             # A rejected dependant who can't be identified could be anybody whom the file seems to omit.
             end = None if primary_id in named.unclear_families else named.ends.get(primary_id)
-            whole_from = self._whole_from if judged and primary_id not in named.rejected_families else None
+            primary = self._book.members.get(primary_id)
+            is_clear = primary_id not in named.rejected_families and not (primary and named.can_be_stranger(primary))
+            whole_from = self._whole_from if judged and is_clear else None
             for member_id, days in self._days.of_family(primary_id).items():
                 if (primary_id, member_id) not in named.people:
                     yield from self._member(member_id, primary_id, days, end, whole_from)

@@ -15,7 +15,13 @@ PERSON_ROLES = ("IL", "74")
 """NM101 in loop 2100A: the insured, or the insured with a corrected name."""
 
 FIRST_YEAR, LAST_YEAR = 1850, 2199
-"""Other years are typing errors, except 9999-12-31, which means that there is no end."""
+"""Other years are typing errors."""
+
+NO_END = "99991231"
+"""The last day of cover that has no end."""
+
+LAST_DAYS = frozenset({codes.BENEFIT_UNTIL, codes.ELIGIBLE_UNTIL, codes.EMPLOYED_UNTIL})
+"""The qualifiers of days that can be NO_END."""
 
 MAX_SHARED = 100_000
 """The maximum number of values that are remembered to be shared."""
@@ -64,7 +70,7 @@ class MemberParser:
             benefit_status=self._share(ins.at(5)),
             employment_status=self._share(ins.at(8)),
             references=self._references(own),
-            dates=self._days(own),
+            dates=self._days(own, ends=ins.at(3) == codes.END),
             last_name=self._share(name.at(3)),
             first_name=self._share(name.at(4)),
             middle_name=self._share(name.at(5)),
@@ -103,7 +109,8 @@ class MemberParser:
         return tuple(self._coverage(segments[first:last]) for first, last in pairwise([*starts, len(segments)]))
 
     def _coverage(self, segments: Sequence[Segment]) -> Coverage:
-        hd, days = segments[0], dict(reversed(self._days(segments)))
+        hd = segments[0]
+        days = dict(self._days(segments, ends=hd.at(1) in codes.COVERAGE_ENDS))
         return Coverage(
             segment_number=hd.number,
             maintenance=self._share(hd.at(1)),
@@ -116,20 +123,46 @@ class MemberParser:
         )
 
     def _references(self, segments: Iterable[Segment]) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            self._share((segment.at(1), segment.at(2)))
+        read = [
+            segment
             for segment in segments
             if segment.name == "REF" and segment.at(1) in READ_QUALIFIERS[segment.loop, "REF"]
-        )
+        ]
+        self._check_repetition(each for each in read if each.at(1) != codes.PRIOR_NUMBER)
+        return tuple(self._share((segment.at(1), segment.at(2))) for segment in read)
 
-    def _days(self, segments: Iterable[Segment]) -> tuple[tuple[str, date], ...]:
-        """Returns pairs of qualifier and date. Leaves out 9999-12-31, which means that there is no end."""
-        read = (
-            (segment.at(1), self.date(segment, 3))
+    def _days(self, segments: Iterable[Segment], *, ends: bool) -> tuple[tuple[str, date], ...]:
+        """Returns pairs of qualifier and date. Leaves out 9999-12-31, which means that there is no end.
+
+        `ends` is true for a member or coverage that ends, which contradicts a last day of 9999-12-31.
+        """
+        read = [
+            segment
             for segment in segments
             if segment.name == "DTP" and segment.at(1) in READ_QUALIFIERS[segment.loop, "DTP"]
-        )
-        return tuple(self._share((qualifier, day)) for qualifier, day in read if day is not None and day != date.max)
+        ]
+        self._check_repetition(read)
+        days: list[tuple[str, date]] = []
+        for segment in read:
+            qualifier = segment.at(1)
+            if qualifier in LAST_DAYS and segment.at(3) == NO_END:
+                if ends and qualifier != codes.EMPLOYED_UNTIL:
+                    message = "The cover ends, but the last day 9999-12-31 means that it has no end."
+                    self._findings.append(error("END_CONTRADICTORY", message, segment.number, segment.loop, "DTP03"))
+            elif (day := self.date(segment, 3)) is not None:
+                days.append(self._share((qualifier, day)))
+        return tuple(days)
+
+    def _check_repetition(self, segments: Iterable[Segment]) -> None:
+        """Rejects dates and references that a loop has twice with different values: neither can be preferred."""
+        first: dict[str, Segment] = {}
+        for each in segments:
+            before = first.setdefault(each.at(1), each)
+            position = 3 if each.name == "DTP" else 2
+            if (value := each.at(position)) != (other := before.at(position)):
+                message = f"{each.name}*{each.at(1)} has two values in one loop: {other} and {value}."
+                element = f"{each.name}{position:02}"
+                self._findings.append(error("VALUES_CONTRADICTORY", message, each.number, each.loop, element))
 
     def _address(self, person: Sequence[Segment]) -> Address | None:
         street, city = _named(person, "N3"), _named(person, "N4")
@@ -149,7 +182,7 @@ class MemberParser:
             if len(text) != 8 or not (text.isascii() and text.isdigit()):
                 raise ValueError
             day = date(int(text[:4]), int(text[4:6]), int(text[6:]))
-            if not (FIRST_YEAR <= day.year <= LAST_YEAR or day == date.max):
+            if not FIRST_YEAR <= day.year <= LAST_YEAR:
                 raise ValueError
         except ValueError:
             element = f"{segment.name}{position:02}"
