@@ -143,7 +143,7 @@ def _family(number: int, maintenance: str, next_line: str = "") -> list[list[str
             relation=relation,
             status="FT" if relation == "18" else "",
             name=(LAST_NAMES[number % len(LAST_NAMES)], draw.choice(FIRST_NAMES)),
-            person=f"{number * (1 + CHILDREN) + position:09}",
+            person=f"{number * (1 + CHILDREN) + position + 1:09}",
             born=f"{draw.choice(years)}{draw.randint(1, 12):02}{draw.randint(1, 28):02}",
             place=("SPRINGFIELD", "IL", f"{62000 + number % 1000}"),
             coverages=coverages,
