@@ -14,7 +14,8 @@ from affilia_cli.enrollment_export.left_out import Remark
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
 from affilia_cli.enrollment_export.planning import Planner
 from affilia_cli.enrollment_export.population import Population
-from affilia_cli.enrollment_export.reading import CALL_SECONDS, batches
+from affilia_cli.enrollment_export.reading import CALL_SECONDS
+from affilia_cli.enrollment_file.book.batched_calls import batches
 from affilia_client import Client
 
 AnyFamily = TypeVar("AnyFamily")

@@ -6,7 +6,6 @@ an earlier import of the file requested is not planned again.
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import islice
 from typing import NamedTuple
 
 from affilia_cli.enrollment_file.applying.family_applier import NOT_REACHED, FamilyApplier
@@ -17,6 +16,7 @@ from affilia_cli.enrollment_file.applying.recording_facts import FactRecorder
 from affilia_cli.enrollment_file.applying.report import Report, report_of
 from affilia_cli.enrollment_file.applying.retrying import Retrier, Stopped
 from affilia_cli.enrollment_file.applying.workers import MAX_IN_FLIGHT, Workers
+from affilia_cli.enrollment_file.book.batched_calls import batches
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.planning.plan import Plan, PlannedMember
@@ -69,7 +69,7 @@ class Applier:
                     self._outcomes.update(family)
                     advance()
 
-            workers = Workers(work, _batches(families), self._retrier)
+            workers = Workers(work, batches(families, _batch_size(len(families))), self._retrier)
             try:
                 workers.join()
             except KeyboardInterrupt:
@@ -115,9 +115,6 @@ class Applier:
         return final or outcome_of(member, Outcome.PLANNED, self._plan.module_names, [NOT_REACHED])
 
 
-def _batches(families: list[_Family]) -> Iterator[list[_Family]]:
-    """Yields the families in batches: as few families as keep all workers busy, and as many as one call can read."""
-    size = max(1, min(MAX_FAMILIES_READ_TOGETHER, len(families) // MAX_IN_FLIGHT))
-    remaining = iter(families)
-    while batch := list(islice(remaining, size)):
-        yield batch
+def _batch_size(num_families: int) -> int:
+    """Returns the size of batches that keep all workers busy, and that one call can read."""
+    return max(1, min(MAX_FAMILIES_READ_TOGETHER, num_families // MAX_IN_FLIGHT))

@@ -11,7 +11,6 @@ from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.enrollment_file.applying.family_changes import (
     MemberChanges,
     changes_by_contract,
-    days_of,
     divided,
     without_rejected,
 )
@@ -20,6 +19,7 @@ from affilia_cli.enrollment_file.applying.outcomes import GroupDays, MemberOutco
 from affilia_cli.enrollment_file.applying.recording_facts import FactRecorder, FactsNotRecorded
 from affilia_cli.enrollment_file.applying.retrying import Retrier, Stopped
 from affilia_cli.enrollment_file.book.book import Book, FamilyKey
+from affilia_cli.enrollment_file.book.periods import days_by_enrollment
 from affilia_cli.enrollment_file.planning.plan import PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import describe_consequence, describe_notice, describe_violation
 from affilia_client import CallFailed, Client
@@ -114,9 +114,7 @@ class FamilyApplier:
             )
             self._requests.set_id(request)
             response = self._retrier.call(self._client.changes.submit_change_request, request)
-            results.groups[key.contract_id] = {
-                (each.member_id, each.module_id): days for each, days in days_of(response.group.periods).items()
-            }
+            results.groups[key.contract_id] = days_by_enrollment(response.group.periods)
             judged = response.change_request
             if judged.verdict == VERDICT_APPROVED:
                 _add_notices(judged, members, results.notices)

@@ -10,7 +10,6 @@ from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.enrollment_file.applying.family_changes import (
     MemberChanges,
     changes_by_contract,
-    days_of,
     divided,
     without_rejected,
 )
@@ -21,6 +20,7 @@ from affilia_cli.enrollment_file.applying.retrying import Retrier
 from affilia_cli.enrollment_file.applying.workers import Workers
 from affilia_cli.enrollment_file.book.book import Book, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.periods import days_by_enrollment
 from affilia_cli.enrollment_file.findings import ServerStateUnreadable
 from affilia_cli.enrollment_file.planning.plan import Plan, PlannedMember
 from affilia_client import CallFailed, Client, Invalid, NotFound, PreconditionFailed
@@ -106,9 +106,9 @@ class Simulator:
                     accept_consequences=True,
                 ),
             )
-            before = days_of(response.periods_before)
+            before = days_by_enrollment(response.periods_before)
             if response.verdict == VERDICT_APPROVED:
-                after = days_of(response.periods_after)
+                after = days_by_enrollment(response.periods_after)
                 return FamilyDays(before, {**after, **_planned_days(uncertain, key)})
             remaining = without_rejected(members, response.violations)
             uncertain += [each.planned for each in members if each not in remaining and each.planned.facts]

@@ -11,17 +11,17 @@ from collections.abc import Mapping as Lookup
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import islice
 
 from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, Leave, UnmetEnroll
+from affilia_cli.enrollment_file.book.batched_calls import batches
 from affilia_cli.enrollment_file.book.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.periods import days_of
 from affilia_cli.enrollment_file.findings import Finding, ServerStateUnreadable, warning
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.planning.kinds import is_reinstated, kind_of
 from affilia_cli.enrollment_file.planning.plan import Kind, ModuleDays, Plan, PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import (
-    days_of_spans,
     describe_notice,
     describe_violation,
 )
@@ -48,7 +48,6 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
     """
     reader = _FamilyReader(client, file_mark(plan.file), mapping, book)
     members = list(plan.members)
-    families = iter(_changed(members).items())
 
     def adjusted(family: tuple[str, list[int]]) -> Iterable[tuple[int, PlannedMember]]:
         primary_id, positions = family
@@ -57,7 +56,7 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
 
     try:
         with ThreadPoolExecutor(MAX_CONCURRENT_FAMILIES) as pool:
-            while batch := list(islice(families, BATCH)):
+            for batch in batches(_changed(members).items(), BATCH):
                 for found in pool.map(adjusted, batch):
                     for i, member in found:
                         members[i] = member
@@ -111,19 +110,19 @@ class EarlierRequests:
 
     def unmet_days(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that approved requests ask for, on which the member isn't covered."""
-        return DayRuns.of(run for each in self.unmet_enrolls(key) for run in days_of_spans(each.days))
+        return days_of(span for each in self.unmet_enrolls(key) for span in each.days)
 
     def days_left(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that approved requests of this file took from an enrollment."""
         changes = (each for request in self.approved(key.member_id) for each in request.changes)
         leaves = (each.leave for each in changes if each.HasField("leave"))
-        return DayRuns.of(run for each in leaves if self._key(each) == key for run in days_of_spans([each.days]))
+        return days_of(each.days for each in leaves if self._key(each) == key)
 
     def days_given_up(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that the member lost as a consequence of this file."""
         approved = (each for each in self.of_file if each.verdict == VERDICT_APPROVED)
         consequences = (each for request in approved for each in request.consequences)
-        return DayRuns.of(run for each in consequences if self._key(each) == key for run in days_of_spans([each.days]))
+        return days_of(each.days for each in consequences if self._key(each) == key)
 
     def days_on_other_modules(self, member: PlannedMember) -> Iterator[DayRuns]:
         """Yields the member's days on modules that aren't in the plan."""
