@@ -217,9 +217,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     merged_into.
     """
     ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: _ErrorReason.ValueType  # 58
-    """FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
-    requested, left.
-    """
+    """FAILED_PRECONDITION. Fewer control numbers than requested are left up to 999,999,999. Metadata: requested, left."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons for errors, with what the caller should do. They are sent as google.rpc.ErrorInfo.reason,
@@ -422,7 +420,5 @@ ERROR_REASON_MEMBER_MERGED: ErrorReason.ValueType  # 57
 merged_into.
 """
 ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: ErrorReason.ValueType  # 58
-"""FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
-requested, left.
-"""
+"""FAILED_PRECONDITION. Fewer control numbers than requested are left up to 999,999,999. Metadata: requested, left."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
