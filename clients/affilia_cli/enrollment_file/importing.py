@@ -20,7 +20,7 @@ from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parties import check_parties
 from affilia_cli.enrollment_file.planning.earlier_imports import with_earlier_imports
 from affilia_cli.enrollment_file.planning.plan import Plan
-from affilia_cli.enrollment_file.planning.planning import check_sponsor, make_plan
+from affilia_cli.enrollment_file.planning.planning import make_plan
 from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_cli.requesters import NOBODY, Claims
@@ -47,7 +47,7 @@ def plan_834(
 ) -> Plan:
     """Returns what an import of the file would do now. Writes nothing.
 
-    Members whom a whole file omits lose coverage from `today` on. By default, that is the contract's today; if the
+    Members whom a full file omits lose coverage from `today` on. By default, that is the contract's today; if the
     mapping has contracts in several time zones, the latest one, so that nobody loses coverage in the past.
 
     Raises FileRejected with every finding, ServerStateUnreadable, or OSError if the file can't be read.
@@ -113,7 +113,6 @@ def _planned(path: Path, client: Client, mapping: Mapping, today: date | None, p
     with progress.task("Reading the file"):
         file = read_file(path)
         check_parties(file, mapping)
-        check_sponsor(file, mapping)
     with progress.task("Reading members and enrollments from the server"):
         book = read_book(client, mapping, file)
     with progress.task("Planning"):

@@ -24,8 +24,8 @@ from affilia_cli.enrollment_file.planning.plan import PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import describe_consequence, describe_notice, describe_violation
 from affilia_client import CallFailed, Client
 
-NOT_REACHED = "Not applied, because the import ended before. Import the file again to continue."
-NOT_REQUESTED = "Not requested, because an earlier request for the family failed."
+NOT_REACHED = "Not applied, because the import ended first. Import the file again to continue."
+NOT_REQUESTED = "Not requested, because an earlier request for the family failed. Import the file again."
 
 Texts = dict[str, list[str]]
 """Sentences by member id."""

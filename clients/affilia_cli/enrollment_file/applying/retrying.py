@@ -71,7 +71,7 @@ class Retrier:
             raise failed
         if not self._failing.is_set():
             self._failing.set()
-            self._progress.note(f"The server doesn't accept calls, which are repeated: {failed}")
+            self._progress.note(f"The server is unavailable or overloaded. Retrying: {failed}")
         if self._stopped.wait(seconds):
             raise Stopped from failed
 

@@ -59,11 +59,13 @@ class Simulator:
             try:
                 Workers(simulate, families, self._retrier).join()
             except CallFailed as failed:
-                raise ServerStateUnreadable(f"cannot simulate the plan on the server: {failed}") from failed
+                raise ServerStateUnreadable(f"Can't simulate the plan on the server: {failed}") from failed
             finally:
                 self._retrier.stop()
         if len(found) < len(families):
-            raise ServerStateUnreadable("The deadline passed while the plan was checked. Nothing was written.")
+            raise ServerStateUnreadable(
+                "The deadline passed while the plan was checked. Nothing was written. Allow more time with --deadline."
+            )
         return found
 
     def _families_at_risk(self, plan: Plan, today: date) -> Iterable[tuple[FamilyKey, list[PlannedMember]]]:

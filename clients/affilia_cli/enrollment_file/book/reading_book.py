@@ -52,7 +52,7 @@ def read_book(client: Client, mapping: Mapping, file: EnrollmentFile) -> Book:
         reader.read_families_of_unknown_dependants()
         reader.read_names_of_unnamed_members()
     except CallFailed as failed:
-        raise ServerStateUnreadable(f"cannot read from the server: {failed.code.name}: {failed.message}") from failed
+        raise ServerStateUnreadable(f"Can't read members and enrollments from the server: {failed}") from failed
     return reader.book
 
 

@@ -101,7 +101,7 @@ class _PeopleMaker:
             message = "The dependant has the same number as the subscriber."
             yield error("MEMBER_AMBIGUOUS", message, member.first_segment, "2100A", "NM109")
         if not self._membership_type(member):
-            message = f"Relation {member.relation} is not mapped to a membership type."
+            message = f"Relation {member.relation} has no membership type. Add it to the relations of the mapping."
             yield error("RELATION_UNMAPPED", message, member.first_segment, "2000", "INS02")
 
     def _placeholders(self, loops: Sequence[PersonLoop]) -> Iterator[Finding]:
@@ -120,9 +120,9 @@ class _PeopleMaker:
         stored = {family.membership_types.get(member_id) for family in families if family} - {None}
         stated = self._membership_type(member)
         if stored and stated and stated not in stored:
+            known = " and ".join(sorted(map(str, stored)))
             message = (
-                f"Relation {member.relation} means {stated}, but the book has {' and '.join(sorted(map(str, stored)))}."
-                " The import doesn't change it."
+                f"Relation {member.relation} means {stated}, but the server has {known}. The import doesn't change it."
             )
             yield warning("RELATION_DIFFERS", message, member.first_segment, "2000", "INS02")
 

@@ -61,7 +61,7 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
                     for i, member in found:
                         members[i] = member
     except CallFailed as failed:
-        message = f"cannot read earlier requests from the server: {failed.code.name}: {failed.message}"
+        message = f"Can't read earlier requests from the server: {failed}"
         raise ServerStateUnreadable(message) from failed
     return replace(plan, members=tuple(members))
 

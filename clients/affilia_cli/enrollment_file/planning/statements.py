@@ -12,7 +12,7 @@ from datetime import date
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.book.day_runs import DayRuns, Run, day_after
-from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, Unmapped
+from affilia_cli.enrollment_file.coverage_mapping import ADVICE, CoverageMapping, Unmapped
 from affilia_cli.enrollment_file.findings import Finding, error, warning
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people.people import Person, PersonLoop
@@ -144,7 +144,7 @@ class _StatementReader:
         if within is None:
             if not mentioned:
                 message = (
-                    f"The member ends after {last_on}, but the book has no cover then. To end cover that begins later,"
+                    f"The member ends after {last_on}, but has no cover then. To end cover that begins later,"
                     " send the coverage (HD) with its first day (DTP 348)."
                 )
                 self._warn("NOTHING_TO_END", message)
@@ -241,10 +241,10 @@ class _StatementReader:
     def _report_missing_coverage(self, member: FileMember) -> None:
         if member.maintenance == codes.REINSTATE:
             self._reject(
-                "COVERAGE_MISSING", "The member is reinstated, but neither the file nor the book has a coverage."
+                "COVERAGE_MISSING", "The member is reinstated, but neither the file nor the server has a coverage."
             )
         elif member.is_subscriber or self._days:
-            self._warn("COVERAGE_MISSING", "The member has no coverage (HD). The cover in the book stays unchanged.")
+            self._warn("COVERAGE_MISSING", "The member has no coverage (HD). The stored cover stays unchanged.")
         else:
             message = "The dependant has no coverage (HD), and the subscriber's coverage doesn't include dependants."
             self._reject("COVERAGE_MISSING", message)
@@ -273,7 +273,7 @@ class _StatementReader:
     def _check_status(self, loop: PersonLoop) -> None:
         status = benefit_status(loop)
         if status not in (codes.ACTIVE, *(each.benefit_status for each in self._mapping.coverages)):
-            message = f"No coverage is mapped for benefit status {status} (INS05)."
+            message = f"No coverage is mapped for benefit status {status} (INS05). {ADVICE}"
             at = loop.member.first_segment
             self._findings.append(error("STATUS_NOT_MAPPED", message, at, "2000", "INS05"))
 

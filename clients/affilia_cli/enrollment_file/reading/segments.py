@@ -88,7 +88,7 @@ class SegmentReader:
         self._add_envelope_faults(self._envelope.close(), self._last)
         self.findings += self._unused.findings()
         if rest := self._texts.remaining():
-            self.findings.append(error("TEXT_AFTER_END", f"{rest} characters after the last readable segment."))
+            self.findings.append(error("TEXT_AFTER_END", f"{rest} characters follow the last readable segment."))
 
     def _take(self, text: str) -> Segment:
         content = text.lstrip() if text.startswith(" ") else text
