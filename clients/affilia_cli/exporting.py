@@ -43,7 +43,7 @@ def export_file(
     if full == (since is not None):
         raise typer.BadParameter("Give either --full or --since TOKENFILE.")
     if full and reinstate_to_shorten:
-        raise typer.BadParameter("--reinstate-to-shorten requires --since, because complete files end nothing.")
+        raise typer.BadParameter("--reinstate-to-shorten requires --since, because full files end nothing.")
     session: Session = context.obj
     with session.client() as client:
         read = read_mapping(mapping)
