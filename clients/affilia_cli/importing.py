@@ -129,7 +129,7 @@ def _show_plan(plan: "Plan") -> None:
 
 
 def _show_how_to_go_on(report: "Report") -> None:
-    from affilia_cli.enrollment_file.applying.report import Outcome
+    from affilia_cli.enrollment_file.applying.outcomes import Outcome
 
     counts = report.counts()
     undone = counts[Outcome.PLANNED] + counts[Outcome.FAILED]

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO, TextIO
 
-CHUNK_BYTES = 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
 
@@ -31,12 +30,10 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """Returns the content of a regular file. Raises OSError for anything else, such as a pipe, a device or a folder,
     and for more than `max_bytes`, even if the file grows while it is read."""
     with open_regular(path, max_bytes) as file:
-        content = bytearray()
-        while chunk := file.read(min(CHUNK_BYTES, max_bytes + 1 - len(content))):
-            content += chunk
-            if len(content) > max_bytes:
-                raise OSError(f"{path} has more than {max_bytes // MEBIBYTE} MiB")
-    return bytes(content)
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(f"{path} has more than {max_bytes // MEBIBYTE} MiB")
+    return content
 
 
 def write_private(path: Path, text: str) -> None:

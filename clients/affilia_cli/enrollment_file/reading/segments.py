@@ -106,9 +106,9 @@ class SegmentReader:
         if name == "ST":
             self._set_number, self._set_start = elements[1] if len(elements) > 1 else "", number
         if walk.node is None:
-            segment = self._unexpected(Segment(number, name, "", elements), walk.place.loop)
+            segment = self._unexpected(Segment(number, name, "", elements), walk.position.loop)
         else:
-            segment = Segment(number, name, walk.place.loop, elements)
+            segment = Segment(number, name, walk.position.loop, elements)
             checked = self._elements.check(walk.node, parts, lambda: self._envelope.segment(content))
             for fault in checked.faults:
                 self._add_element_fault(fault, segment)
