@@ -56,21 +56,35 @@ def a_file(
     effective: str = "",
 ) -> bytes:
     """Returns an interchange with one transaction set."""
+    return a_file_of_sets(
+        members, action=action, purpose=purpose, control=control, sponsor=sponsor, effective=effective
+    )
+
+
+def a_file_of_sets(
+    *sets: Iterable[Sequence[str]],
+    action: str = "2",
+    purpose: str = "00",
+    control: int = 1,
+    sponsor: str = SPONSOR,
+    effective: str = "",
+    end: str = "~\n",
+) -> bytes:
+    """Returns an interchange with these transaction sets of members. `end` ends each segment."""
     header = [
-        "ST*834*0001*005010X220A1",
         f"BGN*{purpose}*REFERENCE*20260101*1200****{action}",
         *([f"DTP*007*D8*{effective}"] if effective else []),
         f"N1*P5*SPONSOR*FI*{sponsor}",
         "N1*IN*INSURER*FI*987654321",
     ]
-    inner = [*header, *(segment for member in members for segment in member)]
     isa = f"ISA*00*          *00*          *ZZ*{'SENDER':15}*ZZ*{'RECEIVER':15}*260101*1200*^*00501*{control:09}*0*P*:"
-    segments = [
-        isa,
-        f"GS*BE*SENDER*RECEIVER*20260101*1200*{control}*X*005010X220A1",
-        *inner,
-        f"SE*{len(inner) + 1}*0001",
-        f"GE*1*{control}",
-        f"IEA*1*{control:09}",
-    ]
-    return "".join(f"{segment}~\n" for segment in segments).encode()
+    segments = [isa, f"GS*BE*SENDER*RECEIVER*20260101*1200*{control}*X*005010X220A1"]
+    for number, members in enumerate(sets, start=1):
+        inner = [
+            f"ST*834*{number:04}*005010X220A1",
+            *header,
+            *(segment for member in members for segment in member),
+        ]
+        segments += [*inner, f"SE*{len(inner) + 1}*{number:04}"]
+    segments += [f"GE*{len(sets)}*{control}", f"IEA*1*{control:09}"]
+    return "".join(segment + end for segment in segments).encode()

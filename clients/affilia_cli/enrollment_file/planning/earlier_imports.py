@@ -1,16 +1,18 @@
 """Takes into account what earlier requests of a family already asked for, so that nothing is requested twice.
 
 The note of every change identifies its file (`file_mark`). If an earlier import of the same file requested changes of a
-member, this import plans none, whatever happened since: an old file never undoes later changes. Days that approved
-requests ask for and that rules don't allow now aren't requested again either: they take effect when the rules allow
-them.
+member, this import plans none, whatever happened since. If it had nothing to request for a member, this import plans
+none if others have changed the member's cover since. So an old file never undoes later changes.
+
+Days that approved requests ask for and that rules don't allow now aren't requested again either: they take effect when
+the rules allow them.
 """
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Lookup
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, Leave, UnmetEnroll
 from affilia_cli.enrollment_file.book.batched_calls import batches
@@ -19,6 +21,7 @@ from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.book.periods import days_of
 from affilia_cli.enrollment_file.findings import Finding, ServerStateUnreadable, warning
 from affilia_cli.enrollment_file.mapping import Mapping
+from affilia_cli.enrollment_file.planning.first_import import first_imported_at, has_mark
 from affilia_cli.enrollment_file.planning.kinds import is_reinstated, kind_of
 from affilia_cli.enrollment_file.planning.plan import Kind, ModuleDays, Plan, PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import (
@@ -46,8 +49,8 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
 
     Reads the requests of families that the plan changes. Raises ServerStateUnreadable if a call fails.
     """
-    reader = _FamilyReader(client, file_mark(plan.file), mapping, book)
     members = list(plan.members)
+    changed = _changed(members)
 
     def adjusted(family: tuple[str, list[int]]) -> Iterable[tuple[int, PlannedMember]]:
         primary_id, positions = family
@@ -55,8 +58,9 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
         return [(i, adjust(members[i], earlier, today)) for i in positions] if earlier else []
 
     try:
+        reader = _FamilyReader(client, plan.file, mapping, book, finds_first_import=bool(changed))
         with ThreadPoolExecutor(MAX_CONCURRENT_FAMILIES) as pool:
-            for batch in batches(_changed(members).items(), BATCH):
+            for batch in batches(changed.items(), BATCH):
                 for found in pool.map(adjusted, batch):
                     for i, member in found:
                         members[i] = member
@@ -80,6 +84,7 @@ def _changed(members: Iterable[PlannedMember]) -> dict[str, list[int]]:
 class EarlierRequests:
     """The requests of the same file in one family, and the enrolls of all requests that rules don't allow now.
 
+    `later` are the approved requests of others since the file was imported first, for anybody.
     `contract` is the family's contract. `merged` has the remaining id for each merged one; requests have the ids that
     they were submitted with.
     """
@@ -89,10 +94,23 @@ class EarlierRequests:
     of_file: tuple[ChangeRequest, ...]
     unmet: tuple[UnmetEnroll, ...] = ()
     merged: Lookup[str, str] = field(default_factory=dict)
+    later: tuple[ChangeRequest, ...] = ()
 
     def approved(self, member_id: str) -> list[ChangeRequest]:
         """Returns the approved requests of this file that change a member."""
         return [each for each in self._about(member_id) if each.verdict == VERDICT_APPROVED]
+
+    def were_changed_later(self, member_id: str) -> bool:
+        """Returns whether others have changed a member's cover since the file was imported first."""
+        concerned = (
+            self._remaining(each)
+            for request in self.later
+            for each in (
+                *(change.enroll.member_id or change.leave.member_id for change in request.changes),
+                *(consequence.member_id for consequence in request.consequences),
+            )
+        )
+        return member_id in concerned
 
     def rejections(self, member_id: str) -> list[str]:
         """Returns why requests of this file were rejected because of a member."""
@@ -147,11 +165,17 @@ class EarlierRequests:
 class _FamilyReader:
     """Reads the earlier requests of families. Thread-safe."""
 
-    def __init__(self, client: Client, mark: str, mapping: Mapping, book: Book) -> None:
+    def __init__(
+        self, client: Client, file: EnrollmentFile, mapping: Mapping, book: Book, *, finds_first_import: bool
+    ) -> None:
         self._client = client
-        self._mark = mark
+        self._mark = file_mark(file)
         self._contract_ids = mapping.contract_ids
         self._book = book
+        self._imported_at: datetime | None = None
+        if finds_first_import:
+            created_on = file.envelope.created_on
+            self._imported_at = first_imported_at(client, mapping.contract_ids, self._mark, created_on)
 
     def read(self, primary_id: str, members: Iterable[PlannedMember]) -> dict[str, EarlierRequests]:
         """Returns the earlier requests by contract id, for the families of a primary that the book has."""
@@ -161,10 +185,14 @@ class _FamilyReader:
         return {family.key.contract_id: self._read(family, members) for family in families}
 
     def _read(self, family: BookFamily, members: tuple[PlannedMember, ...]) -> EarlierRequests:
-        requests = self._client.changes.all_change_requests(
+        of_file, later = list[ChangeRequest](), list[ChangeRequest]()
+        for request in self._client.changes.all_change_requests(
             group_id=family.group_id, page_size=PAGE_SIZE, timeout=CALL_SECONDS
-        )
-        of_file = tuple(each for each in requests if any(change.note == self._mark for change in each.changes))
+        ):
+            if has_mark(request, self._mark):
+                of_file.append(request)
+            elif self._is_later(request):
+                later.append(request)
         contract_id = family.key.contract_id
         can_be_unmet = any(
             each.contract_id == contract_id and each.before != each.after
@@ -173,16 +201,25 @@ class _FamilyReader:
         )
         contract = self._book.contracts[contract_id]
         if not can_be_unmet:
-            return EarlierRequests(contract, family, of_file, merged=self._book.merged)
+            return EarlierRequests(contract, family, tuple(of_file), (), self._book.merged, tuple(later))
         # A dry run reports the enrolls that rules don't allow now, and stores nothing.
         dry_run = self._client.changes.request_recompute(group_id=family.group_id, dry_run=True, timeout=CALL_SECONDS)
-        return EarlierRequests(contract, family, of_file, tuple(dry_run.unmet_enrolls), self._book.merged)
+        unmet = tuple(dry_run.unmet_enrolls)
+        return EarlierRequests(contract, family, tuple(of_file), unmet, self._book.merged, tuple(later))
+
+    def _is_later(self, request: ChangeRequest) -> bool:
+        return (
+            self._imported_at is not None
+            and request.verdict == VERDICT_APPROVED
+            and request.recorded_at.ToDatetime(UTC) > self._imported_at
+        )
 
 
 def adjust(member: PlannedMember, earlier: Lookup[str, EarlierRequests], today: date) -> PlannedMember:
     """Returns the plan for a member without what earlier requests, by contract id, already ask for."""
     adjusted = _Adjusted(member, earlier)
     facts = () if adjusted.was_requested else member.facts
+    is_kept = member.person is None and all(each.before == each.after for each in adjusted.modules)
     kind = kind_of(
         adjusted.modules,
         [days for requests in earlier.values() for days in requests.days_on_other_modules(member)],
@@ -195,7 +232,8 @@ def adjust(member: PlannedMember, earlier: Lookup[str, EarlierRequests], today: 
         kind=Kind.REJECTED if kind is Kind.UNCHANGED and adjusted.reasons else kind,
         modules=tuple(adjusted.modules),
         facts=facts,
-        findings=(*member.findings, *adjusted.findings),
+        # The findings about somebody whom the file omits say that cover ends.
+        findings=(*(() if is_kept else member.findings), *adjusted.findings),
         notices=tuple(dict.fromkeys((*member.notices, *adjusted.notices))),
         reasons=tuple(dict.fromkeys((*member.reasons, *adjusted.reasons))),
     )
@@ -236,6 +274,9 @@ class _Adjusted:
         elif planned.after & unmet:
             self.notices += map(describe_notice, requests.unmet_enrolls(key))
         if requests.approved(self._member_id) or requests.rejections(self._member_id):
+            return replace(module, after=module.before)
+        if module.before != module.after and requests.were_changed_later(self._member_id):
+            self.findings.append(_changed_since(requests.contract, module, module.added | module.removed))
             return replace(module, after=module.before)
         return module
 

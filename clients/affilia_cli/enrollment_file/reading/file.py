@@ -13,13 +13,15 @@ from affilia_cli.enrollment_file.findings import Finding
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Sender, receiver and control numbers (ISA06, ISA08, ISA13, GS06). `usage` is T or P (ISA15)."""
+    """Sender, receiver and control numbers (ISA06, ISA08, ISA13, GS06). `usage` is T or P (ISA15), and `created_on` the
+    sender's date of the file (ISA09)."""
 
     sender: str
     receiver: str
     interchange_number: str
     group_number: str
     usage: str
+    created_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

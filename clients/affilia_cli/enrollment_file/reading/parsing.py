@@ -5,6 +5,7 @@ and `contradictions.py` checks the file for contradictions. No segment is kept l
 """
 
 from dataclasses import replace
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -118,7 +119,7 @@ class _Parser:
         if group.at(8) != GUIDE or group.at(1) != "BE":
             message = f"The file must be BE {GUIDE}, got {group.at(1)} {group.at(8)}."
             self.findings.append(error("NOT_ENROLLMENT", message, group.number, group.loop, "GS08"))
-        envelope = Envelope(isa.at(6), isa.at(8), isa.at(13), group.at(6), isa.at(15))
+        envelope = Envelope(isa.at(6), isa.at(8), isa.at(13), group.at(6), isa.at(15), _created_on(isa))
         return EnrollmentFile(envelope, tuple(self._sets), digest, ())
 
     def _only(self, name: str) -> Segment:
@@ -128,3 +129,11 @@ class _Parser:
             message = f"The file must have exactly one {name} segment, got {len(found)}."
             self.findings.append(error("ENVELOPE_STRUCTURE", message, at, "", name))
         return found[0] if found else Segment(0, name, "", ())
+
+
+def _created_on(isa: Segment) -> date | None:
+    """Returns the date of a file (ISA09), which has a year of two digits."""
+    try:
+        return date.fromisoformat(f"20{isa.at(9)}")
+    except ValueError:
+        return None
