@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def export_file(
     context: typer.Context,
-    mapping: Annotated[Path, typer.Option(exists=True, help="Mapping of plans to modules: docs/enrollment-files.md.")],
+    mapping: Annotated[Path, typer.Option(exists=True, help="The sponsor's mapping: docs/enrollment-files.md.")],
     to: Annotated[Path, typer.Option(dir_okay=False, help="The file to write. It must not exist yet.")],
     full: Annotated[
         bool, typer.Option("--full", help="Everyone who is enrolled today or later. Also writes a token to FILE.token.")

@@ -23,7 +23,7 @@ SlotOf: TypeAlias = Callable[[ModuleKey], str]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a file speaks of beyond its loops.
+    """What a file states beyond its loops.
 
     `whole_from` is the day from which a full file states all mapped modules, or None. `follows_starts`: a later
     first day in a full file or an audit moves the beginning of a run.

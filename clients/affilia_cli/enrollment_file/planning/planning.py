@@ -44,7 +44,7 @@ def plan_people(
 ) -> Plan:
     """Returns the plan for the people of a file, and for those whom it omits.
 
-    A full file speaks from its effective day (DTP 007) or from `today` on, whichever is later.
+    A full file states everybody from its effective day (DTP 007) or from `today` on, whichever is later.
     """
     named = NamedPeople()
     planner = _Planner(mapping, book, today, fact_kinds, named)
@@ -177,7 +177,7 @@ class _Planner:
     def _scope(self, person: Person, stated: PersonStatements) -> Scope:
         follows = self._mapping.starts is Starts.FOLLOW
         # Someone about whose cover the file says nothing keeps it, even if the file is whole.
-        transactions = [loop.transaction for loop in person.loops] if stated.speaks else []
+        transactions = [loop.transaction for loop in person.loops] if stated.mentions_cover else []
         return Scope(whole_from(transactions, self._today), follows)
 
     def _reason(self, key: ModuleKey, person: Person, stated: PersonStatements) -> str:
