@@ -60,7 +60,7 @@ class BookMember:
     display_name: str
     born_on: date | None
     died_on: date | None
-    identifiers: frozenset[SystemValue]
+    identifiers: tuple[SystemValue, ...]
     is_erased: bool = False
     record: bytes = b""
 

@@ -242,7 +242,7 @@ class _Reader:
             display_name=member.display_name,
             born_on=date_from_proto(facts.born_on) if facts.HasField("born_on") else None,
             died_on=date_from_proto(facts.died_on) if facts.HasField("died_on") else None,
-            identifiers=frozenset(self._identifiers.get(each, each) for each in identifiers),
+            identifiers=tuple(self._identifiers.get(each, each) for each in identifiers),
             is_erased=member.HasField("erased_on"),
             record=_record(found) if with_record else b"",
         )

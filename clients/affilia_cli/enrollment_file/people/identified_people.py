@@ -20,6 +20,9 @@ from affilia_cli.enrollment_file.reading.file import EnrollmentFile, FileMember
 MAX_IDENTIFIERS = 20
 """Maximum number of identifiers of a member (`member.proto`)."""
 
+NO_IDENTIFIERS = frozenset[SystemValue]()
+"""Shared by most people of a file: Python makes a new set of 216 bytes each time."""
+
 
 def people_of(
     file: EnrollmentFile,
@@ -79,7 +82,7 @@ class _PeopleMaker:
             primary_id=primary_id,
             membership_type=self._membership_type(loops[-1].member),
             is_new=identities[0].is_new,
-            identifiers=frozenset(new),
+            identifiers=frozenset(new) if new else NO_IDENTIFIERS,
             findings=tuple(dict.fromkeys(findings)),
         )
 
