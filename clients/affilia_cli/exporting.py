@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def export_file(
     context: typer.Context,
-    mapping: Annotated[Path, typer.Option(exists=True, help="Mapping of plans to modules: docs/enrollment-files.md.")],
+    mapping: Annotated[Path, typer.Option(exists=True, help="The sponsor's mapping: docs/enrollment-files.md.")],
     to: Annotated[Path, typer.Option(dir_okay=False, help="The file to write. It must not exist yet.")],
     full: Annotated[
         bool, typer.Option("--full", help="Everyone who is enrolled today or later. Also writes a token to FILE.token.")
@@ -43,7 +43,7 @@ def export_file(
     if full == (since is not None):
         raise typer.BadParameter("Give either --full or --since TOKENFILE.")
     if full and reinstate_to_shorten:
-        raise typer.BadParameter("--reinstate-to-shorten requires --since, because complete files end nothing.")
+        raise typer.BadParameter("--reinstate-to-shorten requires --since, because full files end nothing.")
     session: Session = context.obj
     with session.client() as client:
         read = read_mapping(mapping)

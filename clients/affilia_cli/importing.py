@@ -27,7 +27,7 @@ CSV = ".csv"
 def import_file(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An X12 834 file (005010X220A1).")],
-    mapping: Annotated[Path, typer.Option(exists=True, help="Mapping of plans to modules: docs/enrollment-files.md.")],
+    mapping: Annotated[Path, typer.Option(exists=True, help="The sponsor's mapping: docs/enrollment-files.md.")],
     yes: Annotated[bool, typer.Option("--yes", help="Apply the plan without asking for confirmation.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan without applying it.")] = False,
     max_terminations: Annotated[
@@ -46,11 +46,14 @@ def import_file(
         ),
     ] = None,
     today: Annotated[
-        str, typer.Option(help="Day to use as today, such as 2026-03-01. By default, the contract's.")
+        str,
+        typer.Option(help="Today's date, such as 2026-03-01. Defaults to the current day in the contract's time zone."),
     ] = "",
     deadline: Annotated[
         float,
-        typer.Option(min=0, help="Seconds after which no more families are applied and no more calls are repeated."),
+        typer.Option(
+            min=0, help="Seconds after which no further families are started and no failed calls are retried."
+        ),
     ] = 3600,
     report: Annotated[
         Path | None,
@@ -129,7 +132,7 @@ def _show_plan(plan: "Plan") -> None:
 
 
 def _show_how_to_go_on(report: "Report") -> None:
-    from affilia_cli.enrollment_file.applying.report import Outcome
+    from affilia_cli.enrollment_file.applying.outcomes import Outcome
 
     counts = report.counts()
     undone = counts[Outcome.PLANNED] + counts[Outcome.FAILED]

@@ -4,11 +4,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
-CHUNK_BYTES = 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
 
@@ -30,12 +30,10 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """Returns the content of a regular file. Raises OSError for anything else, such as a pipe, a device or a folder,
     and for more than `max_bytes`, even if the file grows while it is read."""
     with open_regular(path, max_bytes) as file:
-        content = bytearray()
-        while chunk := file.read(min(CHUNK_BYTES, max_bytes + 1 - len(content))):
-            content += chunk
-            if len(content) > max_bytes:
-                raise OSError(f"{path} has more than {max_bytes // MEBIBYTE} MiB")
-    return bytes(content)
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(f"{path} has more than {max_bytes // MEBIBYTE} MiB")
+    return content
 
 
 def write_private(path: Path, text: str) -> None:
@@ -50,18 +48,47 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
+@dataclass(frozen=True, slots=True)
+class UnfinishedFile:
+    """A file under a temporary name, in the folder of the file that it becomes."""
+
+    text: TextIO
+    temporary: Path
+    path: Path
+
+    def sync(self) -> None:
+        """Makes sure that everything written is on the disk."""
+        self.text.flush()
+        os.fsync(self.text.fileno())
+
+    def move(self) -> None:
+        """Gives the file its name, replacing an existing file, and makes sure that this is on the disk, too."""
+        self.temporary.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def unfinished_file(path: Path) -> Iterator[UnfinishedFile]:
+    """Creates a file that only its owner can read. Removes it at the end, unless it was moved."""
+    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii", newline="") as text:
+            yield UnfinishedFile(text, temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def replace_private(path: Path, text: str) -> None:
     """Writes a file that only its owner can read, or replaces it. After a crash, it has the old content or the new.
 
-    Its folder must exist. A symbolic link is replaced, not followed. Raises OSError.
+    Its folder must exist, and the text must be ASCII. A symbolic link is replaced, not followed. Raises OSError.
     """
-    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    written = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(path)
-    finally:
-        written.unlink(missing_ok=True)
+    with unfinished_file(path) as file:
+        file.text.write(text)
+        file.sync()
+        file.move()

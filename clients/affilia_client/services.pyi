@@ -3339,7 +3339,7 @@ class AsyncMemberService:
         """
 
 class InterchangeService:
-    """Numbers the interchanges that a deployment sends to its partners."""
+    """Assigns control numbers to the interchanges that a deployment sends to its partners."""
     def __init__(self, caller: Caller) -> None: ...
     def reserve_control_numbers(
         self,
@@ -3353,15 +3353,15 @@ class InterchangeService:
         count: int = ...,
     ) -> interchange_service_pb2.ReserveControlNumbersResponse:
         """Reserves consecutive control numbers for interchanges, groups and transaction sets that the caller writes.
-        The numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, also by
-        concurrent calls on several servers; only after a restore, numbers that were reserved since the backup are
-        reserved again. Numbers that a caller doesn't use are skipped.
+        The numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, even by
+        concurrent calls on several servers. After a backup is restored, the numbers that were reserved since the
+        backup can be reserved again. Numbers that a caller doesn't use are skipped.
         Errors: FAILED_PRECONDITION/CONTROL_NUMBERS_EXHAUSTED; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry with the same request_id.
         """
 
 class AsyncInterchangeService:
-    """Numbers the interchanges that a deployment sends to its partners."""
+    """Assigns control numbers to the interchanges that a deployment sends to its partners."""
     def __init__(self, caller: AsyncCaller) -> None: ...
     async def reserve_control_numbers(
         self,
@@ -3375,9 +3375,9 @@ class AsyncInterchangeService:
         count: int = ...,
     ) -> interchange_service_pb2.ReserveControlNumbersResponse:
         """Reserves consecutive control numbers for interchanges, groups and transaction sets that the caller writes.
-        The numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, also by
-        concurrent calls on several servers; only after a restore, numbers that were reserved since the backup are
-        reserved again. Numbers that a caller doesn't use are skipped.
+        The numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, even by
+        concurrent calls on several servers. After a backup is restored, the numbers that were reserved since the
+        backup can be reserved again. Numbers that a caller doesn't use are skipped.
         Errors: FAILED_PRECONDITION/CONTROL_NUMBERS_EXHAUSTED; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry with the same request_id.
         """

@@ -8,7 +8,7 @@ class ControlNumbersExhausted(DomainError):
 
     def __init__(self, requested: int, left: int) -> None:
         super().__init__(
-            f"{requested} control numbers were requested, and {left} are left up to 999,999,999.",
+            f"count must be at most {left}, the control numbers left up to 999,999,999, got {requested}.",
             requested=requested,
             left=left,
         )

@@ -91,7 +91,7 @@ def test_the_book_has_contract_family_days_and_members(sponsor: Sponsor) -> None
     }
     kim = book.members[sponsor.kim]
     assert (kim.display_name, kim.born_on, kim.died_on) == ("KIM DOE", day("2015-06-01"), None)
-    assert kim.identifiers == {sponsor.number(NumberKind.CLIENT, "C1")}
+    assert kim.identifiers == (sponsor.number(NumberKind.CLIENT, "C1"),)
 
 
 def test_members_of_other_families_are_not_read(sponsor: Sponsor) -> None:

@@ -76,7 +76,8 @@ def test_a_former_employee_never_gets_the_module_of_active_employees() -> None:
     for status in ("C", "S", "T"):
         found = mapping.coverage(SUBSCRIBER.coverages[0], stated(status, "", "TE"), None)
         assert found == Unmapped(
-            "STATUS_NOT_MAPPED", f"Coverage HMO is not mapped for benefit status {status} (INS05)."
+            "STATUS_NOT_MAPPED",
+            f"Coverage HMO is not mapped for benefit status {status} (INS05). Add it to the coverages of the mapping.",
         )
     only_former = mapping_of(a_mapping({"line": "HMO", "benefit_status": "C"}))
     assert module_of(only_former, stated("A")) == "STATUS_NOT_MAPPED"
@@ -117,6 +118,7 @@ def test_an_unmapped_coverage_is_reported_with_what_the_file_says() -> None:
     mapping = mapping_of(a_mapping({"line": "HMO", "plan": "GOLD"}))
     found = mapping.coverage(SUBSCRIBER.coverages[0], stated("A", "B", "RT"), None)
     message = "Coverage HMO under policy P1 is not mapped to a module for Medicare plan B, employment status RT."
+    message += " Add it to the coverages of the mapping."
     assert found == Unmapped("COVERAGE_UNMAPPED", message)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from affilia_cli.enrollment_export.files import unfinished_file
+from affilia_cli.local_files import unfinished_file
 
 
 class Crash(Exception):

@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affilia_cli.enrollment_export.coverage_loops import CoverageLoop, audited, differing
@@ -81,12 +81,14 @@ def test_a_complete_file_has_runs_from_today_on_with_their_own_first_days() -> N
 
 
 @given(before=st.sets(st.integers(0, HORIZON)), after=st.sets(st.integers(0, HORIZON)), reinstated=st.booleans())
+@settings(deadline=None)
 def test_reading_the_loops_gives_the_days_after(before: set[int], after: set[int], reinstated: bool) -> None:
     loops = differing(runs_of(before), runs_of(after), reinstated=reinstated)
     assert after_reading(before, as_read(loops)) == after
 
 
 @given(before=st.sets(st.integers(0, HORIZON)), after=st.sets(st.integers(0, HORIZON)))
+@settings(deadline=None)
 def test_a_receiver_that_never_moves_a_first_day_later_reads_everything_else(before: set[int], after: set[int]) -> None:
     loops = differing(runs_of(before), runs_of(after), reinstated=False)
     read = after_reading(before, as_read(loops), keeps_first_days=True)

@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affilia_cli.enrollment_export.outbound_mapping import outbound_mapping
@@ -30,6 +30,7 @@ def a_mapping(*coverages: dict[str, str], **more: object) -> Mapping:
 
 
 @given(WORDS)
+@settings(deadline=None)
 def test_the_parts_of_a_name_fit_and_are_joined_to_the_same_name(words: list[str]) -> None:
     name = " ".join(words)
     parts = name_parts(name)
@@ -43,11 +44,13 @@ def test_the_parts_of_a_name_fit_and_are_joined_to_the_same_name(words: list[str
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_plain_texts_stay_as_they_are(text: str) -> None:
     assert plain(plain(text)) == plain(text)
 
 
 @given(st.text(st.characters(min_codepoint=0xC0, max_codepoint=0xFF, exclude_characters="\xd7\xf7")))
+@settings(deadline=None)
 def test_western_european_letters_can_be_written(text: str) -> None:
     assert is_sendable(plain(text))
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affilia_cli.enrollment_file.applying.guard import Limits, check_losses
@@ -194,6 +194,7 @@ def single_days(enrolled: Enrolled, slot: str) -> set[date]:
 
 
 @given(before=some_families, data=st.data())
+@settings(deadline=None)
 def test_losses_are_those_of_single_days(before: dict[str, dict[str, Enrolled]], data: st.DataObject) -> None:
     changed: dict[str, Any] = {
         primary: {member: data.draw(some_enrollments()) for member in MEMBERS}

@@ -231,8 +231,8 @@ def test_corrected_values_are_compared_first() -> None:
 @pytest.mark.parametrize(
     ("first", "born", "said"),
     [
-        ("KIM", "2016-06-01", "2015-06-01 in the book and 2016-06-01 in the file"),
-        ("KYM", "2015-06-01", "KIM DOE in the book and the first name is KYM in the file"),
+        ("KIM", "2016-06-01", "2015-06-01 on the server and 2016-06-01 in the file"),
+        ("KYM", "2015-06-01", "KIM DOE on the server and the first name is KYM in the file"),
     ],
 )
 def test_one_matching_value_of_the_only_child_is_assumed_and_reported(first: str, born: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""A file of another sender, or for another receiver, is rejected if the mapping names them."""
+"""A file of another sponsor is rejected, and one of another sender or receiver if the mapping names them."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from affilia_cli.enrollment_file.mapping import Mapping, mapping_of
 from affilia_cli.enrollment_file.parties import check_parties
 from affilia_cli.enrollment_file.reading.parsing import parse
 from tests.files.test_enrollment_file_mapping import a_mapping
-from tests.support.enrollment_file import a_file, a_member
+from tests.support.enrollment_file import SPONSOR, a_file, a_member
 
 
 def mapping_with(**fields: str) -> Mapping:
-    content: Any = a_mapping({"line": "HMO"}, **fields)
+    content: Any = a_mapping({"line": "HMO"}, **{"sponsor": SPONSOR, **fields})
     return mapping_of(content)
 
 
@@ -25,9 +25,10 @@ def mapping_with(**fields: str) -> Mapping:
         ({"sender": "OTHER"}, ["SENDER_UNKNOWN"]),
         ({"receiver": "RECEIVERS"}, ["RECEIVER_UNKNOWN"]),
         ({"sender": "RECEIVER", "receiver": "SENDER"}, ["SENDER_UNKNOWN", "RECEIVER_UNKNOWN"]),
+        ({"sponsor": "987654321"}, ["SPONSOR_OTHER"]),
     ],
 )
-def test_a_file_must_have_the_sender_and_receiver_that_the_mapping_names(
+def test_a_file_must_have_the_sender_receiver_and_sponsor_that_the_mapping_names(
     fields: dict[str, str], codes: list[str]
 ) -> None:
     file, mapping = parse(a_file(a_member())), mapping_with(**fields)

@@ -70,7 +70,7 @@ def test_the_program_starts_in_an_empty_folder(python: Path, tmp_path: Path) -> 
 
 
 def test_a_missing_extra_is_named(python: Path, tmp_path: Path) -> None:
-    read = "from affilia_server.affilia_cli.enrollment_file import parsing\nparsing.parse(b'')"
+    read = "from affilia_server.affilia_cli.enrollment_file.reading import parsing\nparsing.parse(b'')"
     program = f"try:\n    exec({read!r})\nexcept Exception as error:\n    print(error)"
     output = run(python, "-c", program, cwd=tmp_path)
     assert output == "Enrollment files require the extra files: pip install 'affilia-server[files]'\n"

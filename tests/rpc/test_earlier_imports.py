@@ -81,7 +81,7 @@ class Sponsor:
             family_key = FamilyKey(contract_id, group.key.primary_id)
             days = {enrollment: DayRuns.of(each) for enrollment, each in runs.items()}
             families[family_key] = BookFamily(family_key, group.group_id, group.revision, days, types)
-        members = {each: BookMember(each, each, None, None, frozenset()) for each in (family.primary, family.child)}
+        members = {each: BookMember(each, each, None, None, ()) for each in (family.primary, family.child)}
         return Book({contract_id: contract}, families, members, {}, self.merged)
 
     def plan(self, *coverages: Coverage, of_child: bool = False, number: int = 1, facts: tuple[str, ...] = ()) -> Plan:

@@ -18,7 +18,7 @@ from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2,
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.enrollment_file import EnrollmentFileError, Mapping, Report, import_834, plan_834
-from affilia_cli.enrollment_file.applying.report import Outcome
+from affilia_cli.enrollment_file.applying.outcomes import Outcome
 from affilia_cli.enrollment_file.findings import FileRejected, ServerStateUnreadable, TooManyTerminations
 from affilia_cli.enrollment_file.mapping import mapping_of
 from affilia_cli.enrollment_file.planning.plan import Kind, Plan

@@ -1,4 +1,4 @@
-"""A receiver who reads a complete file and then every file of changes always has the same days as the book."""
+"""A receiver who reads a full file and then every file of changes always has the same days as the book."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -114,7 +114,7 @@ def a_book_member(
     identifiers: Iterable[SystemValue] = (),
     **more: Any,
 ) -> BookMember:
-    return BookMember(member_id, name, day(born) if born else None, None, frozenset(identifiers), **more)
+    return BookMember(member_id, name, day(born) if born else None, None, tuple(identifiers), **more)
 
 
 def a_book(

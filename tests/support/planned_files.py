@@ -184,7 +184,7 @@ def book_of(
         membership_types={member: TYPES[member] for member in enrolled},
     )
     members = {
-        member: BookMember(member, NAMES[member], (born or {}).get(member), (died or {}).get(member), frozenset())
+        member: BookMember(member, NAMES[member], (born or {}).get(member), (died or {}).get(member), ())
         for member in {*enrolled, ANN}
     }
     return Book({CONTRACT: BOOK_CONTRACT}, {key: family} if runs else {}, members, {})

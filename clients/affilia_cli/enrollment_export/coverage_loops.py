@@ -25,7 +25,7 @@ class CoverageLoop:
 
 
 def audited(days: DayRuns, today: date) -> tuple[CoverageLoop, ...]:
-    """Returns the loops of a complete file: all runs with a day from today on, each with its own first day."""
+    """Returns the loops of a full file: all runs with a day from today on, each with its own first day."""
     return tuple(_stated(codes.AUDIT, run) for run in days if run.last_on >= today)
 
 

@@ -10,7 +10,7 @@ from affilia_cli.days import today_under
 from affilia_cli.enrollment_export.feed_reading import FeedChanges, Snapshot, changes_since
 from affilia_cli.enrollment_export.left_out import Remarks
 from affilia_cli.enrollment_export.outbound_mapping import outbound_mapping
-from affilia_cli.enrollment_export.planning import ChangePlanner, CompletePlanner, LeavingOut, Planner
+from affilia_cli.enrollment_export.planning import ChangePlanner, CoverageFilter, FullPlanner, Planner
 from affilia_cli.enrollment_export.population import Population
 from affilia_cli.enrollment_export.reading import CALL_SECONDS, changed_families, families
 from affilia_cli.enrollment_export.writing import Destination, Exported, Heading, write_export
@@ -43,7 +43,7 @@ def export_full(client: Client, mapping: Mapping, path: Path, *, today: date | N
     read = families(snapshot, one_contract=len(mapping.contract_ids) == 1)
     return export.write(
         read,
-        CompletePlanner(export.leaving_out, export.today),
+        FullPlanner(export.coverage_filter, export.today),
         Heading(codes.AUDIT_FILE, export.today),
         Destination(path, token_path_of(path), lambda: snapshot.resume_token),
     )
@@ -71,7 +71,7 @@ def export_since(
     own_numbers = mapping.dependant_number is DependantNumber.OWN
     return export.write(
         changed,
-        ChangePlanner(export.leaving_out, own_numbers, reinstate_to_shorten),
+        ChangePlanner(export.coverage_filter, own_numbers, reinstate_to_shorten),
         Heading(codes.UPDATE_FILE, None),
         Destination(path, token_path, lambda: changes.resume_token),
     )
@@ -101,7 +101,7 @@ def _changes(client: Client, token_path: Path, mapping: Mapping) -> FeedChanges:
 
 
 class _Export:
-    """The parts that complete files and files of changes have in common."""
+    """The parts that full files and files of changes have in common."""
 
     def __init__(self, client: Client, mapping: Mapping, path: Path, today: date | None) -> None:
         if path.exists():
@@ -116,7 +116,7 @@ class _Export:
         ]
         self._employers = frozenset(each.sponsor_id for each in contracts if each.sponsor_id)
         self.today = today or max(map(today_under, contracts))
-        self.leaving_out = LeavingOut(outbound_mapping(mapping), _module_names(contracts), Remarks())
+        self.coverage_filter = CoverageFilter(outbound_mapping(mapping), _module_names(contracts), Remarks())
 
     def write(
         self,
@@ -125,7 +125,7 @@ class _Export:
         heading: Heading,
         destination: Destination,
     ) -> Exported:
-        outbound, remarks = self.leaving_out.mapping, self.leaving_out.remarks
+        outbound, remarks = self.coverage_filter.mapping, self.coverage_filter.remarks
         population = Population(self._client, self._mapping, outbound, self._employers, self.today, remarks)
         return write_export(self._client, outbound, population, families, planner, heading, destination)
 

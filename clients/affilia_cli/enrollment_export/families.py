@@ -1,20 +1,15 @@
 """Families as an export sees them: the days of each member on each module, and how they differ."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass, field
-from datetime import date
 from functools import reduce
 from operator import or_
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
-from affilia.type.v1.date_span_pb2 import DateSpan
-from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.enrollment_file.book.book import EnrollmentKey
-from affilia_cli.enrollment_file.book.day_runs import DayRuns
-from affilia_client.dates import span_from_proto
-
-NO_DAYS = DayRuns()
+from affilia_cli.enrollment_file.book.day_runs import NO_DAYS, DayRuns
+from affilia_cli.enrollment_file.book.periods import days_by_enrollment, type_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +106,7 @@ class ChangedFamily:
         )
 
 
-def type_name(membership_type: MembershipType.ValueType) -> str:
-    return MembershipType.Name(membership_type).removeprefix("MEMBERSHIP_TYPE_")
-
-
-def runs_of(spans: Iterable[DateSpan]) -> DayRuns:
-    ends = (span_from_proto(each) for each in spans)
-    return DayRuns.of((first_on or date.min, last_on or date.max) for first_on, last_on in ends)
-
-
-def state_of(periods: Iterable[EnrollmentPeriod]) -> FamilyState:
+def state_of(periods: Sequence[EnrollmentPeriod]) -> FamilyState:
     """Returns a family's state from its periods."""
-    spans: dict[EnrollmentKey, list[DateSpan]] = {}
-    types: dict[str, str] = {}
-    for period in periods:
-        spans.setdefault(EnrollmentKey(period.member_id, period.module_id), []).append(period.days)
-        types[period.member_id] = type_name(period.membership_type)
-    return FamilyState({key: runs_of(each) for key, each in spans.items()}, types)
+    types = {each.member_id: type_name(each.membership_type) for each in periods}
+    return FamilyState(days_by_enrollment(periods), types)

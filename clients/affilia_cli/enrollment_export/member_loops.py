@@ -32,7 +32,7 @@ class MemberLoop:
     employment_status: str = ""
 
 
-def complete_loops(family: Family, coverages: Coverages, today: date) -> list[MemberLoop]:
+def full_loops(family: Family, coverages: Coverages, today: date) -> list[MemberLoop]:
     """Returns everyone who is enrolled today or later, the subscriber first.
 
     A subscriber without coverage is included if a dependant has some, because dependants belong to a subscriber.

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from affilia_cli.enrollment_export.families import ChangedFamily, Family
 from affilia_cli.enrollment_export.left_out import Remarks
-from affilia_cli.enrollment_export.member_loops import MemberLoop, changed_loops, complete_loops, unmapped_keys
+from affilia_cli.enrollment_export.member_loops import MemberLoop, changed_loops, full_loops, unmapped_keys
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
 from affilia_cli.enrollment_export.statuses import with_statuses
 from affilia_cli.enrollment_file.book.book import EnrollmentKey
@@ -35,17 +35,17 @@ class Planner(Protocol[AnyFamily_contra]):
 
 
 @dataclass(frozen=True, slots=True)
-class LeavingOut:
+class CoverageFilter:
     """Leaves out coverages that the mapping can't describe, and adds a remark for each."""
 
     mapping: OutboundMapping
     module_names: Lookup[str, str]
     remarks: Remarks
 
-    def unmapped(self, keys: Sequence[EnrollmentKey]) -> None:
+    def remark_unmapped(self, keys: Sequence[EnrollmentKey]) -> None:
         self._add("MODULE_UNMAPPED", (key.module_id for key in unmapped_keys(keys, self.mapping.coverages)))
 
-    def stated(self, primary_id: str, loops: list[MemberLoop]) -> PlannedFamily:
+    def with_statuses(self, primary_id: str, loops: list[MemberLoop]) -> PlannedFamily:
         """Returns the loops with the statuses that the mapping asks for."""
         stated, wrong = with_statuses(loops, self.mapping)
         self._add("COVERAGE_AMBIGUOUS", wrong)
@@ -56,10 +56,10 @@ class LeavingOut:
 
 
 @dataclass(frozen=True, slots=True)
-class CompletePlanner:
-    """Plans complete files: everyone who is enrolled today or later."""
+class FullPlanner:
+    """Plans full files: everyone who is enrolled today or later."""
 
-    leaving_out: LeavingOut
+    coverage_filter: CoverageFilter
     today: date
 
     def member_ids(self, family: Family) -> Collection[str]:
@@ -69,9 +69,9 @@ class CompletePlanner:
     def planned(self, family: Family, remaining_ids: Lookup[str, str]) -> PlannedFamily:
         if remaining_ids:
             family = family.renamed(remaining_ids)
-        self.leaving_out.unmapped(self._current(family))
-        loops = complete_loops(family, self.leaving_out.mapping.coverages, self.today)
-        return self.leaving_out.stated(family.primary_id, loops)
+        self.coverage_filter.remark_unmapped(self._current(family))
+        loops = full_loops(family, self.coverage_filter.mapping.coverages, self.today)
+        return self.coverage_filter.with_statuses(family.primary_id, loops)
 
     def _current(self, family: Family) -> list[EnrollmentKey]:
         return [key for key, days in family.state.days.items() if days.runs[-1].last_on >= self.today]
@@ -81,7 +81,7 @@ class CompletePlanner:
 class ChangePlanner:
     """Plans files of changes. The options are those of `changed_loops`."""
 
-    leaving_out: LeavingOut
+    coverage_filter: CoverageFilter
     own_numbers: bool
     reinstate_to_shorten: bool
 
@@ -91,11 +91,11 @@ class ChangePlanner:
     def planned(self, family: ChangedFamily, remaining_ids: Lookup[str, str]) -> PlannedFamily:
         if remaining_ids:
             family = family.renamed(remaining_ids)
-        self.leaving_out.unmapped(family.changed_keys())
+        self.coverage_filter.remark_unmapped(family.changed_keys())
         loops = changed_loops(
             family,
-            self.leaving_out.mapping.coverages,
+            self.coverage_filter.mapping.coverages,
             own_numbers=self.own_numbers,
             reinstate_to_shorten=self.reinstate_to_shorten,
         )
-        return self.leaving_out.stated(family.primary_id, loops)
+        return self.coverage_filter.with_statuses(family.primary_id, loops)

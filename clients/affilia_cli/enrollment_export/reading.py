@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
 
 from affilia.catalog.v1.member_service_pb2 import MemberWithFacts
 from affilia.enrollment.v1.enrollment_group_pb2 import (
@@ -15,27 +13,16 @@ from affilia_cli.enrollment_export.families import (
     ChangedFamily,
     Family,
     FamilyState,
-    runs_of,
     state_of,
-    type_name,
 )
 from affilia_cli.enrollment_export.feed_reading import ChangedGroup
+from affilia_cli.enrollment_file.book.batched_calls import batches, read_members
 from affilia_cli.enrollment_file.book.book import EnrollmentKey
+from affilia_cli.enrollment_file.book.periods import days_of, type_name
 from affilia_client import Client
 
-Item = TypeVar("Item")
-
 CALL_SECONDS = 30
-MAX_MEMBERS = 1000
-"""Maximum number of ids in one BatchGetMembers."""
 CONCURRENT_CALLS = 8
-
-
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yields lists of up to `size` items."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def families(groups: Iterable[EnrollmentGroup], *, one_contract: bool) -> Iterator[Family]:
@@ -97,7 +84,7 @@ def _changed(client: Client, group: ChangedGroup) -> ChangedFamily:
     reinstated, corrected = set[EnrollmentKey](), set[str]()
     for each in differences:
         key = EnrollmentKey(each.member_id, each.module_id)
-        days[key] = (after.on(key) - runs_of(each.gained)) | runs_of(each.lost)
+        days[key] = (after.on(key) - days_of(each.gained)) | days_of(each.lost)
         types.setdefault(each.member_id, type_name(each.membership_type))
         if DIFFERENCE_KIND_REINSTATED in each.kinds:
             reinstated.add(key)
@@ -120,11 +107,9 @@ def members_by_id(client: Client, member_ids: Iterable[str]) -> dict[str, Member
     """Returns the members that exist, by the requested id, even if they were merged into another member."""
     found: dict[str, MemberWithFacts] = {}
     merged: dict[str, str] = {}
-    for batch in batches(dict.fromkeys(member_ids), MAX_MEMBERS):
-        pending = batch
-        while pending:
-            answer = client.members.batch_get_members(member_ids=pending, timeout=CALL_SECONDS)
-            found |= {each.member.member_id: each for each in answer.members}
-            merged |= {each.member_id: each.merged_into for each in answer.merged_members}
-            pending = list(answer.omitted_member_ids)
+    for response in read_members(
+        dict.fromkeys(member_ids), lambda ids: client.members.batch_get_members(member_ids=ids, timeout=CALL_SECONDS)
+    ):
+        found |= {each.member.member_id: each for each in response.members}
+        merged |= {each.member_id: each.merged_into for each in response.merged_members}
     return found | {member_id: found[into] for member_id, into in merged.items() if into in found}

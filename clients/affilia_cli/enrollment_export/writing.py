@@ -1,4 +1,8 @@
-"""Writes the file and the token of an export while families are read, in bounded memory."""
+"""Writes the file and the token of an export while families are read, in bounded memory.
+
+Both are first written completely under temporary names. Then the file gets its name, then the token file. If the
+program stops in between, the file is there and the old token remains: the next export has the same changes again.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -8,13 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from affilia_cli.enrollment_export.files import UnfinishedFile, unfinished_file
 from affilia_cli.enrollment_export.interchange import Header, InterchangeWriter
 from affilia_cli.enrollment_export.left_out import Remark
 from affilia_cli.enrollment_export.outbound_mapping import OutboundMapping
 from affilia_cli.enrollment_export.planning import Planner
 from affilia_cli.enrollment_export.population import Population
-from affilia_cli.enrollment_export.reading import CALL_SECONDS, batches
+from affilia_cli.enrollment_export.reading import CALL_SECONDS
+from affilia_cli.enrollment_file.book.batched_calls import batches
+from affilia_cli.local_files import UnfinishedFile, unfinished_file
 from affilia_client import Client
 
 AnyFamily = TypeVar("AnyFamily")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from affilia_cli.enrollment_file.codes import ACTIVE, NO_MEDICARE, POLICY_NUMBER
 from affilia_cli.enrollment_file.reading.file import Coverage, FileMember
 
+ADVICE = "Add it to the coverages of the mapping."
+
 
 class StatedCoverage(NamedTuple):
     """What the file says about one coverage of a member. Any of the `policies` can be empty."""
@@ -83,10 +85,10 @@ def entry_for(
         return max(matching, key=lambda each: each.specificity)
     name = " ".join(part for part in (stated.line, stated.plan) if part)
     if any(each.matches_other_status(stated) for each in entries):
-        message = f"Coverage {name} is not mapped for benefit status {stated.benefit_status} (INS05)."
+        message = f"Coverage {name} is not mapped for benefit status {stated.benefit_status} (INS05). {ADVICE}"
         return Unmapped("STATUS_NOT_MAPPED", message)
     policy = next((each for each in stated.policies if each), "(none)")
-    message = f"Coverage {name} under policy {policy} is not mapped to a module{_statuses(stated)}."
+    message = f"Coverage {name} under policy {policy} is not mapped to a module{_statuses(stated)}. {ADVICE}"
     return Unmapped("COVERAGE_UNMAPPED", message)
 
 

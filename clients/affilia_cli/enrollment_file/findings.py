@@ -7,10 +7,6 @@ an error in a member rejects that member. Warnings reject nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 
 
 class Severity(Enum):
@@ -113,14 +109,10 @@ class Pyx12Missing(EnrollmentFileError):
 
 
 class FileRejected(EnrollmentFileError):
-    """The file as a whole is invalid. Lists every finding. Nothing was written.
+    """The file as a whole is invalid. Lists every finding. Nothing was written."""
 
-    `file` is what could be read, or None if the segments can't be separated.
-    """
-
-    def __init__(self, findings: Iterable[Finding], file: "EnrollmentFile | None" = None) -> None:
+    def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        self.file = file
         super().__init__("\n".join(str(finding) for finding in self.findings if finding.is_error))
 
 

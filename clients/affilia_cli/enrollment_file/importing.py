@@ -9,9 +9,9 @@ from affilia_cli.days import today_in
 from affilia_cli.enrollment_file.applying.applying import Applier
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.guard import Limits, check_plan
-from affilia_cli.enrollment_file.applying.patience import Patience
 from affilia_cli.enrollment_file.applying.progress import SILENT, Progress
 from affilia_cli.enrollment_file.applying.report import Report, not_applied
+from affilia_cli.enrollment_file.applying.retrying import Retrier
 from affilia_cli.enrollment_file.applying.simulating import Simulator
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.book.reading_book import read_book
@@ -20,7 +20,7 @@ from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.parties import check_parties
 from affilia_cli.enrollment_file.planning.earlier_imports import with_earlier_imports
 from affilia_cli.enrollment_file.planning.plan import Plan
-from affilia_cli.enrollment_file.planning.planning import check_sponsor, make_plan
+from affilia_cli.enrollment_file.planning.planning import make_plan
 from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_cli.requesters import NOBODY, Claims
@@ -47,7 +47,7 @@ def plan_834(
 ) -> Plan:
     """Returns what an import of the file would do now. Writes nothing.
 
-    Members whom a whole file omits lose coverage from `today` on. By default, that is the contract's today; if the
+    Members whom a full file omits lose coverage from `today` on. By default, that is the contract's today; if the
     mapping has contracts in several time zones, the latest one, so that nobody loses coverage in the past.
 
     Raises FileRejected with every finding, ServerStateUnreadable, or OSError if the file can't be read.
@@ -99,21 +99,20 @@ def import_834(
     acknowledge(planned.plan.file)
     plan, book = planned.plan, planned.book
     requests = FileRequests(plan.file, mapping, claims)
-    simulator = Simulator(book, client, requests, Patience(deadline_seconds, progress))
+    simulator = Simulator(book, client, requests, Retrier(deadline_seconds, progress))
     if max_days_lost is None:
         max_days_lost = max(DEFAULT_LIMITS.max_days_lost, max_terminations)
     check_plan(plan, book, mapping, simulator, Limits(max_terminations, max_days_lost), planned.today, progress)
     if not confirm(plan):
         return not_applied(plan)
-    patience = Patience(deadline_seconds, progress)
-    return Applier(plan, book, client, mapping, requests, patience, planned.today).apply(progress)
+    retrier = Retrier(deadline_seconds, progress)
+    return Applier(plan, book, client, mapping, requests, retrier, planned.today).apply(progress)
 
 
 def _planned(path: Path, client: Client, mapping: Mapping, today: date | None, progress: Progress) -> _Planned:
     with progress.task("Reading the file"):
         file = read_file(path)
         check_parties(file, mapping)
-        check_sponsor(file, mapping)
     with progress.task("Reading members and enrollments from the server"):
         book = read_book(client, mapping, file)
     with progress.task("Planning"):

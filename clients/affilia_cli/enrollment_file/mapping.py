@@ -111,13 +111,13 @@ class Mapping:
         """Returns the identifier for a number in the file. Each kind of number is a system of its own."""
         return SystemValue(sys.intern(f"834/{self.namespace}/{kind.value}"), value)
 
-    def subscriber_id(self, number: str, *again: str) -> str:
-        """Returns the id of a new subscriber. With other texts as `again`, it returns other ids."""
-        return self._derived("subscriber", number, *again)
+    def subscriber_id(self, number: str, *attempt: str) -> str:
+        """Returns the id of a new subscriber. Each further `attempt` gives another id, in case the id is taken."""
+        return self._derived("subscriber", number, *attempt)
 
-    def dependant_id(self, subscriber_number: str, kind: str, key: str, *again: str) -> str:
+    def dependant_id(self, subscriber_number: str, kind: str, key: str, *attempt: str) -> str:
         """Returns the id of a new dependant. `kind` names the type of key, so that a name never equals a number."""
-        return self._derived("subscriber", subscriber_number, kind, key, *again)
+        return self._derived("subscriber", subscriber_number, kind, key, *attempt)
 
     def request_id(self, *parts: str) -> str:
         return self._derived("request", *parts)

@@ -7,6 +7,6 @@ acknowledgement (999, 005010X231A1).
 """
 
 from affilia_cli.enrollment_file.acknowledging.acknowledgements import control_numbers_of, write_acknowledgements
-from affilia_cli.enrollment_file.acknowledging.envelope import ReceivedEnvelope, envelope_of, read_envelope
+from affilia_cli.enrollment_file.acknowledging.received_envelope import ReceivedEnvelope, envelope_of, read_envelope
 
 __all__ = ["ReceivedEnvelope", "control_numbers_of", "envelope_of", "read_envelope", "write_acknowledgements"]

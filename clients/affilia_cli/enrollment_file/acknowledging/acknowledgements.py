@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from affilia_cli.enrollment_file.acknowledging.envelope import ReceivedEnvelope
 from affilia_cli.enrollment_file.acknowledging.judging import group_answers, refusal_of
+from affilia_cli.enrollment_file.acknowledging.received_envelope import ReceivedEnvelope
 from affilia_cli.enrollment_file.acknowledging.writing import functional_of, nine_digits, ta1_of
 from affilia_cli.enrollment_file.findings import FileRejected
 from affilia_cli.enrollment_file.reading.file import EnrollmentFile

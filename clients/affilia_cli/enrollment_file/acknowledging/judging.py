@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from affilia_cli.enrollment_file.acknowledging.envelope import (
+from affilia_cli.enrollment_file.acknowledging.received_envelope import (
     STRUCTURE,
     ReceivedEnvelope,
     ReceivedGroup,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
 
-from affilia_cli.enrollment_file.acknowledging.data_elements import data_element_number
-from affilia_cli.enrollment_file.acknowledging.envelope import ReceivedEnvelope, ReceivedGroup
 from affilia_cli.enrollment_file.acknowledging.judging import GroupAnswer, SetAnswer
+from affilia_cli.enrollment_file.acknowledging.received_envelope import ReceivedEnvelope, ReceivedGroup
 from affilia_cli.enrollment_file.acknowledging.separators import Separators, safe_separators
-from affilia_cli.enrollment_file.findings import GuideViolation, ViolationKind
+from affilia_cli.enrollment_file.findings import VALUE_CHARACTERS, GuideViolation, ViolationKind
+from affilia_cli.enrollment_file.reading.guide import data_element_numbers
 
 GUIDE_OF_999 = "005010X231A1"
 
@@ -33,7 +33,6 @@ MISSING_ELEMENT, INVALID_CHARACTER = "1", "6"
 SEGMENT_NAME = re.compile("[A-Z][A-Z0-9]{1,2}")
 LOOP_NAME = re.compile("[0-9]{4}[A-Z]*")
 MAX_LOOP_CHARACTERS = 4
-MAX_VALUE_CHARACTERS = 99
 MAX_ELEMENT_POSITION = 99
 MAX_SEGMENT_POSITION = 999_999
 
@@ -117,9 +116,9 @@ def _element_note(violation: GuideViolation) -> tuple[str, ...] | None:
     return (
         "IK4",
         str(violation.element),
-        data_element_number(violation.segment, violation.element),
+        data_element_numbers().get((violation.segment, violation.element), ""),
         violation.code,
-        violation.value[:MAX_VALUE_CHARACTERS] if shows_value else "",
+        violation.value[:VALUE_CHARACTERS] if shows_value else "",
     )
 
 

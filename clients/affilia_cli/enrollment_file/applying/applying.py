@@ -6,19 +6,19 @@ an earlier import of the file requested is not planned again.
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import islice
 from typing import NamedTuple
 
 from affilia_cli.enrollment_file.applying.family_applier import NOT_REACHED, FamilyApplier
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.outcomes import MemberOutcome, Outcome, final_outcome, outcome_of
-from affilia_cli.enrollment_file.applying.patience import Patience, Stopped
 from affilia_cli.enrollment_file.applying.progress import Progress
+from affilia_cli.enrollment_file.applying.recording_facts import FactRecorder
 from affilia_cli.enrollment_file.applying.report import Report, report_of
+from affilia_cli.enrollment_file.applying.retrying import Retrier, Stopped
 from affilia_cli.enrollment_file.applying.workers import MAX_IN_FLIGHT, Workers
+from affilia_cli.enrollment_file.book.batched_calls import batches
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.mapping import Mapping
-from affilia_cli.enrollment_file.people.recording_facts import FactRecorder
 from affilia_cli.enrollment_file.planning.plan import Plan, PlannedMember
 from affilia_client import CallFailed, Client
 
@@ -45,13 +45,13 @@ class Applier:
         client: Client,
         mapping: Mapping,
         requests: FileRequests,
-        patience: Patience,
+        retrier: Retrier,
         today: date,
     ) -> None:
         self._plan = plan
-        self._patience = patience
-        self._recorder = FactRecorder(client, requests, patience, mapping, today)
-        self._applier = FamilyApplier(client, requests, patience, self._recorder, book, plan.module_names)
+        self._retrier = retrier
+        self._recorder = FactRecorder(client, requests, retrier, mapping, today)
+        self._applier = FamilyApplier(client, requests, retrier, self._recorder, book, plan.module_names)
         self._outcomes: dict[int, MemberOutcome] = {}
 
     def apply(self, progress: Progress) -> Report:
@@ -69,11 +69,11 @@ class Applier:
                     self._outcomes.update(family)
                     advance()
 
-            workers = Workers(work, _batches(families), self._patience)
+            workers = Workers(work, batches(families, _batch_size(len(families))), self._retrier)
             try:
                 workers.join()
             except KeyboardInterrupt:
-                self._patience.stop()
+                self._retrier.stop()
                 progress.note(INTERRUPTED)
                 workers.join()
         members = (self._outcomes.get(index) or self._unreached(each) for index, each in enumerate(self._plan.members))
@@ -98,7 +98,7 @@ class Applier:
         except Stopped:
             return
         for family in batch:
-            if self._patience.is_over:
+            if self._retrier.is_over:
                 return
             outcomes = self._applier.apply(family.primary_id, list(family.members.values()), stored)
             yield dict(zip(family.members, outcomes, strict=True))
@@ -115,9 +115,6 @@ class Applier:
         return final or outcome_of(member, Outcome.PLANNED, self._plan.module_names, [NOT_REACHED])
 
 
-def _batches(families: list[_Family]) -> Iterator[list[_Family]]:
-    """Yields the families in batches: as few families as keep all workers busy, and as many as one call can read."""
-    size = max(1, min(MAX_FAMILIES_READ_TOGETHER, len(families) // MAX_IN_FLIGHT))
-    remaining = iter(families)
-    while batch := list(islice(remaining, size)):
-        yield batch
+def _batch_size(num_families: int) -> int:
+    """Returns the size of batches that keep all workers busy, and that one call can read."""
+    return max(1, min(MAX_FAMILIES_READ_TOGETHER, num_families // MAX_IN_FLIGHT))

@@ -11,21 +11,21 @@ from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.enrollment_file.applying.family_changes import (
     MemberChanges,
     changes_by_contract,
-    days_of,
     divided,
     without_rejected,
 )
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.outcomes import GroupDays, MemberOutcome, Outcome, final_outcome, outcome_of
-from affilia_cli.enrollment_file.applying.patience import Patience, Stopped
+from affilia_cli.enrollment_file.applying.recording_facts import FactRecorder, FactsNotRecorded
+from affilia_cli.enrollment_file.applying.retrying import Retrier, Stopped
 from affilia_cli.enrollment_file.book.book import Book, FamilyKey
-from affilia_cli.enrollment_file.people.recording_facts import FactRecorder, FactsNotRecorded
+from affilia_cli.enrollment_file.book.periods import days_by_enrollment
 from affilia_cli.enrollment_file.planning.plan import PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import describe_consequence, describe_notice, describe_violation
 from affilia_client import CallFailed, Client
 
-NOT_REACHED = "Not applied, because the import ended before. Import the file again to continue."
-NOT_REQUESTED = "Not requested, because an earlier request for the family failed."
+NOT_REACHED = "Not applied, because the import ended first. Import the file again to continue."
+NOT_REQUESTED = "Not requested, because an earlier request for the family failed. Import the file again."
 
 Texts = dict[str, list[str]]
 """Sentences by member id."""
@@ -49,14 +49,14 @@ class FamilyApplier:
         self,
         client: Client,
         requests: FileRequests,
-        patience: Patience,
+        retrier: Retrier,
         recorder: FactRecorder,
         book: Book,
         names: Lookup[str, str],
     ) -> None:
         self._client = client
         self._requests = requests
-        self._patience = patience
+        self._retrier = retrier
         self._recorder = recorder
         self._book = book
         self._names = names
@@ -113,10 +113,8 @@ class FamilyApplier:
                 accept_consequences=True,
             )
             self._requests.set_id(request)
-            response = self._patience.call(self._client.changes.submit_change_request, request)
-            results.groups[key.contract_id] = {
-                (each.member_id, each.module_id): days for each, days in days_of(response.group.periods).items()
-            }
+            response = self._retrier.call(self._client.changes.submit_change_request, request)
+            results.groups[key.contract_id] = days_by_enrollment(response.group.periods)
             judged = response.change_request
             if judged.verdict == VERDICT_APPROVED:
                 _add_notices(judged, members, results.notices)

@@ -2,15 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from affilia.enrollment.v1.change_request_pb2 import ScopedChange, Violation
-from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
-from affilia_cli.enrollment_file.book.book import EnrollmentKey
-from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.planning.changes import changes_of
 from affilia_cli.enrollment_file.planning.plan import PlannedMember
-from affilia_client.dates import span_from_proto
 
 MAX_CHANGES = 100
 """Maximum number of changes in one change request (`change_request_service.proto`)."""
@@ -64,16 +59,6 @@ def without_rejected(members: list[MemberChanges], violations: Iterable[Violatio
     rejected = {each.member_id for each in violations}
     remaining = [each for each in members if each.member_id not in rejected]
     return remaining if len(remaining) < len(members) else []
-
-
-def days_of(periods: Iterable[EnrollmentPeriod]) -> dict[EnrollmentKey, DayRuns]:
-    """Returns the days of each enrollment of a group."""
-    runs: dict[EnrollmentKey, list[tuple[date, date]]] = {}
-    for each in periods:
-        first_on, last_on = span_from_proto(each.days)
-        key = EnrollmentKey(each.member_id, each.module_id)
-        runs.setdefault(key, []).append((first_on or date.min, last_on or date.max))
-    return {key: DayRuns.of(found) for key, found in runs.items()}
 
 
 def _order(member: MemberChanges) -> tuple[int, bool]:

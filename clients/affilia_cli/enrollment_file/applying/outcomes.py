@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from affilia_cli.enrollment_file.book.book import EnrollmentKey
 from affilia_cli.enrollment_file.book.day_runs import DayRuns
 from affilia_cli.enrollment_file.planning.plan import Kind, ModuleDays, PlannedMember
 
@@ -64,8 +65,8 @@ class MemberOutcome:
                 yield cover.module_name, was, now
 
 
-GroupDays = Lookup[tuple[str, str], DayRuns]
-"""The days of a group after its last request, by member and module."""
+GroupDays = Lookup[EnrollmentKey, DayRuns]
+"""The days of a group after its last request."""
 
 
 def final_outcome(
@@ -103,7 +104,7 @@ def outcome_of(
     def after(days: ModuleDays) -> DayRuns:
         reported = (groups or {}).get(days.contract_id)
         if reported is not None:
-            return reported.get((member.member_id, days.module_id), DayRuns())
+            return reported.get(EnrollmentKey(member.member_id, days.module_id), DayRuns())
         return days.after if applies else days.before
 
     return MemberOutcome(

@@ -17,8 +17,6 @@ from affilia_cli.enrollment_file.findings import Finding
 from affilia_cli.enrollment_file.planning.plan import Plan
 from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 
-__all__ = ["MemberOutcome", "Outcome", "Report", "not_applied", "report_of"]
-
 TABLE_COLUMNS = 140
 MAX_TABLE_MEMBERS = 200
 """Maximum number of members in a table. A longer one is slow to make, and nobody reads it."""

@@ -10,17 +10,17 @@ from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.enrollment_file.applying.family_changes import (
     MemberChanges,
     changes_by_contract,
-    days_of,
     divided,
     without_rejected,
 )
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.losses import Days, FamilyDays
-from affilia_cli.enrollment_file.applying.patience import Patience
 from affilia_cli.enrollment_file.applying.progress import Progress
+from affilia_cli.enrollment_file.applying.retrying import Retrier
 from affilia_cli.enrollment_file.applying.workers import Workers
 from affilia_cli.enrollment_file.book.book import Book, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.periods import days_by_enrollment
 from affilia_cli.enrollment_file.findings import ServerStateUnreadable
 from affilia_cli.enrollment_file.planning.plan import Plan, PlannedMember
 from affilia_client import CallFailed, Client, Invalid, NotFound, PreconditionFailed
@@ -35,11 +35,11 @@ class Simulator:
     Changes of members whom the server doesn't know yet can't be simulated: they lose nothing, and are left out.
     """
 
-    def __init__(self, book: Book, client: Client, requests: FileRequests, patience: Patience) -> None:
+    def __init__(self, book: Book, client: Client, requests: FileRequests, retrier: Retrier) -> None:
         self._book = book
         self._client = client
         self._requests = requests
-        self._patience = patience
+        self._retrier = retrier
 
     def changed_families(self, plan: Plan, today: date, progress: Progress) -> dict[FamilyKey, FamilyDays]:
         """Returns the days of all families that can lose days by the plan.
@@ -57,13 +57,15 @@ class Simulator:
                 advance()
 
             try:
-                Workers(simulate, families, self._patience).join()
+                Workers(simulate, families, self._retrier).join()
             except CallFailed as failed:
-                raise ServerStateUnreadable(f"cannot simulate the plan on the server: {failed}") from failed
+                raise ServerStateUnreadable(f"Can't simulate the plan on the server: {failed}") from failed
             finally:
-                self._patience.stop()
+                self._retrier.stop()
         if len(found) < len(families):
-            raise ServerStateUnreadable("The deadline passed while the plan was checked. Nothing was written.")
+            raise ServerStateUnreadable(
+                "The deadline passed while the plan was checked. Nothing was written. Allow more time with --deadline."
+            )
         return found
 
     def _families_at_risk(self, plan: Plan, today: date) -> Iterable[tuple[FamilyKey, list[PlannedMember]]]:
@@ -97,7 +99,7 @@ class Simulator:
         uncertain: list[PlannedMember] = []
         before = self._book.families[key].days
         while members:
-            response = self._patience.call(
+            response = self._retrier.call(
                 self._client.changes.simulate_change_request,
                 SimulateChangeRequestRequest(
                     requester=self._requests.requester,
@@ -106,9 +108,9 @@ class Simulator:
                     accept_consequences=True,
                 ),
             )
-            before = days_of(response.periods_before)
+            before = days_by_enrollment(response.periods_before)
             if response.verdict == VERDICT_APPROVED:
-                after = days_of(response.periods_after)
+                after = days_by_enrollment(response.periods_after)
                 return FamilyDays(before, {**after, **_planned_days(uncertain, key)})
             remaining = without_rejected(members, response.violations)
             uncertain += [each.planned for each in members if each not in remaining and each.planned.facts]

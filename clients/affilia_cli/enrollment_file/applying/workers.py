@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-from affilia_cli.enrollment_file.applying.patience import Patience
+from affilia_cli.enrollment_file.applying.retrying import Retrier
 
 Item = TypeVar("Item")
 
@@ -15,11 +15,11 @@ MAX_IN_FLIGHT = 16
 class Workers(Generic[Item]):
     """Threads that take one item after another until none is left or the import is over."""
 
-    def __init__(self, work: Callable[[Item], None], items: Iterable[Item], patience: Patience) -> None:
+    def __init__(self, work: Callable[[Item], None], items: Iterable[Item], retrier: Retrier) -> None:
         self._do = work
         self._items = iter(items)
         self._taking = threading.Lock()
-        self._patience = patience
+        self._retrier = retrier
         pool = ThreadPoolExecutor(MAX_IN_FLIGHT, "affilia-import")
         self._threads: list[Future[None]] = [pool.submit(self._work) for _ in range(MAX_IN_FLIGHT)]
         pool.shutdown(wait=False)  # The threads end on their own.
@@ -32,12 +32,12 @@ class Workers(Generic[Item]):
         done, _ = wait(self._threads, return_when=FIRST_EXCEPTION)
         for thread in done:
             if thread.exception():
-                self._patience.stop()
+                self._retrier.stop()
                 wait(self._threads)
             thread.result()
 
     def _work(self) -> None:
-        while not self._patience.is_over:
+        while not self._retrier.is_over:
             with self._taking:
                 try:
                     item = next(self._items)

@@ -50,17 +50,17 @@ class BookContract:
 
 @dataclass(frozen=True, slots=True)
 class BookMember:
-    """A member with what decides who is meant by a file. `identifiers` are all, of every system.
+    """A member with everything that identifies them. `identifiers` are those of every system.
 
-    An erased member is nobody any longer, but the id stays taken. With the serialized MemberWithFacts in `record`,
-    `facts.py` compares a person.
+    The id of an erased member stays in use, but no person of a file is that member. `record` is the serialized
+    MemberWithFacts, with which `facts.py` compares a person of the file.
     """
 
     member_id: str
     display_name: str
     born_on: date | None
     died_on: date | None
-    identifiers: frozenset[SystemValue]
+    identifiers: tuple[SystemValue, ...]
     is_erased: bool = False
     record: bytes = b""
 

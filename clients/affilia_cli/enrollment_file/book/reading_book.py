@@ -5,14 +5,12 @@ hundreds of thousands of enrollments.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 from itertools import chain
 
 from affilia.catalog.v1 import member_pb2, member_service_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
-from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.enrollment_file import codes
-from affilia_cli.enrollment_file.book.batched_calls import in_batches
+from affilia_cli.enrollment_file.book.batched_calls import in_batches, read_members
 from affilia_cli.enrollment_file.book.book import (
     Book,
     BookContract,
@@ -23,6 +21,7 @@ from affilia_cli.enrollment_file.book.book import (
     SystemValue,
 )
 from affilia_cli.enrollment_file.book.day_runs import DayRuns, Run
+from affilia_cli.enrollment_file.book.periods import run_of, type_name
 from affilia_cli.enrollment_file.findings import ServerStateUnreadable
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people.family_loops import FamilyLoop, family_loops
@@ -35,7 +34,7 @@ from affilia_cli.enrollment_file.people.member_numbers import (
 )
 from affilia_cli.enrollment_file.reading.file import EnrollmentFile, FileMember
 from affilia_client import CallFailed, Client
-from affilia_client.dates import date_from_proto, span_from_proto
+from affilia_client.dates import date_from_proto
 
 CALL_SECONDS = 30
 PAGE_SIZE = 1000
@@ -53,7 +52,7 @@ def read_book(client: Client, mapping: Mapping, file: EnrollmentFile) -> Book:
         reader.read_families_of_unknown_dependants()
         reader.read_names_of_unnamed_members()
     except CallFailed as failed:
-        raise ServerStateUnreadable(f"cannot read from the server: {failed.code.name}: {failed.message}") from failed
+        raise ServerStateUnreadable(f"Can't read members and enrollments from the server: {failed}") from failed
     return reader.book
 
 
@@ -84,12 +83,11 @@ class _Reader:
             contract = self._client.catalog.get_contract(contract_id=contract_id, timeout=CALL_SECONDS).contract
             modules = [module for version in contract.versions for module in version.modules]
             slots = {module.module_id: module.slot for module in modules}
-            first_on, _ = span_from_proto(contract.versions[0].days)
             self._contracts[contract_id] = BookContract(
                 contract_id=contract_id,
                 sponsor_id=contract.sponsor_id,
                 time_zone=contract.time_zone,
-                starts_on=first_on or date.min,
+                starts_on=run_of(contract.versions[0].days).first_on,
                 slots={module_id: slot for module_id, slot in slots.items() if slot},
                 module_names={module.module_id: module.display_name or module.module_id for module in modules},
             )
@@ -104,11 +102,9 @@ class _Reader:
         types: dict[str, str] = {}
         for period in group.periods:
             member_id = self._once(period.member_id)
-            first_on, last_on = span_from_proto(period.days)
             enrollment = EnrollmentKey(member_id, self._once(period.module_id))
-            runs.setdefault(enrollment, []).append(Run(first_on or date.min, last_on or date.max))
-            name = MembershipType.Name(period.membership_type).removeprefix("MEMBERSHIP_TYPE_")
-            types[member_id] = self._once(name)
+            runs.setdefault(enrollment, []).append(run_of(period.days))
+            types[member_id] = self._once(type_name(period.membership_type))
         key = FamilyKey(self._once(group.key.contract_id), self._once(group.key.primary_id))
         days = {each: self._days_of(listed) for each, listed in runs.items()}
         return BookFamily(key, group.group_id, group.revision, days, types)
@@ -217,17 +213,12 @@ class _Reader:
         self._read_members(unnamed, with_records=False)
 
     def _read_members(self, member_ids: Iterable[str], *, with_records: bool = True) -> None:
-        wanted: Iterator[str] | None = self._unread(member_ids)
-        while wanted is not None:
-            omitted: list[str] = []
-            for response in in_batches(wanted, self._get_members):
-                for merged in response.merged_members:
-                    self._merged[self._once(merged.member_id)] = self._once(merged.merged_into)
-                for found in response.members:
-                    known = self._member(found, with_records)
-                    self._members[known.member_id] = known
-                omitted += response.omitted_member_ids
-            wanted = iter(omitted) if omitted else None
+        for response in read_members(self._unread(member_ids), self._get_members):
+            for merged in response.merged_members:
+                self._merged[self._once(merged.member_id)] = self._once(merged.merged_into)
+            for found in response.members:
+                known = self._member(found, with_records)
+                self._members[known.member_id] = known
 
     def _unread(self, member_ids: Iterable[str]) -> Iterator[str]:
         """Yields the ids of members who haven't been read, each once among its neighbors."""
@@ -251,7 +242,7 @@ class _Reader:
             display_name=member.display_name,
             born_on=date_from_proto(facts.born_on) if facts.HasField("born_on") else None,
             died_on=date_from_proto(facts.died_on) if facts.HasField("died_on") else None,
-            identifiers=frozenset(self._identifiers.get(each, each) for each in identifiers),
+            identifiers=tuple(self._identifiers.get(each, each) for each in identifiers),
             is_erased=member.HasField("erased_on"),
             record=_record(found) if with_record else b"",
         )

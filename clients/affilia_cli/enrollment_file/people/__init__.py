@@ -1,1 +1,1 @@
-"""Who is meant by the loops of a file, and the facts that the file states about them."""
+"""Identifies the people of a file, and compares the facts that the file states with the stored ones."""

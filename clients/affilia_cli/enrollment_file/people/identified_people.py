@@ -20,6 +20,9 @@ from affilia_cli.enrollment_file.reading.file import EnrollmentFile, FileMember
 MAX_IDENTIFIERS = 20
 """Maximum number of identifiers of a member (`member.proto`)."""
 
+NO_IDENTIFIERS = frozenset[SystemValue]()
+"""Shared by most people of a file: Python makes a new set of 216 bytes each time."""
+
 
 def people_of(
     file: EnrollmentFile,
@@ -79,7 +82,7 @@ class _PeopleMaker:
             primary_id=primary_id,
             membership_type=self._membership_type(loops[-1].member),
             is_new=identities[0].is_new,
-            identifiers=frozenset(new),
+            identifiers=frozenset(new) if new else NO_IDENTIFIERS,
             findings=tuple(dict.fromkeys(findings)),
         )
 
@@ -101,7 +104,7 @@ class _PeopleMaker:
             message = "The dependant has the same number as the subscriber."
             yield error("MEMBER_AMBIGUOUS", message, member.first_segment, "2100A", "NM109")
         if not self._membership_type(member):
-            message = f"Relation {member.relation} is not mapped to a membership type."
+            message = f"Relation {member.relation} has no membership type. Add it to the relations of the mapping."
             yield error("RELATION_UNMAPPED", message, member.first_segment, "2000", "INS02")
 
     def _placeholders(self, loops: Sequence[PersonLoop]) -> Iterator[Finding]:
@@ -120,9 +123,9 @@ class _PeopleMaker:
         stored = {family.membership_types.get(member_id) for family in families if family} - {None}
         stated = self._membership_type(member)
         if stored and stated and stated not in stored:
+            known = " and ".join(sorted(map(str, stored)))
             message = (
-                f"Relation {member.relation} means {stated}, but the book has {' and '.join(sorted(map(str, stored)))}."
-                " The import doesn't change it."
+                f"Relation {member.relation} means {stated}, but the server has {known}. The import doesn't change it."
             )
             yield warning("RELATION_DIFFERS", message, member.first_segment, "2000", "INS02")
 

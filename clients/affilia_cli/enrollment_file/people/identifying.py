@@ -192,7 +192,8 @@ class _Identification:
         if not any(_adds(self.loops[at].loop) for at in identity.loops):
             maintenance = " and ".join(dict.fromkeys(self._member(at).maintenance for at in identity.loops))
             message = (
-                f"Nobody in the book has these numbers or this name, and maintenance type {maintenance} adds nobody."
+                f"No stored member has these numbers or this name, and maintenance type {maintenance} adds nobody."
+                " To add the member, send 021."
             )
             first = self._member(identity.loops[0])
             identity.finding = error("MEMBER_UNKNOWN", message, first.first_segment, "2000", "INS03")

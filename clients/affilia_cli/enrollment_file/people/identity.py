@@ -77,9 +77,9 @@ def differences(known: BookMember, said: NameAndBirth) -> Iterator[str]:
     """Yields what differs between the book and the file, in words."""
     if said.first_name and not same_first_name(known, said):
         name = known.display_name or "unknown"
-        yield f"the name is {name} in the book and the first name is {' '.join(said.first_name).upper()} in the file"
+        yield f"the name is {name} on the server and the first name is {' '.join(said.first_name).upper()} in the file"
     if said.born_on and not same_birth(known, said):
-        yield f"the date of birth is {known.born_on or 'unknown'} in the book and {said.born_on} in the file"
+        yield f"the date of birth is {known.born_on or 'unknown'} on the server and {said.born_on} in the file"
 
 
 def _named(book: Book, member_id: str) -> str:

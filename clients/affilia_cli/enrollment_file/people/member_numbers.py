@@ -16,13 +16,13 @@ from affilia_cli.enrollment_file.codes import (
     SUBSCRIBER_NUMBER,
 )
 from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping, NumberKind
-from affilia_cli.enrollment_file.people.placeholders import is_placeholder
 from affilia_cli.enrollment_file.reading.file import FileMember
 
 MAX_VALUE_CHARACTERS = 100
 """Maximum length of the value of an identifier (`member.proto`)."""
 
 SSN_DIGITS = 9
+"""Senders fill all digits with the same one if they don't know a person's number, for example 999999999."""
 
 NUMBER_NAMES = {
     NumberKind.SUBSCRIBER: "subscriber number (REF 0F)",
@@ -140,14 +140,18 @@ def _identifiers(mapping: Mapping, numbers: Iterable[tuple[NumberKind, str]]) ->
 
 
 def _normalized(kind: NumberKind, text: str) -> str:
-    digits = text.replace("-", "").replace(" ", "")
-    if kind is NumberKind.SSN and len(digits) == SSN_DIGITS and digits.isdigit():
-        return digits
-    return text.strip()
+    return (kind is NumberKind.SSN and _nine_digits(text)) or text.strip()
 
 
 def _is_placeholder(kind: NumberKind, number: str) -> bool:
-    return kind in (NumberKind.SSN, NumberKind.PERSON) and is_placeholder(number)
+    """Returns whether the number of a person is one digit nine times, with or without separators."""
+    return kind in (NumberKind.SSN, NumberKind.PERSON) and len(set(_nine_digits(number))) == 1
+
+
+def _nine_digits(text: str) -> str:
+    """Returns the digits of a number that has nine of them, or an empty string."""
+    digits = text.replace("-", "").replace(" ", "")
+    return digits if len(digits) == SSN_DIGITS and digits.isdigit() else ""
 
 
 def _references(member: FileMember, qualifier: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Who is meant by the loops of a file (`files.md`, "Who is meant")."""
+"""The people of a file, each with all their loops."""
 
 from dataclasses import dataclass
 

@@ -1,14 +1,12 @@
 """The changes that make the days of a planned member those of the plan, and nothing else."""
 
 from collections.abc import Iterable
-from datetime import date
 
 from affilia.enrollment.v1.change_request_pb2 import Enroll, Leave, ScopedChange
-from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.enrollment_file.book.day_runs import NO_DAYS, DayRuns, Run, day_after
+from affilia_cli.enrollment_file.book.day_runs import NO_DAYS, DayRuns, day_after
+from affilia_cli.enrollment_file.book.periods import span_of
 from affilia_cli.enrollment_file.planning.plan import ModuleDays, PlannedMember
-from affilia_client.dates import span_to_proto
 
 
 def changes_of(planned: PlannedMember, note: str) -> list[tuple[str, ScopedChange]]:
@@ -20,7 +18,7 @@ def changes_of(planned: PlannedMember, note: str) -> list[tuple[str, ScopedChang
     changes: list[tuple[str, ScopedChange]] = []
     for module in planned.modules:
         for run in _left(module) - _taken_by_mates(module, planned.modules):
-            leave = Leave(member_id=planned.member_id, module_id=module.module_id, days=_span(run))
+            leave = Leave(member_id=planned.member_id, module_id=module.module_id, days=span_of(run))
             changes.append((module.contract_id, ScopedChange(leave=leave, reason_code=module.reason_code, note=note)))
     for module in planned.modules:
         for run in module.added:
@@ -28,7 +26,7 @@ def changes_of(planned: PlannedMember, note: str) -> list[tuple[str, ScopedChang
                 member_id=planned.member_id,
                 membership_type=MembershipType.Value(f"MEMBERSHIP_TYPE_{planned.membership_type}"),
                 module_id=module.module_id,
-                days=_span(run),
+                days=span_of(run),
             )
             changes.append((module.contract_id, ScopedChange(enroll=enroll, reason_code=module.reason_code, note=note)))
     return changes
@@ -50,7 +48,3 @@ def _taken_by_mates(module: ModuleDays, modules: Iterable[ModuleDays]) -> DayRun
         if module.slot and (mate.contract_id, mate.slot) == (module.contract_id, module.slot) and mate is not module:
             taken |= mate.added
     return taken
-
-
-def _span(run: Run) -> DateSpan:
-    return span_to_proto(run.first_on, None if run.last_on == date.max else run.last_on)

@@ -13,18 +13,18 @@ from collections.abc import Mapping as Lookup
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from itertools import islice
 
 from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, ChangeRequest, Consequence, Leave, UnmetEnroll
+from affilia_cli.enrollment_file.book.batched_calls import batches
 from affilia_cli.enrollment_file.book.book import Book, BookContract, BookFamily, EnrollmentKey, FamilyKey
 from affilia_cli.enrollment_file.book.day_runs import DayRuns
+from affilia_cli.enrollment_file.book.periods import days_of
 from affilia_cli.enrollment_file.findings import Finding, ServerStateUnreadable, warning
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.planning.first_import import first_imported_at, has_mark
 from affilia_cli.enrollment_file.planning.kinds import is_reinstated, kind_of
 from affilia_cli.enrollment_file.planning.plan import Kind, ModuleDays, Plan, PlannedMember
 from affilia_cli.enrollment_file.planning.verdicts import (
-    days_of_spans,
     describe_notice,
     describe_violation,
 )
@@ -51,7 +51,6 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
     """
     members = list(plan.members)
     changed = _changed(members)
-    families = iter(changed.items())
 
     def adjusted(family: tuple[str, list[int]]) -> Iterable[tuple[int, PlannedMember]]:
         primary_id, positions = family
@@ -61,12 +60,12 @@ def with_earlier_imports(plan: Plan, mapping: Mapping, book: Book, today: date, 
     try:
         reader = _FamilyReader(client, plan.file, mapping, book, finds_first_import=bool(changed))
         with ThreadPoolExecutor(MAX_CONCURRENT_FAMILIES) as pool:
-            while batch := list(islice(families, BATCH)):
+            for batch in batches(changed.items(), BATCH):
                 for found in pool.map(adjusted, batch):
                     for i, member in found:
                         members[i] = member
     except CallFailed as failed:
-        message = f"cannot read earlier requests from the server: {failed.code.name}: {failed.message}"
+        message = f"Can't read earlier requests from the server: {failed}"
         raise ServerStateUnreadable(message) from failed
     return replace(plan, members=tuple(members))
 
@@ -129,19 +128,19 @@ class EarlierRequests:
 
     def unmet_days(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that approved requests ask for, on which the member isn't covered."""
-        return DayRuns.of(run for each in self.unmet_enrolls(key) for run in days_of_spans(each.days))
+        return days_of(span for each in self.unmet_enrolls(key) for span in each.days)
 
     def days_left(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that approved requests of this file took from an enrollment."""
         changes = (each for request in self.approved(key.member_id) for each in request.changes)
         leaves = (each.leave for each in changes if each.HasField("leave"))
-        return DayRuns.of(run for each in leaves if self._key(each) == key for run in days_of_spans([each.days]))
+        return days_of(each.days for each in leaves if self._key(each) == key)
 
     def days_given_up(self, key: EnrollmentKey) -> DayRuns:
         """Returns the days that the member lost as a consequence of this file."""
         approved = (each for each in self.of_file if each.verdict == VERDICT_APPROVED)
         consequences = (each for request in approved for each in request.consequences)
-        return DayRuns.of(run for each in consequences if self._key(each) == key for run in days_of_spans([each.days]))
+        return days_of(each.days for each in consequences if self._key(each) == key)
 
     def days_on_other_modules(self, member: PlannedMember) -> Iterator[DayRuns]:
         """Yields the member's days on modules that aren't in the plan."""

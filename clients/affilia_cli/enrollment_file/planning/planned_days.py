@@ -23,10 +23,10 @@ SlotOf: TypeAlias = Callable[[ModuleKey], str]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a file speaks of beyond its loops.
+    """What a file states beyond its loops.
 
-    `whole_from` is the day from which a whole file speaks for all mapped modules, or None. `follows_starts`: a later
-    first day in a whole file or an audit moves the beginning of a run.
+    `whole_from` is the day from which a full file states all mapped modules, or None. `follows_starts`: a later
+    first day in a full file or an audit moves the beginning of a run.
     """
 
     whole_from: date | None = None
@@ -120,15 +120,15 @@ class _ModulePlanner:
         meant = [run for run in before if run.shares_a_day_with(end.within)]
         if end.deletes and len(meant) > 1:
             message = (
-                f"{self._stated.name} is deleted, but several periods of the book share days with it:"
+                f"{self._stated.name} is deleted, but several stored periods share days with it:"
                 f" {', '.join(map(str, meant))}. Send one coverage for each period to delete, with its first and last"
                 " day (DTP 348 and 349)."
             )
             self.findings.append(error("DELETE_AMBIGUOUS", message, end.segment_number, "2300", "HD"))
         if not meant:
             message = (
-                f"{self._stated.name} ends after {end.last_on}, but the book has no such cover to end. To end cover of"
-                " other days, send the first day (DTP 348) of that cover, too."
+                f"{self._stated.name} ends after {end.last_on}, but the member has no such cover to end. To end cover"
+                " of other days, send the first day (DTP 348) of that cover, too."
             )
             self.findings.append(warning("NOTHING_TO_END", message, end.segment_number, "2300", "HD"))
         return meant
@@ -138,7 +138,7 @@ class _ModulePlanner:
         if statement.first_on:
             return statement
         if not self._left:
-            message = "The coverage is reinstated without a first day, and the book has no earlier cover to continue."
+            message = "The coverage is reinstated without a first day, and the member has no earlier cover to continue."
             self.findings.append(error("BEGIN_UNKNOWN", message, statement.segment_number, "2300", "HD"))
             return None
         last = self._left.runs[-1]
@@ -164,7 +164,7 @@ class _ModulePlanner:
 
     def _report_start(self, run: Run, states_from: date) -> None:
         message = (
-            f"{self._stated.name} starts on {run.first_on} in the book and on {states_from} in the file. The earlier"
+            f"{self._stated.name} starts on {run.first_on} on the server and on {states_from} in the file. The earlier"
             " days stay. To remove them, send a correction (026)."
         )
         segment_number = min(each.segment_number for each in self._stating(states_from))

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.book.day_runs import NO_DAYS, DayRuns
-from affilia_cli.enrollment_file.findings import FileRejected, Finding, error
+from affilia_cli.enrollment_file.findings import Finding, error
 from affilia_cli.enrollment_file.mapping import Mapping, Starts
 from affilia_cli.enrollment_file.people.facts import planned_fact_kinds
 from affilia_cli.enrollment_file.people.identifying import identify
@@ -34,17 +34,9 @@ FactKinds: TypeAlias = Callable[[Person, str], tuple[str, ...]]
 
 
 def make_plan(file: EnrollmentFile, mapping: Mapping, book: Book, today: date) -> Plan:
-    """Returns the plan for a file. Raises FileRejected if it is another sponsor's."""
-    check_sponsor(file, mapping)
+    """Returns the plan for a file of the mapping's sponsor."""
     people = identify(file, mapping, book)
     return plan_people(people, file, mapping, book, today, planned_fact_kinds(mapping, book, today))
-
-
-def check_sponsor(file: EnrollmentFile, mapping: Mapping) -> None:
-    """Raises FileRejected if the file is another sponsor's."""
-    if other := {each.sponsor.number for each in file.transactions} - {mapping.sponsor}:
-        message = f"The mapping is for sponsor {mapping.sponsor}, but the file is from {', '.join(sorted(other))}."
-        raise FileRejected([*file.findings, error("SPONSOR_OTHER", message, 0, "1000A", "N104")])
 
 
 def plan_people(
@@ -52,7 +44,7 @@ def plan_people(
 ) -> Plan:
     """Returns the plan for the people of a file, and for those whom it omits.
 
-    A whole file speaks from its effective day (DTP 007) or from `today` on, whichever is later.
+    A full file states everybody from its effective day (DTP 007) or from `today` on, whichever is later.
     """
     named = NamedPeople()
     planner = _Planner(mapping, book, today, fact_kinds, named)
@@ -66,7 +58,7 @@ def plan_people(
 
 
 def whole_from(transactions: Iterable[TransactionSet], today: date) -> date | None:
-    """Returns the day from which the sets speak for everybody, or None if they aren't those of a whole file."""
+    """Returns the day from which the sets speak for everybody, or None if they aren't those of a full file."""
     whole = [each for each in transactions if each.action in codes.FULL_FILES]
     return max([today, *(each.effective_on for each in whole if each.effective_on)]) if whole else None
 
@@ -185,7 +177,7 @@ class _Planner:
     def _scope(self, person: Person, stated: PersonStatements) -> Scope:
         follows = self._mapping.starts is Starts.FOLLOW
         # Someone about whose cover the file says nothing keeps it, even if the file is whole.
-        transactions = [loop.transaction for loop in person.loops] if stated.speaks else []
+        transactions = [loop.transaction for loop in person.loops] if stated.mentions_cover else []
         return Scope(whole_from(transactions, self._today), follows)
 
     def _reason(self, key: ModuleKey, person: Person, stated: PersonStatements) -> str:

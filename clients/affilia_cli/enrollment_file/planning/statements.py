@@ -12,7 +12,7 @@ from datetime import date
 from affilia_cli.enrollment_file import codes
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.book.day_runs import DayRuns, Run, day_after
-from affilia_cli.enrollment_file.coverage_mapping import CoverageMapping, Unmapped
+from affilia_cli.enrollment_file.coverage_mapping import ADVICE, CoverageMapping, Unmapped
 from affilia_cli.enrollment_file.findings import Finding, error, warning
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people.people import Person, PersonLoop
@@ -30,13 +30,13 @@ from affilia_cli.enrollment_file.reading.file import Coverage, FileMember
 
 @dataclass(frozen=True, slots=True)
 class PersonStatements:
-    """What a file states about the cover of a person. `speaks` is false if it only states facts.
+    """What a file states about the cover of a person. `mentions_cover` is false if it only states facts.
 
     If a finding is an error, the person is rejected.
     """
 
     modules: Lookup[ModuleKey, StatedModule]
-    speaks: bool
+    mentions_cover: bool
     findings: tuple[Finding, ...]
 
 
@@ -60,7 +60,7 @@ class _StatementReader:
         self._reasons: dict[ModuleKey, str] = {}
         self._ends: dict[ModuleKey, list[End]] = {}
         self._statements: dict[ModuleKey, list[Statement]] = {}
-        self._speaks = False
+        self._mentions_cover = False
         stored = book.members.get(person.member_id)
         born = [loop.member.born_on for loop in person.loops if loop.member.born_on]
         died = [loop.member.died_on for loop in person.loops if loop.member.died_on]
@@ -77,7 +77,7 @@ class _StatementReader:
             )
             for key, name in self._names.items()
         }
-        return PersonStatements(modules, self._speaks, tuple(dict.fromkeys(self._findings)))
+        return PersonStatements(modules, self._mentions_cover, tuple(dict.fromkeys(self._findings)))
 
     def read(self, loop: PersonLoop) -> None:
         member = loop.member
@@ -86,7 +86,7 @@ class _StatementReader:
             if coverage.maintenance == codes.NOT_APPLICABLE:
                 self._warn("COVERAGE_NOT_APPLICABLE", "The coverage is not applicable (032) and is ignored.", coverage)
             elif entry := self._entry(coverage, loop):
-                self._speaks = True
+                self._mentions_cover = True
                 key = self._key(entry, coverage_name(coverage), member)
                 mentioned.add(key)
                 if coverage.maintenance in codes.COVERAGE_ENDS:
@@ -96,7 +96,7 @@ class _StatementReader:
         if not member.coverages:
             self._check_status(loop)
         if member.maintenance == codes.END:
-            self._speaks = True
+            self._mentions_cover = True
             if not member.coverages or member.day(codes.ELIGIBLE_UNTIL):
                 self._end_other_modules(loop, mentioned)
         elif not member.coverages:
@@ -131,7 +131,7 @@ class _StatementReader:
     def _end_other_modules(self, loop: PersonLoop, mentioned: set[ModuleKey]) -> None:
         """Ends all other modules in the run of cover, on any module, that contains the last day or begins on the next.
 
-        Cover that begins later stays: the file doesn't speak of it, and the member can have joined again.
+        Cover that begins later stays: the file says nothing about it, and the member can have joined again.
         """
         member, modules = loop.member, self._modules_without_coverage(loop)
         last_on = member_last_day(member)
@@ -144,7 +144,7 @@ class _StatementReader:
         if within is None:
             if not mentioned:
                 message = (
-                    f"The member ends after {last_on}, but the book has no cover then. To end cover that begins later,"
+                    f"The member ends after {last_on}, but has no cover then. To end cover that begins later,"
                     " send the coverage (HD) with its first day (DTP 348)."
                 )
                 self._warn("NOTHING_TO_END", message)
@@ -218,7 +218,7 @@ class _StatementReader:
                 self._name(key, contract.module_names.get(key.module_id, key.module_id), member)
                 last_on = earliest(member.day(codes.ELIGIBLE_UNTIL))
                 self._state(key, Statement(first_on, last_on, segment_number=member.first_segment))
-        self._speaks = True
+        self._mentions_cover = True
         return True
 
     def _share(self, loop: PersonLoop) -> bool:
@@ -235,16 +235,16 @@ class _StatementReader:
                 audit = member.maintenance == codes.AUDIT
                 key = self._key(entry, coverage_name(coverage), member)
                 self._state(key, Statement(first_on, last_on, is_audit=audit, segment_number=member.first_segment))
-        self._speaks = self._speaks or bool(shared)
+        self._mentions_cover = self._mentions_cover or bool(shared)
         return bool(shared)
 
     def _report_missing_coverage(self, member: FileMember) -> None:
         if member.maintenance == codes.REINSTATE:
             self._reject(
-                "COVERAGE_MISSING", "The member is reinstated, but neither the file nor the book has a coverage."
+                "COVERAGE_MISSING", "The member is reinstated, but neither the file nor the server has a coverage."
             )
         elif member.is_subscriber or self._days:
-            self._warn("COVERAGE_MISSING", "The member has no coverage (HD). The cover in the book stays unchanged.")
+            self._warn("COVERAGE_MISSING", "The member has no coverage (HD). The stored cover stays unchanged.")
         else:
             message = "The dependant has no coverage (HD), and the subscriber's coverage doesn't include dependants."
             self._reject("COVERAGE_MISSING", message)
@@ -273,7 +273,7 @@ class _StatementReader:
     def _check_status(self, loop: PersonLoop) -> None:
         status = benefit_status(loop)
         if status not in (codes.ACTIVE, *(each.benefit_status for each in self._mapping.coverages)):
-            message = f"No coverage is mapped for benefit status {status} (INS05)."
+            message = f"No coverage is mapped for benefit status {status} (INS05). {ADVICE}"
             at = loop.member.first_segment
             self._findings.append(error("STATUS_NOT_MAPPED", message, at, "2000", "INS05"))
 

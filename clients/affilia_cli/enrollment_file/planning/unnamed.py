@@ -1,6 +1,6 @@
 """Plans for members of known families whom the file doesn't name, and who lose cover because of it.
 
-There are two cases: a subscriber's end also ends dependants, and a whole file (BGN08 4 or RX) speaks for everybody. In
+There are two cases: a subscriber's end also ends dependants, and a full file (BGN08 4 or RX) states everybody. In
 case of doubt, nobody loses cover.
 """
 
@@ -106,7 +106,7 @@ class NamedPeople:
 
 
 class UnnamedPlanner:
-    """Plans the people whom a file omits. `whole_from` is the day from which a whole file speaks, or None."""
+    """Plans the people whom a file omits. `whole_from` is the day from which a full file states everybody, or None."""
 
     def __init__(self, book: Book, mapping: Mapping, whole_from: date | None, today: date) -> None:
         self._book = book
@@ -208,7 +208,8 @@ def _subscriber_ended(lost: DayRuns) -> Finding:
 
 
 def _missing(whole_from: date) -> Finding:
-    return warning("MEMBER_MISSING", f"Enrolled, but omitted from a full file. Coverage ends before {whole_from}.")
+    message = f"The member is enrolled, but not in the full file. Coverage ends before {whole_from}."
+    return warning("MEMBER_MISSING", message)
 
 
 def _of_others(count: int) -> Finding:

@@ -1,8 +1,5 @@
 """Describes the server's verdicts in sentences, for reports."""
 
-from collections.abc import Iterable, Iterator
-from datetime import date
-
 from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, UnmetEnroll, Violation, ViolationCode
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_client.dates import span_from_proto
@@ -19,13 +16,6 @@ def describe_notice(notice: Notice | UnmetEnroll) -> str:
     days = " and ".join(_describe_days(each) for each in notice.days)
     reasons = "; ".join(describe_violation(each) for each in notice.reasons)
     return f"not enrolled in module {notice.module_id} {days}: {reasons}"
-
-
-def days_of_spans(spans: Iterable[DateSpan]) -> Iterator[tuple[date, date]]:
-    """Yields the first and last day of each span. Unbounded ends are the first and last day of the calendar."""
-    for span in spans:
-        first_on, last_on = span_from_proto(span)
-        yield first_on or date.min, last_on or date.max
 
 
 def describe_consequence(consequence: Consequence) -> str:

@@ -28,20 +28,15 @@ def _of_file(file: EnrollmentFile) -> Iterator[Finding]:
     known = {codes.UPDATE_FILE, *codes.FULL_FILES}
     actions = {transaction.action for transaction in file.transactions}
     for action in sorted(actions - known):
-        yield error(
-            "ACTION_UNKNOWN", f"BGN08 must be one of {', '.join(sorted(known))}, got {action!r}.", 0, "HEADER", "BGN08"
-        )
+        message = f"BGN08 must be one of {', '.join(sorted(known))}, got {action!r}."
+        yield error("ACTION_UNKNOWN", message, 0, "HEADER", "BGN08")
     if len(actions) > 1:
-        yield error(
-            "ACTIONS_MIXED",
-            f"BGN08 must be the same in all sets, got {' and '.join(sorted(actions))}.",
-            0,
-            "HEADER",
-            "BGN08",
-        )
+        message = f"BGN08 must be the same in all sets, got {' and '.join(sorted(actions))}."
+        yield error("ACTIONS_MIXED", message, 0, "HEADER", "BGN08")
     sponsors = {transaction.sponsor.number for transaction in file.transactions}
     if len(sponsors) > 1:
-        yield error("SPONSORS_MIXED", "All sets of a file must have the same sponsor.", 0, "1000A", "N104")
+        message = f"N104 must be the same in all sets, got {' and '.join(sorted(sponsors))}."
+        yield error("SPONSORS_MIXED", message, 0, "1000A", "N104")
     for transaction in file.transactions:
         yield from _of_header(transaction)
 

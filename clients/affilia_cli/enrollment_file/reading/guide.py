@@ -47,3 +47,18 @@ def qualifiers() -> dict[str, frozenset[str]]:
         if node.is_segment() and (codes := getattr(node.children[0], "valid_codes", ())):
             found[node.id] = found.get(node.id, frozenset()) | frozenset(codes)
     return found
+
+
+@cache
+def data_element_numbers() -> dict[tuple[str, int], str]:
+    """Returns the numbers of data elements by segment and position from 1, such as "1069" for INS02.
+
+    They are the same in all loops. Composites have none.
+    """
+    return {
+        (node.id, element.seq): element.data_ele
+        for node in nodes()
+        if node.is_segment()
+        for element in node.children
+        if element.is_element() and element.data_ele.isdigit()
+    }

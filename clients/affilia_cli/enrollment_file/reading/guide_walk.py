@@ -1,9 +1,9 @@
-"""Finds the place of each segment in the guide, with pyx12's walker, which remembers how often each loop and segment
+"""Finds the position of each segment in the guide, with pyx12's walker, which counts how often each loop and segment
 occurred.
 
-pyx12 takes about a quarter of a millisecond for a segment. A walk only depends on the last place, on the counts since
-then, and on the segment's name and qualifier. So every walk is made once and its result is used again, which is what
-makes files of 100 000 members readable in seconds.
+pyx12 takes about a quarter of a millisecond for a segment. A walk depends only on the last position, on the counts
+since then, and on the segment's name and qualifier. Every walk is therefore made once and its result is used again,
+which makes files of 100 000 members readable in seconds.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class WalkFault:
     segment: str
 
 
-class Place:
+class Position:
     """A node of the guide, how often everything occurred up to there, and the known walks from there."""
 
     __slots__ = ("counts", "loop", "node", "walks")
@@ -46,7 +46,7 @@ class Walk:
     """A walk to the next segment. `node` is None if the guide doesn't allow the segment there."""
 
     node: Any
-    place: Place
+    position: Position
     faults: tuple[WalkFault, ...]
 
 
@@ -54,57 +54,57 @@ class GuideWalk:
     """Walks through the guide, segment by segment."""
 
     def __init__(self) -> None:
-        self._places: dict[object, Place] = {}
+        self._positions: dict[object, Position] = {}
         self._known = 0
-        self.place = Place(guide().getnodebypath(ENVELOPE_PATHS["ISA"]), {})
+        self.position = Position(guide().getnodebypath(ENVELOPE_PATHS["ISA"]), {})
 
     def step(self, name: str, elements: Sequence[str], segment: Callable[[], Any]) -> Walk:
         """Walks to the next segment. `segment` makes pyx12's segment, which is rarely needed."""
         first = elements[0] if elements else ""
         key = (name, first if first in qualifiers().get(name, ()) else "")
-        walk = self.place.walks.get(key)
+        walk = self.position.walks.get(key)
         if walk is None:
             walk = self._envelope(name) if name in ENVELOPE_PATHS else self._walk(segment())
             self._remember(key, walk)
-        self.place = walk.place
+        self.position = walk.position
         return walk
 
     def _remember(self, key: tuple[str, str], walk: Walk) -> None:
         if self._known == MAX_WALKS:
-            for place in self._places.values():
-                place.walks.clear()
-            self._places.clear()
+            for position in self._positions.values():
+                position.walks.clear()
+            self._positions.clear()
             self._known = 0
-        self.place.walks[key] = walk
+        self.position.walks[key] = walk
         self._known += 1
 
     def _envelope(self, name: str) -> Walk:
         from pyx12.map_walker import walk_tree
 
         path = ENVELOPE_PATHS[name]
-        walker: Any = walk_tree(self.place.counts)
+        walker: Any = walk_tree(self.position.counts)
         walker.forceWalkCounterToLoopStart(path.rpartition("/")[0], path)
         node = guide().getnodebypath(path)
-        return Walk(node, self._place(node, walker), ())
+        return Walk(node, self._position(node, walker), ())
 
     def _walk(self, segment: Any) -> Walk:
         from pyx12.map_walker import walk_tree
 
-        walker: Any = walk_tree(self.place.counts)
-        node, _, _, faults = walker.walk_errors(self.place.node, segment, 0, 0, None)
+        walker: Any = walk_tree(self.position.counts)
+        node, _, _, faults = walker.walk_errors(self.position.node, segment, 0, 0, None)
         if node is None:
-            return Walk(None, self.place, ())
+            return Walk(None, self.position, ())
         found = tuple(
             WalkFault(fault.err_cde == "3", fault.err_str, loop_of(fault.map_node), fault.map_node.id)
             for fault in faults
         )
-        return Walk(node, self._place(node, walker), found)
+        return Walk(node, self._position(node, walker), found)
 
-    def _place(self, node: Any, walker: Any) -> Place:
-        # Counts of what can occur without limit don't matter beyond 1, and would make every place a new one.
+    def _position(self, node: Any, walker: Any) -> Position:
+        # Counts of what can occur without limit don't matter beyond 1, and would make every position a new one.
         counts = {path: 1 if path in _unlimited() else count for path, count in walker.getCountState().items()}
         key = (id(node), frozenset(counts.items()))
-        return self._places.setdefault(key, Place(node, counts))
+        return self._positions.setdefault(key, Position(node, counts))
 
 
 @cache

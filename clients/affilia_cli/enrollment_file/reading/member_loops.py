@@ -180,7 +180,7 @@ class MemberParser:
                 raise ValueError
         except ValueError:
             element = f"{segment.name}{position:02}"
-            message = f"Not a plausible date in the form 20260131: {text!r}."
+            message = f"Must be a date such as 20260131, from {FIRST_YEAR} to {LAST_YEAR} or 99991231, got {text!r}."
             self._findings.append(error("DATE_UNKNOWN", message, segment.number, segment.loop, element))
             return None
         self._dates[text] = day

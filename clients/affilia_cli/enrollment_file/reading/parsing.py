@@ -46,7 +46,7 @@ def _parse(stream: BinaryIO) -> EnrollmentFile:
     ordered = tuple(sorted(found, key=lambda finding: (finding.segment_number, finding.element, finding.code)))
     file = replace(file, findings=ordered)
     if any(finding.is_error for finding in file.envelope_findings()):
-        raise FileRejected(ordered, file)
+        raise FileRejected(ordered)
     return file
 
 

@@ -68,7 +68,7 @@ def _decoded(stream: BinaryIO) -> Iterator[str]:
             raise FileRejected([error("NOT_TEXT", message)]) from None
         length += len(piece)
         if length > MAX_BYTES:
-            message = f"The file has more than {MAX_BYTES // MEBIBYTE} MiB."
+            message = f"The file must have at most {MAX_BYTES // MEBIBYTE} MiB."
             raise FileRejected([error("FILE_TOO_LARGE", message)])
         if CONTROL_CHARACTERS.search(text):
             raise FileRejected([error("NOT_TEXT", "The file contains control characters.")])

@@ -19,7 +19,7 @@ from affilia_cli.enrollment_file.findings import (
     ViolationKind,
     error,
 )
-from affilia_cli.enrollment_file.reading.envelope import EnvelopeChecks, EnvelopeFault
+from affilia_cli.enrollment_file.reading.envelope_checks import EnvelopeChecks, EnvelopeFault
 from affilia_cli.enrollment_file.reading.guide_elements import ElementChecks, ElementFault
 from affilia_cli.enrollment_file.reading.guide_walk import GuideWalk, WalkFault
 from affilia_cli.enrollment_file.reading.segment_texts import SegmentTexts
@@ -88,7 +88,7 @@ class SegmentReader:
         self._add_envelope_faults(self._envelope.close(), self._last)
         self.findings += self._unused.findings()
         if rest := self._texts.remaining():
-            self.findings.append(error("TEXT_AFTER_END", f"{rest} characters after the last readable segment."))
+            self.findings.append(error("TEXT_AFTER_END", f"{rest} characters follow the last readable segment."))
 
     def _take(self, text: str) -> Segment:
         content = text.lstrip() if text.startswith(" ") else text
@@ -106,9 +106,9 @@ class SegmentReader:
         if name == "ST":
             self._set_number, self._set_start = elements[1] if len(elements) > 1 else "", number
         if walk.node is None:
-            segment = self._unexpected(Segment(number, name, "", elements), walk.place.loop)
+            segment = self._unexpected(Segment(number, name, "", elements), walk.position.loop)
         else:
-            segment = Segment(number, name, walk.place.loop, elements)
+            segment = Segment(number, name, walk.position.loop, elements)
             checked = self._elements.check(walk.node, parts, lambda: self._envelope.segment(content))
             for fault in checked.faults:
                 self._add_element_fault(fault, segment)

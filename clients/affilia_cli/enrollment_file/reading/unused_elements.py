@@ -1,4 +1,4 @@
-"""Elements of the guide that files can fill and the import doesn't use. None is dropped in silence.
+"""Elements of the guide that files can fill and the import doesn't use. None is ignored silently.
 
 A kind is reported once per file with its count. A loop that isn't read is one kind.
 """

@@ -6,7 +6,7 @@ from affilia.interchange.v1 import interchange_service_pb2 as affilia_dot_interc
 
 
 class InterchangeServiceStub(object):
-    """Numbers the interchanges that a deployment sends to its partners.
+    """Assigns control numbers to the interchanges that a deployment sends to its partners.
     """
 
     def __init__(self, channel):
@@ -23,14 +23,14 @@ class InterchangeServiceStub(object):
 
 
 class InterchangeServiceServicer(object):
-    """Numbers the interchanges that a deployment sends to its partners.
+    """Assigns control numbers to the interchanges that a deployment sends to its partners.
     """
 
     def ReserveControlNumbers(self, request, context):
         """Reserves consecutive control numbers for interchanges, groups and transaction sets that the caller writes. The
-        numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, also by
-        concurrent calls on several servers; only after a restore, numbers that were reserved since the backup are reserved
-        again. Numbers that a caller doesn't use are skipped.
+        numbers come from one sequence of the deployment, starting with 1. No number is reserved twice, even by concurrent
+        calls on several servers. After a backup is restored, the numbers that were reserved since the backup can be
+        reserved again. Numbers that a caller doesn't use are skipped.
         Errors: FAILED_PRECONDITION/CONTROL_NUMBERS_EXHAUSTED; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry with the same request_id.
         """
@@ -54,7 +54,7 @@ def add_InterchangeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InterchangeService(object):
-    """Numbers the interchanges that a deployment sends to its partners.
+    """Assigns control numbers to the interchanges that a deployment sends to its partners.
     """
 
     @staticmethod

@@ -217,9 +217,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     merged_into.
     """
     ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: _ErrorReason.ValueType  # 58
-    """FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
-    requested, left.
-    """
+    """FAILED_PRECONDITION. Fewer control numbers than requested are left up to 999,999,999. Metadata: requested, left."""
     ERROR_REASON_MIGRATION_STAGE: _ErrorReason.ValueType  # 59
     """FAILED_PRECONDITION. The stage of the country's migration doesn't allow the call. Metadata: country_code, stage."""
     ERROR_REASON_NO_LEGACY_SOURCE: _ErrorReason.ValueType  # 60
@@ -455,9 +453,7 @@ ERROR_REASON_MEMBER_MERGED: ErrorReason.ValueType  # 57
 merged_into.
 """
 ERROR_REASON_CONTROL_NUMBERS_EXHAUSTED: ErrorReason.ValueType  # 58
-"""FAILED_PRECONDITION. Not enough control numbers are left between the last reserved one and 999,999,999. Metadata:
-requested, left.
-"""
+"""FAILED_PRECONDITION. Fewer control numbers than requested are left up to 999,999,999. Metadata: requested, left."""
 ERROR_REASON_MIGRATION_STAGE: ErrorReason.ValueType  # 59
 """FAILED_PRECONDITION. The stage of the country's migration doesn't allow the call. Metadata: country_code, stage."""
 ERROR_REASON_NO_LEGACY_SOURCE: ErrorReason.ValueType  # 60

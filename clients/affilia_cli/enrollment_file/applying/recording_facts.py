@@ -7,9 +7,15 @@ write names the state that it is based on, so that it never overwrites a change 
 from collections.abc import Iterable
 from datetime import date
 
-from affilia.catalog.v1.member_service_pb2 import BatchGetMembersRequest, MemberWithFacts, UpsertMemberRequest
+from affilia.catalog.v1.member_service_pb2 import (
+    BatchGetMembersRequest,
+    BatchGetMembersResponse,
+    MemberWithFacts,
+    UpsertMemberRequest,
+)
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
-from affilia_cli.enrollment_file.applying.patience import Patience
+from affilia_cli.enrollment_file.applying.retrying import Retrier
+from affilia_cli.enrollment_file.book.batched_calls import read_members
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.people.facts import fact_requests
 from affilia_cli.enrollment_file.people.people import Person
@@ -17,8 +23,6 @@ from affilia_cli.enrollment_file.planning.plan import PlannedMember
 from affilia_client import CallFailed, Client
 
 ATTEMPTS = 3
-MAX_MEMBERS = 1000
-"""Maximum number of members that one call reads."""
 CHANGED_MEANWHILE = frozenset({"ETAG_MISMATCH", "IDENTIFIER_TAKEN"})
 """Reasons after which the facts are compared again with a new reading."""
 ADVICE = {
@@ -35,12 +39,10 @@ class FactsNotRecorded(Exception):
 class FactRecorder:
     """Records facts for one import. Thread-safe."""
 
-    def __init__(
-        self, client: Client, requests: FileRequests, patience: Patience, mapping: Mapping, today: date
-    ) -> None:
+    def __init__(self, client: Client, requests: FileRequests, retrier: Retrier, mapping: Mapping, today: date) -> None:
         self._client = client
         self._requests = requests
-        self._patience = patience
+        self._retrier = retrier
         self._mapping = mapping
         self._today = today
 
@@ -69,19 +71,16 @@ class FactRecorder:
             request.etag = etag
             self._requests.set_id(request)
             if isinstance(request, UpsertMemberRequest):
-                etag = self._patience.call(self._client.members.upsert_member, request).member.etag
+                etag = self._retrier.call(self._client.members.upsert_member, request).member.etag
             else:
-                etag = self._patience.call(self._client.members.record_facts, request).etag
+                etag = self._retrier.call(self._client.members.record_facts, request).etag
 
     def _read(self, member_ids: Iterable[str]) -> dict[str, MemberWithFacts]:
-        found: dict[str, MemberWithFacts] = {}
-        missing = list(member_ids)
-        while missing:
-            request = BatchGetMembersRequest(member_ids=missing[:MAX_MEMBERS])
-            response = self._patience.call(self._client.members.batch_get_members, request)
-            found |= {each.member.member_id: each for each in response.members}
-            missing = [*response.omitted_member_ids, *missing[MAX_MEMBERS:]]
-        return found
+        def call(batch: list[str]) -> BatchGetMembersResponse:
+            request = BatchGetMembersRequest(member_ids=batch)
+            return self._retrier.call(self._client.members.batch_get_members, request)
+
+        return {each.member.member_id: each for found in read_members(member_ids, call) for each in found.members}
 
 
 def has_facts(member: PlannedMember) -> bool:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from affilia_cli.enrollment_file.applying.progress import Progress
 from affilia_client import CallFailed, Cancelled, Unavailable
 
-Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 CALL_SECONDS = 30.0
@@ -31,7 +30,7 @@ class Stopped(Exception):
     """The import was stopped while a call waited to be repeated. The call may have succeeded."""
 
 
-class Patience:
+class Retrier:
     """Makes the calls of one import. Thread-safe."""
 
     def __init__(self, seconds: float, progress: Progress) -> None:
@@ -72,7 +71,7 @@ class Patience:
             raise failed
         if not self._failing.is_set():
             self._failing.set()
-            self._progress.note(f"The server doesn't accept calls, which are repeated: {failed}")
+            self._progress.note(f"The server is unavailable or overloaded. Retrying: {failed}")
         if self._stopped.wait(seconds):
             raise Stopped from failed
 

@@ -1,6 +1,7 @@
 """Reads the envelope of a received file, even if the file is damaged: what an acknowledgement names of it.
 
-This reader doesn't judge elements, so it can also describe files that the import rejects.
+The import has another reader (`reading/envelope_checks.py`), which stops where a file can't be imported. This one only
+needs separators, so it also describes files that the import rejects.
 """
 
 import re

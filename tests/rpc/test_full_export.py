@@ -1,4 +1,4 @@
-"""Complete files: everyone who is enrolled today or later, and the command that writes them."""
+"""Full files: everyone who is enrolled today or later, and the command that writes them."""
 
 import json
 from collections.abc import Iterator
