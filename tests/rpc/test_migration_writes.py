@@ -36,7 +36,7 @@ NOW, LATER = pb.SOURCE_DIFFERENCE_KIND_NOW, pb.SOURCE_DIFFERENCE_KIND_LATER
 TYPES = membership_type_pb2.MembershipType
 
 
-def requests_of(spain: Spain, owner: str = "P", **how: int) -> list[change_request_pb2.ChangeRequest]:
+def requests_of(spain: Spain, owner: str = "P", **how: Any) -> list[change_request_pb2.ChangeRequest]:
     request = change_request_service_pb2.ListChangeRequestsRequest(group_id=spain.group_id(owner), **how)
     return list(spain.family.requests.ListChangeRequests(request).change_requests)
 
@@ -628,7 +628,6 @@ def test_retired_tables_stay_as_they_are(spain: Spain) -> None:
 
 
 def test_a_module_without_a_product_cannot_be_chosen(spain: Spain) -> None:
-
     spain.row("P", "PRIMARY", FLEX, "2024-03-01")
     spain.move_to(DUAL_WRITE)
     spain.backfill()
