@@ -628,7 +628,6 @@ def test_retired_tables_stay_as_they_are(spain: Spain) -> None:
 
 
 def test_a_module_without_a_product_cannot_be_chosen(spain: Spain) -> None:
-
     spain.row("P", "PRIMARY", FLEX, "2024-03-01")
     spain.move_to(DUAL_WRITE)
     spain.backfill()
