@@ -25,6 +25,7 @@ ATTRIBUTES = (
     "changes",
     "eligibility",
     "internal",
+    "migrations",
     "costs",
     "premiums",
     "catalog",
