@@ -28,7 +28,8 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
     reject_blocked(legacy.translated)
     if not legacy.is_stale:
         return opened
-    today = call.today(opened.basis.contract.time_zone)
+    asked_on = opened.waiting.today_override if opened.waiting else None
+    today = call.today_override or asked_on or call.today(opened.basis.contract.time_zone)
     alignment = alignment_of(legacy.translated, opened.basis, to_day(today))
     basis = replace(opened.basis, decisions=(*opened.basis.decisions, alignment.decision()))
     settlement = await core.compute(call, replay_seconds(basis), replay, basis)

@@ -25,6 +25,7 @@ from operations.catching_up import catch_up
 from operations.core import Core
 from operations.earlier_requests import check_earlier_requests
 from operations.legacy.answering import answered_groups, found_by_searching
+from operations.legacy.sides import hold_stages
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
 from operations.revising import Settled, differs, move_to
@@ -63,6 +64,7 @@ async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal
 async def _submit(
     core: Core, call: Call, key: WriteKey, proposal: ChangeProposal, tx: Connection
 ) -> Submitted | RevisionMismatch:
+    await hold_stages(core, tx, [proposal.key.contract_id])
     if answer := await find_answer(tx, key):
         first_time = await enrollment_reads.change_request(tx, UUID(answer["change_request_id"]))
         call.trail.resolved(change_request_id=first_time.change_request_id, group_id=first_time.group_id)

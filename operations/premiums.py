@@ -17,6 +17,7 @@ from domain.pricing.inquiries import Policy
 from operations.call import Call
 from operations.core import Core
 from operations.legacy.answering import answered_groups, found_by_searching
+from operations.legacy.sides import hold_stages
 from operations.opening import NEW_GROUP, look_into, state_of
 from operations.paging import Page
 from operations.premium_computing import (
@@ -31,6 +32,7 @@ from operations.premium_computing import (
 )
 from storage import enrollment, merges, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment_reads import GroupHead, group_head, members_of
+from storage.placed_groups import placed_groups
 from storage.postgres.database import Connection
 from storage.premium_stale import Staleness
 from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
@@ -132,11 +134,14 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
         answer = await find_answer(tx, key)
         if not answer and isinstance(group, GroupKey):
             await merges.reject_merged(tx, [group.primary_id])
+        if not answer:
+            await _reject_closed(core, tx, group)
         head = await group_head(tx, group)
         call.trail.resolved_group(head.group_id, head.key)
         call.trail.resolved(member_id=await members_of(tx, head.group_id))
         if answer:
             return Computed(answer["offsets"], answer["entries"])
+        await hold_stages(core, tx, [head.key.contract_id])
         locked = await enrollment.lock_group(tx, head.group_id, head.key)
         outcome = (await compute_groups(core, call, tx, [locked], months))[locked.group_key]
         if isinstance(outcome, DomainError):
@@ -147,6 +152,13 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
     computed = await core.write(call, work)
     core.sequencing.wanted.set()  # a waiting recompute may have run
     return computed
+
+
+async def _reject_closed(core: Core, tx: Connection, group: UUID | GroupKey) -> None:
+    """Raises MigrationStageForbids while legacy tables answer for a group, which the core may not have yet."""
+    placed = (await placed_groups(tx, [group]))[group] if core.legacy else None
+    if placed and placed.country and placed.stage and not placed.stage.opens_premiums:
+        raise premiums_not_open(placed.country, placed.stage)
 
 
 async def list_entries(
@@ -218,7 +230,7 @@ async def mark_invoiced(core: Core, call: Call, key: WriteKey, mark: InvoiceMark
         for each in found:
             call.trail.resolved_group(each.group_id, each.key)
             call.trail.resolved(member_id=each.ledger_entry.entry.member_id)
-        stages = await migration_stages.of_contracts(tx, {each.key.contract_id for each in found})
+        stages = await migration_stages.hold_of_contracts(tx, {each.key.contract_id for each in found})
         for country, stage in stages.values():
             if not stage.opens_premiums:
                 raise premiums_not_open(country, stage)

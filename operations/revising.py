@@ -73,9 +73,8 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
     legacy = opened.legacy
     if legacy is not None and settled.writes_back and legacy.side.stage.writes_back:
         legacy = await write_back(
-            tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
+            core, tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
         )
-        core.migrations.writes_back[legacy.side.country] += 1
     return replace(
         opened,
         legacy=legacy,

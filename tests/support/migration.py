@@ -6,8 +6,13 @@ from uuid import UUID
 
 import grpc
 
-from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, member_pb2, member_service_pb2
-from affilia.enrollment.v1 import enrollment_group_pb2, enrollment_query_service_pb2
+from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
+from affilia.enrollment.v1 import (
+    change_request_pb2,
+    change_request_service_pb2,
+    enrollment_group_pb2,
+    enrollment_query_service_pb2,
+)
 from affilia.migration.v1 import migration_service_pb2 as pb
 from affilia.migration.v1.migration_service_pb2_grpc import MigrationServiceStub
 from affilia.type.v1 import membership_type_pb2
@@ -63,9 +68,10 @@ class Spain:
         self.users: dict[str, int] = {}
         self.members: dict[str, str] = {"P": self.family.primary, "C": self.family.child}
         self.policies: dict[str, int] = {}
-        contract = self.family.contract()
-        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=contract)
-        self.family.catalog.PublishContract(request)
+        (self.audited_before,) = self.tables.execute(
+            "SELECT coalesce(max(entry_key), 0) FROM audit_entry"
+        ).fetchone() or (0,)
+        self.family.publish()
         self.legacy_contract()
 
     def channel_to(self, address: str) -> grpc.Channel:
@@ -229,6 +235,25 @@ class Spain:
     def group_id(self, owner: str = "P") -> str:
         """Returns the id of an owner's group."""
         return str(group_id(UUID(self.family.contract_id), UUID(self.member(owner))))
+
+    def submit_request(
+        self, owner: str = "P", *changes: change_request_pb2.ScopedChange
+    ) -> change_request_service_pb2.SubmitChangeRequestRequest:
+        """Returns a request of an owner about their group: by default, that they enroll on DENTAL from 2026-06-01."""
+        member_id = self.member(owner)
+        dental = change_request_pb2.Enroll(
+            member_id=member_id,
+            membership_type=membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY,
+            module_id=self.family.option,
+            days=span("2026-06-01", None),
+        )
+        return self.family.request(
+            *(changes or [change_request_pb2.ScopedChange(enroll=dental)]),
+            group=self.key(owner),
+            requester=change_request_pb2.Requester(
+                role=change_request_pb2.REQUESTER_ROLE_MEMBER, requester_id=member_id
+            ),
+        )
 
     def employ(self, name: str, first: str) -> None:
         """Records an employment of somebody with the sponsor from a day on. Stores them if they aren't."""

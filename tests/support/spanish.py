@@ -8,13 +8,13 @@ from typing import Any
 import grpc
 import psycopg
 
-from affilia.catalog.v1 import condition_pb2, contract_pb2
+from affilia.catalog.v1 import catalog_service_pb2, condition_pb2, contract_pb2
 from affilia.type.v1 import membership_type_pb2
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import migrate
 from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import span
-from tests.support.calls import Family
+from tests.support.calls import Family, new_id
 from tests.support.channels import connected_to
 from tools.legacy_sample import create_tables
 
@@ -139,6 +139,11 @@ class SpanishFamily(Family):
             sponsor_id=SPONSOR,
             versions=[version],
         )
+
+    def publish(self, contract: contract_pb2.Contract | None = None) -> None:
+        """Publishes the contract, or another one with the same id."""
+        request = catalog_service_pb2.PublishContractRequest(request_id=new_id(), contract=contract or self.contract())
+        self.catalog.PublishContract(request)
 
     def modules(self) -> dict[str, str]:
         """Returns the module of each product."""
