@@ -30,7 +30,7 @@ from storage import accumulators as ledger
 from storage import coverage
 from storage.accumulators import Application, Balance, LedgerLine, NewApplication, Reversal
 from storage.merges import aliases_of, lock_unmerged
-from storage.migration_stages import hold_stages
+from storage.migration_stages import hold_of_countries
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 
@@ -67,7 +67,7 @@ async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> A
     await core.eligibility.offers.refresh(core.database, core.contract_source)
 
     async def work(tx: Connection) -> ApplyAnswer:
-        await hold_stages(tx, core.legacy.countries)
+        await hold_of_countries(tx, core.legacy.countries)
         await lock(tx, Lock.APPLICATION, request.application_id)
         if made := await ledger.application(tx, request.application_id):
             if made.fingerprint != request.fingerprint or await ledger.reversal(tx, made.application_key):
@@ -136,7 +136,7 @@ async def reverse_accumulators(core: Core, call: Call, application_id: UUID) -> 
     await core.eligibility.offers.refresh(core.database, core.contract_source)
 
     async def work(tx: Connection) -> ReverseAnswer:
-        await hold_stages(tx, core.legacy.countries)
+        await hold_of_countries(tx, core.legacy.countries)
         await lock(tx, Lock.APPLICATION, application_id)
         made = await ledger.application(tx, application_id)
         if made is None:

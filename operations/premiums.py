@@ -156,7 +156,7 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
 
 async def _reject_closed(core: Core, tx: Connection, group: UUID | GroupKey) -> None:
     """Raises MigrationStageForbids while legacy tables answer for a group, which the core may not have yet."""
-    placed = (await placed_groups(tx, [group])).get(group) if core.legacy else None
+    placed = (await placed_groups(tx, [group]))[group] if core.legacy else None
     if placed and placed.country and placed.stage and not placed.stage.opens_premiums:
         raise premiums_not_open(placed.country, placed.stage)
 

@@ -75,7 +75,6 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
         legacy = await write_back(
             core, tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
         )
-        core.migrations.writes_back[legacy.side.country] += 1
     return replace(
         opened,
         legacy=legacy,

@@ -86,6 +86,12 @@ async def hold_of_contracts(tx: Connection, contract_ids: Collection[UUID]) -> d
     return {contract_id: (country, held[country] or stage) for contract_id, (country, stage) in found.items()}
 
 
+async def hold_of_countries(tx: Connection, countries: Iterable[str]) -> None:
+    """Keeps the stages of some countries until the transaction ends."""
+    for country in sorted(countries):
+        await hold_stage(tx, country)
+
+
 async def hold_of_groups(tx: Connection, group_keys: Collection[int]) -> None:
     """Keeps the stages of the countries of some groups, which are not locked yet, until the transaction ends."""
     countries = await fetch_column(
@@ -97,12 +103,6 @@ async def hold_of_groups(tx: Connection, group_keys: Collection[int]) -> None:
         [list(group_keys)],
     )
     for country in countries:
-        await hold_stage(tx, country)
-
-
-async def hold_stages(tx: Connection, countries: Iterable[str]) -> None:
-    """Keeps the stages of some countries until the transaction ends."""
-    for country in sorted(countries):
         await hold_stage(tx, country)
 
 

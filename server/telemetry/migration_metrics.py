@@ -44,6 +44,11 @@ class MigrationMetrics(Collector):
         yield self._counter(
             "writes_back", "Changes of groups that were written to legacy tables.", self.counts.writes_back
         )
+        yield self._counter(
+            "overwritten",
+            "Groups whose rows somebody else had changed, in CORE, and that were overwritten.",
+            self.counts.overwritten,
+        )
 
     def _counter(self, name: str, documentation: str, values: Mapping[str, int]) -> Metric:
         """Returns a counter. Countries in migration that have counted nothing have the value 0."""

@@ -179,7 +179,7 @@ def test_groups_are_found_by_ids_that_nobody_has_stored(priced: Spain) -> None:
     priced.map()
     for number, owner in enumerate("ABDE"):
         priced.row(owner, "PRIMARY", FLEX, "2024-03-01", owner=owner)
-        by_id = {"group_id": priced.group_id(owner)}
+        by_id: dict[str, Any] = {"group_id": priced.group_id(owner)}
         match number:
             case 0:
                 assert cost(priced, **by_id) == BASE
@@ -190,13 +190,13 @@ def test_groups_are_found_by_ids_that_nobody_has_stored(priced: Spain) -> None:
                 found = PremiumComputationServiceStub(priced.channel).PreviewPremiums(preview(priced, **by_id))
                 assert owed(found) == [BASE]
             case _:
-                key = {"key": priced.key(owner)}
+                key: dict[str, Any] = {"key": priced.key(owner)}
                 assert cost(priced, **key) == cost(priced, **by_id) == BASE
 
 
 def test_groups_that_nobody_has_are_unknown(priced: Spain) -> None:
     priced.map()
-    unknown = {"group_id": priced.group_id()}
+    unknown: dict[str, Any] = {"group_id": priced.group_id()}
     costs, premiums = CostProviderServiceStub(priced.channel), PremiumComputationServiceStub(priced.channel)
     for call, request in (
         (costs.GetInsuranceCost, cost_pb.GetInsuranceCostRequest(inquiry=inquiry(priced, **unknown))),
