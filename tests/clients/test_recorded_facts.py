@@ -15,7 +15,7 @@ from tests.support.files_and_books import a_file, day, dependant, incorrect, sub
 
 TODAY = day("2026-03-01")
 COVERAGE = Coverage(0, "021", "HLT", "", "", day("2026-01-01"), None, ())
-PARIS = Address(("1 RUE X",), "PARIS", "", "75001", "FR")
+PARIS = Address("75001", "FR")
 
 
 class Import:

@@ -16,7 +16,7 @@ TODAY = day("2026-03-01")
 MAPPING = a_file_mapping(disabled="DISABLED")
 C1, C2 = SystemValue("numbers", "1"), SystemValue("numbers", "2")
 ACTIVE, RETIRED = condition_pb2.EMPLOYMENT_STATUS_ACTIVE, condition_pb2.EMPLOYMENT_STATUS_RETIRED
-IN_PARIS = Address(("1 RUE X",), "PARIS", "", "75001", "FR")
+IN_PARIS = Address("75001", "FR")
 COVERAGE = Coverage(0, "021", "HLT", "", "", day("2025-10-01"), None, ())
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from affilia_cli.enrollment_file.book.book import Book
+from affilia_cli.enrollment_file.book.book import Book, SystemValue
 from affilia_cli.enrollment_file.findings import error
 from affilia_cli.enrollment_file.people.people import Person
 from affilia_cli.enrollment_file.planning.plan import Kind, PlannedMember
@@ -15,6 +15,7 @@ from tests.support.planned_files import (
     ANN,
     BOB,
     CID,
+    MAPPING,
     a_book,
     a_coverage,
     a_member,
@@ -166,6 +167,25 @@ def test_nobody_ends_if_somebody_rejected_cannot_be_assigned_to_a_family() -> No
     plan = plan_for([a_person(sets, ANN_STAYS), lost], sets, a_book(FAMILY))
     assert [each.member_id for each in plan.members] == [ANN, ""]
     assert [each.code for each in plan.findings] == ["MISSING_NOT_JUDGED"]
+
+
+@pytest.mark.parametrize(
+    ("systems", "is_ended"),
+    [
+        (["834/{other}/SUBSCRIBER"], False),
+        (["834/{other}/SUBSCRIBER", "834/{own}/SSN"], True),
+        (["badge"], True),
+        ([], True),
+    ],
+)
+def test_a_whole_file_does_not_end_another_sponsors_families(systems: list[str], is_ended: bool) -> None:
+    names = {"own": MAPPING.namespace, "other": UUID(int=8)}
+    book = a_book(FAMILY)
+    identifiers = frozenset(SystemValue(each.format(**names), "S1") for each in systems)
+    ann = replace(book.members[ANN], identifiers=identifiers)
+    plan = plan_for([], whole(), replace(book, members={**book.members, ANN: ann}))
+    assert [each.member_id for each in plan.members] == ([ANN, BOB, CID] if is_ended else [])
+    assert [each.code for each in plan.findings] == ([] if is_ended else ["OTHER_SPONSORS_FAMILIES"])
 
 
 STRANGER = str(UUID(int=4))

@@ -73,7 +73,6 @@ def _loop(
         "dates": (),
         "middle_name": "",
         "person_number_qualifier": "34" if person else "",
-        "gender": "F",
         "address": None,
         "coverages": (),
     }

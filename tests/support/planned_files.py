@@ -128,7 +128,6 @@ def a_member(
         middle_name="",
         person_number="",
         born_on=a_day(born),
-        gender="F",
         address=None,
         coverages=coverages,
         died_on=a_day(died),

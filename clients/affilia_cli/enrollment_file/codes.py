@@ -68,7 +68,7 @@ ELIGIBLE_FROM, ELIGIBLE_UNTIL = "356", "357"
 BENEFIT_FROM, BENEFIT_UNTIL, FILE_EFFECTIVE = "348", "349", "007"
 
 READ_LOOPS = frozenset({"2000", "2100A", "2300"})
-READ_SEGMENTS = frozenset({"INS", "REF", "DTP", "NM1", "N3", "N4", "DMG", "HD"})
+READ_SEGMENTS = frozenset({"INS", "REF", "DTP", "NM1", "N4", "DMG", "HD"})
 """Errors in these segments of these loops reject the member. Errors in other segments of these loops are warnings."""
 
 ENVELOPE_LOOPS = frozenset({"ISA_LOOP", "GS_LOOP", "ST_LOOP"})
@@ -99,10 +99,9 @@ READ_ELEMENTS = {
     ("2000", "REF"): _elements("01 02"),
     ("2000", "DTP"): _elements("01 02 03"),
     ("2100A", "NM1"): _elements("01 02 03 04 05 08 09"),
-    ("2100A", "N3"): _elements("01 02"),
     # N405, DMG05-02 and DMG10 are the qualifiers of other elements.
-    ("2100A", "N4"): _elements("01 02 03 04 05"),
-    ("2100A", "DMG"): _elements("01 02 03 05-02 10"),
+    ("2100A", "N4"): _elements("03 04 05"),
+    ("2100A", "DMG"): _elements("01 02 05-02 10"),
     # The rest of an incorrect person doesn't help to find the member.
     ("2100B", "NM1"): _elements("01 02 03 04 05 06 07 08 09"),
     ("2100B", "DMG"): _elements("01 02 03 04 05-01 05-02 05-03 06 10 11"),

@@ -35,6 +35,10 @@ NOT_JUDGED = warning(
 )
 
 
+SYSTEMS = "834/"
+"""The beginning of all systems of identifiers from files. The namespace of a mapping follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriberEnd:
     """The runs of a subscriber that end with the membership, and the subscriber's days after the file."""
@@ -109,12 +113,17 @@ class UnnamedPlanner:
         self._mapped = {ModuleKey(each.contract_id, each.module_id) for each in mapping.coverages}
         self._contract_ids = frozenset(mapping.contract_ids)
         self._days = MemberDays(book, mapping)
+        self._own_systems = f"{SYSTEMS}{mapping.namespace}/"
         self._whole_from = whole_from
         self._today = today
         self._slots: dict[ModuleKey, frozenset[ModuleKey]] = {}
 
     def findings(self, named: NamedPeople) -> tuple[Finding, ...]:
-        return (NOT_JUDGED,) if self._whole_from and named.unplaced else ()
+        if self._whole_from is None:
+            return ()
+        if named.unplaced:
+            return (NOT_JUDGED,)
+        return (_of_others(count),) if (count := len(self._families_of_others())) else ()
 
     def plan(self, named: NamedPeople) -> Iterator[PlannedMember]:
         """Yields everybody who loses days, in the order of the book's families."""
@@ -124,11 +133,23 @@ class UnnamedPlanner:
             # A rejected dependant who can't be identified could be anybody whom the file seems to omit.
             end = None if primary_id in named.unclear_families else named.ends.get(primary_id)
             primary = self._book.members.get(primary_id)
-            is_clear = primary_id not in named.rejected_families and not (primary and named.can_be_stranger(primary))
+            is_clear = primary_id not in named.rejected_families and not (
+                primary and (named.can_be_stranger(primary) or self._is_of_another(primary))
+            )
             whole_from = self._whole_from if judged and is_clear else None
             for member_id, days in self._days.of_family(primary_id).items():
                 if (primary_id, member_id) not in named.people:
                     yield from self._member(member_id, primary_id, days, end, whole_from)
+
+    def _families_of_others(self) -> set[str]:
+        """Returns the primaries of the families that only another sponsor's files know."""
+        primaries = {key.primary_id for key in self._book.families if key.contract_id in self._contract_ids}
+        known = (self._book.members.get(each) for each in primaries)
+        return {each.member_id for each in known if each and self._is_of_another(each)}
+
+    def _is_of_another(self, primary: BookMember) -> bool:
+        systems = [each.system for each in primary.identifiers if each.system.startswith(SYSTEMS)]
+        return bool(systems) and not any(each.startswith(self._own_systems) for each in systems)
 
     def _member(
         self,
@@ -189,3 +210,12 @@ def _subscriber_ended(lost: DayRuns) -> Finding:
 def _missing(whole_from: date) -> Finding:
     message = f"The member is enrolled, but not in the full file. Coverage ends before {whole_from}."
     return warning("MEMBER_MISSING", message)
+
+
+def _of_others(count: int) -> Finding:
+    families = "1 family" if count == 1 else f"{count} families"
+    message = (
+        f"{families} under the contracts of the mapping kept their coverage, although the file doesn't name them: their"
+        " subscribers only have numbers from files with another mapping (namespace)."
+    )
+    return warning("OTHER_SPONSORS_FAMILIES", message, loop="HEADER", element="BGN08")

@@ -34,11 +34,8 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A member's address (N3, N4). `country` is an ISO 3166 alpha-2 code, or empty."""
+    """What the server stores of a member's address (N4). `country` is an ISO 3166 alpha-2 code, or empty."""
 
-    lines: tuple[str, ...]
-    city: str
-    state: str
     postal_code: str
     country: str
 
@@ -96,7 +93,6 @@ class FileMember:
     middle_name: str
     person_number: str
     born_on: date | None
-    gender: str
     address: Address | None
     coverages: tuple[Coverage, ...]
     medicare: str = ""

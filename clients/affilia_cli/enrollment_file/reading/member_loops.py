@@ -76,7 +76,6 @@ class MemberParser:
             middle_name=self._share(name.at(5)),
             person_number=name.at(9),
             born_on=self.date(birth, 2) if birth.at(2) else None,
-            gender=self._share(birth.at(3)),
             address=self._address(person),
             coverages=self._coverages(self._segments["2300"]),
             medicare=self._share(medicare),
@@ -165,13 +164,8 @@ class MemberParser:
                 self._findings.append(error("VALUES_CONTRADICTORY", message, each.number, each.loop, element))
 
     def _address(self, person: Sequence[Segment]) -> Address | None:
-        street, city = _named(person, "N3"), _named(person, "N4")
-        if not city.number:
-            return None
-        lines = tuple(line for line in (street.at(1), street.at(2)) if line)
-        return Address(
-            lines, self._share(city.at(1)), self._share(city.at(2)), self._share(city.at(3)), self._share(city.at(4))
-        )
+        place = _named(person, "N4")
+        return Address(self._share(place.at(3)), self._share(place.at(4))) if place.number else None
 
     def date(self, segment: Segment, position: int) -> date | None:
         """Parses a date such as 20260131. Returns None and adds a finding if it is invalid or implausible."""
