@@ -263,7 +263,7 @@ def test_members_who_change_modules_within_a_slot_are_not_terminated(sponsor: Sp
     sponsor.play(families_file(3))
     switch = a_file(*subscribers(3, ("PPO",), begins="20260801"), control=2)
     assert sponsor.outcomes(switch, max_terminations=0.0, max_days_lost=0.0) == [ACCEPTED] * 3
-    assert sponsor.days()["P0 DOE"] == [("HMO", "2026-01-01", "2026-07-31"), ("PPO", "2026-08-01", None)]
+    assert sorted(sponsor.days()["P0 DOE"]) == [("HMO", "2026-01-01", "2026-07-31"), ("PPO", "2026-08-01", None)]
 
 
 # ----------------------------------------------------------------------------------------------------------- reports

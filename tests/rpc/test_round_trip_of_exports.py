@@ -47,7 +47,7 @@ def loops_of(path: Path | None) -> list[list[str]]:
     return sorted(loops)
 
 
-def test_an_import_of_a_complete_file_into_an_empty_book_gives_the_same_complete_file(
+def test_an_import_of_a_full_file_into_an_empty_book_gives_the_same_full_file(
     client: Client, tmp_path: Path
 ) -> None:
     book, copy = (Book(client, tmp_path, more=EITHER_SIDE) for _ in range(2))

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from affilia_cli.enrollment_file.applying.retrying import Retrier
@@ -10,6 +11,9 @@ from affilia_cli.enrollment_file.applying.retrying import Retrier
 Item = TypeVar("Item")
 
 MAX_IN_FLIGHT = 16
+
+SECONDS_BETWEEN_SIGNALS = 1.0
+"""A signal that arrives just before the main thread waits is only handled when the wait ends."""
 
 
 class Workers(Generic[Item]):
@@ -20,21 +24,32 @@ class Workers(Generic[Item]):
         self._items = iter(items)
         self._taking = threading.Lock()
         self._retrier = retrier
-        pool = ThreadPoolExecutor(MAX_IN_FLIGHT, "affilia-import")
-        self._threads: list[Future[None]] = [pool.submit(self._work) for _ in range(MAX_IN_FLIGHT)]
-        pool.shutdown(wait=False)  # The threads end on their own.
+        self._ended: list[BaseException | None] = []
+        # A KeyboardInterrupt can leave the locks of futures locked, but not those of this queue.
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
+        for number in range(MAX_IN_FLIGHT):
+            threading.Thread(target=self._run, name=f"affilia-import-{number}").start()
 
     def join(self) -> None:
         """Waits until all work is done or the import is over. Can be called again after a KeyboardInterrupt.
 
         If one item raises an exception, no further items are taken, and the exception is raised here.
         """
-        done, _ = wait(self._threads, return_when=FIRST_EXCEPTION)
-        for thread in done:
-            if thread.exception():
-                self._retrier.stop()
-                wait(self._threads)
-            thread.result()
+        while len(self._ended) < MAX_IN_FLIGHT:
+            with suppress(Empty):
+                self._wakeups.get(timeout=SECONDS_BETWEEN_SIGNALS)
+        if failure := next(filter(None, self._ended), None):
+            raise failure
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            self._work()
+        except BaseException as raised:
+            failure = raised  # raised again by join()
+            self._retrier.stop()
+        self._ended.append(failure)
+        self._wakeups.put(None)
 
     def _work(self) -> None:
         while not self._retrier.is_over:

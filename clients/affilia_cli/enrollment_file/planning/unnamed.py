@@ -215,7 +215,7 @@ def _missing(whole_from: date) -> Finding:
 def _of_others(count: int) -> Finding:
     families = "1 family" if count == 1 else f"{count} families"
     message = (
-        f"{families} under the contracts of the mapping can't be omitted from this file: their subscribers have numbers"
-        " only from files with another mapping (namespace)."
+        f"{families} under the contracts of the mapping kept their coverage, although the file doesn't name them: their"
+        " subscribers only have numbers from files with another mapping (namespace)."
     )
     return warning("OTHER_SPONSORS_FAMILIES", message, loop="HEADER", element="BGN08")
