@@ -92,10 +92,9 @@ async def hold_stages(core: Core, tx: Connection, contract_ids: Collection[UUID]
         await migration_stages.hold_of_contracts(tx, contract_ids)
 
 
-async def hold_stages_of_groups(core: Core, tx: Connection, group_keys: Collection[int]) -> None:
-    """Does the same for the contracts of some groups."""
-    if core.legacy:
-        await migration_stages.hold_of_groups(tx, group_keys)
+async def hold_stages_of_groups(core: Core, tx: Connection, group_keys: Collection[int]) -> dict[int, Stage]:
+    """Does the same for the contracts of some groups. Returns the stages of those whose contracts are mapped."""
+    return await migration_stages.hold_of_groups(tx, group_keys) if core.legacy else {}
 
 
 async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) -> dict[int, LegacySide]:
