@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from domain.days import Day, Span
+from domain.days import Day
 from domain.eligibility.accumulators import Usage, accumulators, limits_in_force
 from domain.eligibility.checks import (
     CheckReason,
     Finding,
     Question,
     TodayIn,
-    capable_days,
     day_under,
     lists_capability,
     with_day,
@@ -25,16 +23,14 @@ from operations.call import Call
 from operations.core import Core
 from operations.findings import CachedFinding, Found, MemberAccumulators, Stamp
 from operations.freshness import wait_until_caught_up
-from operations.locators import FIRST_DAY, LAST_DAY, store_far_locators
-from operations.member_runs import SeenRuns, member_runs, projected_runs, runs_in_snapshot
+from operations.locators import store_far_locators
+from operations.member_runs import SeenRuns, projected_runs, runs_in_snapshot
 from operations.offers import OffersMissing
 from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
 from storage import accumulators as balances
 from storage.enrollment_reads import contracts_of_member
 from storage.postgres.database import Connection
 
-CAPABILITY_WINDOW_DAYS = 366
-"""How many days before and after the requested one a capability is looked for."""
 MAX_CACHED_FINDINGS = 10_000
 
 T = TypeVar("T")
@@ -289,9 +285,6 @@ def _accumulators(records: Sequence[CoverageRecord], member_id: UUID, usage: Usa
     return found
 
 
-# -------------------------------------------------------------------------------------------------- capabilities
-
-
 async def reject_unknown_capability(
     core: Core,
     connection: Connection | None,
@@ -316,30 +309,3 @@ async def reject_unknown_capability(
 
 async def _lists(core: Core, capability: str, contract_ids: set[UUID]) -> bool:
     return await with_offers(core, lambda offers_of: lists_capability(capability, contract_ids, offers_of))
-
-
-@dataclass(frozen=True, slots=True)
-class CapableAnswer:
-    """The days around the requested one on which a member has a capability; None if not on that day."""
-
-    days: Span | None
-    position: int
-
-
-async def check_capability(core: Core, call: Call, member_id: UUID, capability: str, day: Day) -> CapableAnswer:
-    """Returns from when until when a member has a capability. Raises ProjectionBehind, CapabilityUnknown."""
-    seen = await member_runs(core, call, member_id)
-    runs = seen.of(member_id)
-    within = Span(max(FIRST_DAY, day - CAPABILITY_WINDOW_DAYS), min(LAST_DAY, day + CAPABILITY_WINDOW_DAYS) + 1)
-    days = await with_offers(core, lambda offers_of: capable_days(capability, day, runs, offers_of, within))
-    if days is None:
-        of_legacy = seen.legacy.contracts_of(member_id)
-        await reject_unknown_capability(core, None, member_id, capability, runs, of_legacy)
-    return CapableAnswer(days, seen.position)
-
-
-async def list_capabilities(core: Core, call: Call, member_id: UUID, day: Day) -> tuple[list[str], int]:
-    """Returns a member's capabilities on a day, sorted, and the position. Raises ProjectionBehind."""
-    answer = await check_eligibility(core, call, Question(member_id, day))
-    found = {capability for record in answer.finding.records for capability in record.offer.capabilities}
-    return sorted(found), answer.position

@@ -14,7 +14,7 @@ from operations.core import Core
 from operations.legacy.answering import answers, store_identifiers, translate_all
 from operations.legacy.sides import source_of
 from operations.paging import Page
-from storage import migration_stages
+from storage import coverage, migration_stages
 from storage.coverage import CoverageFilter
 from storage.migration_stages import CountryOf
 from storage.postgres.database import Connection
@@ -111,14 +111,33 @@ async def legacy_policies(
         group_ids = [wanted.group_id] if wanted.group_id > page.after else []
     loaded = await source.load(connection, group_ids)
     groups = [group for group in loaded.values() if group.key.contract_id == wanted.contract_id]
-    core.migrations.reads[of.country] += len(groups)
     found = [
         run
         for each in (await translate_all(core, connection, groups)).values()
         for run in runs_of_translated(each)
         if wanted.module_id in (None, run.module_id) and Days.of(run.days) & Days.of(wanted.days)
     ]
+    core.migrations.reads[of.country] += len(groups)
+    if of.stage is Stage.READ_CORE:
+        core.migrations.read_differences[of.country] += await _differing(connection, wanted, page, group_ids, found)
     return list(group_ids), sorted(found, key=lambda run: (run.group_id, run.member_id, run.days, run.module_id))
+
+
+async def _differing(
+    connection: Connection,
+    wanted: CoverageFilter,
+    page: Page[UUID],
+    group_ids: Sequence[UUID],
+    found: Iterable[CoveredRun],
+) -> int:
+    """Returns the number of groups of a page for which the core would have listed other runs.
+
+    Only groups up to the end of the shorter page are compared: one source can have groups that the other one lacks.
+    """
+    policies, projected = await coverage.list_policies(connection, wanted, page.after, page.size)
+    ends = [ids[-1] for ids in (group_ids, policies) if len(ids) == page.size]
+    runs = {run._replace(revision=0) for run in projected} ^ set(found)
+    return len({run.group_id for run in runs if all(run.group_id <= end for end in ends)})
 
 
 async def answering_for(core: Core, connection: Connection, contract_id: UUID | None) -> CountryOf | None:

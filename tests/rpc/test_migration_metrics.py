@@ -8,7 +8,7 @@ from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from tests.rpc.test_observability import free_port, metrics_text, value
-from tests.scenarios.enrollment_messages import date
+from tests.scenarios.enrollment_messages import date, span
 from tests.support.migration import DUAL_WRITE, FORCE_CORE, FORCE_LEGACY, READ_CORE, Spain
 from tests.support.spanish import FLEX, SpanishServer
 from tests.support.waiting import wait_until
@@ -83,10 +83,12 @@ def test_reads_that_the_core_would_answer_differently_are_counted_in_read_core(
             checks.CheckEligibility(pb.CheckEligibilityRequest(check=check))
         request = enrollment_query_service_pb2.ListEnrollmentGroupsRequest(contract_id=spain.family.contract_id)
         spain.family.queries.ListEnrollmentGroups(request)
+        on = span("2026-03-10", "2026-03-10")
+        checks.ListCoverage(pb.ListCoverageRequest(contract_id=spain.family.contract_id, days=on))
         return of_spain(url, "read_differences_total") - before
 
     assert counted() == 0
     spain.move_to(READ_CORE)
-    assert counted() == 3  # one read by key, one check, and one list
+    assert counted() == 4  # a read by key, a check, and two lists
     spain.backfill()
     wait_until(lambda: counted() == 0, "the projection has the aligned group")
