@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Compare the legacy tables with the core, and show how groups differ, with the reasons.
 
-    The exit status is 5 if a group differs otherwise than LATER. Only a comparison of all contracts counts for the next
+    The exit status is 6 if a group differs otherwise than LATER. Only a comparison of all contracts counts for the next
     stage.
     """
     session: Session = context.obj

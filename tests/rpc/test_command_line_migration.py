@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from affilia_cli.exit_status import SOURCES_DIFFER
 from tests.conftest import ServerProcess
 from tests.support.command_line import typed
 from tests.support.legacy_book import CONTRACT, MAPPED, LegacyBook, a_legacy_book
 from tests.support.terminal import Terminal, words_of
 
-SOURCES_DIFFER = 5
 CHILD_UNTIL = 30
 
 
