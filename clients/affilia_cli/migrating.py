@@ -11,6 +11,8 @@ from affilia.migration.v1.migration_service_pb2 import (
     ListMigrationsResponse,
     MappedContract,
     Migration,
+    MigrationStage,
+    SourceComparison,
 )
 from affilia_cli import backfilling, comparing_sources
 from affilia_cli.choosing import NothingMatches
@@ -146,8 +148,7 @@ def move(
             styled((f"{migration.country_code} is in the stage {stage_name(answer.stage)}", "bold"), f" since {since}.")
         )
         _show_effects(answer.stage, CONSOLE)
-        last = migration.last_comparison if migration.HasField("last_comparison") else None
-        _show_line("next step", next_step(answer.stage, migration.country_code, last))
+        _show_line("next step", next_step(answer.stage, migration.country_code, _last_comparison(migration)))
 
 
 def _migrations(client: Client, country: str) -> list[Migration]:
@@ -184,7 +185,7 @@ def _show(migration: Migration, names: Names) -> None:
         policies = "policy" if migration.unmapped_policies == 1 else "policies"
         _show_line("unmapped", f"{migration.unmapped_policies} {policies} of contracts that aren't mapped")
     _show_lines("findings", _finding_lines(migration))
-    last = migration.last_comparison if migration.HasField("last_comparison") else None
+    last = _last_comparison(migration)
     if last:
         when = f"started in {stage_name(last.stage)} on {format_instant(last.started_at)}"
         _show_line("compared", f"{comparison_words(last)} ({when})")
@@ -216,9 +217,9 @@ def _show_line(label: str, text: str, console: DataConsole = CONSOLE) -> None:
     console.print(styled((f"  {label:<{LABEL_WIDTH}}", "dim"), text))
 
 
-def _show_effects(stage: int, console: DataConsole) -> None:
+def _show_effects(stage: "MigrationStage.ValueType", console: DataConsole) -> None:
     if stage in EFFECTS:
-        for label, text in EFFECTS[stage].lines():  # type: ignore[index]
+        for label, text in EFFECTS[stage].lines():
             _show_line(label, text, console)
 
 
@@ -256,14 +257,20 @@ def _confirm_missing(
         raise typer.Abort
 
 
-def _show_change(migration: Migration, to: int) -> None:
-    """Prints what a stage changes: what it means now, and what it would mean."""
+def _show_change(migration: Migration, to: "MigrationStage.ValueType") -> None:
+    """Prints what a stage changes: what it means now, what it would mean, and what a step forward requires."""
     ERRORS.print(styled((f"{migration.country_code} is in the stage {stage_name(migration.stage)}:", "bold")))
     _show_effects(migration.stage, ERRORS)
-    ERRORS.print(styled((f"In the stage {stage_name(to)}:", "bold")))  # type: ignore[arg-type]
+    ERRORS.print(styled((f"In the stage {stage_name(to)}:", "bold")))
     _show_effects(to, ERRORS)
+    if to == migration.stage + 1:
+        _show_line("next step", next_step(migration.stage, migration.country_code, _last_comparison(migration)), ERRORS)
     if to == RETIRED:
         ERRORS.print("RETIRED can't be undone.", style="yellow")
+
+
+def _last_comparison(migration: Migration) -> SourceComparison | None:
+    return migration.last_comparison if migration.HasField("last_comparison") else None
 
 
 def _can_ask() -> bool:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from affilia_cli.exit_status import SOURCES_DIFFER
 from tests.conftest import ServerProcess
 from tests.support.command_line import typed
 from tests.support.legacy_book import CONTRACT, MAPPED, LegacyBook, a_legacy_book
 from tests.support.terminal import Terminal, words_of
 
-SOURCES_DIFFER = 5
 CHILD_UNTIL = 30
 
 
@@ -201,6 +201,9 @@ def test_a_step_that_is_not_ready_says_what_was_found(book: LegacyBook) -> None:
     owner, _ = book.user()
     book.policy(owner, (owner, "PRIMARY", "ESENCIAL", "2025-03-01", None))
     book.run("migration", "compare", "ES")
+    with Terminal(book.server.address, "migration", "stage", "ES", "read-core") as terminal:
+        asked = words_of(terminal.until("Move ES to READ_CORE?").splitlines())
+        assert "The last one found" in asked
     refused = book.move("read-core")
     assert (refused.code, "MIGRATION_NOT_READY" in refused.err) == (1, True)
     assert re.search(r"MISSING = [1-9]", refused.err), refused.err
