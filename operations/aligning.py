@@ -28,7 +28,8 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
     reject_blocked(legacy.translated)
     if not legacy.is_stale:
         return opened
-    today = call.today(opened.basis.contract.time_zone)
+    asked_on = opened.waiting.today_override if opened.waiting else None
+    today = call.today_override or asked_on or call.today(opened.basis.contract.time_zone)
     alignment = alignment_of(legacy.translated, opened.basis, to_day(today))
     basis = replace(opened.basis, decisions=(*opened.basis.decisions, alignment.decision()))
     settlement = await core.compute(call, replay_seconds(basis), replay, basis)
@@ -40,7 +41,7 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
         settlement.days, types, today, recorded_at=request.recorded_at, change_request_key=key, writes_back=False
     )
     basis = replace(basis, decisions=(*opened.basis.decisions, request.decision()))
-    opened = await move_to(tx, replace(opened, basis=basis), settled)
+    opened = await move_to(core, tx, replace(opened, basis=basis), settled)
     await legacy_groups.store_fingerprints(tx, {opened.group.group_id: legacy.translated.fingerprint})
     core.migrations.alignments[legacy.side.country] += 1
     side = replace(legacy.side, aligned_with=legacy.translated.fingerprint)

@@ -38,7 +38,7 @@ async def run_recompute(
     basis = opened.basis
     done = await core.compute(call, replay_seconds(basis), recomputed, basis, opened.state)
     settled = Settled(done.days, basis.membership_types(), today, recompute_key=recompute.recompute_key)
-    moved = await move_to(tx, opened, settled)
+    moved = await move_to(core, tx, opened, settled)
     made = moved.group.revision if moved.group.revision != opened.group.revision else None
     await recomputes.finish(tx, recompute, made, done.unmet)
     return moved

@@ -24,6 +24,7 @@ from operations.call import Call
 from operations.catching_up import catch_up
 from operations.core import Core
 from operations.earlier_requests import check_earlier_requests
+from operations.legacy.sides import hold_stages
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
 from operations.revising import Settled, differs, move_to
@@ -62,6 +63,7 @@ async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal
 async def _submit(
     core: Core, call: Call, key: WriteKey, proposal: ChangeProposal, tx: Connection
 ) -> Submitted | RevisionMismatch:
+    await hold_stages(core, tx, [proposal.key.contract_id])
     if answer := await find_answer(tx, key):
         first_time = await enrollment_reads.change_request(tx, UUID(answer["change_request_id"]))
         call.trail.resolved(change_request_id=first_time.change_request_id, group_id=first_time.group_id)
@@ -138,7 +140,7 @@ async def _apply(
             change_request_key=change_request_key,
         )
         await enrollment.add_members(tx, opened.group, settled.membership_types)
-        await move_to(tx, opened, settled)
+        await move_to(core, tx, opened, settled)
     return request
 
 

@@ -18,6 +18,7 @@ from domain.history.entries import (
     HistoryKind,
     MemberRecord,
     RecordedFacts,
+    RecordedStage,
     RecordKind,
 )
 from operations.call import Caller
@@ -32,7 +33,7 @@ SOURCES = {
     HistoryKind.RECOMPUTE: (Source.RECOMPUTE,),
     HistoryKind.PREMIUM: (Source.PREMIUM, Source.INVOICE),
     HistoryKind.ACCUMULATOR: (Source.APPLICATION, Source.REVERSAL),
-    HistoryKind.RECORD: (Source.RECORD, Source.ERASURE, Source.MERGE),
+    HistoryKind.RECORD: (Source.RECORD, Source.ERASURE, Source.MERGE, Source.MIGRATION),
 }
 
 SCOPES_OF_KINDS = {HistoryKind.PREMIUM: READ_PREMIUMS, HistoryKind.ACCUMULATOR: READ_ELIGIBILITY}
@@ -94,7 +95,7 @@ class HistoryView:
             case DoneRecompute() if self.member_id is not None:
                 own = tuple(each for each in data.triggers if each.member_id in (None, self.member_id))
                 return replace(data, triggers=own)
-            case MemberRecord(RecordKind.MEMBER_MERGED):
+            case MemberRecord(RecordKind.MEMBER_MERGED) | RecordedStage():
                 return replace(data, reason="") if self.member_id is not None else data
             case MemberRecord() if not self.reader.reads_facts_of(data.member_id):
                 return MemberRecord(data.kind, data.member_id)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True)
 class MigrationCounts:
     """Reads that legacy tables answered, those that the core would have answered differently, alignments of groups,
-    and revisions that were written to legacy tables.
+    groups whose days were written to legacy tables, and those of them whose rows somebody had changed in a stage in
+    which groups aren't aligned.
     """
 
     reads: Counter[str] = field(default_factory=Counter)
     read_differences: Counter[str] = field(default_factory=Counter)
     alignments: Counter[str] = field(default_factory=Counter)
     writes_back: Counter[str] = field(default_factory=Counter)
+    overwritten: Counter[str] = field(default_factory=Counter)

@@ -3,13 +3,14 @@
 Loading many groups takes as many queries as loading one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.catalog.contract import Contract
 from domain.days import Days, to_day
 from domain.enrollment.closing import closed_by, read_with_aliases
-from domain.enrollment.decisions import EnrollmentKey, GroupKey, enrolled_members
+from domain.enrollment.decisions import Decision, EnrollmentKey, GroupKey, enrolled_members
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import GroupBasis, Period, days_of, types_of
 from domain.enrollment.recomputing import replayed_days
@@ -70,10 +71,11 @@ async def open_groups(
     revisions = {group.group_key: group.revision for group in groups}
     sides = await lock_sides(core, tx, groups)
     legacy = [side.group for side in sides.values() if side.group is not None]
-    await store_missing(core, call, tx, legacy)
     of_legacy = {member_id for group in legacy for member_id in group.member_ids.values()}
+    loaded = await _load(core, tx, keys, [*also, *of_legacy], hold=True)
+    await store_missing(core, call, tx, legacy, loaded.members)
     periods = await enrollment_reads.periods_at(tx, revisions)
-    bases = await _bases(core, tx, keys, [*also, *of_legacy], periods, {}, hold=True)
+    bases = await _bases(core, tx, keys, loaded, periods, {}, hold=True)
     waiting = await recomputes.waiting_recomputes(tx, list(keys))
     return [
         OpenGroup(
@@ -128,9 +130,8 @@ async def look_into(core: Core, call: Call, connection: Connection, key: GroupKe
         recorded = await enrollment_reads.periods_of(connection, group_key, head.revision)
         waits = bool(await recomputes.waiting_recomputes(connection, [group_key]))
     periods = {group_key: recorded}
-    basis = (await _bases(core, connection, {group_key: key}, [*also, *of_legacy], periods, assumed, hold=False))[
-        group_key
-    ]
+    loaded = await _load(core, connection, {group_key: key}, [*also, *of_legacy], hold=False)
+    basis = (await _bases(core, connection, {group_key: key}, loaded, periods, assumed, hold=False))[group_key]
     if side and rows:
         legacy = in_core_terms(side, basis.contract, basis.membership_types())
         if legacy.is_stale and legacy.translated:
@@ -149,7 +150,8 @@ async def basis_of(
     group_key = head.group_key if head else NEW_GROUP
     of_group = await enrollment_reads.periods_of(connection, head.group_key, head.revision) if head else []
     assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, {*also, key.primary_id})}
-    bases = await _bases(core, connection, {group_key: key}, also, {group_key: of_group}, assumed, hold=False)
+    loaded = await _load(core, connection, {group_key: key}, also, hold=False)
+    bases = await _bases(core, connection, {group_key: key}, loaded, {group_key: of_group}, assumed, hold=False)
     return bases[group_key]
 
 
@@ -160,11 +162,39 @@ async def state_of(core: Core, call: Call, seen: Seen) -> State:
     return await core.compute(call, replay_seconds(seen.basis), replayed_days, seen.basis)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Contracts by id, decisions by group key, the members whose facts are needed, and their other ids."""
+
+    contracts: Mapping[UUID, Contract]
+    decisions: Mapping[int, Sequence[Decision]]
+    members: Set[UUID]
+    aliases: Mapping[UUID, UUID]
+
+
+async def _load(
+    core: Core, connection: Connection, keys: Mapping[int, GroupKey], also: Iterable[UUID], *, hold: bool
+) -> _Loaded:
+    """Loads what groups are computed from, except for facts. With `hold`, contracts can't change until the end."""
+    contracts = {
+        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
+        for contract_id in sorted({key.contract_id for key in keys.values()})
+    }
+    decisions = await enrollment.decisions_of(connection, list(keys))
+    primaries = {key.primary_id for key in keys.values()}  # a merged one has no approved requests, but has facts
+    members = primaries | set(also)
+    for of_group in decisions.values():
+        members |= enrolled_members(of_group)
+    aliases = await merges.aliases_of(connection, members)
+    members = primaries | {aliases.get(member_id, member_id) for member_id in members}
+    return _Loaded(contracts, decisions, members, aliases)
+
+
 async def _bases(
     core: Core,
     connection: Connection,
     keys: Mapping[int, GroupKey],
-    also: Iterable[UUID],
+    loaded: _Loaded,
     periods: Mapping[int, Sequence[Period]],
     assumed: Mapping[UUID, Facts],
     *,
@@ -173,24 +203,13 @@ async def _bases(
     """Returns what groups are computed from, by group key. `periods` are those of their newest revisions. The facts of
     members in `assumed` are not loaded.
     """
-    contracts = {
-        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
-        for contract_id in sorted({key.contract_id for key in keys.values()})
-    }
-    decisions = await enrollment.decisions_of(connection, list(keys))
-    members = {key.primary_id for key in keys.values()} | set(also)
-    for of_group in decisions.values():
-        members |= enrolled_members(of_group)
-    aliases = await merges.aliases_of(connection, members)
-    primaries = {key.primary_id for key in keys.values()}  # a merged one has no approved requests, but has facts
-    members = primaries | {aliases.get(member_id, member_id) for member_id in members}
-    loaded = await core.fact_source.current_facts(connection, members - assumed.keys(), hold=hold)
-    facts = {**loaded, **assumed}
+    current = await core.fact_source.current_facts(connection, loaded.members - assumed.keys(), hold=hold)
+    facts, aliases = {**current, **assumed}, loaded.aliases
 
     def basis(group_key: int, key: GroupKey) -> GroupBasis:
-        of_group = tuple(decisions.get(group_key, ()))
+        of_group = tuple(loaded.decisions.get(group_key, ()))
         named = {key.primary_id} | {aliases.get(m, m) for m in enrolled_members(of_group)}
-        contract, recorded = contracts[key.contract_id], days_of(periods.get(group_key, ()))
+        contract, recorded = loaded.contracts[key.contract_id], days_of(periods.get(group_key, ()))
         recorded_days = read_with_aliases(recorded, aliases, contract.slots)
         closed = closed_by(facts, named, key.primary_id, recorded_days)
         return GroupBasis(contract, key.primary_id, of_group, facts, closed, aliases)

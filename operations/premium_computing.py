@@ -91,9 +91,9 @@ async def compute_groups(
     return outcomes
 
 
-async def migrating(connection: Connection, groups: Sequence[LockedGroup]) -> dict[int, Outcome]:
+async def migrating(tx: Connection, groups: Sequence[LockedGroup]) -> dict[int, Outcome]:
     """Returns the error for each group whose premiums can't be computed because legacy tables answer, by group key."""
-    stages = await migration_stages.of_contracts(connection, {group.key.contract_id for group in groups})
+    stages = await migration_stages.hold_of_contracts(tx, {group.key.contract_id for group in groups})
     return {
         group.group_key: premiums_not_open(*stages[group.key.contract_id])
         for group in groups

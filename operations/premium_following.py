@@ -9,6 +9,7 @@ from domain.errors import DomainError, PolicyNotComputed
 from operations.call import Call
 from operations.core import Core
 from operations.failures import described
+from operations.legacy.sides import hold_stages_of_groups
 from operations.premium_computing import Outcome, PremiumMonths, compute_groups
 from storage import premium_runs, premium_stale
 from storage.enrollment import LockedGroup, lock_free_groups
@@ -42,6 +43,7 @@ async def follow_due(core: Core, call: Call) -> int:
 
 
 async def _together(core: Core, call: Call, tx: Connection, due: list[int]) -> int:
+    await hold_stages_of_groups(core, tx, due)
     groups = await lock_free_groups(tx, due)
     stale = await premium_stale.stale_months(tx, [group.group_key for group in groups])
     await _note(tx, groups, stale, await _followed(core, call, tx, groups, stale))
@@ -50,6 +52,7 @@ async def _together(core: Core, call: Call, tx: Connection, due: list[int]) -> i
 
 async def _one_by_one(core: Core, call: Call, tx: Connection, due: list[int]) -> int:
     """Recomputes each policy in a savepoint, so that one that can't be loaded doesn't stop the others."""
+    await hold_stages_of_groups(core, tx, due)
     groups = await lock_free_groups(tx, due)
     stale = await premium_stale.stale_months(tx, [group.group_key for group in groups])
     failures: dict[int, DomainError] = {}

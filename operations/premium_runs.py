@@ -11,6 +11,7 @@ from domain.errors import DomainError, PolicyNotComputed, WriteConflict
 from operations.call import MAX_RESOLVED_IDS, Call
 from operations.core import Core
 from operations.failures import described
+from operations.legacy.sides import hold_stages_of_groups
 from operations.paging import Page
 from operations.premium_computing import Computed, Outcome, PremiumMonths, compute_groups
 from storage import premium_runs
@@ -151,6 +152,7 @@ async def _do_part(core: Core, call: Call) -> bool:
 async def _part_together(core: Core, call: Call, tx: Connection) -> bool:
     part = await premium_runs.take_part(tx)
     if part is not None:
+        await hold_stages_of_groups(core, tx, part.group_keys)
         groups = await lock_groups(tx, part.group_keys)
         outcomes = await compute_groups(core, call.on_behalf_of(part.started_by), tx, groups, _months(part))
         await _finish(tx, part, outcomes)
@@ -161,6 +163,7 @@ async def _part_one_by_one(core: Core, call: Call, tx: Connection) -> bool:
     part = await premium_runs.take_part(tx)
     if part is None:
         return False
+    await hold_stages_of_groups(core, tx, part.group_keys)
     outcomes: dict[int, Outcome] = {}
     for group in await lock_groups(tx, part.group_keys):
         try:

@@ -18,6 +18,7 @@ from domain.pricing.inquiries import Policy
 from operations.call import Call
 from operations.core import Core
 from operations.legacy.reading import answered_keys
+from operations.legacy.sides import hold_stages
 from operations.opening import NEW_GROUP, look_into, state_of
 from operations.paging import Page
 from operations.premium_computing import (
@@ -125,11 +126,14 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
         answer = await find_answer(tx, key)
         if not answer and isinstance(group, GroupKey):
             await merges.reject_merged(tx, [group.primary_id])
+        if not answer:
+            await _reject_closed(core, tx, group)
         head = await group_head(tx, group)
         call.trail.resolved_group(head.group_id, head.key)
         call.trail.resolved(member_id=await members_of(tx, head.group_id))
         if answer:
             return Computed(answer["offsets"], answer["entries"])
+        await hold_stages(core, tx, [head.key.contract_id])
         locked = await enrollment.lock_group(tx, head.group_id, head.key)
         outcome = (await compute_groups(core, call, tx, [locked], months))[locked.group_key]
         if isinstance(outcome, DomainError):
@@ -140,6 +144,13 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
     computed = await core.write(call, work)
     core.sequencing.wanted.set()  # a waiting recompute may have run
     return computed
+
+
+async def _reject_closed(core: Core, tx: Connection, group: UUID | GroupKey) -> None:
+    """Raises MigrationStageForbids while legacy tables answer for a group, which the core may not have yet."""
+    of = await migration_stages.of_group(tx, group) if core.legacy else None
+    if of and not of[1].opens_premiums:
+        raise premiums_not_open(*of)
 
 
 async def list_entries(
@@ -211,7 +222,7 @@ async def mark_invoiced(core: Core, call: Call, key: WriteKey, mark: InvoiceMark
         for each in found:
             call.trail.resolved_group(each.group_id, each.key)
             call.trail.resolved(member_id=each.ledger_entry.entry.member_id)
-        stages = await migration_stages.of_contracts(tx, {each.key.contract_id for each in found})
+        stages = await migration_stages.hold_of_contracts(tx, {each.key.contract_id for each in found})
         for country, stage in stages.values():
             if not stage.opens_premiums:
                 raise premiums_not_open(country, stage)

@@ -14,6 +14,7 @@ from operations.call import MAX_RESOLVED_IDS, Call
 from operations.catching_up import catch_up
 from operations.computing import INLINE_SECONDS
 from operations.core import Core
+from operations.legacy.sides import hold_stages_of_groups
 from operations.opening import look_into, open_groups
 from operations.paging import Page
 from storage import enrollment, recomputes
@@ -111,6 +112,7 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> lis
 
     async def work(tx: Connection) -> list[int]:
         long: list[int] = []
+        await hold_stages_of_groups(core, tx, group_keys)
         locked = await enrollment.lock_free_groups(tx, group_keys)
         for opened in await open_groups(core, call, tx, locked):
             if len(group_keys) > 1 and replay_seconds(opened.basis) >= INLINE_SECONDS:

@@ -10,6 +10,7 @@ from domain.enrollment.differences import corrected_members, differences, policy
 from domain.enrollment.group import periods
 from domain.membership import MembershipType
 from domain.premiums.repricing import first_changed_month
+from operations.core import Core
 from operations.legacy.writing_back import write_back
 from operations.opening import OpenGroup, State
 from storage import enrollment, premium_stale
@@ -43,7 +44,7 @@ def differs(opened: OpenGroup, days: State, membership_types: Mapping[UUID, Memb
     return any(key.member_id in corrected for key, of_one in days.items() if of_one)
 
 
-async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGroup:
+async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGroup:
     """Records the next revision, with its differences and event, if any period differs."""
     if not differs(opened, settled.days, settled.membership_types):
         return opened
@@ -72,7 +73,7 @@ async def move_to(tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGr
     legacy = opened.legacy
     if legacy is not None and settled.writes_back and legacy.side.stage.writes_back:
         legacy = await write_back(
-            tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
+            core, tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
         )
     return replace(
         opened,

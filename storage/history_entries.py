@@ -18,6 +18,7 @@ from storage.contract_history import contract_entries
 from storage.contracts import StoredContracts
 from storage.history_index import HistoryScope, Position, Source
 from storage.member_history import erasure_entries, member_entries, merge_entries
+from storage.migration_history import stage_entries
 from storage.postgres.database import Connection
 from storage.postgres.documents import Document, actor_from_document
 from storage.premium_history import invoice_entries, premium_entries
@@ -54,6 +55,8 @@ async def load_entries(
                 found |= await change_request_entries(connection, scope, of_source)
             case Source.RECOMPUTE:
                 found |= await recompute_entries(connection, scope, of_source)
+            case Source.MIGRATION:
+                found |= await stage_entries(connection, of_source)
             case Source.PREMIUM:
                 found |= await premium_entries(connection, scope, of_source)
             case Source.INVOICE:

@@ -31,6 +31,7 @@ class Source(IntEnum):
     APPLICATION = 9
     REVERSAL = 10
     MERGE = 11
+    MIGRATION = 12
 
 
 Key = tuple[Any, ...]
@@ -124,6 +125,15 @@ _SOURCES = {
         (UUID,),
         has_many_owners=True,
     ),
+    # Each change of a stage is an entry of all contracts of the country that are mapped.
+    Source.MIGRATION: _SourceTable(
+        "(SELECT c.recorded_at, i.id AS contract_id, c.change_key FROM migration_change c JOIN legacy_identifier i"
+        " ON i.country = c.country AND i.kind = 'CONTRACT') AS moved",
+        "contract_id",
+        ("change_key",),
+        (int,),
+        has_many_owners=True,
+    ),
 }
 
 
@@ -143,7 +153,7 @@ def _owners(scope: HistoryScope, source: Source) -> tuple[list[Any], list[dateti
     """Returns the owners whose entries of a source are in a scope, and since when."""
     owners: list[Any]
     match source:
-        case Source.CONTRACT:
+        case Source.CONTRACT | Source.MIGRATION:
             owners = list(scope.contract_ids)
         case Source.FACT | Source.RECORD | Source.ERASURE | Source.MERGE:
             return list(scope.members), list(scope.members.values())

@@ -13,6 +13,7 @@ from storage.postgres.documents import actor_to_document
 from storage.postgres.instants import NOW
 from storage.postgres.locks import Lock, lock
 from storage.postgres.rows import fetch_all, fetch_first, fetch_one, fetch_value
+from storage.recomputes import ConcernedGroups
 from storage.requests import WriteKey
 
 GROUPS_OF_A_PART = 200
@@ -95,6 +96,18 @@ async def begin_backfill(tx: Connection, key: WriteKey, new: NewBackfill) -> int
             "fingerprint": key.fingerprint,
             "actor": Jsonb(actor_to_document(new.actor)),
         },
+    )
+
+
+async def groups_of_backfill(tx: Connection, backfill_key: int, max_ids: int) -> ConcernedGroups:
+    """Returns the number of groups of a backfill, and up to `max_ids` of their ids."""
+    return await fetch_one(
+        tx,
+        ConcernedGroups,
+        "SELECT b.groups AS count, ARRAY(SELECT g.id FROM migration_backfill_part p"
+        " CROSS JOIN unnest(p.group_ids) AS g(id) WHERE p.backfill_key = b.backfill_key AND p.part < %s"
+        " ORDER BY g.id LIMIT %s) AS first_ids FROM migration_backfill b WHERE b.backfill_key = %s",
+        [-(-max_ids // GROUPS_OF_A_PART), max_ids, backfill_key],
     )
 
 

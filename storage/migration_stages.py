@@ -20,7 +20,7 @@ from storage.postgres.database import Connection
 from storage.postgres.documents import Document, actor_from_document, actor_to_document
 from storage.postgres.instants import LATER_THAN
 from storage.postgres.locks import Lock, lock, lock_key
-from storage.postgres.rows import fetch_all, fetch_value, find_value
+from storage.postgres.rows import fetch_all, fetch_column, fetch_value, find_value
 
 CountryStage = tuple[str, Stage]
 """A country, and the stage of its migration."""
@@ -84,6 +84,20 @@ async def hold_of_contracts(tx: Connection, contract_ids: Collection[UUID]) -> d
     found = await of_contracts(tx, contract_ids)
     held = {country: await hold_stage(tx, country) for country in sorted({country for country, _ in found.values()})}
     return {contract_id: (country, held[country] or stage) for contract_id, (country, stage) in found.items()}
+
+
+async def hold_of_groups(tx: Connection, group_keys: Collection[int]) -> None:
+    """Keeps the stages of the countries of some groups, which are not locked yet, until the transaction ends."""
+    countries = await fetch_column(
+        tx,
+        str,
+        "SELECT DISTINCT m.country FROM enrollment_group g JOIN legacy_identifier c ON c.id = g.contract_id"
+        " AND c.kind = 'CONTRACT' JOIN migration m ON m.country = c.country WHERE g.group_key = ANY(%s)"
+        " ORDER BY m.country",
+        [list(group_keys)],
+    )
+    for country in countries:
+        await hold_stage(tx, country)
 
 
 async def hold_stage(tx: Connection, country: str) -> Stage | None:

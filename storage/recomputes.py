@@ -1,6 +1,6 @@
 """Recomputes that are waiting, done or failed: a queue in the database with at most one waiting recompute per group."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, LiteralString
@@ -75,6 +75,13 @@ async def enqueue_for_member(tx: Connection, member_id: UUID, cause: RecomputeCa
     """
     groups = "SELECT group_key FROM group_member WHERE member_id = %(of)s"
     return await _enqueue(tx, groups, cause.columns(member_id), max_ids)
+
+
+async def enqueue_for_members(tx: Connection, member_ids: Collection[UUID], cause: RecomputeCause) -> None:
+    """Enqueues every group of several members, who must be locked, in order, so that two calls can't deadlock."""
+    groups = "SELECT DISTINCT group_key FROM group_member WHERE member_id = ANY(%(members)s) ORDER BY group_key"
+    columns = cause.columns(0) | {"members": list(member_ids)}
+    await tx.execute(_ENQUEUE.format(groups=groups), columns)
 
 
 async def enqueue_for_contract(

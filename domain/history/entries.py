@@ -11,6 +11,7 @@ from domain.enrollment.differences import Difference
 from domain.enrollment.history import ChangeRequest, Recompute
 from domain.fact_changes import FactChange
 from domain.membership import MembershipType
+from domain.migration.stages import Stage
 from domain.premiums.invoicing import Debtor
 from domain.premiums.months import Month
 from domain.pricing.changes import CostChange
@@ -32,6 +33,8 @@ class HistoryKind(StrEnum):
 
 
 class RecordKind(StrEnum):
+    """What was recorded about a member."""
+
     MEMBER_CREATED = "MEMBER_CREATED"
     MEMBER_CHANGED = "MEMBER_CHANGED"
     MEMBER_ERASED = "MEMBER_ERASED"
@@ -129,8 +132,26 @@ class MemberRecord:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedStage:
+    """A change of the stage of the migration of a contract's country. `from_stage` is None if the migration began."""
+
+    country: str
+    from_stage: Stage | None
+    to_stage: Stage
+    forced: bool
+    reason: str
+
+
 EntryData = (
-    ChangeRequest | RecordedFacts | RecordedContract | DoneRecompute | RecordedPremiums | RecordedUse | MemberRecord
+    ChangeRequest
+    | RecordedFacts
+    | RecordedContract
+    | DoneRecompute
+    | RecordedPremiums
+    | RecordedUse
+    | MemberRecord
+    | RecordedStage
 )
 
 KINDS: dict[type[EntryData], HistoryKind] = {
@@ -141,6 +162,7 @@ KINDS: dict[type[EntryData], HistoryKind] = {
     RecordedPremiums: HistoryKind.PREMIUM,
     RecordedUse: HistoryKind.ACCUMULATOR,
     MemberRecord: HistoryKind.RECORD,
+    RecordedStage: HistoryKind.RECORD,
 }
 
 

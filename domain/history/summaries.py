@@ -23,6 +23,7 @@ from domain.history.entries import (
     RecordedContract,
     RecordedFacts,
     RecordedPremiums,
+    RecordedStage,
     RecordedUse,
     RecordKind,
     RevisionMade,
@@ -67,6 +68,8 @@ def summary(entry: HistoryEntry) -> str:
             return _premiums(premiums)
         case RecordedUse() as use:
             return _use(use)
+        case RecordedStage() as moved:
+            return _stage(moved)
         case MemberRecord(RecordKind.MEMBER_CHANGED, _, before, after) if before != after:
             return "The member's name was changed."
         case MemberRecord(kind):
@@ -176,6 +179,18 @@ def _effect(made: RevisionMade | None) -> str:
     corrected = len({each.member_id for each in differences if DifferenceKind.TYPE_CORRECTED in each.kinds})
     effects += [f"the membership type of {counted(corrected, 'member')} was corrected"] if corrected else []
     return f"{_listed(effects).capitalize()}."
+
+
+def _stage(moved: RecordedStage) -> str:
+    if moved.from_stage is None:
+        words = [f"The migration of {moved.country} began with the stage {moved.to_stage}."]
+    else:
+        words = [f"The migration of {moved.country} moved from the stage {moved.from_stage} to {moved.to_stage}."]
+    if moved.forced:
+        words.append("The checks were skipped.")
+    if moved.reason:
+        words.append(f"Reason: {moved.reason.rstrip('.')}.")
+    return _sentences(words)
 
 
 def _premiums(premiums: RecordedPremiums) -> str:

@@ -23,7 +23,7 @@ from domain.enrollment.decisions import (
 from domain.enrollment.group import GroupBasis, periods
 from domain.errors import LegacyCannotHold, Obstacle
 from domain.members import Facts
-from domain.migration.legacy import FindingKind, LegacyGroup, Translated
+from domain.migration.legacy import FindingKind, Translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,20 @@ def aligned_basis(basis: GroupBasis, translated: Translated, today: Day) -> Grou
     facts = dict(basis.facts)
     for member_id in members_named(decision.changes):
         facts.setdefault(member_id, Facts())
-    for member_id, born_on in missing_birth_dates(facts, translated.group).items():
+    for member_id, born_on in missing_birth_dates(facts, translated.group.birth_dates).items():
         facts[member_id] = replace(facts[member_id], born_on=born_on)
     return replace(basis, decisions=(*basis.decisions, decision), facts=facts)
 
 
-def missing_birth_dates(facts: Mapping[UUID, Facts], group: LegacyGroup) -> dict[UUID, date]:
+def missing_birth_dates(facts: Mapping[UUID, Facts], birth_dates: Mapping[UUID, date]) -> dict[UUID, date]:
     """Returns, of the members with these facts, the birth dates that the core doesn't know and the legacy tables do.
 
     The facts of members who were erased stay empty.
     """
     return {
-        member_id: group.birth_dates[member_id]
+        member_id: birth_dates[member_id]
         for member_id, known in facts.items()
-        if known.born_on is None and known.erased_on is None and member_id in group.birth_dates
+        if known.born_on is None and known.erased_on is None and member_id in birth_dates
     }
 
 

@@ -1,14 +1,15 @@
 """Stores the members of legacy groups whom the core doesn't know, and dates of birth that it doesn't know."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
+from datetime import date
 from uuid import UUID
 
 from domain.enrollment.history import RecomputeTrigger
 from domain.members import Facts, Member, MemberKind
 from domain.migration.aligning import missing_birth_dates
 from domain.migration.legacy import LegacyGroup
-from operations.call import MAX_RESOLVED_IDS, Call
+from operations.call import Call
 from operations.core import Core
 from storage import recomputes
 from storage.members import MemberChange, RecordedMember, record_member
@@ -19,40 +20,46 @@ from storage.recomputes import RecomputeCause
 MAX_STORED_BYTES = 64 * 1024 * 1024
 
 
-async def store_missing(core: Core, call: Call, tx: Connection, groups: Iterable[LegacyGroup]) -> None:
+async def store_missing(
+    core: Core, call: Call, tx: Connection, groups: Collection[LegacyGroup], others: Set[UUID]
+) -> None:
     """Stores unknown members as persons without a name, with the dates of birth that the legacy tables have.
 
-    Members who are known get that date if the core knows none.
+    Members who are known get that date if the core knows none. The contracts of the groups must be held. If anybody is
+    stored, all members whose facts are needed are locked together, in order: `others`, and those of the groups.
     """
-    for group in groups:
-        member_ids = set(group.member_ids.values())
-        if not _lacking(await _current(core, tx, member_ids), group):
-            continue
-        await lock(tx, Lock.MEMBER, *member_ids)
-        current = await _current(core, tx, member_ids)
-        for member_id in _lacking(current, group):
-            await _store(core, call, tx, current.get(member_id), member_id, group)
+    birth_dates = {member_id: born for group in groups for member_id, born in group.birth_dates.items()}
+    member_ids = {member_id for group in groups for member_id in group.member_ids.values()}
+    if not _lacking(await _current(core, tx, member_ids), member_ids, birth_dates):
+        return
+    await lock(tx, Lock.MEMBER, *member_ids, *others)
+    current = await _current(core, tx, member_ids)
+    lacking = _lacking(current, member_ids, birth_dates)
+    if known := [member_id for member_id in lacking if member_id in current]:
+        cause = RecomputeCause(RecomputeTrigger.FACTS, call.actor, call.today_override)
+        await recomputes.enqueue_for_members(tx, known, cause)
+        core.recompute_wanted.set()
+    for member_id in lacking:
+        await _store(call, tx, current.get(member_id), member_id, birth_dates.get(member_id))
 
 
-def _lacking(current: dict[UUID, RecordedMember], group: LegacyGroup) -> list[UUID]:
+def _lacking(
+    current: Mapping[UUID, RecordedMember], member_ids: Set[UUID], birth_dates: Mapping[UUID, date]
+) -> list[UUID]:
     """Returns the members who are unknown, or whose date of birth only the legacy tables have, in order."""
     facts = {member_id: recorded.member.facts for member_id, recorded in current.items()}
-    return sorted({*group.member_ids.values()} - current.keys() | missing_birth_dates(facts, group).keys())
+    return sorted(member_ids - current.keys() | missing_birth_dates(facts, birth_dates).keys())
 
 
 async def _store(
-    core: Core, call: Call, tx: Connection, current: RecordedMember | None, member_id: UUID, group: LegacyGroup
+    call: Call, tx: Connection, current: RecordedMember | None, member_id: UUID, born_on: date | None
 ) -> None:
-    born_on = group.birth_dates.get(member_id)
     if current is None:
         member = Member(member_id, MemberKind.PERSON, "", Facts(born_on=born_on))
         await record_member(tx, member, None, MemberChange.RECORD, call.actor)
-        return
-    cause = RecomputeCause(RecomputeTrigger.FACTS, call.actor, call.today_override)
-    await recomputes.enqueue_for_member(tx, member_id, cause, MAX_RESOLVED_IDS)
-    member = replace(current.member, facts=replace(current.member.facts, born_on=born_on))
-    await record_member(tx, member, current, MemberChange.FACT, call.actor)
-    core.recompute_wanted.set()
+    else:
+        member = replace(current.member, facts=replace(current.member.facts, born_on=born_on))
+        await record_member(tx, member, current, MemberChange.FACT, call.actor)
 
 
 async def unknown_among(core: Core, connection: Connection, member_ids: Collection[UUID]) -> set[UUID]:

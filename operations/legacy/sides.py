@@ -3,7 +3,7 @@
 Without legacy sources on this server, nothing is read.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -76,8 +76,24 @@ async def sides_of(core: Core, connection: Connection, contracts: Mapping[UUID, 
     return sides
 
 
+async def hold_stages(core: Core, tx: Connection, contract_ids: Collection[UUID]) -> None:
+    """Keeps the stages of the countries of some contracts until the transaction ends.
+
+    It is the first lock of every transaction that changes groups: one that waits for a change of the stage must not
+    have locked a group for which another transaction waits that holds the stage.
+    """
+    if core.legacy:
+        await migration_stages.hold_of_contracts(tx, contract_ids)
+
+
+async def hold_stages_of_groups(core: Core, tx: Connection, group_keys: Collection[int]) -> None:
+    """Does the same for the contracts of some groups."""
+    if core.legacy:
+        await migration_stages.hold_of_groups(tx, group_keys)
+
+
 async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) -> dict[int, LegacySide]:
-    """Locks the stages of the groups' countries (shared), then the groups' legacy rows. Returns the sides by group key.
+    """Locks the groups' legacy rows. Returns the sides by group key. The stages of their countries should be held.
 
     Raises MigrationStageForbids if the stage accepts no changes.
     """

@@ -8,8 +8,9 @@ from uuid import UUID
 import structlog
 
 from domain.errors import DomainError, LegacyCannotHold, MigrationStageForbids, NoLegacySource, Reason
+from domain.migration.aligning import reject_blocked
 from domain.migration.stages import Stage
-from operations.call import Call
+from operations.call import MAX_RESOLVED_IDS, Call
 from operations.catching_up import catch_up
 from operations.core import Core
 from operations.failures import described
@@ -53,7 +54,11 @@ async def backfill(
         if contract_id is not None:
             await core.contract_source.current(tx, contract_id, hold=False)
             call.trail.resolved(contract_id=contract_id)
-        return await migration_backfills.begin_backfill(tx, key, NewBackfill(country, contract_id, call.actor))
+        new = NewBackfill(country, contract_id, call.actor)
+        begun = await migration_backfills.begin_backfill(tx, key, new)
+        groups = await migration_backfills.groups_of_backfill(tx, begun, MAX_RESOLVED_IDS)
+        call.trail.resolved_groups(groups.first_ids, groups.count)
+        return begun
 
     backfill_key = await core.write(call, begin)
     reported: set[UUID] = set()
@@ -160,20 +165,34 @@ async def _lock(tx: Connection, source: LegacySource, group_ids: Sequence[UUID])
 async def _do_group(core: Core, call: Call, tx: Connection, opened: OpenGroup, done: _Done) -> None:
     """Aligns a group and, in READ_CORE, writes the core's days to its rows.
 
-    A group that can't be kept in agreement is a failure, and what was done for it before stays.
+    A group that is blocked is a failure, and so is one whose days the rows can't hold, which stays aligned. Raises
+    LegacyCannotHold if a recompute that was waiting can't be written: nothing that was done for the group can stay.
     """
-    if opened.legacy is None:
+    legacy = opened.legacy
+    if legacy is None:
         return
-    was_stale = opened.legacy.is_stale
+    was_stale = legacy.is_stale
     try:
-        opened = await catch_up(core, call, tx, opened)
-        done.aligned += was_stale
-        legacy = opened.legacy
-        if legacy is None or legacy.side.stage is not Stage.READ_CORE or legacy.days == opened.state:
-            return
-        await write_back(tx, opened.group, opened.basis.contract, legacy, opened.state, opened.state, opened.types)
+        if legacy.translated is not None:
+            reject_blocked(legacy.translated)
     except LegacyCannotHold as error:
         done.failures.append(_failure(opened.group.group_id, error))
-    else:
-        core.migrations.writes_back[legacy.side.country] += 1
-        done.written_back += 1
+        return
+    opened = await catch_up(core, call, tx, opened)
+    done.aligned += was_stale
+    try:
+        done.written_back += await _written_back(core, tx, opened)
+    except LegacyCannotHold as error:
+        done.failures.append(_failure(opened.group.group_id, error))
+
+
+async def _written_back(core: Core, tx: Connection, opened: OpenGroup) -> bool:
+    """In READ_CORE, writes the core's days to the rows of a group. Returns whether they differed.
+
+    Raises LegacyCannotHold before anything is written.
+    """
+    legacy, state = opened.legacy, opened.state
+    if legacy is None or legacy.side.stage is not Stage.READ_CORE or legacy.days == state:
+        return False
+    await write_back(core, tx, opened.group, opened.basis.contract, legacy, state, state, opened.types)
+    return True

@@ -44,28 +44,33 @@ async def map_contract(core: Core, call: Call, key: WriteKey, new: NewMapping) -
 
     async def work(tx: Connection) -> tuple[MappedContract, Stage]:
         stage = await migration_stages.lock_stage(tx, new.country)
-        answer = await find_answer(tx, key)
         call.trail.resolved(contract_id=new.contract_id)
+        if answer := await find_answer(tx, key):
+            return MappedContract(answer["legacy_contract_id"], new.contract_id, new.modules), Stage(answer["stage"])
         legacy_id = int(new.legacy_contract_id) if _is_number(new.legacy_contract_id) else None
         if legacy_id is None or await source.contract(tx, legacy_id) is None:
             raise LegacyContractUnknown(new.country, new.legacy_contract_id)
+        contract = await core.contract_source.current(tx, new.contract_id, hold=True)
+        _reject_foreign(contract, new)
+        await _reject_dropped(tx, new, legacy_id, stage)
         mapped = MappedContract(legacy_id, new.contract_id, dict(new.modules))
-        if not answer:
-            contract = await core.contract_source.current(tx, new.contract_id, hold=True)
-            _reject_foreign(contract, new)
-            await _reject_dropped(tx, new, legacy_id, stage)
-            if not await identifiers.map_contract(tx, new.country, mapped):
-                other = await identifiers.mapped_contract(tx, new.country, legacy_id)
-                other = other or await identifiers.mapped_contract(tx, new.country, new.contract_id)
-                to = other.contract_id if other else new.contract_id
-                raise LegacyContractMapped(new.country, new.legacy_contract_id, to)
-            if stage is None:
-                stage = Stage.TRANSLATE
-                await change_stage(tx, StageChange(new.country, None, stage, forced=False, reason="", actor=call.actor))
-            await store_answer(tx, key, {})
-        return mapped, stage or Stage.TRANSLATE
+        await _map(tx, new, mapped)
+        if stage is None:
+            stage = Stage.TRANSLATE
+            await change_stage(tx, StageChange(new.country, None, stage, forced=False, reason="", actor=call.actor))
+        await store_answer(tx, key, {"legacy_contract_id": legacy_id, "stage": stage.value})
+        return mapped, stage
 
     return await core.write(call, work)
+
+
+async def _map(tx: Connection, new: NewMapping, mapped: MappedContract) -> None:
+    """Stores the mapping. Raises LegacyContractMapped, with the pair that is mapped."""
+    if await identifiers.map_contract(tx, new.country, mapped):
+        return
+    of_legacy = await identifiers.mapped_contract(tx, new.country, mapped.legacy_contract_id)
+    pair = of_legacy or await identifiers.mapped_contract(tx, new.country, new.contract_id) or mapped
+    raise LegacyContractMapped(new.country, str(pair.legacy_contract_id), pair.contract_id)
 
 
 def _is_number(text: str) -> bool:

@@ -10,6 +10,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.legacy.sides import source_of
 from storage import migration_comparisons, migration_stages
+from storage.legacy.identifiers import mapped_contracts
 from storage.migration_comparisons import Comparison
 from storage.migration_stages import StageChange
 from storage.postgres.database import Connection
@@ -42,6 +43,8 @@ async def set_stage(core: Core, call: Call, key: WriteKey, change: RequestedStag
 
     async def work(tx: Connection) -> Moved:
         stage = await migration_stages.lock_stage(tx, change.country)
+        mapped = await mapped_contracts(tx, change.country)
+        call.trail.resolved(contract_id=[each.contract_id for each in mapped])
         if answer := await find_answer(tx, key):
             return Moved(Stage(answer["stage"]), datetime.fromisoformat(answer["changed_at"]))
         if stage is not change.expected:

@@ -17,6 +17,7 @@ from domain.history.entries import (
     RecordedContract,
     RecordedFacts,
     RecordedPremiums,
+    RecordedStage,
     RecordedUse,
     RecordKind,
     RevisionMade,
@@ -31,6 +32,7 @@ from server.mapping.enums import EnumMapping
 from server.mapping.fact_change import fact_change_to_proto
 from server.mapping.insurance_cost import cost_change_to_proto
 from server.mapping.listing import instants_from_proto
+from server.mapping.migration import STAGES
 from server.mapping.premium_entry import DEBTORS, month_to_proto
 
 HISTORY_KINDS = EnumMapping(pb.HistoryKind.DESCRIPTOR, HistoryKind)
@@ -112,6 +114,8 @@ def _data(data: EntryData) -> tuple[str, Any]:
                 merged_into=str(data.merged_into or ""),
                 reason=data.reason,
             )
+        case RecordedStage():
+            return "record", _stage(data)
 
 
 def _facts(facts: RecordedFacts) -> pb.FactEntry:
@@ -120,6 +124,19 @@ def _facts(facts: RecordedFacts) -> pb.FactEntry:
         changes=[fact_change_to_proto(facts.member_id, change) for change in facts.changes],
         changes_omitted=facts.changes_omitted,
     )
+
+
+def _stage(moved: RecordedStage) -> pb.RecordEntry:
+    entry = pb.RecordEntry(
+        kind=pb.RECORD_KIND_MIGRATION_STAGE_CHANGED,
+        country_code=moved.country,
+        to_stage=STAGES.to_proto(moved.to_stage),
+        forced=moved.forced,
+        reason=moved.reason,
+    )
+    if moved.from_stage is not None:
+        entry.from_stage = STAGES.to_proto(moved.from_stage)
+    return entry
 
 
 def _contract(contract: RecordedContract) -> pb.ContractEntry:

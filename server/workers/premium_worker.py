@@ -15,6 +15,7 @@ from operations.core import core_on
 from operations.premium_runs import do_parts
 from server.garbage_collection import GC_THRESHOLDS
 from server.system import own_call
+from storage.legacy.registry import BUILT_IN, LegacySources
 from storage.postgres.database import Database
 from storage.postgres.refusals import DatabaseRefused
 from storage.postgres.sessions import PREMIUM_WORKER
@@ -39,9 +40,12 @@ def work(database: RunDatabase) -> int:
 
 async def _work(url: str) -> int:
     database = Database(url, pool_size=2, kind=PREMIUM_WORKER)
+    # Which sources a server has is a setting. With all of them, recomputes that waited are written to the legacy tables
+    # of every country whose stage in the database requires it. The tables of other countries aren't touched.
+    core = core_on(database, legacy=LegacySources.of(BUILT_IN))
     await database.open()
     try:
-        return await do_parts(core_on(database), own_call("premium-run"))
+        return await do_parts(core, own_call("premium-run"))
     finally:
         await database.close()
 

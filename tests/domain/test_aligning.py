@@ -87,7 +87,7 @@ def test_birth_dates_of_the_tables_count_where_the_core_knows_none() -> None:
     births = {"P": "1980-01-01", "C": "2010-01-01", "C2": "2012-01-01", "S": "1981-01-01"}
     group = a_legacy_group(ROWS, births=births)
     known = {P: Facts(born_on=date(1979, 1, 1)), C: Facts(), S: Facts(erased_on=date(2026, 1, 1))}
-    assert missing_birth_dates(known, group) == {C: date(2010, 1, 1)}
+    assert missing_birth_dates(known, group.birth_dates) == {C: date(2010, 1, 1)}
     basis = aligned_basis(GroupBasis(CONTRACT, P, (), {P: known[P]}), a_translation(group), TODAY)
     assert basis.facts == {P: known[P], C: Facts(born_on=date(2010, 1, 1))}
 

@@ -26,6 +26,8 @@ from server.tokens import Tokens
 from storage.postgres.database import Database
 from tests.conftest import ServerProcess
 from tests.support.channels import OPTIONS, connected_to
+from tests.support.migration import Spain
+from tests.support.spanish import SpanishServer, the_rules
 
 T = TypeVar("T")
 Answer = Callable[[pb.GetEnrollmentGroupRequest], Awaitable[Any]]
@@ -192,3 +194,25 @@ def internal(server: ServerProcess) -> Iterator[grpc.Channel]:
     """The internal listener of the shared server."""
     with connected_to(server.internal_address) as channel:
         yield channel
+
+
+@pytest.fixture(scope="session")
+def spanish_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpanishServer]:
+    """The server that tests of migrations share, one test after the other."""
+    running = SpanishServer(tmp_path_factory.mktemp("spanish"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def spain(spanish_server: SpanishServer) -> Spain:
+    """Empty Spanish tables, and a contract without rules that isn't mapped yet."""
+    spanish_server.reset()
+    return Spain(spanish_server)
+
+
+@pytest.fixture
+def strict_spain(spanish_server: SpanishServer) -> Spain:
+    """The same with the rules CHILD_AGE, EMPLOYED and NEEDS_PRIMARY."""
+    spanish_server.reset()
+    return Spain(spanish_server, the_rules())

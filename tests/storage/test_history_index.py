@@ -122,6 +122,11 @@ INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, reason, d
     FROM generate_series(1, 5) n;
 INSERT INTO member_merge (from_member_id, into_member_id, recorded_at, reason, document)
     VALUES (%(child)s, %(primary)s, %(start)s, 'twice', '{}');
+INSERT INTO legacy_identifier (country, kind, legacy_key, id) VALUES ('ES', 'CONTRACT', '17', %(contract_id)s);
+INSERT INTO migration_change (country, to_stage, forced, reason, subject, recorded_at, actor)
+    SELECT 'ES', 'CORE', false, '', 'ada', %(start)s + n * interval '1 minute' + interval '11 seconds',
+        '{"kind": "ADMIN", "subject": "ada"}'
+    FROM generate_series(1, 7) n;
 """
 
 
@@ -319,7 +324,7 @@ def test_entries_of_one_instant_are_each_on_one_page(own_database_url: str, page
     # Half of the states of both members are facts. The rows of premiums and of the invoice are one entry each. The
     # merge of both members is one entry, too.
     expected = dict.fromkeys(three, 3) | {Source.FACT: 2, Source.RECORD: 4, Source.PREMIUM: 1, Source.INVOICE: 1}
-    assert counts == expected | {Source.ERASURE: 30, Source.MERGE: 6}
+    assert counts == expected | {Source.ERASURE: 30, Source.MERGE: 6, Source.MIGRATION: 7}
 
 
 INSTANTS = {
@@ -333,6 +338,7 @@ INSTANTS = {
     "accumulator_reversal": "recorded_at",
     "erasure": "recorded_at",
     "member_merge": "recorded_at",
+    "migration_change": "recorded_at",
 }
 """The column with the instant of each table with entries."""
 

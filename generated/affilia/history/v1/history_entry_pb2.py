@@ -15,6 +15,7 @@ _sym_db = _symbol_database.Default()
 from affilia.enrollment.v1 import change_request_pb2 as affilia_dot_enrollment_dot_v1_dot_change__request__pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as affilia_dot_enrollment_dot_v1_dot_enrollment__group__pb2
 from affilia.history.v1 import fact_change_pb2 as affilia_dot_history_dot_v1_dot_fact__change__pb2
+from affilia.migration.v1 import migration_service_pb2 as affilia_dot_migration_dot_v1_dot_migration__service__pb2
 from affilia.premium.v1 import premium_entry_pb2 as affilia_dot_premium_dot_v1_dot_premium__entry__pb2
 from affilia.type.v1 import actor_pb2 as affilia_dot_type_dot_v1_dot_actor__pb2
 from affilia.type.v1 import cost_pb2 as affilia_dot_type_dot_v1_dot_cost__pb2
@@ -23,7 +24,7 @@ from affilia.type.v1 import year_month_pb2 as affilia_dot_type_dot_v1_dot_year__
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&affilia/history/v1/history_entry.proto\x12\x12\x61\x66\x66ilia.history.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a$affilia/history/v1/fact_change.proto\x1a&affilia/premium/v1/premium_entry.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1a\x61\x66\x66ilia/type/v1/cost.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a affilia/type/v1/year_month.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x06\n\x0cHistoryEntry\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x16.affilia.type.v1.Actor\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.affilia.history.v1.HistoryKind\x12\x10\n\x08\x65ntry_id\x18\x04 \x01(\t\x12\x10\n\x08group_id\x18\x05 \x01(\t\x12\x11\n\tmember_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x07 \x01(\t\x12\x0f\n\x07summary\x18\x08 \x01(\t\x12\x15\n\x08revision\x18\t \x01(\x05H\x01\x88\x01\x01\x12@\n\x0b\x64ifferences\x18\n \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\x12\x31\n\x0cmonthly_cost\x18\x0b \x01(\x0b\x32\x1b.affilia.type.v1.CostChange\x12>\n\x0e\x63hange_request\x18\x0c \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequestH\x00\x12-\n\x04\x66\x61\x63t\x18\r \x01(\x0b\x32\x1d.affilia.history.v1.FactEntryH\x00\x12\x35\n\x08\x63ontract\x18\x0e \x01(\x0b\x32!.affilia.history.v1.ContractEntryH\x00\x12\x37\n\trecompute\x18\x0f \x01(\x0b\x32\".affilia.history.v1.RecomputeEntryH\x00\x12:\n\x07premium\x18\x10 \x01(\x0b\x32\'.affilia.history.v1.PremiumHistoryEntryH\x00\x12;\n\x0b\x61\x63\x63umulator\x18\x11 \x01(\x0b\x32$.affilia.history.v1.AccumulatorEntryH\x00\x12\x31\n\x06record\x18\x12 \x01(\x0b\x32\x1f.affilia.history.v1.RecordEntryH\x00\x12\x1b\n\x13\x64ifferences_omitted\x18\x13 \x01(\x05\x42\x06\n\x04\x64\x61taB\x0b\n\t_revision\"h\n\tFactEntry\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12/\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1e.affilia.history.v1.FactChange\x12\x17\n\x0f\x63hanges_omitted\x18\x03 \x01(\x05\"\xb4\x01\n\rContractEntry\x12\x13\n\x0b\x63ontract_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x33\n\x08versions\x18\x03 \x03(\x0b\x32!.affilia.history.v1.VersionChange\x12/\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x1f.affilia.history.v1.FieldChange\x12\x16\n\x0e\x66ields_omitted\x18\x05 \x01(\x05\"\x97\x01\n\rVersionChange\x12\'\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.affilia.history.v1.ChangeKind\x12/\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1f.affilia.history.v1.FieldChange\"\xab\x01\n\x0b\x46ieldChange\x12.\n\x04part\x18\x01 \x01(\x0e\x32 .affilia.history.v1.ContractPart\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.affilia.history.v1.ChangeKind\x12\x0e\n\x06\x62\x65\x66ore\x18\x05 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x06 \x01(\t\"z\n\x0eRecomputeEntry\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x19\n\x11trigger_entry_ids\x18\x02 \x03(\t\x12\x18\n\x10triggers_omitted\x18\x03 \x01(\x08\"\x9f\x01\n\x13PremiumHistoryEntry\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12/\n\x06months\x18\x02 \x03(\x0b\x32\x1f.affilia.history.v1.MonthChange\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\x11\n\tentry_ids\x18\x04 \x03(\t\x12\x19\n\x11\x65ntry_ids_omitted\x18\x05 \x01(\x05\"\x8f\x01\n\x0bMonthChange\x12)\n\x05month\x18\x01 \x01(\x0b\x32\x1a.affilia.type.v1.YearMonth\x12*\n\x06\x64\x65\x62tor\x18\x02 \x01(\x0e\x32\x1a.affilia.premium.v1.Debtor\x12\x14\n\x0c\x62\x65\x66ore_minor\x18\x03 \x01(\x03\x12\x13\n\x0b\x61\x66ter_minor\x18\x04 \x01(\x03\"\x84\x01\n\x10\x41\x63\x63umulatorEntry\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x13\n\x0bis_reversal\x18\x03 \x01(\x08\x12\x30\n\x04uses\x18\x04 \x03(\x0b\x32\".affilia.history.v1.AccumulatorUse\">\n\x0e\x41\x63\x63umulatorUse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x61sked\x18\x02 \x01(\x03\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x03\"\x9c\x01\n\x0bRecordEntry\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.affilia.history.v1.RecordKind\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x13\n\x0bname_before\x18\x03 \x01(\t\x12\x12\n\nname_after\x18\x04 \x01(\t\x12\x13\n\x0bmerged_into\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t*\xeb\x01\n\x0bHistoryKind\x12\x1c\n\x18HISTORY_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bHISTORY_KIND_CHANGE_REQUEST\x10\x01\x12\x15\n\x11HISTORY_KIND_FACT\x10\x02\x12\x19\n\x15HISTORY_KIND_CONTRACT\x10\x03\x12\x1a\n\x16HISTORY_KIND_RECOMPUTE\x10\x04\x12\x18\n\x14HISTORY_KIND_PREMIUM\x10\x05\x12\x1c\n\x18HISTORY_KIND_ACCUMULATOR\x10\x06\x12\x17\n\x13HISTORY_KIND_RECORD\x10\x07*r\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_KIND_ADDED\x10\x01\x12\x17\n\x13\x43HANGE_KIND_REMOVED\x10\x02\x12\x17\n\x13\x43HANGE_KIND_CHANGED\x10\x03*\xc8\x01\n\x0c\x43ontractPart\x12\x1d\n\x19\x43ONTRACT_PART_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONTRACT_PART_FIELD\x10\x01\x12\x18\n\x14\x43ONTRACT_PART_MODULE\x10\x02\x12\x16\n\x12\x43ONTRACT_PART_RULE\x10\x03\x12\x17\n\x13\x43ONTRACT_PART_PRICE\x10\x04\x12\x17\n\x13\x43ONTRACT_PART_LIMIT\x10\x05\x12\x1c\n\x18\x43ONTRACT_PART_CAPABILITY\x10\x06*\xd0\x01\n\nRecordKind\x12\x1b\n\x17RECORD_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRECORD_KIND_MEMBER_CREATED\x10\x01\x12\x1e\n\x1aRECORD_KIND_MEMBER_CHANGED\x10\x02\x12\x1d\n\x19RECORD_KIND_MEMBER_ERASED\x10\x03\x12\x1d\n\x19RECORD_KIND_MEMBER_MERGED\x10\x04\x12\'\n#RECORD_KIND_MIGRATION_STAGE_CHANGED\x10\x05\x42G\n\x16\x63om.affilia.history.v1P\x01Z+affilia/gen/go/affilia/history/v1;historyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&affilia/history/v1/history_entry.proto\x12\x12\x61\x66\x66ilia.history.v1\x1a*affilia/enrollment/v1/change_request.proto\x1a,affilia/enrollment/v1/enrollment_group.proto\x1a$affilia/history/v1/fact_change.proto\x1a,affilia/migration/v1/migration_service.proto\x1a&affilia/premium/v1/premium_entry.proto\x1a\x1b\x61\x66\x66ilia/type/v1/actor.proto\x1a\x1a\x61\x66\x66ilia/type/v1/cost.proto\x1a\x1f\x61\x66\x66ilia/type/v1/date_span.proto\x1a affilia/type/v1/year_month.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x06\n\x0cHistoryEntry\x12/\n\x0brecorded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x16.affilia.type.v1.Actor\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.affilia.history.v1.HistoryKind\x12\x10\n\x08\x65ntry_id\x18\x04 \x01(\t\x12\x10\n\x08group_id\x18\x05 \x01(\t\x12\x11\n\tmember_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x07 \x01(\t\x12\x0f\n\x07summary\x18\x08 \x01(\t\x12\x15\n\x08revision\x18\t \x01(\x05H\x01\x88\x01\x01\x12@\n\x0b\x64ifferences\x18\n \x03(\x0b\x32+.affilia.enrollment.v1.EnrollmentDifference\x12\x31\n\x0cmonthly_cost\x18\x0b \x01(\x0b\x32\x1b.affilia.type.v1.CostChange\x12>\n\x0e\x63hange_request\x18\x0c \x01(\x0b\x32$.affilia.enrollment.v1.ChangeRequestH\x00\x12-\n\x04\x66\x61\x63t\x18\r \x01(\x0b\x32\x1d.affilia.history.v1.FactEntryH\x00\x12\x35\n\x08\x63ontract\x18\x0e \x01(\x0b\x32!.affilia.history.v1.ContractEntryH\x00\x12\x37\n\trecompute\x18\x0f \x01(\x0b\x32\".affilia.history.v1.RecomputeEntryH\x00\x12:\n\x07premium\x18\x10 \x01(\x0b\x32\'.affilia.history.v1.PremiumHistoryEntryH\x00\x12;\n\x0b\x61\x63\x63umulator\x18\x11 \x01(\x0b\x32$.affilia.history.v1.AccumulatorEntryH\x00\x12\x31\n\x06record\x18\x12 \x01(\x0b\x32\x1f.affilia.history.v1.RecordEntryH\x00\x12\x1b\n\x13\x64ifferences_omitted\x18\x13 \x01(\x05\x42\x06\n\x04\x64\x61taB\x0b\n\t_revision\"h\n\tFactEntry\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12/\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1e.affilia.history.v1.FactChange\x12\x17\n\x0f\x63hanges_omitted\x18\x03 \x01(\x05\"\xb4\x01\n\rContractEntry\x12\x13\n\x0b\x63ontract_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x33\n\x08versions\x18\x03 \x03(\x0b\x32!.affilia.history.v1.VersionChange\x12/\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x1f.affilia.history.v1.FieldChange\x12\x16\n\x0e\x66ields_omitted\x18\x05 \x01(\x05\"\x97\x01\n\rVersionChange\x12\'\n\x04\x64\x61ys\x18\x01 \x01(\x0b\x32\x19.affilia.type.v1.DateSpan\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.affilia.history.v1.ChangeKind\x12/\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1f.affilia.history.v1.FieldChange\"\xab\x01\n\x0b\x46ieldChange\x12.\n\x04part\x18\x01 \x01(\x0e\x32 .affilia.history.v1.ContractPart\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.affilia.history.v1.ChangeKind\x12\x0e\n\x06\x62\x65\x66ore\x18\x05 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x06 \x01(\t\"z\n\x0eRecomputeEntry\x12\x33\n\trecompute\x18\x01 \x01(\x0b\x32 .affilia.enrollment.v1.Recompute\x12\x19\n\x11trigger_entry_ids\x18\x02 \x03(\t\x12\x18\n\x10triggers_omitted\x18\x03 \x01(\x08\"\x9f\x01\n\x13PremiumHistoryEntry\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12/\n\x06months\x18\x02 \x03(\x0b\x32\x1f.affilia.history.v1.MonthChange\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\x11\n\tentry_ids\x18\x04 \x03(\t\x12\x19\n\x11\x65ntry_ids_omitted\x18\x05 \x01(\x05\"\x8f\x01\n\x0bMonthChange\x12)\n\x05month\x18\x01 \x01(\x0b\x32\x1a.affilia.type.v1.YearMonth\x12*\n\x06\x64\x65\x62tor\x18\x02 \x01(\x0e\x32\x1a.affilia.premium.v1.Debtor\x12\x14\n\x0c\x62\x65\x66ore_minor\x18\x03 \x01(\x03\x12\x13\n\x0b\x61\x66ter_minor\x18\x04 \x01(\x03\"\x84\x01\n\x10\x41\x63\x63umulatorEntry\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x13\n\x0bis_reversal\x18\x03 \x01(\x08\x12\x30\n\x04uses\x18\x04 \x03(\x0b\x32\".affilia.history.v1.AccumulatorUse\">\n\x0e\x41\x63\x63umulatorUse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x61sked\x18\x02 \x01(\x03\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x03\"\xb4\x02\n\x0bRecordEntry\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.affilia.history.v1.RecordKind\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x13\n\x0bname_before\x18\x03 \x01(\t\x12\x12\n\nname_after\x18\x04 \x01(\t\x12\x13\n\x0bmerged_into\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x14\n\x0c\x63ountry_code\x18\x07 \x01(\t\x12\x38\n\nfrom_stage\x18\x08 \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12\x36\n\x08to_stage\x18\t \x01(\x0e\x32$.affilia.migration.v1.MigrationStage\x12\x0e\n\x06\x66orced\x18\n \x01(\x08*\xeb\x01\n\x0bHistoryKind\x12\x1c\n\x18HISTORY_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bHISTORY_KIND_CHANGE_REQUEST\x10\x01\x12\x15\n\x11HISTORY_KIND_FACT\x10\x02\x12\x19\n\x15HISTORY_KIND_CONTRACT\x10\x03\x12\x1a\n\x16HISTORY_KIND_RECOMPUTE\x10\x04\x12\x18\n\x14HISTORY_KIND_PREMIUM\x10\x05\x12\x1c\n\x18HISTORY_KIND_ACCUMULATOR\x10\x06\x12\x17\n\x13HISTORY_KIND_RECORD\x10\x07*r\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_KIND_ADDED\x10\x01\x12\x17\n\x13\x43HANGE_KIND_REMOVED\x10\x02\x12\x17\n\x13\x43HANGE_KIND_CHANGED\x10\x03*\xc8\x01\n\x0c\x43ontractPart\x12\x1d\n\x19\x43ONTRACT_PART_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONTRACT_PART_FIELD\x10\x01\x12\x18\n\x14\x43ONTRACT_PART_MODULE\x10\x02\x12\x16\n\x12\x43ONTRACT_PART_RULE\x10\x03\x12\x17\n\x13\x43ONTRACT_PART_PRICE\x10\x04\x12\x17\n\x13\x43ONTRACT_PART_LIMIT\x10\x05\x12\x1c\n\x18\x43ONTRACT_PART_CAPABILITY\x10\x06*\xd0\x01\n\nRecordKind\x12\x1b\n\x17RECORD_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRECORD_KIND_MEMBER_CREATED\x10\x01\x12\x1e\n\x1aRECORD_KIND_MEMBER_CHANGED\x10\x02\x12\x1d\n\x19RECORD_KIND_MEMBER_ERASED\x10\x03\x12\x1d\n\x19RECORD_KIND_MEMBER_MERGED\x10\x04\x12\'\n#RECORD_KIND_MIGRATION_STAGE_CHANGED\x10\x05\x42G\n\x16\x63om.affilia.history.v1P\x01Z+affilia/gen/go/affilia/history/v1;historyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -31,34 +32,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'affilia.history.v1.history_
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026com.affilia.history.v1P\001Z+affilia/gen/go/affilia/history/v1;historyv1'
-  _globals['_HISTORYKIND']._serialized_start=2625
-  _globals['_HISTORYKIND']._serialized_end=2860
-  _globals['_CHANGEKIND']._serialized_start=2862
-  _globals['_CHANGEKIND']._serialized_end=2976
-  _globals['_CONTRACTPART']._serialized_start=2979
-  _globals['_CONTRACTPART']._serialized_end=3179
-  _globals['_RECORDKIND']._serialized_start=3182
-  _globals['_RECORDKIND']._serialized_end=3390
-  _globals['_HISTORYENTRY']._serialized_start=388
-  _globals['_HISTORYENTRY']._serialized_end=1215
-  _globals['_FACTENTRY']._serialized_start=1217
-  _globals['_FACTENTRY']._serialized_end=1321
-  _globals['_CONTRACTENTRY']._serialized_start=1324
-  _globals['_CONTRACTENTRY']._serialized_end=1504
-  _globals['_VERSIONCHANGE']._serialized_start=1507
-  _globals['_VERSIONCHANGE']._serialized_end=1658
-  _globals['_FIELDCHANGE']._serialized_start=1661
-  _globals['_FIELDCHANGE']._serialized_end=1832
-  _globals['_RECOMPUTEENTRY']._serialized_start=1834
-  _globals['_RECOMPUTEENTRY']._serialized_end=1956
-  _globals['_PREMIUMHISTORYENTRY']._serialized_start=1959
-  _globals['_PREMIUMHISTORYENTRY']._serialized_end=2118
-  _globals['_MONTHCHANGE']._serialized_start=2121
-  _globals['_MONTHCHANGE']._serialized_end=2264
-  _globals['_ACCUMULATORENTRY']._serialized_start=2267
-  _globals['_ACCUMULATORENTRY']._serialized_end=2399
-  _globals['_ACCUMULATORUSE']._serialized_start=2401
-  _globals['_ACCUMULATORUSE']._serialized_end=2463
-  _globals['_RECORDENTRY']._serialized_start=2466
-  _globals['_RECORDENTRY']._serialized_end=2622
+  _globals['_HISTORYKIND']._serialized_start=2823
+  _globals['_HISTORYKIND']._serialized_end=3058
+  _globals['_CHANGEKIND']._serialized_start=3060
+  _globals['_CHANGEKIND']._serialized_end=3174
+  _globals['_CONTRACTPART']._serialized_start=3177
+  _globals['_CONTRACTPART']._serialized_end=3377
+  _globals['_RECORDKIND']._serialized_start=3380
+  _globals['_RECORDKIND']._serialized_end=3588
+  _globals['_HISTORYENTRY']._serialized_start=434
+  _globals['_HISTORYENTRY']._serialized_end=1261
+  _globals['_FACTENTRY']._serialized_start=1263
+  _globals['_FACTENTRY']._serialized_end=1367
+  _globals['_CONTRACTENTRY']._serialized_start=1370
+  _globals['_CONTRACTENTRY']._serialized_end=1550
+  _globals['_VERSIONCHANGE']._serialized_start=1553
+  _globals['_VERSIONCHANGE']._serialized_end=1704
+  _globals['_FIELDCHANGE']._serialized_start=1707
+  _globals['_FIELDCHANGE']._serialized_end=1878
+  _globals['_RECOMPUTEENTRY']._serialized_start=1880
+  _globals['_RECOMPUTEENTRY']._serialized_end=2002
+  _globals['_PREMIUMHISTORYENTRY']._serialized_start=2005
+  _globals['_PREMIUMHISTORYENTRY']._serialized_end=2164
+  _globals['_MONTHCHANGE']._serialized_start=2167
+  _globals['_MONTHCHANGE']._serialized_end=2310
+  _globals['_ACCUMULATORENTRY']._serialized_start=2313
+  _globals['_ACCUMULATORENTRY']._serialized_end=2445
+  _globals['_ACCUMULATORUSE']._serialized_start=2447
+  _globals['_ACCUMULATORUSE']._serialized_end=2509
+  _globals['_RECORDENTRY']._serialized_start=2512
+  _globals['_RECORDENTRY']._serialized_end=2820
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ History: what was recorded about groups, members and contracts, by whom, and why
 from affilia.enrollment.v1 import change_request_pb2 as _change_request_pb2
 from affilia.enrollment.v1 import enrollment_group_pb2 as _enrollment_group_pb2
 from affilia.history.v1 import fact_change_pb2 as _fact_change_pb2
+from affilia.migration.v1 import migration_service_pb2 as _migration_service_pb2
 from affilia.premium.v1 import premium_entry_pb2 as _premium_entry_pb2
 from affilia.type.v1 import actor_pb2 as _actor_pb2
 from affilia.type.v1 import cost_pb2 as _cost_pb2
@@ -638,7 +639,9 @@ Global___AccumulatorUse: _TypeAlias = AccumulatorUse  # noqa: Y015
 
 @_typing.final
 class RecordEntry(_message.Message):
-    """Something recorded about a member: that the member was created, changed, erased, or merged into another one."""
+    """Something recorded about a member: that the member was created, changed, erased, or merged into another one. Or that
+    the migration of a contract's country has reached another stage (affilia.migration.v1).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -648,10 +651,14 @@ class RecordEntry(_message.Message):
     NAME_AFTER_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    COUNTRY_CODE_FIELD_NUMBER: _builtins.int
+    FROM_STAGE_FIELD_NUMBER: _builtins.int
+    TO_STAGE_FIELD_NUMBER: _builtins.int
+    FORCED_FIELD_NUMBER: _builtins.int
     kind: Global___RecordKind.ValueType
     """What happened."""
     member_id: _builtins.str
-    """UUID of the member."""
+    """UUID of the member. Empty for MIGRATION_STAGE_CHANGED."""
     name_before: _builtins.str
     """If the name changed, the name before. Otherwise, or if the caller may not read it, empty."""
     name_after: _builtins.str
@@ -659,7 +666,19 @@ class RecordEntry(_message.Message):
     merged_into: _builtins.str
     """UUID of the member into whom member_id was merged. Set only for MEMBER_MERGED."""
     reason: _builtins.str
-    """Why the records were merged. Set only for MEMBER_MERGED; empty for members, and after an erasure."""
+    """Why the records were merged, or the stage was changed. Set only for MEMBER_MERGED and MIGRATION_STAGE_CHANGED; empty
+    for members, and after an erasure.
+    """
+    country_code: _builtins.str
+    """ISO 3166 alpha-2 code of the country that is being migrated. This and the following fields are set only for
+    MIGRATION_STAGE_CHANGED.
+    """
+    from_stage: _migration_service_pb2.MigrationStage.ValueType
+    """The stage before. UNSPECIFIED if the migration began."""
+    to_stage: _migration_service_pb2.MigrationStage.ValueType
+    """The stage after."""
+    forced: _builtins.bool
+    """Whether the checks were skipped."""
     def __init__(
         self,
         *,
@@ -669,10 +688,14 @@ class RecordEntry(_message.Message):
         name_after: _builtins.str = ...,
         merged_into: _builtins.str = ...,
         reason: _builtins.str = ...,
+        country_code: _builtins.str = ...,
+        from_stage: _migration_service_pb2.MigrationStage.ValueType = ...,
+        to_stage: _migration_service_pb2.MigrationStage.ValueType = ...,
+        forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_id", b"member_id", "merged_into", b"merged_into", "name_after", b"name_after", "name_before", b"name_before", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country_code", b"country_code", "forced", b"forced", "from_stage", b"from_stage", "kind", b"kind", "member_id", b"member_id", "merged_into", b"merged_into", "name_after", b"name_after", "name_before", b"name_before", "reason", b"reason", "to_stage", b"to_stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
