@@ -23,6 +23,7 @@ from affilia_cli import (
     loading,
     members,
     merging,
+    migrating,
     operating,
     premiums,
     requests,
@@ -41,6 +42,9 @@ from affilia_client import CallFailed, Unavailable
 
 DISTRIBUTION = "affilia-server"
 JSON_OPTION = "--json"
+HINTS = {"LEGACY_HAS_NO_HISTORY": "To see the core's state, add --source core."}
+"""What to do with this command line about an error, by reason."""
+
 MAX_TOKEN_BYTES = 1024 * 1024
 
 app = typer.Typer(
@@ -113,6 +117,7 @@ def _add_commands() -> None:
     app.add_typer(premiums.app, name="premiums")
     app.command("contracts")(browsing.contracts)
     app.add_typer(amending.app, name="contract")
+    app.add_typer(migrating.app, name="migration")
     app.command("groups")(browsing.groups)
     app.command("watch")(watching.watch)
     app.command("audit")(auditing.audit)
@@ -187,6 +192,8 @@ def _print_failure(failed: CallFailed, *, as_json: bool) -> None:
         ERRORS.print(f"  {violation.field}: {violation.description}")
     for name, value in failed.facts.items():
         ERRORS.print(f"  {name} = {value}", style="dim")
+    if failed.reason in HINTS:
+        ERRORS.print(f"  {HINTS[failed.reason]}")
     if failed.retry_after_seconds:
         ERRORS.print(f"  retry after {failed.retry_after_seconds:g} s", style="dim")
     if failed.call_id:

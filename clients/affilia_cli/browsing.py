@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
+from affilia.enrollment.v1.enrollment_group_pb2 import ENROLLMENT_SOURCE_LEGACY, EnrollmentGroup
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.names import Names
+from affilia_cli.options import Source, source_of_truth
 from affilia_cli.session import Session
 from affilia_cli.tables import BATCH, show_rows
 from affilia_client.dates import span_from_proto
@@ -40,6 +41,7 @@ def groups(
     contract: Annotated[str, typer.Option(help="Only groups of this contract.")] = "",
     member: Annotated[str, typer.Option(help="Only groups that this member is or was in.")] = "",
     primary: Annotated[str, typer.Option(help="Only groups of this primary.")] = "",
+    source: Source = "",
     ids: Annotated[bool, typer.Option("--ids", help="Show ids instead of names.")] = False,
 ) -> None:
     """List the enrollment groups of a contract, member or primary.
@@ -57,7 +59,7 @@ def groups(
             name: resolver.contract(text) if name == "contract_id" else resolver.member(text)
             for name, text in texts.items()
         }
-        found = client.enrollment.all_enrollment_groups(**given)
+        found = client.enrollment.all_enrollment_groups(source_of_truth=source_of_truth(source), **given)
         if session.as_json:
             for group in found:
                 session.print_json(group)
@@ -68,6 +70,10 @@ def groups(
         show_rows(titles, _rows(found, Names(client, ids), with_contract=not contract), ids=["group"])
 
 
+def _revision(group: EnrollmentGroup) -> str:
+    return "legacy" if group.source == ENROLLMENT_SOURCE_LEGACY else str(group.revision)
+
+
 def _rows(found: Iterable[EnrollmentGroup], names: Names, *, with_contract: bool) -> Iterator[list[str]]:
     """Yields a row for each group. Names are read in batches of groups."""
     remaining = iter(found)
@@ -75,5 +81,5 @@ def _rows(found: Iterable[EnrollmentGroup], names: Names, *, with_contract: bool
         names.load_members(group.key.primary_id for group in batch)
         for group in batch:
             members = {period.member_id for period in group.periods}
-            row = [names.member(group.key.primary_id), group.group_id, str(len(members)), str(group.revision)]
+            row = [names.member(group.key.primary_id), group.group_id, str(len(members)), _revision(group)]
             yield [names.contract_name(group.key.contract_id), *row] if with_contract else row

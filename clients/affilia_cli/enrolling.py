@@ -14,7 +14,7 @@ from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_day, parse_instant, today_under
 from affilia_cli.local_files import write_private
 from affilia_cli.names import Names
-from affilia_cli.options import Admin, Family
+from affilia_cli.options import Admin, Family, Source, source_of_truth
 from affilia_cli.requesting import (
     Accept,
     Asked,
@@ -35,6 +35,7 @@ from affilia_cli.timeline_text import (
     show_changes,
     show_timeline,
 )
+from affilia_cli.words import state_words
 from affilia_client.dates import span_to_proto
 
 Module = Annotated[str, typer.Option(help="Module: its name or id.")]
@@ -113,11 +114,12 @@ def timeline(
     first: Annotated[str, typer.Option("--from", help="First day to show.")] = "",
     last: Annotated[str, typer.Option("--to", help="Last day to show.")] = "",
     picture: Annotated[Path | None, typer.Option("--svg", help="Write an SVG image to this file instead.")] = None,
+    source: Source = "",
     ids: Annotated[bool, typer.Option("--ids", help="Show ids instead of names.")] = False,
 ) -> None:
     """Draw a timeline of a family's enrollment periods."""
     session: Session = context.obj
-    state: dict[str, Any] = {}
+    state: dict[str, Any] = {"source_of_truth": source_of_truth(source)}
     if revision:
         state["revision"] = revision
     if as_of:
@@ -135,7 +137,7 @@ def timeline(
         window = Window(parse_day(first) if first else shown.first_on, parse_day(last) if last else shown.last_on)
         if window.last_on < window.first_on:
             raise typer.BadParameter(f"--to must not be before --from: {window.last_on} is before {window.first_on}.")
-        title = f"group {found.group_id}, revision {found.revision}"
+        title = state_words(found.group_id, found.revision)
         if picture:
             write_private(picture, svg(rows, names, window, today, title))
             ERRORS.print(f"Wrote {picture}.")

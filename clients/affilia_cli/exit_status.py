@@ -8,3 +8,5 @@ REJECTED = 3
 """The server rejected a change request."""
 SEVERAL_MATCH = 4
 """Several members, families, contracts or modules match a name."""
+SOURCES_DIFFER = 5
+"""`migration compare` found groups that differ now, or that the core doesn't have as the legacy tables say."""

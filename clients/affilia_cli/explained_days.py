@@ -64,7 +64,7 @@ def having(client: Client, records: Iterable[CoverageRecord], day_under: DayUnde
     """Yields why enrollments include a day, for each coverage record whose group the caller can read."""
     for each in records:
         on = day_under(each.key.contract_id)
-        revision = _revision_that_added(client, each, on)
+        revision = _revision_that_added(client, each, on) if each.revision else 0
         if revision:
             runs = _runs(client, each.group_id, revision, each.member_id, each.module_id, on)
             yield ExplainedDay(each.group_id, each.key, each.member_id, each.module_id, revision, runs)

@@ -24,6 +24,7 @@ from affilia_cli.payment_order import payment_in_words
 from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
 from affilia_cli.showing import money, show_violations
+from affilia_cli.words import state_words
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto, date_to_proto
 
@@ -79,7 +80,7 @@ def coverage(
                 f"  {names.module(record.module_id)}, {format_span(record.days)}"
                 + (f", tier {record.network_tier}" if record.network_tier else "")
             )
-            CONSOLE.print(f"    revision {record.revision} of group {record.group_id}")
+            CONSOLE.print(f"    {state_words(record.group_id, record.revision)}")
             if record.capabilities:
                 CONSOLE.print(styled((f"    {', '.join(record.capabilities)}", "dim")))
         _show_limits(answer, names)
@@ -126,10 +127,11 @@ def _show_choices(
     for group in groups:
         on = day_under(group.key.contract_id)
         CONSOLE.print(styled((f"\ngroup {group.group_id}", "bold"), f" on {on}"))
-        differences = client.enrollment.diff_revisions(
-            group_id=group.group_id, from_revision=0, to_revision=group.revision
-        ).differences
-        show_revisions((each for each in differences if each.member_id == member), names)
+        if group.revision:
+            differences = client.enrollment.diff_revisions(
+                group_id=group.group_id, from_revision=0, to_revision=group.revision
+            ).differences
+            show_revisions((each for each in differences if each.member_id == member), names)
         choices = client.changes.list_available_choices(group_id=group.group_id, member_id=member, on=on).choices
         names.load_modules(choice.module_id for choice in choices)
         for choice in choices:

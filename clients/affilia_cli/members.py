@@ -24,7 +24,7 @@ from affilia_cli.options import Admin, Member
 from affilia_cli.people import merged_words
 from affilia_cli.recording import record
 from affilia_cli.session import Session
-from affilia_cli.words import actor_words, address_words, employment_words, enum_word, fact_name
+from affilia_cli.words import actor_words, address_words, employment_words, enum_word, fact_name, state_words
 from affilia_client import Client, NotAllowed, NotSupported
 from affilia_client.dates import date_from_proto, date_to_proto, span_from_proto
 
@@ -153,7 +153,7 @@ def _show_group(group: EnrollmentGroup, member_id: str, names: Names) -> None:
     for period in own:
         role = enum_word(membership_type_pb2.MembershipType, period.membership_type)
         CONSOLE.print(f"  {format_span(period.days)}: {names.module(period.module_id)} as {role}")
-    CONSOLE.print(styled((f"  group {group.group_id}, revision {group.revision}", "dim")))
+    CONSOLE.print(styled((f"  {state_words(group.group_id, group.revision)}", "dim")))
 
 
 @app.command()

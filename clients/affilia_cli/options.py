@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from affilia.enrollment.v1 import enrollment_group_pb2
+
 Member = Annotated[str, typer.Argument(help="Member: a name, an identifier (SYSTEM:VALUE or VALUE), or an id.")]
 Family = Annotated[
     str,
@@ -18,3 +20,21 @@ Admin = Annotated[
     str,
     typer.Option(help="Act as the admin with this name. Only with a service's token, or without one (--dev server)."),
 ]
+Country = Annotated[str, typer.Argument(help="Code of the country, such as ES.")]
+MappedContract = Annotated[
+    str, typer.Option("--contract", help="Only groups of this contract: its name, its sponsor's id, or its id.")
+]
+Source = Annotated[str, typer.Option(help="Read legacy or core, whatever the stage of the country's migration says.")]
+
+SOURCES: "dict[str, enrollment_group_pb2.SourceOfTruth.ValueType]" = {
+    "": enrollment_group_pb2.SOURCE_OF_TRUTH_UNSPECIFIED,
+    "legacy": enrollment_group_pb2.SOURCE_OF_TRUTH_FORCE_LEGACY,
+    "core": enrollment_group_pb2.SOURCE_OF_TRUTH_FORCE_CORE,
+}
+
+
+def source_of_truth(text: str) -> "enrollment_group_pb2.SourceOfTruth.ValueType":
+    """Returns the source given with `--source`. Raises BadParameter."""
+    if text.lower() not in SOURCES:
+        raise typer.BadParameter(f"--source must be legacy or core, got {text}.")
+    return SOURCES[text.lower()]

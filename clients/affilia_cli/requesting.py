@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from affilia.enrollment.v1 import change_request_pb2
+from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2
 from affilia.enrollment.v1.change_request_pb2 import ScopedChange
 from affilia.enrollment.v1.change_request_service_pb2 import SimulateChangeRequestResponse
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, EnrollmentPeriod, GroupKey
@@ -94,10 +94,14 @@ def membership_type(text: str, name: str) -> "MembershipType.ValueType":
 
 
 def periods_before(client: Client, group: EnrollmentGroup) -> Sequence[EnrollmentPeriod]:
-    """Returns the periods of the previous revision."""
+    """Returns the periods of the previous revision, which the core has even while legacy tables answer."""
     if group.revision <= 1:
         return ()
-    return client.enrollment.get_enrollment_group(group_id=group.group_id, revision=group.revision - 1).group.periods
+    core = enrollment_group_pb2.SOURCE_OF_TRUTH_FORCE_CORE
+    found = client.enrollment.get_enrollment_group(
+        group_id=group.group_id, revision=group.revision - 1, source_of_truth=core
+    )
+    return found.group.periods
 
 
 def _show_enrollments(

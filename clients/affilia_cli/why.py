@@ -137,6 +137,7 @@ def _show_check(answer: CheckEligibilityResponse, name: str, on: date | DayInQue
     for record, payment in zip(answer.records, payment_in_words(answer.records, names), strict=True):
         if payment:
             CONSOLE.print(f"  {payment}")
-        CONSOLE.print(f"  covered by {names.module(record.module_id)}, {format_span(record.days)}")
+        source = "" if record.revision else ", from the legacy tables"
+        CONSOLE.print(f"  covered by {names.module(record.module_id)}, {format_span(record.days)}{source}")
         if record.capabilities:
             CONSOLE.print(styled((f"    {', '.join(record.capabilities)}", "dim")))

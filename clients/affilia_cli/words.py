@@ -27,6 +27,11 @@ def enum_word(enum: Any, number: int) -> str:
     return name.removeprefix(prefix).lower().replace("_", "-")
 
 
+def state_words(group_id: str, revision: int) -> str:
+    """Returns which state of a group is shown: a revision, or what its legacy rows say, which has none."""
+    return f"group {group_id}, revision {revision}" if revision else f"group {group_id}, from the legacy tables"
+
+
 def actor_words(actor: actor_pb2.Actor, names: Names) -> str:
     """Returns who recorded something, such as `ada (admin)`."""
     kind = enum_word(actor_pb2.ActorKind, actor.kind)

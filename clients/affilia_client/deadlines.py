@@ -18,7 +18,13 @@ SECONDS: dict[str, float] = {
     "AmendContract": 60.0,
     "RequestRecompute": 120.0,
     "RebuildProjection": 3600.0,
+    # Translates every group of the legacy tables.
+    "ListMigrations": 600.0,
+    # Waits for the writes of a country.
+    "SetMigrationStage": 60.0,
     # Streams have no deadline.
+    "BackfillGroups": math.inf,
+    "CompareSources": math.inf,
     "RunPremiums": math.inf,
     "WatchEnrollments": math.inf,
 }

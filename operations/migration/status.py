@@ -93,7 +93,8 @@ async def _counted(core: Core, connection: Connection, source: LegacySource) -> 
         translated = await translate_all(core, connection, groups.values())
         fingerprints = await legacy_groups.fingerprints(connection, ids)
         counted.legacy += len(ids)
-        counted.core += len(await enrollment_reads.group_heads(connection, ids))
+        heads = await enrollment_reads.group_heads(connection, ids)  # by id and by key
+        counted.core += len({head.group_id for head in heads.values()})
         for group_id, each in translated.items():
             counted.stale += group_id in fingerprints and fingerprints[group_id] != each.fingerprint
             counted.findings.update(finding.kind for finding in each.findings)
