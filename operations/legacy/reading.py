@@ -42,11 +42,14 @@ async def translate_all(core: Core, connection: Connection, groups: Iterable[Leg
     """Translates groups, and returns them by id."""
     groups = list(groups)
     types = await known_types(connection, [group.key for group in groups]) if groups else {}
-    found: dict[UUID, Translated] = {}
-    for group in groups:
-        contract = await core.contract_source.current(connection, group.key.contract_id, hold=False)
-        found[group.group_id] = translated(group, contract, types.get(group.key, NO_TYPES))
-    return found
+    contracts = {
+        contract_id: await core.contract_source.current(connection, contract_id, hold=False)
+        for contract_id in sorted({group.key.contract_id for group in groups})
+    }
+    return {
+        group.group_id: translated(group, contracts[group.key.contract_id], types.get(group.key, NO_TYPES))
+        for group in groups
+    }
 
 
 async def answered_keys(

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
-from affilia_client import Client
 from affilia.migration.v1.migration_service_pb2 import GroupSourceDifference
+from affilia_client import Client
 from tests.support.migrating import Backfilled, Compared, Migration, described, kind_of
 from tests.support.migration_writers import CoreWriter, OutsideWriter, Writer
 from tests.support.waiting import wait_until
@@ -193,7 +193,7 @@ class Story:
     def _check_children(self, client: Client) -> int:
         """Checks that every child whom the other program added before READ_CORE is covered today."""
         added = {child: owner for writer in self.writers for child, owner in writer.journal.children.items()}
-        today = date.today()
+        today = datetime.now(UTC).date()
         for child, owner in added.items():
             key = {"contract_id": self.migration.contract_id, "primary_id": owner}
             group = client.enrollment.get_enrollment_group(key=key).group
@@ -225,5 +225,5 @@ def _is_unexplained(difference: GroupSourceDifference) -> bool:
 
 
 def _first_on(days: object) -> date:
-    first = getattr(days, "first_on")
+    first = days.first_on
     return date(first.year, first.month, first.day)
