@@ -18,6 +18,7 @@ from domain.errors import GroupUnknown
 from domain.members import Facts
 from domain.membership import MembershipType
 from domain.migration.aligning import aligned_basis, reject_blocked
+from domain.migration.legacy import LegacyGroup
 from operations.call import Call
 from operations.core import Core
 from operations.legacy.members import store_missing, unknown_among
@@ -94,7 +95,7 @@ def _in_core_terms(side: LegacySide | None, basis: GroupBasis) -> TranslatedSide
 
 
 NEW_GROUP = 0
-"""Used as the key of a group that doesn't exist yet."""
+"""Used as the key of a group that doesn't exist yet. Further ones have negative keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +141,29 @@ async def look_into(core: Core, call: Call, connection: Connection, key: GroupKe
     return Seen(basis, days_of(recorded), types_of(recorded), waits)
 
 
-async def basis_of(
-    core: Core, connection: Connection, key: GroupKey, head: GroupHead | None, also: Iterable[UUID]
-) -> GroupBasis:
-    """Returns what a group is computed from, without locks. `head` is None if the core doesn't have the group.
+async def bases_of(
+    core: Core,
+    connection: Connection,
+    groups: Iterable[LegacyGroup],
+    heads: Mapping[UUID, GroupHead],
+    periods: Mapping[int, Sequence[Period]],
+) -> dict[UUID, GroupBasis]:
+    """Returns what the core computes legacy groups from, by group id, without locks. `heads` are those of the groups
+    that the core has, and `periods` those of their newest revisions by group key.
 
-    Members in `also` whom the core doesn't know have no facts. Raises ContractUnknown.
+    Members whom the core doesn't know have no facts. Raises ContractUnknown.
     """
-    group_key = head.group_key if head else NEW_GROUP
-    of_group = await enrollment_reads.periods_of(connection, head.group_key, head.revision) if head else []
-    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, {*also, key.primary_id})}
-    loaded = await _load(core, connection, {group_key: key}, also, hold=False)
-    bases = await _bases(core, connection, {group_key: key}, loaded, {group_key: of_group}, assumed, hold=False)
-    return bases[group_key]
+    groups = list(groups)
+    group_keys = {
+        group.group_id: heads[group.group_id].group_key if group.group_id in heads else NEW_GROUP - n
+        for n, group in enumerate(groups)
+    }
+    keys = {group_keys[group.group_id]: group.key for group in groups}
+    members = {member_id for group in groups for member_id in (group.key.primary_id, *group.member_ids.values())}
+    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, members)}
+    loaded = await _load(core, connection, keys, members, hold=False)
+    bases = await _bases(core, connection, keys, loaded, periods, assumed, hold=False)
+    return {group_id: bases[group_key] for group_id, group_key in group_keys.items()}
 
 
 async def state_of(core: Core, call: Call, seen: Seen) -> State:

@@ -25,7 +25,7 @@ from storage.outbox import NewEvent, add_event
 from storage.postgres.database import Connection
 from storage.postgres.documents import actor_to_document, change_request_from_document, change_request_to_document
 from storage.postgres.instants import LATER_THAN, NOW
-from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_value, insert_rows
+from storage.postgres.rows import fetch_all, fetch_column, fetch_value, insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +41,39 @@ class LockedGroup:
 
 async def lock_group(tx: Connection, group_id: UUID, key: GroupKey) -> LockedGroup:
     """Locks a group, and creates it if it does not exist. A rollback removes a group that was created."""
-    if found := await _lock(tx, group_id):
-        return found
-    await tx.execute(
-        "INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)"
-        f" VALUES (%s, %s, %s, {NOW}) ON CONFLICT DO NOTHING",
-        [group_id, key.contract_id, key.primary_id],
-    )
-    locked = await _lock(tx, group_id)
-    assert locked is not None  # noqa: S101 (this or another transaction has just inserted it)
-    await add_members(tx, locked, [key.primary_id])
+    (locked,) = await lock_or_create_groups(tx, {group_id: key})
     return locked
 
 
-async def _lock(tx: Connection, group_id: UUID) -> LockedGroup | None:
-    return await fetch_first(tx, _locked, f"SELECT {_LOCKED} WHERE group_id = %s FOR NO KEY UPDATE", [group_id])
+async def lock_or_create_groups(tx: Connection, keys: Mapping[UUID, GroupKey]) -> list[LockedGroup]:
+    """Does the same for any number of groups, with as many statements as for one."""
+    found = await _lock(tx, keys)
+    if missing := sorted(keys.keys() - {group.group_id for group in found}):
+        await tx.execute(
+            "INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)"
+            f" SELECT g.group_id, g.contract_id, g.primary_id, {NOW} FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])"
+            " AS g(group_id, contract_id, primary_id) ON CONFLICT DO NOTHING",
+            [missing, [keys[each].contract_id for each in missing], [keys[each].primary_id for each in missing]],
+        )
+        created = await _lock(tx, missing)  # by this transaction, or meanwhile by others
+        await _add_primaries(tx, created)
+        found += created
+    return found
+
+
+async def _lock(tx: Connection, group_ids: Collection[UUID]) -> list[LockedGroup]:
+    statement = f"SELECT {_LOCKED} WHERE group_id = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE"
+    return await fetch_all(tx, _locked, statement, [list(group_ids)])
+
+
+async def _add_primaries(tx: Connection, groups: Sequence[LockedGroup]) -> None:
+    """Stores that new groups concern their primaries."""
+    await tx.execute(
+        "INSERT INTO group_member (member_id, group_key, recorded_at)"
+        f" SELECT g.primary_id, g.group_key, (SELECT {NOW}) FROM unnest(%s::uuid[], %s::bigint[])"
+        " AS g(primary_id, group_key) ON CONFLICT DO NOTHING",
+        [[group.key.primary_id for group in groups], [group.group_key for group in groups]],
+    )
 
 
 _LOCKED = "group_key, group_id, contract_id, primary_id, revision, recorded_at FROM enrollment_group"
@@ -172,49 +190,47 @@ class NewRevision:
 async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, new: NewRevision) -> int:
     """Stores the next revision of a group with its event, and makes it the current one. Returns its number."""
     revision = group.revision + 1
+    slot_ids: Mapping[UUID, UUID] = {
+        module_id: slot_id(contract.contract_id, module_id, contract.slots[module_id])
+        for module_id in {period.module_id for period in new.periods}
+    }
     revision_key = await fetch_value(
         tx,
         int,
-        "INSERT INTO enrollment_revision"
-        " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event)"
-        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING revision_key",
-        [
-            group.group_key,
-            revision,
-            new.recorded_at,
-            new.change_request_key,
-            new.recompute_key,
-            new.policy_event.value,
-        ],
+        _ADD_REVISION,
+        {
+            "group_key": group.group_key,
+            "revision": revision,
+            "recorded_at": new.recorded_at,
+            "change_request_key": new.change_request_key,
+            "recompute_key": new.recompute_key,
+            "policy_event": new.policy_event.value,
+            "members": [p.member_id for p in new.periods],
+            "modules": [p.module_id for p in new.periods],
+            "slots": [slot_ids[p.module_id] for p in new.periods],
+            "types": [p.membership_type.value for p in new.periods],
+            "days": [p.days for p in new.periods],
+        },
     )
-    await _add_periods(tx, revision_key, contract, new.periods)
     await _add_differences(tx, revision_key, group, new)
-    await tx.execute("UPDATE enrollment_group SET revision = %s WHERE group_key = %s", [revision, group.group_key])
     member_ids = {group.key.primary_id, *(p.member_id for p in new.periods), *(d.member_id for d in new.differences)}
     event = NewEvent(EventType(f"POLICY_{new.policy_event}"), member_ids, revision_key=revision_key)
     await add_event(tx, group.group_key, event, new.recorded_at)
     return revision
 
 
-async def _add_periods(tx: Connection, revision_key: int, contract: Contract, periods: tuple[Period, ...]) -> None:
-    slot_ids: Mapping[UUID, UUID] = {
-        module_id: slot_id(contract.contract_id, module_id, contract.slots[module_id])
-        for module_id in {period.module_id for period in periods}
-    }
-    await tx.execute(
-        "INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)"
-        " SELECT %s, p.member_id, p.module_id, p.slot_id, p.membership_type, p.days"
-        " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::daterange[])"
-        " AS p(member_id, module_id, slot_id, membership_type, days)",
-        [
-            revision_key,
-            [p.member_id for p in periods],
-            [p.module_id for p in periods],
-            [slot_ids[p.module_id] for p in periods],
-            [p.membership_type.value for p in periods],
-            [p.days for p in periods],
-        ],
-    )
+_ADD_REVISION = (
+    "WITH moved AS (UPDATE enrollment_group SET revision = %(revision)s WHERE group_key = %(group_key)s),"
+    " added AS (INSERT INTO enrollment_revision"
+    " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event) VALUES (%(group_key)s,"
+    " %(revision)s, %(recorded_at)s, %(change_request_key)s, %(recompute_key)s, %(policy_event)s)"
+    " RETURNING revision_key),"
+    " periods AS (INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)"
+    " SELECT added.revision_key, p.* FROM added, unnest(%(members)s::uuid[], %(modules)s::uuid[], %(slots)s::uuid[],"
+    " %(types)s::text[], %(days)s::daterange[]) AS p)"
+    " SELECT revision_key FROM added"
+)
+"""SQL that adds a revision with its periods, and makes it the current one."""
 
 
 async def _add_differences(tx: Connection, revision_key: int, group: LockedGroup, new: NewRevision) -> None:

@@ -353,6 +353,8 @@ async def list_revisions(connection: Connection, head: GroupHead, after: int, li
 
 async def days_had_before(connection: Connection, group_key: int, revision: int) -> dict[EnrollmentKey, Days]:
     """Returns all days of each enrollment that any revision before a given one had."""
+    if revision <= 1:
+        return {}
     cursor = await connection.execute(
         "SELECT d.member_id, d.module_id, range_agg(d.gained) FROM enrollment_difference d"
         " JOIN enrollment_revision r USING (revision_key) WHERE d.group_key = %s AND r.revision < %s"

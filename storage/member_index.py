@@ -33,6 +33,11 @@ async def update_entries(tx: Connection, member: Member, before: Member | None) 
         await _add(tx, [(entry, member.member_id) for entry in sorted(new - old)])
 
 
+async def add_entries(tx: Connection, members: Iterable[Member]) -> None:
+    """Adds the rows for new members, which must be locked exclusively."""
+    await _add(tx, sorted(_entries(members)))
+
+
 async def _remove(tx: Connection, entries: Sequence[tuple[IndexEntry, UUID]]) -> None:
     await tx.execute(
         "DELETE FROM member_search s"

@@ -17,7 +17,7 @@ from domain.errors import MemberUnknown
 from domain.members import Facts, Member
 from domain.premiums.repricing import repricing_facts
 from storage.member_identifiers import replace_identifiers
-from storage.member_index import update_entries
+from storage.member_index import add_entries, update_entries
 from storage.postgres.database import Connection
 from storage.postgres.documents import (
     Document,
@@ -26,7 +26,7 @@ from storage.postgres.documents import (
     member_from_document,
     member_to_document,
 )
-from storage.postgres.instants import LATER_THAN
+from storage.postgres.instants import LATER_THAN, NOW
 from storage.postgres.locks import Lock, lock
 from storage.postgres.rows import fetch_all, fetch_first, fetch_value
 from storage.premium_stale import mark_member
@@ -195,5 +195,25 @@ async def record_member(
             Jsonb(member_to_document(member)),
             what.value,
             Jsonb(actor_to_document(actor)),
+        ],
+    )
+
+
+async def record_new_members(tx: Connection, members: Sequence[Member], actor: Actor) -> None:
+    """Stores the first states of members without identifiers, and indexes them, in a constant number of statements.
+
+    No premium can have been computed for a member who wasn't stored, so nothing is marked. The members must be locked
+    exclusively.
+    """
+    await add_entries(tx, members)
+    await tx.execute(
+        "INSERT INTO member_revision (member_id, revision, recorded_at, document, kind, actor)"
+        f" SELECT m.member_id, 1, {NOW}, m.document, %s, %s FROM unnest(%s::uuid[], %s::jsonb[])"
+        " AS m(member_id, document)",
+        [
+            MemberChange.RECORD.value,
+            Jsonb(actor_to_document(actor)),
+            [member.member_id for member in members],
+            [Jsonb(member_to_document(member)) for member in members],
         ],
     )

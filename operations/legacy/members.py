@@ -12,7 +12,7 @@ from domain.migration.legacy import LegacyGroup
 from operations.call import Call
 from operations.core import Core
 from storage import recomputes
-from storage.members import MemberChange, RecordedMember, record_member
+from storage.members import MemberChange, RecordedMember, record_member, record_new_members
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 from storage.recomputes import RecomputeCause
@@ -39,8 +39,16 @@ async def store_missing(
         cause = RecomputeCause(RecomputeTrigger.FACTS, call.actor, call.today_override)
         await recomputes.enqueue_for_members(tx, known, cause)
         core.recompute_wanted.set()
-    for member_id in lacking:
-        await _store(call, tx, current.get(member_id), member_id, birth_dates.get(member_id))
+        for member_id in known:
+            facts = replace(current[member_id].member.facts, born_on=birth_dates[member_id])
+            member = replace(current[member_id].member, facts=facts)
+            await record_member(tx, member, current[member_id], MemberChange.FACT, call.actor)
+    unknown = [
+        Member(member_id, MemberKind.PERSON, "", Facts(born_on=birth_dates.get(member_id)))
+        for member_id in lacking
+        if member_id not in current
+    ]
+    await record_new_members(tx, unknown, call.actor)
 
 
 def _lacking(
@@ -49,17 +57,6 @@ def _lacking(
     """Returns the members who are unknown, or whose date of birth only the legacy tables have, in order."""
     facts = {member_id: recorded.member.facts for member_id, recorded in current.items()}
     return sorted(member_ids - current.keys() | missing_birth_dates(facts, birth_dates).keys())
-
-
-async def _store(
-    call: Call, tx: Connection, current: RecordedMember | None, member_id: UUID, born_on: date | None
-) -> None:
-    if current is None:
-        member = Member(member_id, MemberKind.PERSON, "", Facts(born_on=born_on))
-        await record_member(tx, member, None, MemberChange.RECORD, call.actor)
-    else:
-        member = replace(current.member, facts=replace(current.member.facts, born_on=born_on))
-        await record_member(tx, member, current, MemberChange.FACT, call.actor)
 
 
 async def unknown_among(core: Core, connection: Connection, member_ids: Collection[UUID]) -> set[UUID]:

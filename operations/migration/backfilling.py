@@ -157,9 +157,9 @@ def _failure(group_id: UUID, error: Exception) -> BackfillFailure:
 
 
 async def _lock(tx: Connection, source: LegacySource, group_ids: Sequence[UUID]) -> list[LockedGroup]:
-    """Locks groups in order, and creates those that the core doesn't have."""
+    """Locks groups, and creates those that the core doesn't have."""
     rows = await source.load(tx, group_ids)
-    return [await enrollment.lock_group(tx, group_id, rows[group_id].key) for group_id in sorted(rows)]
+    return await enrollment.lock_or_create_groups(tx, {group_id: each.key for group_id, each in rows.items()})
 
 
 async def _do_group(core: Core, call: Call, tx: Connection, opened: OpenGroup, done: _Done) -> None:

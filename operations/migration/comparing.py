@@ -16,7 +16,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.legacy.groups import legacy_groups_of
 from operations.legacy.sides import source_of
-from operations.opening import basis_of
+from operations.opening import bases_of
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
 from storage.enrollment_reads import GroupHead
 from storage.migration_comparisons import Comparison
@@ -81,10 +81,11 @@ async def _compare_page(
         connection, {head.group_key: head.revision for head in in_core.values()}
     )
     fingerprints = await legacy_groups.fingerprints(connection, list(page))
+    bases = await bases_of(core, connection, page.values(), in_core, periods)
     found: list[GroupSourceDifference] = []
     for group_id, group in page.items():
         head = in_core.get(group_id)
-        basis = await basis_of(core, connection, group.key, head, group.member_ids.values())
+        basis = bases[group_id]
         today = to_day(call.today(basis.contract.time_zone))
         now = translated(group, basis.contract, basis.membership_types())
         findings.update(finding.kind for finding in now.findings)

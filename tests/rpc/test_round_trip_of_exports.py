@@ -47,9 +47,7 @@ def loops_of(path: Path | None) -> list[list[str]]:
     return sorted(loops)
 
 
-def test_an_import_of_a_full_file_into_an_empty_book_gives_the_same_full_file(
-    client: Client, tmp_path: Path
-) -> None:
+def test_an_import_of_a_full_file_into_an_empty_book_gives_the_same_full_file(client: Client, tmp_path: Path) -> None:
     book, copy = (Book(client, tmp_path, more=EITHER_SIDE) for _ in range(2))
     ann, bob = book.member("ANN MARY DOE", SUBSCRIBER="S1", SSN="123456789"), book.member("BOB ROE", SUBSCRIBER="S2")
     pat, kim = book.member("PAT DOE", CLIENT="C7"), book.member("KIM DOE", born="2015-06-01", PERSON="K7")
