@@ -202,6 +202,21 @@ def test_ctrl_c_finishes_the_families_under_way_and_a_second_run_continues(
     assert sponsor.num_requests() == 60
 
 
+def test_a_killed_import_is_continued_by_a_second_run(sponsor: Sponsor, affilia: Affilia) -> None:
+    file = sponsor.path(families_file(40))
+    affilia.delay("submit_change_request", 0.5, times=40)
+    process = an_import(sponsor, affilia.address, file)
+    wait_until(lambda: sponsor.num_requests() > 0, "the first family")
+    process.kill()
+    process.communicate(timeout=120)
+    affilia.clear()
+    again = an_import(sponsor, affilia.address, file)
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert sponsor.days() == {f"P{n} DOE": [("HMO", "2026-01-01", None)] for n in range(40)}
+    assert sponsor.num_requests() == 40
+
+
 def test_a_second_ctrl_c_stops_immediately(sponsor: Sponsor, affilia: Affilia) -> None:
     affilia.delay("submit_change_request", 20, times=20)
     process = an_import(sponsor, affilia.address, sponsor.path(families_file(20)))
