@@ -1,6 +1,7 @@
 """Two servers on one database with Spanish legacy tables, and the admin who migrates them, whichever server is lost."""
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ import psycopg
 from google.protobuf import json_format
 
 from affilia.catalog.v1 import contract_pb2
+from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia.migration.v1 import migration_service_pb2 as pb
 from affilia_client import Cancelled, Client, Conflict, Overloaded, TooLate, Unavailable
 from affilia_client.values import to_python
@@ -41,6 +43,7 @@ class Servers:
         self._database_url = database_url
         self._running = [self._start(n) for n in range(number)]
         self._clients = [Client(server.address) for server in self._running]
+        self._replacing: threading.Thread | None = None
         self.kills = 0
 
     def _start(self, number: int) -> ServerProcess:
@@ -51,12 +54,25 @@ class Servers:
         return self._clients[number % len(self._clients)]
 
     def kill(self, number: int) -> None:
-        """Kills a server without warning, and starts another one in its place."""
+        """Kills a server without warning, and starts another one in its place, while the others serve.
+
+        Waits for the one that takes the place of the server that was killed before.
+        """
+        self.wait()
         self._running[number].kill()
         self.kills += 1
+        self._replacing = threading.Thread(target=self._replace, args=[number])
+        self._replacing.start()
+
+    def _replace(self, number: int) -> None:
         self._running[number] = self._start(number)
         self._clients[number].close()
         self._clients[number] = Client(self._running[number].address)
+
+    def wait(self) -> None:
+        """Waits until all servers run."""
+        if self._replacing is not None:
+            self._replacing.join()
 
     def until_acknowledged(self, call: Callable[[Client], T], first: int = 0) -> T:
         """Sends a call to one server after the other, beginning with `first`, until one acknowledges it."""
@@ -75,6 +91,7 @@ class Servers:
         return [line for log in logs for line in log.read_text().splitlines() if '"level": "error"' in line]
 
     def stop(self) -> None:
+        self.wait()
         for client, server in zip(self._clients, self._running, strict=True):
             client.close()
             server.stop()
@@ -116,10 +133,13 @@ class Migration:
     def contract_id(self) -> str:
         return self.contract.contract_id
 
+    def key(self, primary_id: str) -> GroupKey:
+        return GroupKey(contract_id=self.contract_id, primary_id=primary_id)
+
     def begin(self) -> None:
         """Publishes the contract, and maps the contract of the sample tables to it."""
         publish_id, map_id = str(uuid4()), str(uuid4())
-        products = [{"code": code, "module_id": module_id} for code, module_id in self.modules.items()]
+        products = [pb.LegacyProduct(code=code, module_id=module_id) for code, module_id in self.modules.items()]
         self.servers.until_acknowledged(
             lambda client: client.catalog.publish_contract(request_id=publish_id, contract=self.contract)
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from random import Random
 from uuid import uuid4
 
 from affilia.migration.v1.migration_service_pb2 import GroupSourceDifference
@@ -19,6 +20,7 @@ from tests.support.waiting import wait_until
 OPERATIONS_OF_A_STEP = 3
 """How many operations every writer completes at least in each step."""
 MAX_DESCRIBED = 3
+MAX_SECONDS_BEFORE_KILL = 0.5
 MONTHS = (date(2026, 10, 1), date(2026, 12, 1))
 BORN_ON = date(2005, 1, 1)
 
@@ -33,6 +35,7 @@ class Story:
     outside_writers: int
     groups_written: int
     say: Callable[[str], None] = lambda line: None
+    random: Random = field(default_factory=lambda: Random(1))
     faults: list[str] = field(default_factory=list)
     writers: list[Writer] = field(default_factory=list)
 
@@ -85,11 +88,13 @@ class Story:
 
     @contextmanager
     def _killing(self, server: int | None) -> Iterator[None]:
-        """Kills a server while something happens, and returns when another one has taken its place."""
+        """Kills a server while something happens, if one is given."""
         if server is None:
             yield
             return
-        killer = threading.Thread(target=self.migration.servers.kill, args=[server])
+        self.migration.servers.wait()
+        soon = self.random.uniform(0, MAX_SECONDS_BEFORE_KILL)
+        killer = threading.Timer(soon, self.migration.servers.kill, [server])
         killer.start()
         try:
             yield
@@ -170,6 +175,7 @@ class Story:
 
     def _check(self) -> None:
         """Checks that nothing acknowledged was lost or stored twice, and that premiums can be computed."""
+        self.migration.servers.wait()
         done = sum((writer.journal.done for writer in self.writers), Counter())
         self.say(f"operations: {dict(done.most_common())}; servers killed: {self.migration.servers.kills}")
         self.faults += [each for writer in self.writers for each in writer.journal.unexpected]
@@ -186,8 +192,7 @@ class Story:
         children = self._check_children(client)
         self.say(f"compared {sum(map(len, requests.values()))} requests and {children} children added to the tables")
         for primary_id in self._some_primaries():
-            policy = {"contract_id": self.migration.contract_id, "primary_id": primary_id}
-            client.premiums.compute_premiums(policy={"key": policy}, months=MONTHS)
+            client.premiums.compute_premiums(policy={"key": self.migration.key(primary_id)}, months=MONTHS)
         self.faults += self.migration.servers.defects()
 
     def _check_children(self, client: Client) -> int:
@@ -195,10 +200,9 @@ class Story:
         added = {child: owner for writer in self.writers for child, owner in writer.journal.children.items()}
         today = datetime.now(UTC).date()
         for child, owner in added.items():
-            key = {"contract_id": self.migration.contract_id, "primary_id": owner}
-            group = client.enrollment.get_enrollment_group(key=key).group
-            days = [each.days for each in group.periods if each.member_id == child]
-            if not any(_first_on(each) <= today for each in days):
+            group = client.enrollment.get_enrollment_group(key=self.migration.key(owner)).group
+            firsts = [each.days.first_on for each in group.periods if each.member_id == child]
+            if not any(date(first.year, first.month, first.day) <= today for first in firsts):
                 self.faults.append(f"child {child} of {owner} was added to the tables and is not in the core")
         return len(added)
 
@@ -222,8 +226,3 @@ def _missing_birth_dates(compared: Compared) -> set[str]:
 
 def _is_unexplained(difference: GroupSourceDifference) -> bool:
     return any(each.core_only or not each.reasons for each in difference.enrollments)
-
-
-def _first_on(days: object) -> date:
-    first = days.first_on
-    return date(first.year, first.month, first.day)

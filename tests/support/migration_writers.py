@@ -6,7 +6,7 @@ an alignment.
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
@@ -14,13 +14,15 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from affilia.catalog.v1.member_pb2 import MEMBER_KIND_PERSON, Member
+from affilia.enrollment.v1.change_request_pb2 import ScopedChange
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client import CallFailed, changes
+from tests.support.calls import admin
 from tests.support.migrating import Migration
 from tools import legacy_sample
 
-ADMIN = {"role": "REQUESTER_ROLE_ADMIN", "requester_id": "back-office", "reason": "a migration"}
 PAUSE_SECONDS = 0.05
 MAX_FAMILIES = 10
 """How many families each program adds, so that a slow machine doesn't have more and more to do."""
@@ -113,15 +115,14 @@ class CoreWriter(Writer):
         }[kind]()
         self._send(kind, group.group_id, group.key.primary_id, [change])
 
-    def _send(self, kind: str, group_id: str, primary_id: str, of_request: list[object]) -> None:
+    def _send(self, kind: str, group_id: str, primary_id: str, of_request: Sequence[ScopedChange]) -> None:
         request_id = str(uuid4())
-        key = {"contract_id": self._migration.contract_id, "primary_id": primary_id}
         try:
             answer = self._migration.servers.until_acknowledged(
                 lambda client: client.changes.submit_change_request(
                     request_id=request_id,
-                    group=key,
-                    requester=ADMIN,
+                    group=self._migration.key(primary_id),
+                    requester=admin("a migration"),
                     changes=of_request,
                     accept_consequences=True,
                 ),
@@ -156,11 +157,12 @@ class CoreWriter(Writer):
         """Enrolls somebody whom the legacy tables don't have."""
         member_id, upsert_id, facts_id = str(uuid4()), str(uuid4()), str(uuid4())
         servers = self._migration.servers
-        member = {"member_id": member_id, "kind": "MEMBER_KIND_PERSON"}
+        member = Member(member_id=member_id, kind=MEMBER_KIND_PERSON)
         servers.until_acknowledged(lambda client: client.members.upsert_member(request_id=upsert_id, member=member))
-        born = {"born_on": date(1980, 6, 1)}
         servers.until_acknowledged(
-            lambda client: client.members.record_facts(request_id=facts_id, member_id=member_id, birth=born)
+            lambda client: client.members.record_facts(
+                request_id=facts_id, member_id=member_id, birth={"born_on": date(1980, 6, 1)}
+            )
         )
         health = self._migration.modules["ESENCIAL"]
         change = changes.enroll(member_id, health, "PRIMARY", first_on=self.future_month())
