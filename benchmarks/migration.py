@@ -1,38 +1,44 @@
-"""Measures reads of a country in migration beside reads of the core: groups and checks, in one run."""
+"""Measures reads of a country in migration beside reads of the core.
 
-from collections.abc import Callable
-from functools import partial
+Each caller alternates between both kinds, so that their ratio doesn't depend on what else the machine does. The core's
+are about families of another country, on the same server.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as check_pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
-from benchmarks.running import calls_per_second
+from benchmarks.running import SECONDS
 from tests.scenarios.enrollment_messages import date
-from tests.support.migration import CORE, DUAL_WRITE, FORCE_CORE, READ_CORE, TRANSLATE, Spain
+from tests.support.calls import Family
+from tests.support.migration import CORE, DUAL_WRITE, READ_CORE, TRANSLATE, Spain
 from tests.support.spanish import FLEX, FLEX_PLUS, SpanishServer
 
-CALLERS = 4
+CALLERS = 2
 OWNERS = 200
 ON = "2026-03-10"
+
+Call = Callable[[int], object]
 
 
 def measure() -> None:
     with TemporaryDirectory() as folder:
         server = SpanishServer(Path(folder))
         try:
-            spain = Spain(server)
-            owners = add_families(spain)
-            spain.map()
-            reads(spain, owners)
+            reads(Spain(server))
         finally:
             server.stop()
 
 
 def add_families(spain: Spain) -> list[str]:
-    """Adds families of an owner, a partner and two children."""
+    """Adds families of an owner, a partner and two children. Returns the owners."""
     owners = [f"owner {number}" for number in range(OWNERS)]
     for owner in owners:
         spain.row(owner, "PRIMARY", FLEX, "2024-03-01", owner=owner)
@@ -42,38 +48,65 @@ def add_families(spain: Spain) -> list[str]:
     return owners
 
 
-def reads(spain: Spain, owners: list[str]) -> None:
-    """Reads every group and checks every owner: from the core in CORE, and as each stage says."""
+def reads(spain: Spain) -> None:
+    """Reads groups by their keys, and checks their owners, in each stage."""
+    owners = add_families(spain)
+    spain.map()
+    other = Family(spain.channel).set_up()
+    other.submit(other.enroll(other.base, "2026-01-01"))
+    spain.execute("ANALYZE")
     checks: Any = EligibilityCheckServiceStub(spain.channel)
 
-    def get(n: int, **how: Any) -> None:
-        request = pb.GetEnrollmentGroupRequest(key=spain.key(owners[n % OWNERS]), **how)
-        spain.family.queries.GetEnrollmentGroup(request)
+    def get(key: Any) -> object:
+        return spain.family.queries.GetEnrollmentGroup(pb.GetEnrollmentGroupRequest(key=key))
 
-    def check(n: int) -> None:
-        about = check_pb.EligibilityCheck(member_id=spain.member(owners[n % OWNERS]), date=date(ON))
-        checks.CheckEligibility(check_pb.CheckEligibilityRequest(check=about))
+    def check(member_id: str) -> object:
+        about = check_pb.EligibilityCheck(member_id=member_id, date=date(ON))
+        return checks.CheckEligibility(check_pb.CheckEligibilityRequest(check=about))
 
-    rows = [("TRANSLATE, not in the core", rate(get), rate(check))]
-    spain.move_to(DUAL_WRITE)
-    spain.backfill()
-    rows.append(("DUAL_WRITE", rate(get), rate(check)))
-    spain.move_to(TRANSLATE)
-    rows.append(("TRANSLATE, in the core", rate(get), rate(check)))
-    forced = rate(partial(get, source_of_truth=FORCE_CORE))
-    spain.move_to(READ_CORE)
-    rows.append(("READ_CORE", rate(get), rate(check)))
-    spain.move_to(CORE)
-    core_get, core_check = rate(get), rate(check)
-    print(f"CORE: {core_get:.0f} reads/s, {core_check:.0f} checks/s; FORCE_CORE: {forced:.0f} reads/s")
-    for name, read, checked in rows:
+    calls: dict[str, Call] = {
+        "read of the core": lambda n: get(other.key),
+        "read in migration": lambda n: get(spain.key(owners[n % OWNERS])),
+        "check of the core": lambda n: check(other.primary),
+        "check in migration": lambda n: check(spain.member(owners[n % OWNERS])),
+    }
+
+    def report(name: str) -> None:
+        side_by_side(calls)  # PostgreSQL plans the statements
+        core_read, read, core_check, checked = side_by_side(calls).values()
         print(
-            f"{name}: {read:.0f} reads/s, {read / core_get:.2f} of CORE;"
-            f" {checked:.0f} checks/s, {checked / core_check:.2f} of CORE"
+            f"{name}: a read takes {1000 * read:.1f} ms, {read / core_read:.1f} times the core's;"
+            f" a check {1000 * checked:.1f} ms, {checked / core_check:.1f} times the core's"
         )
 
+    report("TRANSLATE, not in the core")
+    spain.move_to(DUAL_WRITE)
+    spain.backfill()
+    for name, stage in (
+        ("DUAL_WRITE", DUAL_WRITE),
+        ("TRANSLATE, in the core", TRANSLATE),
+        ("READ_CORE", READ_CORE),
+        ("CORE", CORE),
+    ):
+        spain.move_to(stage)
+        report(name)
 
-def rate(call: Callable[[int], None]) -> float:
-    """Returns the calls per second. Each caller goes through the owners."""
-    numbers = iter(range(10**9))
-    return calls_per_second(lambda _: call(next(numbers)), CALLERS)
+
+def side_by_side(calls: Mapping[str, Call]) -> dict[str, float]:
+    """Returns the median duration of each call in seconds. Every caller makes all of them in turn."""
+    until = time.perf_counter() + SECONDS
+
+    def work(caller: int) -> dict[str, list[float]]:
+        durations: dict[str, list[float]] = {name: [] for name in calls}
+        n = caller
+        while time.perf_counter() < until:
+            for name, call in calls.items():
+                began = time.perf_counter()
+                call(n)
+                durations[name].append(time.perf_counter() - began)
+            n += CALLERS
+        return durations
+
+    with ThreadPoolExecutor(CALLERS) as threads:
+        found = list(threads.map(work, range(CALLERS)))
+    return {name: median(duration for each in found for duration in each[name]) for name in calls}
