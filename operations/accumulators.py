@@ -24,12 +24,13 @@ from domain.errors import ApplicationIdReused, ApplicationUnknown, NotCovered
 from operations.call import Call
 from operations.core import Core
 from operations.freshness import wait_for_projection
-from operations.legacy.runs import with_legacy_runs
+from operations.legacy.runs import legacy_runs
 from operations.paging import Page
 from storage import accumulators as ledger
 from storage import coverage
 from storage.accumulators import Application, Balance, LedgerLine, NewApplication, Reversal
 from storage.merges import aliases_of, lock_unmerged
+from storage.migration_stages import hold_of_countries
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 
@@ -66,6 +67,7 @@ async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> A
     await core.eligibility.offers.refresh(core.database, core.contract_source)
 
     async def work(tx: Connection) -> ApplyAnswer:
+        await hold_of_countries(tx, core.legacy.countries)
         await lock(tx, Lock.APPLICATION, request.application_id)
         if made := await ledger.application(tx, request.application_id):
             if made.fingerprint != request.fingerprint or await ledger.reversal(tx, made.application_key):
@@ -102,10 +104,11 @@ async def apply_accumulators(core: Core, call: Call, request: ApplyRequest) -> A
 async def _records_on(
     core: Core, connection: Connection, group_id: UUID, member_id: UUID, on: date
 ) -> list[CoverageRecord]:
-    """Returns a member's projected records of a day under a policy."""
+    """Returns a member's records of a day under a policy: projected ones, or those of legacy tables that answer."""
     day = to_day(on)
     projected = await coverage.runs_of_members(connection, [member_id])
-    runs = (await with_legacy_runs(core, connection, [member_id], projected)).get(member_id, ())
+    legacy = await legacy_runs(core, connection, [member_id], projected)
+    runs = legacy.instead_of(projected.get(member_id, ()), member_id)
     offers: list[tuple[Any, Offers]] = [
         (run, core.eligibility.offers.of(run.key.contract_id))
         for run in runs
@@ -133,6 +136,7 @@ async def reverse_accumulators(core: Core, call: Call, application_id: UUID) -> 
     await core.eligibility.offers.refresh(core.database, core.contract_source)
 
     async def work(tx: Connection) -> ReverseAnswer:
+        await hold_of_countries(tx, core.legacy.countries)
         await lock(tx, Lock.APPLICATION, application_id)
         made = await ledger.application(tx, application_id)
         if made is None:

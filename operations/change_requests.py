@@ -15,7 +15,7 @@ from domain.enrollment.history import ChangeRequest, GroupState
 from domain.enrollment.judging import judge
 from domain.enrollment.proposals import proposal_violations
 from domain.enrollment.verdicts import Verdict
-from domain.errors import MemberErased, PastClosed, RequestMalformed, RevisionMismatch
+from domain.errors import GroupUnknown, MemberErased, PastClosed, RequestMalformed, RevisionMismatch
 from domain.identity import group_id
 from domain.membership import MembershipType
 from domain.pricing.changes import CostOutcome
@@ -24,6 +24,7 @@ from operations.call import Call
 from operations.catching_up import catch_up
 from operations.core import Core
 from operations.earlier_requests import check_earlier_requests
+from operations.legacy.answering import answered_groups, found_by_searching
 from operations.legacy.sides import hold_stages
 from operations.opening import OpenGroup, look_into, open_group, state_of
 from operations.paging import Page
@@ -154,7 +155,7 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
 
     The cost is as of `cost_on` (None: the first day that the proposal would change, or today).
 
-    Raises RequestMalformed, ContractUnknown, MemberUnknown, MemberMerged.
+    Raises RequestMalformed, ContractUnknown, MemberUnknown, MemberMerged, LegacyCannotHold.
     """
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
@@ -176,10 +177,10 @@ async def available_choices(
 ) -> Sequence[tuple[Choice, CostOutcome]]:
     """Returns whether a member could choose each module of the version in force on a day, and the resulting cost.
 
-    Raises GroupUnknown (by id), ContractUnknown, MemberUnknown.
+    Raises GroupUnknown (by id), ContractUnknown, MemberUnknown, LegacyCannotHold.
     """
+    key = group if isinstance(group, GroupKey) else await _key_of(core, group)
     async with core.database.snapshot() as connection:
-        key = group if isinstance(group, GroupKey) else (await group_head(connection, group)).key
         seen = await look_into(core, call, connection, key, also=[member_id])
         basis = seen.basis
         if erased := erased_among(basis.facts, [basis.primary_id, member_id]):
@@ -188,6 +189,22 @@ async def available_choices(
     state = await state_of(core, call, seen)
     seconds = choices_seconds(basis, to_day(on))
     return await core.compute(call, seconds, priced_choices, basis, state, member_id, membership_type or assumed, on)
+
+
+async def _key_of(core: Core, group: UUID) -> GroupKey:
+    """Returns the key of a group that the core has, or legacy tables that answer. Raises GroupUnknown."""
+    async with core.database.reading() as connection:
+        try:
+            return (await group_head(connection, group)).key
+        except GroupUnknown:
+            if legacy := await answered_groups(core, connection, [group]):
+                return legacy[group].key
+    if not await found_by_searching(core):
+        raise GroupUnknown(group_id=group)
+    async with core.database.reading() as connection:
+        if legacy := await answered_groups(core, connection, [group]):
+            return legacy[group].key
+    raise GroupUnknown(group_id=group)
 
 
 async def get_change_request(core: Core, change_request_id: UUID) -> ChangeRequest:

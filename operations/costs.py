@@ -1,7 +1,7 @@
 """Answers cost inquiries from one snapshot. Many inquiries take as many queries as one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -11,7 +11,7 @@ from domain.days import Days, Span, to_day
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.group import Period
 from domain.enrollment.group import periods as all_periods
-from domain.errors import ContractUnknown, DomainError, GroupUnknown
+from domain.errors import ContractUnknown, DomainError, GroupUnknown, LegacyCannotHold
 from domain.identity import group_id
 from domain.members import Facts
 from domain.money import Rounding
@@ -26,7 +26,7 @@ from domain.pricing.inquiries import (
 )
 from operations.call import Call
 from operations.core import Core
-from operations.legacy.reading import answered_keys
+from operations.legacy.answering import answered_groups, found_by_searching
 from operations.opening import NEW_GROUP, look_into, state_of
 from storage import enrollment_reads
 from storage.enrollment_reads import GroupHead
@@ -48,7 +48,7 @@ class Inquiry:
 
 
 async def insurance_cost(core: Core, call: Call, inquiry: Inquiry) -> Priced:
-    """Answers one inquiry. Raises GroupUnknown, ContractUnknown, and subclasses of CannotBePriced."""
+    """Answers one inquiry. Raises GroupUnknown, ContractUnknown, LegacyCannotHold, and subclasses of CannotBePriced."""
     (outcome,) = await insurance_costs(core, call, [inquiry])
     if isinstance(outcome, DomainError):
         raise outcome
@@ -57,6 +57,17 @@ async def insurance_cost(core: Core, call: Call, inquiry: Inquiry) -> Priced:
 
 async def insurance_costs(core: Core, call: Call, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
     """Returns a price or an error for each inquiry, in order."""
+    outcomes = await _priced(core, call, inquiries)
+    unknown = [
+        isinstance(outcome, GroupUnknown) and isinstance(i.group, UUID)
+        for i, outcome in zip(inquiries, outcomes, strict=True)
+    ]
+    if any(unknown) and await found_by_searching(core):
+        outcomes = await _priced(core, call, inquiries)
+    return outcomes
+
+
+async def _priced(core: Core, call: Call, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
     # A single quote takes one statement, which is consistent without a snapshot.
     single_quote = len(inquiries) == 1 and inquiries[0].group is None
     async with core.database.reading() if single_quote else core.database.snapshot() as connection:
@@ -78,14 +89,16 @@ class _Loaded:
     contracts: dict[UUID, Contract]
     periods: dict[tuple[UUID, date], list[Period]]
     facts: dict[UUID, Facts]
+    rejected: dict[UUID, DomainError]
+    """Groups of legacy tables that can't be aligned, with the reason."""
 
 
 async def _load(core: Core, call: Call, connection: Connection, inquiries: Sequence[Inquiry]) -> _Loaded:
     groups = [inquiry.group for inquiry in inquiries if inquiry.group is not None]
     heads = await enrollment_reads.group_heads(connection, groups) if groups else {}
-    legacy = await answered_keys(core, connection, groups)
-    for group, key in legacy.items():
-        heads[group] = GroupHead(NEW_GROUP, group_id(*key), key, 0)
+    legacy = await answered_groups(core, connection, groups)
+    for group, found in legacy.items():
+        heads[group] = GroupHead(NEW_GROUP, found.group_id, found.key, 0)
     wanted = {i.contract_id for i in inquiries if i.contract_id} | {head.key.contract_id for head in heads.values()}
     contracts: dict[UUID, Contract] = {}
     for contract_id in sorted(wanted):
@@ -101,21 +114,34 @@ async def _load(core: Core, call: Call, connection: Connection, inquiries: Seque
         )
         periods |= {(head.group_id, on): touching.get(head.group_key, []) for head in existing}
     facts: dict[UUID, Facts] = {}
-    for inquiry in inquiries:
-        if inquiry.group in legacy and (heads[inquiry.group].group_id, inquiry.on) not in periods:
-            head = heads[inquiry.group]
-            seen = await look_into(core, call, connection, head.key)
-            state, types = await state_of(core, call, seen), seen.basis.membership_types()
-            day = Days.of(_only(inquiry.on))
-            periods[head.group_id, inquiry.on] = [
-                each for each in all_periods(state, types) if Days.of(each.days) & day
-            ]
-            facts |= seen.basis.facts
+    rejected: dict[UUID, DomainError] = {}
+    for key, days in _legacy_days(inquiries, heads, legacy).items():
+        try:
+            seen = await look_into(core, call, connection, key)
+        except LegacyCannotHold as blocked:
+            rejected[group_id(*key)] = blocked
+            continue
+        state, types = await state_of(core, call, seen), seen.basis.membership_types()
+        for on in days:
+            touched = Days.of(_only(on))
+            periods[group_id(*key), on] = [each for each in all_periods(state, types) if Days.of(each.days) & touched]
+        facts |= seen.basis.facts
     members = {period.member_id for of_group in periods.values() for period in of_group}
-    members |= {head.key.primary_id for head in heads.values()}
+    members |= {head.key.primary_id for head in heads.values() if head.group_id not in rejected}
     if members - facts.keys():
         facts |= await core.fact_source.current_facts(connection, members - facts.keys(), hold=False)
-    return _Loaded(heads, contracts, periods, facts)
+    return _Loaded(heads, contracts, periods, facts, rejected)
+
+
+def _legacy_days(
+    inquiries: Sequence[Inquiry], heads: Mapping[UUID | GroupKey, GroupHead], legacy: Container[UUID | GroupKey]
+) -> dict[GroupKey, set[date]]:
+    """Returns the groups that legacy tables answer for, with the days of their inquiries."""
+    days: dict[GroupKey, set[date]] = {}
+    for inquiry in inquiries:
+        if inquiry.group is not None and inquiry.group in legacy:
+            days.setdefault(heads[inquiry.group].key, set()).add(inquiry.on)
+    return days
 
 
 def _only(day: date) -> Span:
@@ -132,6 +158,8 @@ def _price(inquiry: Inquiry, loaded: _Loaded) -> Priced:
     if head is None:
         named = inquiry.group._asdict() if isinstance(inquiry.group, GroupKey) else {"group_id": inquiry.group}
         raise GroupUnknown(**named)
+    if head.group_id in loaded.rejected:
+        raise loaded.rejected[head.group_id]
     policy = Policy(loaded.contracts[head.key.contract_id], head.group_id, head.key.primary_id, loaded.facts)
     periods = loaded.periods.get((head.group_id, inquiry.on), [])
     if inquiry.specs is not None:

@@ -10,15 +10,17 @@ from domain.eligibility.coverage import CoverageRecord, CoveredRun, Offers, reco
 from domain.errors import CoverageUnknown
 from operations.call import Call
 from operations.core import Core
-from operations.eligibility import OffersOf, member_runs, with_offers
+from operations.eligibility import OffersOf, with_offers
 from operations.freshness import POLL_SECONDS, wait_for_projection
 from operations.history import present
-from operations.legacy.runs import legacy_policies
+from operations.legacy.runs import legacy_policies, store_before_list
 from operations.locators import located_span, store_far_locators
+from operations.member_runs import member_runs
 from operations.paging import Page
 from operations.payment_order import todays
 from storage import coverage
 from storage.coverage import CoverageFilter
+from storage.postgres.locks import NIL
 
 YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
 
@@ -44,8 +46,8 @@ async def _find(core: Core, call: Call, locator: UUID, only_of: UUID | None) -> 
         found = await coverage.find_locator(connection, locator, only_of)
     if found is None:
         return None
-    runs, _ = await member_runs(core, call, found.member_id)
-    of_policy = [run for run in runs if run.group_id == found.group_id]
+    seen = await member_runs(core, call, found.member_id)
+    of_policy = [run for run in seen.of(found.member_id) if run.group_id == found.group_id]
     first_on = found.first_on
     records = await with_offers(
         core, lambda offers_of: [r for run in of_policy for r in _candidates(run, offers_of, first_on, call)]
@@ -86,7 +88,7 @@ async def member_coverage(core: Core, call: Call, member_id: UUID, days: Span | 
 
     Without a span, returns those from ten years before to a year after today, for each contract in its own time zone.
     """
-    runs, _ = await member_runs(core, call, member_id)
+    runs = (await member_runs(core, call, member_id)).of(member_id)
     today_in = todays(call)
 
     def around(offers: Offers) -> Span:
@@ -108,6 +110,8 @@ async def list_coverage(
     """
     await wait_for_projection(core, call)
     await core.eligibility.offers.refresh(core.database, core.contract_source)
+    if page.after == NIL:
+        await store_before_list(core, wanted.contract_id)
     async with core.database.snapshot() as connection:
         if wanted.contract_id:
             await core.contract_source.current(connection, wanted.contract_id, hold=False)

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from domain.days import Day, Span
+from domain.days import Day
 from domain.eligibility.accumulators import Usage, accumulators, limits_in_force
 from domain.eligibility.checks import (
     CheckReason,
     Finding,
     Question,
     TodayIn,
-    capable_days,
     day_under,
     lists_capability,
     with_day,
@@ -24,18 +22,15 @@ from domain.errors import CapabilityUnknown
 from operations.call import Call
 from operations.core import Core
 from operations.findings import CachedFinding, Found, MemberAccumulators, Stamp
-from operations.freshness import projected_position, wait_until_caught_up
-from operations.legacy.runs import Runs, with_legacy_runs
-from operations.locators import FIRST_DAY, LAST_DAY, store_far_locators
+from operations.freshness import wait_until_caught_up
+from operations.locators import store_far_locators
+from operations.member_runs import SeenRuns, projected_runs, runs_in_snapshot
 from operations.offers import OffersMissing
 from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
 from storage import accumulators as balances
-from storage import coverage
 from storage.enrollment_reads import contracts_of_member
 from storage.postgres.database import Connection
 
-CAPABILITY_WINDOW_DAYS = 366
-"""How many days before and after the requested one a capability is looked for."""
 MAX_CACHED_FINDINGS = 10_000
 
 T = TypeVar("T")
@@ -77,8 +72,10 @@ async def check_many(core: Core, call: Call, questions: Sequence[Question]) -> l
     """Answers each question, in order. The answer to an unknown capability is its error. Raises ProjectionBehind."""
     await wait_until_caught_up(core, call)
     model = core.eligibility.fresh_model()
-    if model is None or core.legacy:
+    if model is None:
         return await _from_database(core, call, questions)
+    if core.legacy and (answers := await _with_legacy(core, call, model, questions)) is not None:
+        return answers
     return await _from_memory(core, call, model, questions)
 
 
@@ -145,48 +142,79 @@ async def _check_in_memory(core: Core, model: ReadModel, question: Question, tod
 
 
 async def _from_database(core: Core, call: Call, questions: Sequence[Question]) -> list[Answer | CapabilityUnknown]:
-    """Answers all questions from one snapshot, while memory isn't up to date, or if legacy tables can answer."""
+    """Answers all questions from one snapshot, while memory isn't up to date."""
     await core.eligibility.offers.refresh(core.database, core.contract_source)
-    today_in = todays(call)
     async with core.database.snapshot() as connection:
-        position = await projected_position(connection)
-        runs = await _runs_in_snapshot(core, connection, {question.member_id for question in questions})
-        answers: list[Answer | CapabilityUnknown | _Pending] = []
-        pending: list[_Pending] = []
-        for question in questions:
-            try:
-                found = await _check_in_snapshot(core, connection, question, runs.get(question.member_id, ()), today_in)
-                pending.append(_Pending(len(pending), question, found, position))
-                answers.append(pending[-1])
-            except CapabilityUnknown as unknown:
-                answers.append(unknown)
-        primaries = primaries_to_read([each.checked for each in pending])
-        primary_runs = await _runs_in_snapshot(core, connection, primaries) if primaries else {}
-        keys = {
-            (record.run.group_id, each.question.member_id, record.offer.term.start)
-            for each in pending
-            for record in each.checked.finding.covering
-        }
-        used = {key: await balances.usage_of(connection, *key) for key in keys}
-        completed = await _completed(
-            core, connection, pending, lambda primary_id: primary_runs.get(primary_id, ()), lambda *key: used[key]
-        )
+        seen = await runs_in_snapshot(core, connection, None, {question.member_id for question in questions})
+        answers, completed = await _in_snapshot(core, call, connection, None, seen, questions)
     await _store_far_locators(core, call, completed)
-    return _filled(answers, completed)
+    return answers
 
 
-async def _runs_in_snapshot(core: Core, connection: Connection, member_ids: Collection[UUID]) -> Runs:
-    """Returns the runs of members, by member: projected ones, and those of legacy tables that answer."""
-    return await with_legacy_runs(core, connection, member_ids, await coverage.runs_of_members(connection, member_ids))
+async def _with_legacy(
+    core: Core, call: Call, model: ReadModel, questions: Sequence[Question]
+) -> list[Answer | CapabilityUnknown] | None:
+    """Answers all questions from memory and legacy tables. Returns None if these answer for none of the members."""
+    while True:
+        try:
+            async with core.database.snapshot() as connection:
+                seen = await runs_in_snapshot(core, connection, model, {each.member_id for each in questions})
+                if not seen.legacy:
+                    return None
+                answers, completed = await _in_snapshot(core, call, connection, model, seen, questions)
+        except OffersMissing as missing:
+            await core.eligibility.offers.ensure(core.database, core.contract_source, missing.contract_id)
+        else:
+            await _store_far_locators(core, call, completed)
+            return answers
+
+
+async def _in_snapshot(
+    core: Core,
+    call: Call,
+    connection: Connection,
+    model: ReadModel | None,
+    seen: SeenRuns,
+    questions: Sequence[Question],
+) -> tuple[list[Answer | CapabilityUnknown], list[Answer]]:
+    """Returns the answers, and those of them that aren't errors. Raises OffersMissing."""
+    today_in = todays(call)
+    answers: list[Answer | CapabilityUnknown | _Pending] = []
+    pending: list[_Pending] = []
+    for question in questions:
+        try:
+            found = await _check_in_snapshot(core, connection, question, seen, today_in)
+            pending.append(_Pending(len(pending), question, found, seen.position))
+            answers.append(pending[-1])
+        except CapabilityUnknown as unknown:
+            answers.append(unknown)
+    primaries = primaries_to_read([each.checked for each in pending])
+    primary_runs = await projected_runs(connection, model, primaries)
+    keys = {
+        (record.run.group_id, each.question.member_id, record.offer.term.start)
+        for each in pending
+        for record in each.checked.finding.covering
+    }
+    used = {} if model else {key: await balances.usage_of(connection, *key) for key in keys}
+    completed = await _completed(
+        core,
+        connection,
+        pending,
+        lambda primary_id: seen.legacy.instead_of(primary_runs.get(primary_id, ()), primary_id),
+        model.usage if model else lambda *key: used[key],
+    )
+    return _filled(answers, completed), completed
 
 
 async def _check_in_snapshot(
-    core: Core, connection: Connection, question: Question, runs: Sequence[CoveredRun], today_in: TodayIn
+    core: Core, connection: Connection, question: Question, seen: SeenRuns, today_in: TodayIn
 ) -> Checked:
-    """Checks a member, given the member's runs. Raises CapabilityUnknown."""
+    """Checks a member. Raises CapabilityUnknown, OffersMissing."""
+    runs = seen.of(question.member_id)
     found = checked(question, runs, core.eligibility.offers.of, today_in)
     if question.capability and found.finding.reason != CheckReason.COVERED:
-        await reject_unknown_capability(core, connection, question.member_id, question.capability, runs)
+        further = seen.legacy.contracts_of(question.member_id)
+        await reject_unknown_capability(core, connection, question.member_id, question.capability, runs, further)
     return found
 
 
@@ -257,29 +285,20 @@ def _accumulators(records: Sequence[CoverageRecord], member_id: UUID, usage: Usa
     return found
 
 
-async def member_runs(core: Core, call: Call, member_id: UUID) -> tuple[Sequence[CoveredRun], int]:
-    """Returns a member's runs of coverage, and the position of the feed that they reflect. Raises ProjectionBehind."""
-    await wait_until_caught_up(core, call)
-    model = core.eligibility.fresh_model()
-    if model is not None and not core.legacy:
-        return model.runs(member_id), core.eligibility.position
-    await core.eligibility.offers.refresh(core.database, core.contract_source)
-    async with core.database.snapshot() as connection:
-        position = await projected_position(connection)
-        return (await _runs_in_snapshot(core, connection, [member_id])).get(member_id, []), position
-
-
-# -------------------------------------------------------------------------------------------------- capabilities
-
-
 async def reject_unknown_capability(
-    core: Core, connection: Connection | None, member_id: UUID, capability: str, runs: Sequence[CoveredRun]
+    core: Core,
+    connection: Connection | None,
+    member_id: UUID,
+    capability: str,
+    runs: Sequence[CoveredRun],
+    of_legacy: Collection[UUID] = (),
 ) -> None:
     """Raises CapabilityUnknown if a member has contracts but no version of any of them lists the capability.
 
     `runs` are the member's runs. Their contracts are in memory, so the database is only read if none of them lists it.
+    `of_legacy` are the contracts of the member's groups in legacy tables.
     """
-    of_runs = {run.key.contract_id for run in runs}
+    of_runs = {run.key.contract_id for run in runs} | set(of_legacy)
     if await _lists(core, capability, of_runs):
         return
     async with core.database.reading() if connection is None else nullcontext(connection) as reading:
@@ -290,28 +309,3 @@ async def reject_unknown_capability(
 
 async def _lists(core: Core, capability: str, contract_ids: set[UUID]) -> bool:
     return await with_offers(core, lambda offers_of: lists_capability(capability, contract_ids, offers_of))
-
-
-@dataclass(frozen=True, slots=True)
-class CapableAnswer:
-    """The days around the requested one on which a member has a capability; None if not on that day."""
-
-    days: Span | None
-    position: int
-
-
-async def check_capability(core: Core, call: Call, member_id: UUID, capability: str, day: Day) -> CapableAnswer:
-    """Returns from when until when a member has a capability. Raises ProjectionBehind, CapabilityUnknown."""
-    runs, position = await member_runs(core, call, member_id)
-    within = Span(max(FIRST_DAY, day - CAPABILITY_WINDOW_DAYS), min(LAST_DAY, day + CAPABILITY_WINDOW_DAYS) + 1)
-    days = await with_offers(core, lambda offers_of: capable_days(capability, day, runs, offers_of, within))
-    if days is None:
-        await reject_unknown_capability(core, None, member_id, capability, runs)
-    return CapableAnswer(days, position)
-
-
-async def list_capabilities(core: Core, call: Call, member_id: UUID, day: Day) -> tuple[list[str], int]:
-    """Returns a member's capabilities on a day, sorted, and the position. Raises ProjectionBehind."""
-    answer = await check_eligibility(core, call, Question(member_id, day))
-    found = {capability for record in answer.finding.records for capability in record.offer.capabilities}
-    return sorted(found), answer.position

@@ -11,11 +11,12 @@ from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.differences import Difference, corrected_members, differences
 from domain.enrollment.group import days_of, types_of
 from domain.enrollment.history import DifferenceCause, GroupState, Revision
-from domain.errors import FieldViolation, NoLegacySource, RequestMalformed, RevisionUnknown
+from domain.errors import FieldViolation, GroupUnknown, NoLegacySource, RequestMalformed, RevisionUnknown
 from domain.membership import MembershipType
 from operations.call import Call
 from operations.core import Core
-from operations.legacy.reading import SourceOfTruth, legacy_group_state, legacy_group_states
+from operations.legacy.answering import SourceOfTruth
+from operations.legacy.reading import legacy_group_state, legacy_page
 from operations.paging import Page
 from storage import enrollment_reads
 from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_state, periods_of
@@ -36,15 +37,22 @@ async def get_group(
     Raises GroupUnknown, RevisionUnknown, NoLegacySource, LegacyHasNoHistory.
     """
     reject_future(call, as_of.instant, "instant")
-    if core.legacy:
-        if state := await legacy_group_state(core, group, source, as_of, touching):
-            return state
-    elif source is SourceOfTruth.FORCE_LEGACY:
+    if source is SourceOfTruth.FORCE_LEGACY and not core.legacy:
         raise NoLegacySource
+    follows = bool(core.legacy) and source is not SourceOfTruth.FORCE_CORE
+    if source is not SourceOfTruth.FORCE_LEGACY and as_of.instant is None:
+        try:
+            async with core.database.reading() as connection:
+                return await enrollment_reads.read_group(
+                    connection, group, as_of.revision, touching, unless_legacy_answers=follows
+                )
+        except GroupUnknown:
+            if not follows:
+                raise
+    if follows and (state := await legacy_group_state(core, group, source, as_of, touching)):
+        return state
     await settled_until(core.database, as_of.instant)
     async with core.database.reading() as connection:
-        if as_of.instant is None:
-            return await enrollment_reads.read_group(connection, group, as_of.revision, touching)
         head = await group_head(connection, group)
         return await group_state(connection, head, as_of, touching)
 
@@ -60,12 +68,12 @@ async def list_groups(
 ) -> Sequence[GroupState]:
     """Returns groups in order of id. Raises NoLegacySource, LegacyHasNoHistory."""
     reject_future(call, as_of.instant, "instant")
-    legacy, answered = await legacy_group_states(core, which, source, as_of, touching, page)
-    if source is SourceOfTruth.FORCE_LEGACY:
+    legacy, countries = await legacy_page(core, which, source, as_of, touching, page)
+    if source is SourceOfTruth.FORCE_LEGACY or (which.contract_id and countries):
         return legacy
     await settled_until(core.database, as_of.instant)
     async with core.database.reading() as connection:
-        heads = await enrollment_reads.list_heads(connection, which, as_of, page.after, page.size, without=answered)
+        heads = await enrollment_reads.list_heads(connection, which, as_of, page.after, page.size, without=countries)
         states = await enrollment_reads.group_states(connection, heads, as_of, touching)
     return sorted([*states, *legacy], key=lambda state: state.group_id)[: page.size] if legacy else states
 

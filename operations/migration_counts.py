@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MigrationCounts:
-    """Reads that legacy tables answered, those that the core would have answered differently, alignments of groups,
-    groups whose days were written to legacy tables, and those of them whose rows somebody had changed in a stage in
-    which groups aren't aligned.
+    """Groups that legacy tables answered for, those that the core would have answered differently (in READ_CORE),
+    alignments of groups, groups whose days were written to legacy tables, and those of them whose rows somebody had
+    changed in a stage in which groups aren't aligned.
     """
 
     reads: Counter[str] = field(default_factory=Counter)

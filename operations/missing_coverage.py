@@ -12,6 +12,7 @@ from domain.enrollment.effort import replay_seconds
 from domain.enrollment.explained import ExplainedRun, RunFilter, excluded_on
 from domain.enrollment.explained_in_words import Origin
 from domain.enrollment.failed_rules import FailedRule, SeenFact
+from domain.errors import LegacyCannotHold
 from operations.call import Call
 from operations.core import Core
 from operations.explanations import ExplainedDifference, explain_difference
@@ -111,9 +112,15 @@ async def _days(
 
 
 async def _excluded(core: Core, call: Call, head: GroupHead, which: RunFilter, day: Day) -> list[ExcludedDay]:
-    """Returns the enrollments of a group that approved requests ask for on a day but rules exclude."""
-    async with core.database.snapshot() as connection:
-        seen = await look_into(core, call, connection, head.key)
+    """Returns the enrollments of a group that approved requests ask for on a day but rules exclude.
+
+    Returns none for a group that can't be aligned with the legacy tables that answer for it.
+    """
+    try:
+        async with core.database.snapshot() as connection:
+            seen = await look_into(core, call, connection, head.key)
+    except LegacyCannotHold:
+        return []
     excluded = await core.compute(call, replay_seconds(seen.basis), excluded_on, seen.basis, which, day)
     wanted: dict[UUID, set[SeenFact]] = {}
     for fact in (fact for _, rules in excluded for rule in rules for fact in rule.facts):

@@ -15,14 +15,13 @@ from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import GroupBasis, Period, days_of, types_of
 from domain.enrollment.recomputing import replayed_days
 from domain.errors import GroupUnknown
-from domain.identity import group_id
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.migration.aligning import aligned_basis
+from domain.migration.aligning import aligned_basis, reject_blocked
 from operations.call import Call
 from operations.core import Core
 from operations.legacy.members import store_missing, unknown_among
-from operations.legacy.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides, sides_of
+from operations.legacy.sides import LegacySide, TranslatedSide, answering_side, in_core_terms, lock_sides
 from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import LockedGroup
 from storage.enrollment_reads import GroupHead
@@ -114,11 +113,10 @@ async def look_into(core: Core, call: Call, connection: Connection, key: GroupKe
     """Loads a group without locks. A group that doesn't exist yet has no decisions and no days.
 
     If legacy tables answer for the group, it is seen as if it were aligned with them now. Raises ContractUnknown,
-    MemberUnknown.
+    MemberUnknown, LegacyCannotHold.
     """
-    group = group_id(*key)
-    side = (await sides_of(core, connection, {group: key.contract_id})).get(group)
-    rows = side.group if side and side.stage.legacy_answers else None
+    side = await answering_side(core, connection, key)
+    rows = side.group if side else None
     of_legacy = set(rows.member_ids.values()) if rows else set()
     assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, of_legacy)} if rows else {}
     try:
@@ -134,6 +132,8 @@ async def look_into(core: Core, call: Call, connection: Connection, key: GroupKe
     basis = (await _bases(core, connection, {group_key: key}, loaded, periods, assumed, hold=False))[group_key]
     if side and rows:
         legacy = in_core_terms(side, basis.contract, basis.membership_types())
+        if legacy.translated:
+            reject_blocked(legacy.translated)
         if legacy.is_stale and legacy.translated:
             basis = aligned_basis(basis, legacy.translated, to_day(call.today(basis.contract.time_zone)))
             waits = True

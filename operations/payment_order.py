@@ -1,6 +1,6 @@
 """Puts the records of checks in order of payment, with one query for the facts that decide in a whole batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 from uuid import UUID
@@ -16,9 +16,11 @@ from domain.eligibility.payment_order import (
     order_records,
     primaries_of_children,
 )
+from domain.errors import MemberUnknown
 from domain.members import Facts
 from operations.call import Call
 from operations.core import Core
+from operations.legacy.members import unknown_among
 from storage.postgres.database import Connection
 
 
@@ -81,8 +83,19 @@ async def in_payment_order(
     facts: dict[UUID, Facts] = {}
     if members:
         async with core.database.reading() if connection is None else nullcontext(connection) as reading:
-            facts = await core.fact_source.current_facts(reading, members, hold=False)
+            facts = await _facts_of(core, reading, members)
     return [_ordered(each, runs, facts) for each in found]
+
+
+async def _facts_of(core: Core, connection: Connection, members: Collection[UUID]) -> dict[UUID, Facts]:
+    """Returns the facts of members. Members of legacy tables whom the core doesn't know yet have none."""
+    try:
+        return await core.fact_source.current_facts(connection, members, hold=False)
+    except MemberUnknown:
+        if not core.legacy:
+            raise
+        known = set(members) - await unknown_among(core, connection, members)
+        return await core.fact_source.current_facts(connection, known, hold=False)
 
 
 def _ordered(each: Checked, runs: Mapping[UUID, Sequence[CoveredRun]], facts: Mapping[UUID, Facts]) -> Finding:

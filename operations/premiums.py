@@ -8,7 +8,6 @@ from uuid import UUID
 from domain.days import to_day
 from domain.enrollment.decisions import GroupKey
 from domain.errors import DomainError, GroupUnknown, PremiumEntryUnknown
-from domain.identity import group_id
 from domain.premiums.affiliation import InsuredPolicy
 from domain.premiums.entries import PremiumEntry
 from domain.premiums.invoicing import Debtor, marked
@@ -17,7 +16,7 @@ from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from operations.call import Call
 from operations.core import Core
-from operations.legacy.reading import answered_keys
+from operations.legacy.answering import answered_groups, found_by_searching
 from operations.legacy.sides import hold_stages
 from operations.opening import NEW_GROUP, look_into, state_of
 from operations.paging import Page
@@ -33,6 +32,7 @@ from operations.premium_computing import (
 )
 from storage import enrollment, merges, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment_reads import GroupHead, group_head, members_of
+from storage.placed_groups import placed_groups
 from storage.postgres.database import Connection
 from storage.premium_stale import Staleness
 from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
@@ -63,8 +63,17 @@ class Preview:
 async def preview(core: Core, call: Call, group: UUID | GroupKey, months: PremiumMonths) -> Preview:
     """Computes premiums without storing them, as if any waiting recompute had run.
 
-    Raises GroupUnknown, CannotBePriced.
+    Raises GroupUnknown, LegacyCannotHold, CannotBePriced.
     """
+    try:
+        return await _preview(core, call, group, months)
+    except GroupUnknown:
+        if isinstance(group, GroupKey) or not await found_by_searching(core):
+            raise
+    return await _preview(core, call, group, months)
+
+
+async def _preview(core: Core, call: Call, group: UUID | GroupKey, months: PremiumMonths) -> Preview:
     async with core.database.snapshot() as connection:
         head, is_legacy = await _head(core, connection, group)
         insured = await _insured(core, call, connection, head, months, as_if_aligned=is_legacy)
@@ -87,14 +96,13 @@ async def _head(core: Core, connection: Connection, group: UUID | GroupKey) -> t
 
     Raises GroupUnknown.
     """
-    legacy = await answered_keys(core, connection, [group])
+    legacy = (await answered_groups(core, connection, [group])).get(group)
     try:
-        return await group_head(connection, group), group in legacy
+        return await group_head(connection, group), legacy is not None
     except GroupUnknown:
-        if group not in legacy:
+        if legacy is None:
             raise
-        key = legacy[group]
-        return GroupHead(NEW_GROUP, group_id(*key), key, 0), True
+        return GroupHead(NEW_GROUP, legacy.group_id, legacy.key, 0), True
 
 
 async def _insured(
@@ -148,9 +156,9 @@ async def compute(core: Core, call: Call, key: WriteKey, group: UUID | GroupKey,
 
 async def _reject_closed(core: Core, tx: Connection, group: UUID | GroupKey) -> None:
     """Raises MigrationStageForbids while legacy tables answer for a group, which the core may not have yet."""
-    of = await migration_stages.of_group(tx, group) if core.legacy else None
-    if of and not of[1].opens_premiums:
-        raise premiums_not_open(*of)
+    placed = (await placed_groups(tx, [group]))[group] if core.legacy else None
+    if placed and placed.country and placed.stage and not placed.stage.opens_premiums:
+        raise premiums_not_open(placed.country, placed.stage)
 
 
 async def list_entries(

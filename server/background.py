@@ -11,6 +11,7 @@ from server.workers.feed_sequencer import sequence_feed, trim_feed
 from server.workers.history_watcher import trim_write_log, watch_history
 from server.workers.kafka_sender import ProducerFactory
 from server.workers.member_indexer import index_members
+from server.workers.migration_watcher import watch_migrations
 from server.workers.premium_follower import follow_premiums
 from server.workers.premium_runner import RETRY_SECONDS as PREMIUM_RUN_RETRY_SECONDS
 from server.workers.premium_runner import engine_of, run_premiums
@@ -47,6 +48,8 @@ def background_workers(settings: Settings, url: str, core: Core, source: Enrollm
     if settings.kafka_bootstrap:
         producers = ProducerFactory(settings.kafka_bootstrap, settings.kafka_payload, settings.kafka_properties)
         workers.append(Worker("kafka-relay", lambda: kafka_relay.relay_feed(core, url, producers)))
+    if core.legacy:
+        workers.append(Worker("migration-watcher", lambda: watch_migrations(core)))
     return workers
 
 

@@ -4,7 +4,7 @@ A transaction that changes a group holds the lock on its row in `enrollment_grou
 it at a time. `enrollment_reads.py` has the reads.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,6 +93,19 @@ async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[in
     decisions: dict[int, list[Decision]] = {}
     for group_key, document, actor in await cursor.fetchall():
         decisions.setdefault(group_key, []).append(change_request_from_document(document, actor).decision())
+    return decisions
+
+
+async def decisions_of_groups(connection: Connection, group_ids: Collection[UUID]) -> dict[UUID, list[Decision]]:
+    """Returns the decisions of some groups by group id, in order of approval. Groups without decisions are missing."""
+    cursor = await connection.execute(
+        "SELECT g.group_id, c.document, c.actor FROM enrollment_group g JOIN change_request c USING (group_key)"
+        " WHERE g.group_id = ANY(%s) AND c.approved ORDER BY c.change_request_key",
+        [list(group_ids)],
+    )
+    decisions: dict[UUID, list[Decision]] = {}
+    for group_id, document, actor in await cursor.fetchall():
+        decisions.setdefault(group_id, []).append(change_request_from_document(document, actor).decision())
     return decisions
 
 

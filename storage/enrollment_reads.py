@@ -13,6 +13,7 @@ from domain.enrollment.group import Period
 from domain.enrollment.history import ChangeRequest, DifferenceCause, GroupState, Revision, RevisionCause
 from domain.errors import ChangeRequestUnknown, GroupUnknown, RevisionUnknown
 from domain.membership import MembershipType
+from storage.migration_stages import LEGACY_ANSWERS
 from storage.postgres.database import Connection
 from storage.postgres.documents import change_request_from_document
 from storage.postgres.rows import fetch_all, fetch_column, fetch_first, find_value
@@ -152,14 +153,28 @@ async def group_state(connection: Connection, head: GroupHead, as_of: AsOf, touc
     return state
 
 
+_LEGACY_ANSWERS = (
+    "EXISTS (SELECT FROM legacy_identifier i JOIN migration m USING (country) WHERE i.kind = 'CONTRACT'"
+    f" AND i.id = g.contract_id AND {LEGACY_ANSWERS})"
+)
+
+
 async def read_group(
-    connection: Connection, group: UUID | GroupKey, revision: int | None, touching: Span | None
+    connection: Connection,
+    group: UUID | GroupKey,
+    revision: int | None,
+    touching: Span | None,
+    *,
+    unless_legacy_answers: bool = False,
 ) -> GroupState:
     """Returns a group as of now or of a revision in one query, because this is the most frequent read.
 
-    Raises GroupUnknown, RevisionUnknown.
+    With `unless_legacy_answers`, a group that legacy tables answer for isn't found. Raises GroupUnknown,
+    RevisionUnknown.
     """
     where, named = _named(group, "g.")
+    if unless_legacy_answers:
+        where += f" AND NOT {_LEGACY_ANSWERS}"
     cursor = await connection.execute(
         "SELECT g.group_id, g.contract_id, g.primary_id, r.revision, r.recorded_at, c.change_request_id,"
         " q.recompute_id, p.member_id, p.membership_type, p.module_id, p.days"
@@ -271,10 +286,10 @@ async def list_heads(
     after: UUID | None,
     limit: int,
     *,
-    without: Collection[UUID] = (),
+    without: Collection[str] = (),
 ) -> list[GroupHead]:
     """Returns the matching groups that had the revision, or existed at the instant, in order of id, starting after a
-    given one. Groups of the contracts `without` are left out."""
+    given one. Groups of contracts that are mapped in one of the countries `without` are left out."""
     source, where, named = "enrollment_group g", [], dict[str, Any](limit=limit)
     if which.contract_id:
         where.append("g.contract_id = %(contract)s")
@@ -297,7 +312,10 @@ async def list_heads(
         )
         named["instant"] = as_of.instant
     if without:
-        where.append("g.contract_id <> ALL(%(without)s)")
+        where.append(
+            "NOT EXISTS (SELECT FROM legacy_identifier i WHERE i.kind = 'CONTRACT' AND i.id = g.contract_id"
+            " AND i.country = ANY(%(without)s))"
+        )
         named["without"] = list(without)
     if after:
         where.append("g.group_id > %(after)s")

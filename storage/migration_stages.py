@@ -4,7 +4,7 @@ A write holds the stage of its country until it ends, and a change of the stage 
 stage from its own snapshot. A country without a stage belongs to the core alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,6 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.actors import Actor
-from domain.enrollment.decisions import GroupKey
 from domain.identity import derived_id
 from domain.migration.stages import Stage
 from storage.postgres.database import Connection
@@ -27,7 +26,10 @@ CountryStage = tuple[str, Stage]
 
 _MAPPED = "SELECT i.id FROM legacy_identifier i JOIN migration m USING (country) WHERE i.kind = 'CONTRACT'"
 
-CONTRACTS_WITHOUT_PREMIUMS = f"{_MAPPED} AND m.stage IN ('TRANSLATE', 'DUAL_WRITE', 'READ_CORE')"
+LEGACY_ANSWERS = "m.stage IN ('TRANSLATE', 'DUAL_WRITE', 'READ_CORE')"
+"""SQL for whether legacy tables answer reads of a country, which is a row `m` of `migration`."""
+
+CONTRACTS_WITHOUT_PREMIUMS = f"{_MAPPED} AND {LEGACY_ANSWERS}"
 """SQL for the contracts whose premiums can't be computed yet, because legacy tables answer for their groups."""
 
 CONTRACTS_WITHOUT_CHANGES = f"{_MAPPED} AND m.stage = 'TRANSLATE'"
@@ -58,25 +60,23 @@ async def of_contracts(connection: Connection, contract_ids: Collection[UUID]) -
     return {contract_id: (country, Stage(stage)) for contract_id, country, stage in await cursor.fetchall()}
 
 
-async def of_all_contracts(connection: Connection) -> dict[UUID, CountryStage]:
-    """Returns the countries of all mapped contracts with their stages, by contract."""
-    cursor = await connection.execute(_OF_CONTRACTS)
-    return {contract_id: (country, Stage(stage)) for contract_id, country, stage in await cursor.fetchall()}
+@dataclass(frozen=True, slots=True)
+class CountryOf:
+    """A country in migration, its stage, and those of some contracts that are mapped in it."""
+
+    country: str
+    stage: Stage
+    contract_ids: frozenset[UUID]
 
 
-async def of_group(connection: Connection, group: UUID | GroupKey) -> CountryStage | None:
-    """Returns the country of a group and its stage, if its contract is mapped."""
-    if isinstance(group, GroupKey):
-        return (await of_contracts(connection, [group.contract_id])).get(group.contract_id)
+async def countries_of(connection: Connection, contract_ids: Collection[UUID]) -> list[CountryOf]:
+    """Returns all countries that have a stage, in order, each with those of some contracts that are mapped in it."""
     cursor = await connection.execute(
-        "SELECT m.country, m.stage FROM migration m WHERE m.country = coalesce("
-        "(SELECT i.country FROM legacy_identifier i WHERE i.kind = 'GROUP' AND i.id = %(group)s),"
-        " (SELECT i.country FROM enrollment_group g JOIN legacy_identifier i ON i.id = g.contract_id"
-        " AND i.kind = 'CONTRACT' WHERE g.group_id = %(group)s))",
-        {"group": group},
+        "SELECT m.country, m.stage, ARRAY(SELECT i.id FROM legacy_identifier i WHERE i.country = m.country"
+        " AND i.kind = 'CONTRACT' AND i.id = ANY(%s)) FROM migration m ORDER BY m.country",
+        [list(set(contract_ids))],
     )
-    row = await cursor.fetchone()
-    return (row[0], Stage(row[1])) if row else None
+    return [CountryOf(country, Stage(stage), frozenset(ids)) for country, stage, ids in await cursor.fetchall()]
 
 
 async def hold_of_contracts(tx: Connection, contract_ids: Collection[UUID]) -> dict[UUID, CountryStage]:
@@ -84,6 +84,12 @@ async def hold_of_contracts(tx: Connection, contract_ids: Collection[UUID]) -> d
     found = await of_contracts(tx, contract_ids)
     held = {country: await hold_stage(tx, country) for country in sorted({country for country, _ in found.values()})}
     return {contract_id: (country, held[country] or stage) for contract_id, (country, stage) in found.items()}
+
+
+async def hold_of_countries(tx: Connection, countries: Iterable[str]) -> None:
+    """Keeps the stages of some countries until the transaction ends."""
+    for country in sorted(countries):
+        await hold_stage(tx, country)
 
 
 async def hold_of_groups(tx: Connection, group_keys: Collection[int]) -> dict[int, Stage]:

@@ -549,8 +549,10 @@ class EnrollmentQueryService:
         consistency_token: str = ...,
         source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
-        """Returns one group. A group exists from its first stored request on.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """Returns one group. A group exists from its first stored request on, or if legacy tables that answer have it.
+        A server with legacy sources can take up to a second to find out that an id is unknown.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; FAILED_PRECONDITION/NO_LEGACY_SOURCE,
+        LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
     def list_enrollment_groups(
         self,
@@ -573,8 +575,8 @@ class EnrollmentQueryService:
     ) -> enrollment_query_service_pb2.ListEnrollmentGroupsResponse:
         """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved
         request), in order of group_id. As of a past revision or instant, groups that didn't have it yet are
-        omitted.
-        Errors: INVALID_ARGUMENT.
+        omitted. In legacy tables, a member belongs to the groups that they own and to those with a row of theirs.
+        Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE, LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
     def all_enrollment_groups(
         self,
@@ -694,8 +696,10 @@ class AsyncEnrollmentQueryService:
         consistency_token: str = ...,
         source_of_truth: enrollment_group_pb2.SourceOfTruth.ValueType | str = ...,
     ) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
-        """Returns one group. A group exists from its first stored request on.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """Returns one group. A group exists from its first stored request on, or if legacy tables that answer have it.
+        A server with legacy sources can take up to a second to find out that an id is unknown.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; FAILED_PRECONDITION/NO_LEGACY_SOURCE,
+        LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
     async def list_enrollment_groups(
         self,
@@ -718,8 +722,8 @@ class AsyncEnrollmentQueryService:
     ) -> enrollment_query_service_pb2.ListEnrollmentGroupsResponse:
         """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved
         request), in order of group_id. As of a past revision or instant, groups that didn't have it yet are
-        omitted.
-        Errors: INVALID_ARGUMENT.
+        omitted. In legacy tables, a member belongs to the groups that they own and to those with a row of theirs.
+        Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE, LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
     def all_enrollment_groups(
         self,
@@ -859,9 +863,11 @@ class ChangeRequestService:
         cost_on: date_pb2.Date | date | None = ...,
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
-        nothing.
+        nothing. If legacy tables answer for the group, it is judged as if it were aligned with them now, even in
+        the stage TRANSLATE. If it can't be aligned because a row has a product that isn't mapped, the call fails
+        with LEGACY_CANNOT_HOLD.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED, LEGACY_CANNOT_HOLD.
         """
     def list_available_choices(
         self,
@@ -883,7 +889,7 @@ class ChangeRequestService:
         outside the contract's days. Backdating limits, commitments and consequences are not considered. The group
         need not exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, LEGACY_CANNOT_HOLD (as SimulateChangeRequest).
         """
     def get_change_request(
         self,
@@ -1052,9 +1058,11 @@ class AsyncChangeRequestService:
         cost_on: date_pb2.Date | date | None = ...,
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
-        nothing.
+        nothing. If legacy tables answer for the group, it is judged as if it were aligned with them now, even in
+        the stage TRANSLATE. If it can't be aligned because a row has a product that isn't mapped, the call fails
+        with LEGACY_CANNOT_HOLD.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED, LEGACY_CANNOT_HOLD.
         """
     async def list_available_choices(
         self,
@@ -1076,7 +1084,7 @@ class AsyncChangeRequestService:
         outside the contract's days. Backdating limits, commitments and consequences are not considered. The group
         need not exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, LEGACY_CANNOT_HOLD (as SimulateChangeRequest).
         """
     async def get_change_request(
         self,
@@ -1431,7 +1439,7 @@ class EligibilityCheckService:
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetCoverageResponse:
         """Returns a coverage record by its locator. Records of terms that start more than a year from now are not
-        found yet.
+        found yet. Records from legacy tables are found once the core has their group; their locators stay the same.
         Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
     def get_active_coverage(
@@ -1648,7 +1656,7 @@ class AsyncEligibilityCheckService:
         consistency_token: str = ...,
     ) -> eligibility_check_service_pb2.GetCoverageResponse:
         """Returns a coverage record by its locator. Records of terms that start more than a year from now are not
-        found yet.
+        found yet. Records from legacy tables are found once the core has their group; their locators stay the same.
         Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
     async def get_active_coverage(
@@ -2005,10 +2013,11 @@ class CostProviderService:
         inquiry: insurance_cost_pb2.CostInquiry | CostInquiryFields | None = ...,
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
-        """Returns the monthly cost for one inquiry.
+        """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were
+        aligned with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
         NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING,
-        ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
     def batch_get_insurance_cost(
         self,
@@ -2042,10 +2051,11 @@ class AsyncCostProviderService:
         inquiry: insurance_cost_pb2.CostInquiry | CostInquiryFields | None = ...,
         consistency_token: str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
-        """Returns the monthly cost for one inquiry.
+        """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were
+        aligned with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
         NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING,
-        ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
     async def batch_get_insurance_cost(
         self,
@@ -2082,9 +2092,11 @@ class PremiumComputationService:
         parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
-        """Computes months of a policy and compares them with the ledger. Stores nothing.
+        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy
+        tables answer is computed as if it were aligned with them now; if a row has a product that isn't mapped, the
+        call fails with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
     def compute_premiums(
         self,
@@ -2378,9 +2390,11 @@ class AsyncPremiumComputationService:
         parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
         consistency_token: str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
-        """Computes months of a policy and compares them with the ledger. Stores nothing.
+        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy
+        tables answer is computed as if it were aligned with them now; if a row has a product that isn't mapped, the
+        call fails with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
     async def compute_premiums(
         self,

@@ -1,8 +1,8 @@
 """Reads legacy groups as the core would report them, for reads that the legacy tables answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.days import Days, Span
@@ -10,69 +10,27 @@ from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import days_of, periods
 from domain.enrollment.history import GroupSource, GroupState
 from domain.errors import GroupUnknown, LegacyHasNoHistory, NoLegacySource
-from domain.identity import group_id
 from domain.migration.legacy import LegacyGroup, Translated
 from domain.migration.stages import Stage
-from domain.migration.translating import translated
 from operations.core import Core
-from operations.legacy.known_types import NO_TYPES, known_types
+from operations.legacy.answering import (
+    SourceOfTruth,
+    answers,
+    found_by_searching,
+    load_answering,
+    store_identifiers,
+    translate_all,
+)
 from operations.legacy.sides import source_of
 from operations.paging import Page
 from storage import enrollment_reads, migration_stages
-from storage.enrollment_reads import AsOf, GroupFilter
+from storage.enrollment_reads import AsOf, GroupFilter, GroupHead
+from storage.legacy.source import LegacySource
+from storage.migration_stages import CountryOf
+from storage.placed_groups import placed_groups
 from storage.postgres.database import Connection
 
-
-class SourceOfTruth(StrEnum):
-    """Which source answers a read."""
-
-    FOLLOW_MIGRATION = "FOLLOW_MIGRATION"
-    FORCE_LEGACY = "FORCE_LEGACY"
-    FORCE_CORE = "FORCE_CORE"
-
-
-def answers(stage: Stage | None, wanted: SourceOfTruth) -> bool:
-    """Returns whether the legacy tables answer a read, given the stage of the group's country, if it has one."""
-    if stage is None or stage is Stage.RETIRED or wanted is SourceOfTruth.FORCE_CORE:
-        return False
-    return wanted is SourceOfTruth.FORCE_LEGACY or stage.legacy_answers
-
-
-async def translate_all(core: Core, connection: Connection, groups: Iterable[LegacyGroup]) -> dict[UUID, Translated]:
-    """Translates groups, and returns them by id."""
-    groups = list(groups)
-    types = await known_types(connection, [group.key for group in groups]) if groups else {}
-    found: dict[UUID, Translated] = {}
-    for group in groups:
-        contract = await core.contract_source.current(connection, group.key.contract_id, hold=False)
-        found[group.group_id] = translated(group, contract, types.get(group.key, NO_TYPES))
-    return found
-
-
-async def answered_keys(
-    core: Core, connection: Connection, groups: Sequence[UUID | GroupKey]
-) -> dict[UUID | GroupKey, GroupKey]:
-    """Returns the keys of those of some groups that legacy tables answer and have, by how each was asked for."""
-    if not core.legacy or not groups:
-        return {}
-    ids = {group: group_id(*group) if isinstance(group, GroupKey) else group for group in groups}
-    keys: dict[UUID, GroupKey] = {}
-    for source in core.legacy:
-        loaded = await source.load(connection, set(ids.values()))
-        stages = await migration_stages.of_contracts(connection, {group.key.contract_id for group in loaded.values()})
-        for of_id, group in loaded.items():
-            if (of := stages.get(group.key.contract_id)) and of[1].legacy_answers:
-                keys[of_id] = group.key
-    return {group: keys[of_id] for group, of_id in ids.items() if of_id in keys}
-
-
-async def legacy_members(core: Core, connection: Connection, group: UUID | GroupKey) -> set[UUID]:
-    """Returns the members of a group that legacy tables answer and have. Empty for any other group."""
-    if not (keys := await answered_keys(core, connection, [group])):
-        return set()
-    of_id = group_id(*keys[group])
-    loaded = [(await source.load(connection, [of_id])).get(of_id) for source in core.legacy]
-    return {member_id for found in loaded if found for member_id in found.member_ids.values()}
+NO_GROUP = UUID(int=0)
 
 
 def state_of_translated(translated: Translated, touching: Span | None) -> GroupState:
@@ -84,6 +42,10 @@ def state_of_translated(translated: Translated, touching: Span | None) -> GroupS
     return GroupState(group.group_id, group.key, 0, None, None, found, GroupSource.LEGACY)
 
 
+def named_group(group: UUID | GroupKey) -> dict[str, UUID]:
+    return group._asdict() if isinstance(group, GroupKey) else {"group_id": group}
+
+
 async def legacy_group_state(
     core: Core, group: UUID | GroupKey, wanted: SourceOfTruth, as_of: AsOf, touching: Span | None
 ) -> GroupState | None:
@@ -93,24 +55,18 @@ async def legacy_group_state(
     """
     read = _GroupRead(core, group, wanted, as_of, touching)
     state = await read.now()
+    if read.is_unknown and await found_by_searching(core, wanted):
+        state = await read.now()
     if read.is_unknown:
-        for source in core.legacy:
-            if await core.legacy.search(core.database, source.country):
-                state = await read.now()
-    if read.is_unknown and (read.legacy_answers or wanted is SourceOfTruth.FORCE_LEGACY):
         raise GroupUnknown(**named_group(group))
     return state
-
-
-def named_group(group: UUID | GroupKey) -> dict[str, UUID]:
-    return group._asdict() if isinstance(group, GroupKey) else {"group_id": group}
 
 
 @dataclass(slots=True)
 class _GroupRead:
     """One read, which can be repeated after identifiers were stored.
 
-    `is_unknown`: neither the core nor the stored identifiers have the group, or the tables that answer don't have it.
+    `is_unknown`: the group was asked for by an id that neither the core nor the stored identifiers have.
     """
 
     core: Core
@@ -119,91 +75,138 @@ class _GroupRead:
     as_of: AsOf
     touching: Span | None
     is_unknown: bool = False
-    legacy_answers: bool = False
 
     async def now(self) -> GroupState | None:
-        """Returns the state if the legacy tables answer. Raises NoLegacySource, LegacyHasNoHistory."""
+        """Returns the state if the legacy tables answer. Raises NoLegacySource, LegacyHasNoHistory, GroupUnknown."""
         async with self.core.database.snapshot() as connection:
-            self.is_unknown = False
-            of = await migration_stages.of_group(connection, self.group)
-            if of is None:
-                in_core = bool(await enrollment_reads.group_heads(connection, [self.group]))
-                self.is_unknown = not in_core and not isinstance(self.group, GroupKey)
-                if in_core and self.wanted is SourceOfTruth.FORCE_LEGACY:
-                    raise NoLegacySource
+            placed = await placed_groups(connection, [self.group])
+            at = placed[self.group]
+            self.is_unknown = at.is_unknown and not isinstance(self.group, GroupKey)
+            if at.country is None or at.stage is None or not answers(at.stage, self.wanted):
+                if self.wanted is SourceOfTruth.FORCE_LEGACY and not self.is_unknown:
+                    raise NoLegacySource(at.country or "")
                 return None
-            country, stage = of
-            self.legacy_answers = answers(stage, self.wanted)
-            if not self.legacy_answers:
-                if self.wanted is SourceOfTruth.FORCE_LEGACY:
-                    raise NoLegacySource(country)
-                return None
-            source = source_of(self.core, country)
             if self.as_of != AsOf():
-                raise LegacyHasNoHistory(country)
-            group = group_id(*self.group) if isinstance(self.group, GroupKey) else self.group
-            loaded = await source.load(connection, [group])
-            self.is_unknown = group not in loaded
-            if self.is_unknown:
-                return None
-            translated = (await translate_all(self.core, connection, loaded.values()))[group]
-            self.core.migrations.reads[country] += 1
-            if stage is Stage.READ_CORE and self.wanted is SourceOfTruth.FOLLOW_MIGRATION:
-                await self._count_differences(connection, translated)
-            return state_of_translated(translated, self.touching)
-
-    async def _count_differences(self, connection: Connection, translated: Translated) -> None:
-        """Counts the read if the core would have answered with other periods."""
-        heads = await enrollment_reads.group_heads(connection, [translated.group.group_id])
-        core_days = {}
-        for head in heads.values():
-            core_days = days_of(await enrollment_reads.periods_of(connection, head.group_key, head.revision))
-        if core_days != dict(translated.days):
-            self.core.migrations.read_differences[translated.group.mapping.country] += 1
+                raise LegacyHasNoHistory(at.country)
+            loaded = await load_answering(self.core, connection, placed)
+            if self.group not in loaded:
+                raise GroupUnknown(**named_group(self.group))
+            group = loaded[self.group]
+            in_core = at.head is not None
+            translated = await translate_all(self.core, connection, [group], are_in_core=in_core)
+            of_country = CountryOf(at.country, at.stage, frozenset())
+            heads = [at.head] if at.head else []
+            await _count(self.core, connection, of_country, translated, self.wanted, heads)
+            return state_of_translated(translated[group.group_id], self.touching)
 
 
-async def legacy_group_states(
-    core: Core, which: GroupFilter, wanted: SourceOfTruth, as_of: AsOf, touching: Span | None, page: Page[UUID | None]
-) -> tuple[list[GroupState], frozenset[UUID]]:
-    """Returns the groups of a list that the legacy tables answer, in order of id, and the contracts whose groups the
-    core must not list.
+async def _count(
+    core: Core,
+    connection: Connection,
+    of: CountryOf,
+    translated: Mapping[UUID, Translated],
+    wanted: SourceOfTruth,
+    heads: Collection[GroupHead] | None = None,
+) -> None:
+    """Counts groups that were read, and those for which the core would have answered with other periods.
 
-    Raises NoLegacySource, LegacyHasNoHistory.
+    `heads` are those of the groups in the core, if they were loaded before.
     """
-    if not core.legacy:
+    core.migrations.reads[of.country] += len(translated)
+    if of.stage is not Stage.READ_CORE or wanted is not SourceOfTruth.FOLLOW_MIGRATION or not translated:
+        return
+    if heads is None:
+        heads = (await enrollment_reads.group_heads(connection, list(translated))).values()
+    keys = {head.group_id: head.group_key for head in heads}
+    recorded = await enrollment_reads.periods_at(connection, {head.group_key: head.revision for head in heads})
+    for group_id, each in translated.items():
+        core_days = days_of(recorded.get(keys[group_id], ())) if group_id in keys else {}
+        core.migrations.read_differences[of.country] += core_days != dict(each.days)
+
+
+class LegacyPage(NamedTuple):
+    """The groups of a page that legacy tables answer for, in order of id, and the countries whose tables answer.
+
+    The core must not list groups of contracts that are mapped in these countries.
+    """
+
+    states: list[GroupState]
+    countries: frozenset[str]
+
+
+async def legacy_page(
+    core: Core, which: GroupFilter, wanted: SourceOfTruth, as_of: AsOf, touching: Span | None, page: Page[UUID | None]
+) -> LegacyPage:
+    """Returns the part of a page of groups with which legacy tables answer.
+
+    The first page stores missing identifiers, so that each group that is listed can be read by its id. Raises
+    NoLegacySource, LegacyHasNoHistory.
+    """
+    if not core.legacy or wanted is SourceOfTruth.FORCE_CORE:
         if wanted is SourceOfTruth.FORCE_LEGACY:
             raise NoLegacySource
-        return [], frozenset()
+        return LegacyPage([], frozenset())
+    async with core.database.reading() as connection:
+        answering = await _answering(connection, which, wanted)
     if page.after is None:
-        for source in core.legacy:
-            await core.database.write(source.store_identifiers)
+        members = None if which.contract_id else [each for each in (which.primary_id, which.member_id) if each]
+        for of in answering:
+            await store_identifiers(core, source_of(core, of.country), members)
+    if not answering:
+        return LegacyPage([], frozenset())
+    states: list[GroupState] = []
     async with core.database.snapshot() as connection:
-        contracts = await migration_stages.of_all_contracts(connection)
-        answered = {each: of for each, of in contracts.items() if answers(of[1], wanted)}
-        if which.contract_id is not None:
-            answered = {each: of for each, of in answered.items() if each == which.contract_id}
-            if not answered and wanted is SourceOfTruth.FORCE_LEGACY:
-                raise NoLegacySource(contracts[which.contract_id][0] if which.contract_id in contracts else "")
-        countries = sorted({country for country, _ in answered.values()})
-        groups: dict[UUID, LegacyGroup] = {}
-        for country in countries:
-            source = source_of(core, country)
-            if which.member_id is not None:
-                ids: Sequence[UUID] = (await source.groups_of_members(connection, [which.member_id])).get(
-                    which.member_id, []
-                )
-                ids = [each for each in ids if page.after is None or each > page.after][: page.size]
-            else:
-                ids = await source.heads(
-                    connection, which.contract_id, which.primary_id, page.after or UUID(int=0), page.size
-                )
-            groups |= {
-                group_id: group
-                for group_id, group in (await source.load(connection, ids)).items()
-                if group.key.contract_id in answered
-            }
-        if groups and as_of != AsOf():
-            raise LegacyHasNoHistory(countries[0])
-        translated = await translate_all(core, connection, groups.values())
-    states = [state_of_translated(each, touching) for each in translated.values()]
-    return sorted(states, key=lambda state: state.group_id)[: page.size], frozenset(answered)
+        answering = await _answering(connection, which, wanted)
+        for of in answering:
+            loaded = await _page_of(source_of(core, of.country), connection, which, page)
+            if loaded and as_of != AsOf():
+                raise LegacyHasNoHistory(of.country)
+            translated = await translate_all(core, connection, loaded)
+            await _count(core, connection, of, translated, wanted)
+            states += [state_of_translated(each, touching) for each in translated.values()]
+    in_order = sorted(states, key=lambda state: state.group_id)
+    return LegacyPage(in_order[: page.size], frozenset(of.country for of in answering))
+
+
+async def _answering(connection: Connection, which: GroupFilter, wanted: SourceOfTruth) -> list[CountryOf]:
+    """Returns the countries whose legacy tables answer for some of the groups of a list. Raises NoLegacySource."""
+    of_contract = [which.contract_id] if which.contract_id else []
+    countries = await migration_stages.countries_of(connection, of_contract)
+    relevant = [of for of in countries if not of_contract or of.contract_ids]
+    answering = [of for of in relevant if answers(of.stage, wanted)]
+    if of_contract and not answering and wanted is SourceOfTruth.FORCE_LEGACY:
+        raise NoLegacySource(relevant[0].country if relevant else "")
+    return answering
+
+
+async def _page_of(
+    source: LegacySource, connection: Connection, which: GroupFilter, page: Page[UUID | None]
+) -> Sequence[LegacyGroup]:
+    """Returns the groups of one country for a page: the first ones in order of id."""
+    after = page.after or NO_GROUP
+    if which.contract_id is None:
+        return await _of_member(source, connection, which, after)
+    found: list[LegacyGroup] = []
+    while ids := await source.heads(connection, which.contract_id, None, after, page.size):
+        loaded = await source.load(connection, ids)
+        found += _in_order(loaded.values())
+        if len(ids) < page.size or len(found) >= page.size:
+            break
+        after = ids[-1]
+    return found[: page.size]
+
+
+async def _of_member(
+    source: LegacySource, connection: Connection, which: GroupFilter, after: UUID
+) -> Sequence[LegacyGroup]:
+    member_id = which.primary_id or which.member_id
+    loaded = await source.load_of_members(connection, [member_id] if member_id else [])
+    return _in_order(
+        group
+        for group in loaded.values()
+        if group.group_id > after and which.primary_id in (None, group.key.primary_id)
+    )
+
+
+def _in_order(groups: Iterable[LegacyGroup]) -> list[LegacyGroup]:
+    return sorted(groups, key=lambda group: group.group_id)

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract
 from domain.days import Days
-from domain.enrollment.decisions import EnrollmentKey
+from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.errors import MigrationStageForbids, NoLegacySource
+from domain.identity import group_id
 from domain.membership import MembershipType
 from domain.migration.legacy import LegacyGroup, Translated
 from domain.migration.stages import Stage
@@ -61,19 +62,24 @@ def in_core_terms(side: LegacySide, contract: Contract, known: Mapping[UUID, Mem
     return TranslatedSide(side, translated(side.group, contract, known) if side.group else None)
 
 
-async def sides_of(core: Core, connection: Connection, contracts: Mapping[UUID, UUID]) -> dict[UUID, LegacySide]:
-    """Returns the legacy sides of groups, by group id, without locks. `contracts` has the contract of each group.
+async def answering_side(core: Core, connection: Connection, key: GroupKey) -> LegacySide | None:
+    """Returns the legacy side of a group, without locks, if legacy tables answer for the group and have it.
 
-    Groups of contracts that aren't mapped, or whose country is RETIRED, have none.
+    The group is found even if its id isn't stored yet.
     """
     if not core.legacy:
-        return {}
-    stages = await migration_stages.of_contracts(connection, contracts.values())
-    sides: dict[UUID, LegacySide] = {}
-    for source, stage, group_ids in _by_country(core, stages, contracts):
-        loaded = await source.load(connection, group_ids)
-        sides |= await _sides(connection, source, stage, group_ids, loaded)
-    return sides
+        return None
+    stages = await migration_stages.of_contracts(connection, [key.contract_id])
+    if key.contract_id not in stages or not stages[key.contract_id][1].legacy_answers:
+        return None
+    (country, stage), group = stages[key.contract_id], group_id(*key)
+    source = source_of(core, country)
+    loaded = await source.load(connection, [group])
+    if group not in loaded:
+        loaded = await source.load_of_members(connection, [key.primary_id])
+    if group not in loaded:
+        return None
+    return (await _sides(connection, source, stage, [group], loaded))[group]
 
 
 async def hold_stages(core: Core, tx: Connection, contract_ids: Collection[UUID]) -> None:

@@ -10,8 +10,8 @@ from domain.actors import Actor
 from domain.migration.legacy import FindingKind
 from domain.migration.stages import Stage
 from operations.core import Core
+from operations.legacy.answering import translate_all
 from operations.legacy.groups import legacy_groups_of
-from operations.legacy.reading import translate_all
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
 from storage.legacy.identifiers import MappedContract, mapped_contracts
 from storage.legacy.source import LegacySource
@@ -90,7 +90,7 @@ async def _counted(core: Core, connection: Connection, source: LegacySource) -> 
     counted = _Counted()
     async for groups in legacy_groups_of(connection, source, None, NO_GROUP):
         ids = list(groups)
-        translated = await translate_all(core, connection, groups.values())
+        translated = await translate_all(core, connection, list(groups.values()))
         fingerprints = await legacy_groups.fingerprints(connection, ids)
         counted.legacy += len(ids)
         counted.core += len(await enrollment_reads.group_heads(connection, ids))

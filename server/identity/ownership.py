@@ -14,7 +14,7 @@ from domain.errors import CoverageUnknown
 from operations.call import current_call
 from operations.core import Core
 from operations.coverage import get_coverage
-from operations.legacy.reading import answered_keys, legacy_members
+from operations.legacy.answering import groups_owned_by
 from storage import enrollment_reads
 from storage.postgres.database import Connection
 
@@ -131,22 +131,27 @@ async def _is_primary(core: Core, me: UUID, named: UUID | GroupKey | None) -> bo
     if named is None or (isinstance(named, GroupKey) and named.primary_id != me):
         return False
     async with core.database.reading() as connection:
-        keys = await _keys_of(core, connection, [named])
+        keys = await _keys_of(core, connection, me, [named])
     return named in keys and keys[named].primary_id == me
 
 
 async def _is_primary_under(core: Core, me: UUID, contract_ids: Iterable[UUID]) -> bool:
     wanted = {GroupKey(contract_id, me) for contract_id in contract_ids}
     async with core.database.reading() as connection:
-        return wanted <= (await _keys_of(core, connection, list(wanted))).keys()
+        return wanted <= (await _keys_of(core, connection, me, list(wanted))).keys()
 
 
 async def _keys_of(
-    core: Core, connection: Connection, groups: Sequence[UUID | GroupKey]
+    core: Core, connection: Connection, me: UUID, groups: Sequence[UUID | GroupKey]
 ) -> dict[UUID | GroupKey, GroupKey]:
-    """Returns the keys of the groups that exist, in the core or in legacy tables that answer."""
+    """Returns the keys of those of some groups that the core has, and of the member's own in legacy tables that answer.
+
+    Of the latter, the member's groups are read, not those named, because their ids may not be stored yet.
+    """
     heads = await enrollment_reads.group_heads(connection, groups)
-    return {group: head.key for group, head in heads.items()} | await answered_keys(core, connection, groups)
+    owned = (await groups_owned_by(core, connection, me)).values()
+    keys: dict[UUID | GroupKey, GroupKey] = {group: head.key for group, head in heads.items()}
+    return keys | {group.group_id: group.key for group in owned} | {group.key: group.key for group in owned}
 
 
 async def _all_in_group(core: Core, me: UUID, named: UUID | GroupKey | None, members: set[UUID]) -> bool:
@@ -155,7 +160,10 @@ async def _all_in_group(core: Core, me: UUID, named: UUID | GroupKey | None, mem
         return not strangers
     async with core.database.reading() as connection:
         known = await enrollment_reads.members_of(connection, named)
-        return strangers <= known | await legacy_members(core, connection, named)
+        for group in (await groups_owned_by(core, connection, me)).values():
+            if named in (group.group_id, group.key):
+                known |= set(group.member_ids.values())
+    return strangers <= known
 
 
 def _group_named(message: Any) -> UUID | GroupKey | None:

@@ -12,7 +12,7 @@ from domain.enrollment.group import Period
 from domain.enrollment.history import DifferenceCause, GroupSource, GroupState, Revision, RevisionCause
 from domain.identity import enrollment_id
 from domain.membership import MembershipType
-from operations.legacy.reading import SourceOfTruth
+from operations.legacy.answering import SourceOfTruth
 from server.mapping.dates import days_to_proto, span_from_proto, span_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from storage.enrollment_reads import AsOf, GroupFilter

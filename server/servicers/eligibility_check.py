@@ -11,7 +11,7 @@ from domain.days import Span, to_day
 from domain.eligibility.checks import Question
 from domain.eligibility.coverage import CoverageRecord
 from domain.enrollment.events import BEFORE_ALL_GROUPS
-from operations import accumulators, coverage, eligibility
+from operations import accumulators, capabilities, coverage, eligibility
 from operations.call import current_call
 from operations.core import Core
 from operations.missing_coverage import explain_missing
@@ -66,7 +66,7 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
         return self._messages.of_batch(asked, answers, call.merged_ids)
 
     async def CheckCapability(self, request: pb.CheckCapabilityRequest, context: Context) -> pb.CheckCapabilityResponse:
-        found = await eligibility.check_capability(
+        found = await capabilities.check_capability(
             self._core,
             current_call(),
             UUID(request.member_id),
@@ -83,7 +83,7 @@ class EligibilityCheckServicer(EligibilityCheckServiceServicer):
         self, request: pb.ListCapabilitiesRequest, context: Context
     ) -> pb.ListCapabilitiesResponse:
         member_id, day = UUID(request.member_id), to_day(date_from_proto(request.date))
-        found, position = await eligibility.list_capabilities(self._core, current_call(), member_id, day)
+        found, position = await capabilities.list_capabilities(self._core, current_call(), member_id, day)
         return pb.ListCapabilitiesResponse(capabilities=found, feed_position=position)
 
     async def GetCoverage(self, request: pb.GetCoverageRequest, context: Context) -> pb.GetCoverageResponse:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -28,14 +28,21 @@ class LegacySourcesUnusable(Exception):
 class _Search:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     began_at: float = float("-inf")
+    has_stored: bool = False
 
 
 class LegacySources:
     """The configured sources. Without any, every country belongs to the core alone, and nothing has to be looked up."""
 
-    def __init__(self, sources: Iterable[LegacySource] = (), clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` returns seconds."""
+    def __init__(
+        self,
+        sources: Iterable[LegacySource] = (),
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`clock` returns seconds, and `sleep` waits for seconds."""
         self._clock = clock
+        self._sleep = sleep
         self._sources = {source.country: source for source in sources}
         self._searches = {country: _Search() for country in self._sources}
 
@@ -52,7 +59,12 @@ class LegacySources:
 
     def __iter__(self) -> Iterator[LegacySource]:
         """Yields the sources in order of country."""
-        return iter(self._sources[country] for country in sorted(self._sources))
+        return iter(self._sources[country] for country in self.countries)
+
+    @property
+    def countries(self) -> Sequence[str]:
+        """The countries with a source, in order."""
+        return sorted(self._sources)
 
     def get(self, country: str) -> LegacySource | None:
         """Returns the source of a country, or None if it has none."""
@@ -61,15 +73,16 @@ class LegacySources:
     async def search(self, database: Database, country: str) -> bool:
         """Stores missing identifiers because somebody asked for an id that is not known, at most once a second.
 
-        Returns whether identifiers were stored since the call began, so that reading again can find the id.
+        Waits for its turn. Calls that wait at the same time share one search, which begins after all of them. Returns
+        whether it stored identifiers, so that reading again can find the id.
         """
-        search = self._searches[country]
-        was_searching = search.lock.locked()
+        search, called_at = self._searches[country], self._clock()
         async with search.lock:
-            if self._clock() - search.began_at < STORE_SECONDS:
-                return was_searching
-            search.began_at = self._clock()
-            return await database.write(self._sources[country].store_identifiers) > 0
+            if search.began_at < called_at:
+                await self._sleep(max(0.0, search.began_at + STORE_SECONDS - self._clock()))
+                search.began_at = self._clock()
+                search.has_stored = await database.write(self._sources[country].store_identifiers) > 0
+            return search.has_stored
 
     async def check(self, connection: Connection) -> None:
         """Checks that every country whose migration hasn't ended has a source, and that the connection's role can use

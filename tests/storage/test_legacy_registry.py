@@ -81,14 +81,23 @@ class CountingTables(SpanishTables):
         return await super().store_identifiers(tx)
 
 
+class Clock:
+    """A clock that only moves when a test or a pause moves it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
 def searching(
-    url: str,
-    work: Callable[[Callable[[], Awaitable[bool]], CountingTables], Awaitable[None]],
-    clock: Callable[[], float],
+    url: str, work: Callable[[Callable[[], Awaitable[bool]], CountingTables], Awaitable[None]], clock: Clock
 ) -> None:
     async def run(database: Database) -> None:
         tables = CountingTables()
-        sources = LegacySources([tables], clock)
+        sources = LegacySources([tables], lambda: clock.now, clock.sleep)
         await work(lambda: sources.search(database, "ES"), tables)
 
     on_database(url, run)
@@ -100,23 +109,33 @@ def add_user(url: str) -> None:
 
 
 def test_unknown_ids_are_searched_for_at_most_once_a_second(legacy_url: str) -> None:
-    now = 100.0
+    clock = Clock()
 
     async def work(search: Callable[[], Awaitable[bool]], tables: CountingTables) -> None:
-        nonlocal now
         add_user(legacy_url)
         assert await search()
         add_user(legacy_url)
-        now += 0.9
-        assert not await search()
-        assert tables.calls == 1
-        now += 0.2
-        assert await search()
-        now += 2
+        clock.now += 0.75
+        assert await search()  # waits until a second has passed
+        assert clock.now == 101.0
+        clock.now += 2
         assert not await search()  # nothing is left to store
-        assert tables.calls == 3
+        assert (clock.now, tables.calls) == (103.0, 3)
 
-    searching(legacy_url, work, lambda: now)
+    searching(legacy_url, work, clock)
+
+
+def test_searches_that_wait_share_one_that_begins_after_them(legacy_url: str) -> None:
+    clock = Clock()
+
+    async def work(search: Callable[[], Awaitable[bool]], tables: CountingTables) -> None:
+        await search()
+        add_user(legacy_url)
+        clock.now += 0.5
+        assert await asyncio.gather(*(search() for _ in range(5))) == [True] * 5
+        assert (clock.now, tables.calls) == (101.0, 2)
+
+    searching(legacy_url, work, clock)
 
 
 def test_concurrent_searches_share_one(legacy_url: str) -> None:
@@ -125,4 +144,4 @@ def test_concurrent_searches_share_one(legacy_url: str) -> None:
         assert await asyncio.gather(*(search() for _ in range(5))) == [True] * 5
         assert tables.calls == 1
 
-    searching(legacy_url, work, lambda: 100.0)
+    searching(legacy_url, work, Clock())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
@@ -10,14 +11,16 @@ import pytest
 from domain.actors import Actor, ActorKind
 from domain.migration.stages import Stage
 from storage.migration_stages import (
+    CountryOf,
     StageChange,
     change_stage,
+    countries_of,
     hold_stage,
     lock_stage,
     migrations,
+    of_contracts,
     stage_of,
     stages,
-    stages_of_contracts,
 )
 from storage.postgres.database import Connection, Database
 from tests.storage.legacy_source_conformance import on_database
@@ -79,10 +82,14 @@ def test_only_mapped_contracts_have_a_stage(url: str) -> None:
 
     async def work(database: Database) -> None:
         async with database.reading() as connection:
-            assert await stages_of_contracts(connection, [mapped, other]) == {}
+            assert await of_contracts(connection, [mapped, other]) == {}
+            assert await countries_of(connection, [mapped, other]) == []
         await moved(database, Stage.TRANSLATE)
         async with database.reading() as connection:
-            assert await stages_of_contracts(connection, [mapped, other]) == {mapped: Stage.TRANSLATE}
+            assert await of_contracts(connection, [mapped, other]) == {mapped: ("ES", Stage.TRANSLATE)}
+            expected = [CountryOf("ES", Stage.TRANSLATE, frozenset({mapped}))]
+            assert await countries_of(connection, [mapped, other]) == expected
+            assert await countries_of(connection, []) == [replace(expected[0], contract_ids=frozenset())]
 
     on_database(url, work)
 

@@ -138,7 +138,7 @@ class CoverageRecord(_message.Message):
     network_tier: _builtins.str
     """The module's network tier. Empty if it has none."""
     revision: _builtins.int
-    """The revision of the group that the record reflects."""
+    """The revision of the group that the record reflects. 0 if legacy tables answer for the group."""
     decided_by: Global___PaymentRule.ValueType
     """In responses whose records are in order of payment: the rule that put this record after the previous one.
     UNSPECIFIED for the first record, and in all other responses.

@@ -736,7 +736,7 @@ class ListCoverageRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
-    """UUID of a contract. Empty: any."""
+    """UUID of a contract. Empty: any. Required while legacy tables answer for any contract."""
     group_id: _builtins.str
     """UUID of a policy (an enrollment group). Empty: any."""
     module_id: _builtins.str

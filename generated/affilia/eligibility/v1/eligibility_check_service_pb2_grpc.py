@@ -111,6 +111,7 @@ class EligibilityCheckServiceServicer(object):
 
     def GetCoverage(self, request, context):
         """Returns a coverage record by its locator. Records of terms that start more than a year from now are not found yet.
+        Records from legacy tables are found once the core has their group; their locators stay the same.
         Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

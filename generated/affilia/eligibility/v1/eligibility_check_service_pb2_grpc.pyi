@@ -56,6 +56,7 @@ class EligibilityCheckServiceStub:
     """
     GetCoverage: _grpc.UnaryUnaryMultiCallable[_eligibility_check_service_pb2.GetCoverageRequest, _eligibility_check_service_pb2.GetCoverageResponse]
     """Returns a coverage record by its locator. Records of terms that start more than a year from now are not found yet.
+    Records from legacy tables are found once the core has their group; their locators stay the same.
     Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
     """
     GetActiveCoverage: _grpc.UnaryUnaryMultiCallable[_eligibility_check_service_pb2.GetActiveCoverageRequest, _eligibility_check_service_pb2.GetActiveCoverageResponse]
@@ -110,6 +111,7 @@ class EligibilityCheckServiceAsyncStub(EligibilityCheckServiceStub):
     """
     GetCoverage: _aio.UnaryUnaryMultiCallable[_eligibility_check_service_pb2.GetCoverageRequest, _eligibility_check_service_pb2.GetCoverageResponse]  # type: ignore[assignment]
     """Returns a coverage record by its locator. Records of terms that start more than a year from now are not found yet.
+    Records from legacy tables are found once the core has their group; their locators stay the same.
     Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
     """
     GetActiveCoverage: _aio.UnaryUnaryMultiCallable[_eligibility_check_service_pb2.GetActiveCoverageRequest, _eligibility_check_service_pb2.GetActiveCoverageResponse]  # type: ignore[assignment]
@@ -191,6 +193,7 @@ class EligibilityCheckServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_eligibility_check_service_pb2.GetCoverageResponse, _abc.Awaitable[_eligibility_check_service_pb2.GetCoverageResponse]]:
         """Returns a coverage record by its locator. Records of terms that start more than a year from now are not found yet.
+        Records from legacy tables are found once the core has their group; their locators stay the same.
         Errors: NOT_FOUND/COVERAGE_UNKNOWN; otherwise as CheckEligibility.
         """
 

@@ -75,8 +75,10 @@ class ChangeRequestServiceServicer(object):
 
     def SimulateChangeRequest(self, request, context):
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
+        If legacy tables answer for the group, it is judged as if it were aligned with them now, even in the stage TRANSLATE.
+        If it can't be aligned because a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED, LEGACY_CANNOT_HOLD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +90,7 @@ class ChangeRequestServiceServicer(object):
         outside the contract's days. Backdating limits, commitments and consequences are not considered. The group need not
         exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, LEGACY_CANNOT_HOLD (as SimulateChangeRequest).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

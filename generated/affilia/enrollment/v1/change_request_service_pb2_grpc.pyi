@@ -43,8 +43,10 @@ class ChangeRequestServiceStub:
     """
     SimulateChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]
     """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
+    If legacy tables answer for the group, it is judged as if it were aligned with them now, even in the stage TRANSLATE.
+    If it can't be aligned because a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED, LEGACY_CANNOT_HOLD.
     """
     ListAvailableChoices: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]
     """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
@@ -52,7 +54,7 @@ class ChangeRequestServiceStub:
     outside the contract's days. Backdating limits, commitments and consequences are not considered. The group need not
     exist yet.
     Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED.
+    FAILED_PRECONDITION/MEMBER_ERASED, LEGACY_CANNOT_HOLD (as SimulateChangeRequest).
     """
     GetChangeRequest: _grpc.UnaryUnaryMultiCallable[_change_request_service_pb2.GetChangeRequestRequest, _change_request_service_pb2.GetChangeRequestResponse]
     """Returns a stored change request with its verdict.
@@ -94,8 +96,10 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     """
     SimulateChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.SimulateChangeRequestRequest, _change_request_service_pb2.SimulateChangeRequestResponse]  # type: ignore[assignment]
     """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
+    If legacy tables answer for the group, it is judged as if it were aligned with them now, even in the stage TRANSLATE.
+    If it can't be aligned because a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED, LEGACY_CANNOT_HOLD.
     """
     ListAvailableChoices: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.ListAvailableChoicesRequest, _change_request_service_pb2.ListAvailableChoicesResponse]  # type: ignore[assignment]
     """Lists every module of the contract version in force on a day, in the contract's order: whether the member is
@@ -103,7 +107,7 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     outside the contract's days. Backdating limits, commitments and consequences are not considered. The group need not
     exist yet.
     Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED.
+    FAILED_PRECONDITION/MEMBER_ERASED, LEGACY_CANNOT_HOLD (as SimulateChangeRequest).
     """
     GetChangeRequest: _aio.UnaryUnaryMultiCallable[_change_request_service_pb2.GetChangeRequestRequest, _change_request_service_pb2.GetChangeRequestResponse]  # type: ignore[assignment]
     """Returns a stored change request with its verdict.
@@ -154,8 +158,10 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_change_request_service_pb2.SimulateChangeRequestResponse, _abc.Awaitable[_change_request_service_pb2.SimulateChangeRequestResponse]]:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores nothing.
+        If legacy tables answer for the group, it is judged as if it were aligned with them now, even in the stage TRANSLATE.
+        If it can't be aligned because a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED, LEGACY_CANNOT_HOLD.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +175,7 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         outside the contract's days. Backdating limits, commitments and consequences are not considered. The group need not
         exist yet.
         Errors: INVALID_ARGUMENT; NOT_FOUND/GROUP_UNKNOWN, NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED.
+        FAILED_PRECONDITION/MEMBER_ERASED, LEGACY_CANNOT_HOLD (as SimulateChangeRequest).
         """
 
     @_abc_1.abstractmethod

@@ -51,8 +51,10 @@ class EnrollmentQueryServiceServicer(object):
     """
 
     def GetEnrollmentGroup(self, request, context):
-        """Returns one group. A group exists from its first stored request on.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """Returns one group. A group exists from its first stored request on, or if legacy tables that answer have it. A
+        server with legacy sources can take up to a second to find out that an id is unknown.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; FAILED_PRECONDITION/NO_LEGACY_SOURCE,
+        LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -60,8 +62,9 @@ class EnrollmentQueryServiceServicer(object):
 
     def ListEnrollmentGroups(self, request, context):
         """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved request), in
-        order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted.
-        Errors: INVALID_ARGUMENT.
+        order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted. In legacy tables, a
+        member belongs to the groups that they own and to those with a row of theirs.
+        Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE, LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,13 +37,16 @@ class EnrollmentQueryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EnrollmentQueryServiceAsyncStub: ...
     GetEnrollmentGroup: _grpc.UnaryUnaryMultiCallable[_enrollment_query_service_pb2.GetEnrollmentGroupRequest, _enrollment_query_service_pb2.GetEnrollmentGroupResponse]
-    """Returns one group. A group exists from its first stored request on.
-    Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+    """Returns one group. A group exists from its first stored request on, or if legacy tables that answer have it. A
+    server with legacy sources can take up to a second to find out that an id is unknown.
+    Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; FAILED_PRECONDITION/NO_LEGACY_SOURCE,
+    LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
     """
     ListEnrollmentGroups: _grpc.UnaryUnaryMultiCallable[_enrollment_query_service_pb2.ListEnrollmentGroupsRequest, _enrollment_query_service_pb2.ListEnrollmentGroupsResponse]
     """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved request), in
-    order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted.
-    Errors: INVALID_ARGUMENT.
+    order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted. In legacy tables, a
+    member belongs to the groups that they own and to those with a row of theirs.
+    Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE, LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
     """
     ListRevisions: _grpc.UnaryUnaryMultiCallable[_enrollment_query_service_pb2.ListRevisionsRequest, _enrollment_query_service_pb2.ListRevisionsResponse]
     """Lists the revisions of a group with their causes, oldest first.
@@ -82,13 +85,16 @@ class EnrollmentQueryServiceAsyncStub(EnrollmentQueryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetEnrollmentGroup: _aio.UnaryUnaryMultiCallable[_enrollment_query_service_pb2.GetEnrollmentGroupRequest, _enrollment_query_service_pb2.GetEnrollmentGroupResponse]  # type: ignore[assignment]
-    """Returns one group. A group exists from its first stored request on.
-    Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+    """Returns one group. A group exists from its first stored request on, or if legacy tables that answer have it. A
+    server with legacy sources can take up to a second to find out that an id is unknown.
+    Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; FAILED_PRECONDITION/NO_LEGACY_SOURCE,
+    LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
     """
     ListEnrollmentGroups: _aio.UnaryUnaryMultiCallable[_enrollment_query_service_pb2.ListEnrollmentGroupsRequest, _enrollment_query_service_pb2.ListEnrollmentGroupsResponse]  # type: ignore[assignment]
     """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved request), in
-    order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted.
-    Errors: INVALID_ARGUMENT.
+    order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted. In legacy tables, a
+    member belongs to the groups that they own and to those with a row of theirs.
+    Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE, LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
     """
     ListRevisions: _aio.UnaryUnaryMultiCallable[_enrollment_query_service_pb2.ListRevisionsRequest, _enrollment_query_service_pb2.ListRevisionsResponse]  # type: ignore[assignment]
     """Lists the revisions of a group with their causes, oldest first.
@@ -130,8 +136,10 @@ class EnrollmentQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrollment_query_service_pb2.GetEnrollmentGroupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_enrollment_query_service_pb2.GetEnrollmentGroupResponse, _abc.Awaitable[_enrollment_query_service_pb2.GetEnrollmentGroupResponse]]:
-        """Returns one group. A group exists from its first stored request on.
-        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; INVALID_ARGUMENT.
+        """Returns one group. A group exists from its first stored request on, or if legacy tables that answer have it. A
+        server with legacy sources can take up to a second to find out that an id is unknown.
+        Errors: NOT_FOUND/GROUP_UNKNOWN; NOT_FOUND/REVISION_UNKNOWN; FAILED_PRECONDITION/NO_LEGACY_SOURCE,
+        LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
@@ -141,8 +149,9 @@ class EnrollmentQueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_enrollment_query_service_pb2.ListEnrollmentGroupsResponse, _abc.Awaitable[_enrollment_query_service_pb2.ListEnrollmentGroupsResponse]]:
         """Lists the groups of a contract, of a primary, or of a member (as the primary, or named in an approved request), in
-        order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted.
-        Errors: INVALID_ARGUMENT.
+        order of group_id. As of a past revision or instant, groups that didn't have it yet are omitted. In legacy tables, a
+        member belongs to the groups that they own and to those with a row of theirs.
+        Errors: FAILED_PRECONDITION/NO_LEGACY_SOURCE, LEGACY_HAS_NO_HISTORY; INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod

@@ -86,9 +86,11 @@ class PremiumComputationServiceServicer(object):
     """
 
     def PreviewPremiums(self, request, context):
-        """Computes months of a policy and compares them with the ledger. Stores nothing.
+        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+        is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
+        LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,9 +37,11 @@ class PremiumComputationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PremiumComputationServiceAsyncStub: ...
     PreviewPremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.PreviewPremiumsRequest, _premium_computation_service_pb2.PreviewPremiumsResponse]
-    """Computes months of a policy and compares them with the ledger. Stores nothing.
+    """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+    is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
+    LEGACY_CANNOT_HOLD.
     Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-    MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+    MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
     """
     ComputePremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]
     """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
@@ -117,9 +119,11 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewPremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.PreviewPremiumsRequest, _premium_computation_service_pb2.PreviewPremiumsResponse]  # type: ignore[assignment]
-    """Computes months of a policy and compares them with the ledger. Stores nothing.
+    """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+    is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
+    LEGACY_CANNOT_HOLD.
     Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-    MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+    MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
     """
     ComputePremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]  # type: ignore[assignment]
     """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
@@ -200,9 +204,11 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _premium_computation_service_pb2.PreviewPremiumsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_premium_computation_service_pb2.PreviewPremiumsResponse, _abc.Awaitable[_premium_computation_service_pb2.PreviewPremiumsResponse]]:
-        """Computes months of a policy and compares them with the ledger. Stores nothing.
+        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+        is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
+        LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
-        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod

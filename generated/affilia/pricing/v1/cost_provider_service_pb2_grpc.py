@@ -34,10 +34,11 @@ class CostProviderServiceServicer(object):
     """
 
     def GetInsuranceCost(self, request, context):
-        """Returns the monthly cost for one inquiry.
+        """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were aligned
+        with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
         NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING,
-        AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,10 +36,11 @@ class CostProviderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CostProviderServiceAsyncStub: ...
     GetInsuranceCost: _grpc.UnaryUnaryMultiCallable[_cost_provider_service_pb2.GetInsuranceCostRequest, _cost_provider_service_pb2.GetInsuranceCostResponse]
-    """Returns the monthly cost for one inquiry.
+    """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were aligned
+    with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
     Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
     NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING,
-    AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+    AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
     """
     BatchGetInsuranceCost: _grpc.UnaryUnaryMultiCallable[_cost_provider_service_pb2.BatchGetInsuranceCostRequest, _cost_provider_service_pb2.BatchGetInsuranceCostResponse]
     """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
@@ -55,10 +56,11 @@ class CostProviderServiceAsyncStub(CostProviderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInsuranceCost: _aio.UnaryUnaryMultiCallable[_cost_provider_service_pb2.GetInsuranceCostRequest, _cost_provider_service_pb2.GetInsuranceCostResponse]  # type: ignore[assignment]
-    """Returns the monthly cost for one inquiry.
+    """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were aligned
+    with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
     Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
     NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING,
-    AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+    AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
     """
     BatchGetInsuranceCost: _aio.UnaryUnaryMultiCallable[_cost_provider_service_pb2.BatchGetInsuranceCostRequest, _cost_provider_service_pb2.BatchGetInsuranceCostResponse]  # type: ignore[assignment]
     """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
@@ -77,10 +79,11 @@ class CostProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cost_provider_service_pb2.GetInsuranceCostRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cost_provider_service_pb2.GetInsuranceCostResponse, _abc.Awaitable[_cost_provider_service_pb2.GetInsuranceCostResponse]]:
-        """Returns the monthly cost for one inquiry.
+        """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were aligned
+        with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED,
         NO_CONTRACT_VERSION, MODULE_NOT_IN_VERSION, NOBODY_COVERED, NO_MODULES, PRICE_MISSING, ENGINE_PARAMETER_MISSING,
-        AMOUNT_TOO_LARGE; INVALID_ARGUMENT.
+        AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
