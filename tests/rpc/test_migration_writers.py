@@ -14,8 +14,8 @@ import pytest
 
 from affilia.enrollment.v1 import change_request_pb2
 from tests.conftest import ServerProcess
-from tests.rpc.test_migration_writes import enroll, leave, requests_of, waiting_recomputes
 from tests.support.migration import DUAL_WRITE, READ_CORE, Spain
+from tests.support.migration_requests import enroll, leave, requests_of, waiting_recomputes
 from tests.support.spanish import FLEX, FLEX_OLD, FLEX_PLUS, SpanishFamily, SpanishServer
 from tests.support.waiting import wait_until
 
