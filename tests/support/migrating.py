@@ -33,6 +33,8 @@ MAX_CHILD_YEARS = 33
 
 RETRIED = (Unavailable, Overloaded, Cancelled, Conflict, TooLate)
 PAUSE_SECONDS = 0.05
+OPTIONS = (("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1))
+"""By default, a channel that met a dead server waits longer and longer before it connects again."""
 
 
 class Servers:
@@ -42,7 +44,7 @@ class Servers:
         self._folder = folder
         self._database_url = database_url
         self._running = [self._start(n) for n in range(number)]
-        self._clients = [Client(server.address) for server in self._running]
+        self._clients = [Client(server.address, options=OPTIONS) for server in self._running]
         self._replacing: threading.Thread | None = None
         self.kills = 0
 
@@ -67,7 +69,7 @@ class Servers:
     def _replace(self, number: int) -> None:
         self._running[number] = self._start(number)
         self._clients[number].close()
-        self._clients[number] = Client(self._running[number].address)
+        self._clients[number] = Client(self._running[number].address, options=OPTIONS)
 
     def wait(self) -> None:
         """Waits until all servers run."""
