@@ -13,8 +13,8 @@ from operations.core import Core
 from operations.failures import described
 from operations.legacy.sides import hold_stages_of_groups
 from operations.paging import Page
-from operations.premium_computing import Computed, Outcome, PremiumMonths, compute_groups
-from storage import premium_runs
+from operations.premium_computing import Computed, Outcome, PremiumMonths, compute_groups, premiums_not_open
+from storage import migration_stages, premium_runs
 from storage.enrollment import lock_groups
 from storage.listing import ListFilter, RowPosition
 from storage.postgres.database import Connection
@@ -110,9 +110,15 @@ async def list_following_failures(core: Core, contract_id: UUID, page: Page[UUID
 
 
 async def set_following(core: Core, call: Call, contract_id: UUID, following: bool) -> bool:
-    """Sets whether a contract's premiums follow changes. Returns the previous setting. Raises ContractUnknown."""
+    """Sets whether a contract's premiums follow changes. Returns the previous setting.
+
+    Raises ContractUnknown, MigrationStageForbids.
+    """
 
     async def work(tx: Connection) -> bool:
+        of = (await migration_stages.hold_of_contracts(tx, [contract_id])).get(contract_id)
+        if following and of and not of[1].opens_premiums:
+            raise premiums_not_open(*of)
         await core.contract_source.current(tx, contract_id, hold=False)
         return await premium_runs.set_following(tx, contract_id, following)
 

@@ -105,15 +105,17 @@ async def dry_run(core: Core, call: Call, group: UUID) -> DryRun:
 async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> list[int]:
     """Runs the waiting recomputes of groups in one transaction.
 
-    It skips groups that another transaction has locked, and groups without a waiting recompute. If there are several
+    It skips groups that another transaction has locked, groups without a waiting recompute, and groups that can't
+    change now because their country is being migrated, so that their recomputes keep waiting. If there are several
     groups, it skips the slow ones and returns them. The caller recomputes each of those on its own, so that they don't
     keep the other groups locked.
     """
 
     async def work(tx: Connection) -> list[int]:
         long: list[int] = []
-        await hold_stages_of_groups(core, tx, group_keys)
-        locked = await enrollment.lock_free_groups(tx, group_keys)
+        stages = await hold_stages_of_groups(core, tx, group_keys)
+        waiting = [key for key in group_keys if key not in stages or stages[key].accepts_changes]
+        locked = await enrollment.lock_free_groups(tx, waiting)
         for opened in await open_groups(core, call, tx, locked):
             if len(group_keys) > 1 and replay_seconds(opened.basis) >= INLINE_SECONDS:
                 long.append(opened.group.group_key)

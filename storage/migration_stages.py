@@ -19,7 +19,7 @@ from storage.postgres.database import Connection
 from storage.postgres.documents import Document, actor_from_document, actor_to_document
 from storage.postgres.instants import LATER_THAN
 from storage.postgres.locks import Lock, lock, lock_key
-from storage.postgres.rows import fetch_all, fetch_column, fetch_value, find_value
+from storage.postgres.rows import fetch_all, fetch_value, find_value
 
 CountryStage = tuple[str, Stage]
 """A country, and the stage of its migration."""
@@ -92,18 +92,20 @@ async def hold_of_countries(tx: Connection, countries: Iterable[str]) -> None:
         await hold_stage(tx, country)
 
 
-async def hold_of_groups(tx: Connection, group_keys: Collection[int]) -> None:
-    """Keeps the stages of the countries of some groups, which are not locked yet, until the transaction ends."""
-    countries = await fetch_column(
-        tx,
-        str,
-        "SELECT DISTINCT m.country FROM enrollment_group g JOIN legacy_identifier c ON c.id = g.contract_id"
-        " AND c.kind = 'CONTRACT' JOIN migration m ON m.country = c.country WHERE g.group_key = ANY(%s)"
-        " ORDER BY m.country",
+async def hold_of_groups(tx: Connection, group_keys: Collection[int]) -> dict[int, Stage]:
+    """Keeps the stages of the countries of some groups, which are not locked yet, until the transaction ends.
+
+    Returns the stage of each group. Groups of contracts that aren't mapped are missing.
+    """
+    cursor = await tx.execute(
+        "SELECT g.group_key, m.country, m.stage FROM enrollment_group g"
+        " JOIN legacy_identifier c ON c.id = g.contract_id AND c.kind = 'CONTRACT'"
+        " JOIN migration m ON m.country = c.country WHERE g.group_key = ANY(%s)",
         [list(group_keys)],
     )
-    for country in countries:
-        await hold_stage(tx, country)
+    found = {group_key: (country, Stage(stage)) for group_key, country, stage in await cursor.fetchall()}
+    held = {country: await hold_stage(tx, country) for country in sorted({country for country, _ in found.values()})}
+    return {group_key: held[country] or stage for group_key, (country, stage) in found.items()}
 
 
 async def hold_stage(tx: Connection, country: str) -> Stage | None:

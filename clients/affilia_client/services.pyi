@@ -844,7 +844,10 @@ class ChangeRequestService:
         the request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
         FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/REVISION_MISMATCH. After an error, nothing is stored. Safe to retry with the same request_id.
+        ABORTED/REVISION_MISMATCH. In a country that is being migrated (affilia.migration.v1), also
+        FAILED_PRECONDITION/MIGRATION_STAGE in the stage TRANSLATE, and LEGACY_CANNOT_HOLD if the legacy tables have
+        no place for the change, or if a row has a product that isn't mapped. After an error, nothing is stored.
+        Safe to retry with the same request_id.
         """
     def simulate_change_request(
         self,
@@ -1039,7 +1042,10 @@ class AsyncChangeRequestService:
         the request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
         FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED;
-        ABORTED/REVISION_MISMATCH. After an error, nothing is stored. Safe to retry with the same request_id.
+        ABORTED/REVISION_MISMATCH. In a country that is being migrated (affilia.migration.v1), also
+        FAILED_PRECONDITION/MIGRATION_STAGE in the stage TRANSLATE, and LEGACY_CANNOT_HOLD if the legacy tables have
+        no place for the change, or if a row has a product that isn't mapped. After an error, nothing is stored.
+        Safe to retry with the same request_id.
         """
     async def simulate_change_request(
         self,
@@ -2113,8 +2119,8 @@ class PremiumComputationService:
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
         policy is waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
-        retry with the same request_id.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED, MIGRATION_STAGE while legacy tables answer
+        for the policy; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -2251,7 +2257,8 @@ class PremiumComputationService:
         then, `stale_from` reports that month. A policy that can't be computed is listed by ListPremiumFailures, and
         is tried again after its next change. Following uses the parameters of the contract and its country. Turning
         it on also recomputes everything that is stale already.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; FAILED_PRECONDITION/MIGRATION_STAGE: it can't be turned on while legacy
+        tables answer for the contract; INVALID_ARGUMENT. Safe to repeat.
         """
     def list_premium_entries(
         self,
@@ -2350,7 +2357,8 @@ class PremiumComputationService:
         """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
         Components that are already on this invoice don't change.
         Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another
-        invoice); ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with the same request_id.
+        invoice), MIGRATION_STAGE while legacy tables answer for a policy; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry with the same request_id.
         """
     def aggregate_premiums(
         self,
@@ -2411,8 +2419,8 @@ class AsyncPremiumComputationService:
     ) -> premium_computation_service_pb2.ComputePremiumsResponse:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the
         policy is waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to
-        retry with the same request_id.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED, MIGRATION_STAGE while legacy tables answer
+        for the policy; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the same request_id.
         """
     def run_premiums(
         self,
@@ -2549,7 +2557,8 @@ class AsyncPremiumComputationService:
         then, `stale_from` reports that month. A policy that can't be computed is listed by ListPremiumFailures, and
         is tried again after its next change. Following uses the parameters of the contract and its country. Turning
         it on also recomputes everything that is stale already.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT. Safe to repeat.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; FAILED_PRECONDITION/MIGRATION_STAGE: it can't be turned on while legacy
+        tables answer for the contract; INVALID_ARGUMENT. Safe to repeat.
         """
     async def list_premium_entries(
         self,
@@ -2648,7 +2657,8 @@ class AsyncPremiumComputationService:
         """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
         Components that are already on this invoice don't change.
         Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another
-        invoice); ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry with the same request_id.
+        invoice), MIGRATION_STAGE while legacy tables answer for a policy; ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry with the same request_id.
         """
     async def aggregate_premiums(
         self,
@@ -3080,9 +3090,9 @@ class MemberService:
         but no longer changed. Premiums that were computed for the member are updated first. When the call returns,
         no server reports the erased data any longer, whether from the database or from memory.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
-        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
-        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
-        first erasure day.
+        PERIODS_IN_USE, MIGRATION_STAGE (the member is in the legacy tables of a country that isn't RETIRED), or the
+        reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the first erasure day.
         """
     def merge_members(
         self,
@@ -3111,8 +3121,9 @@ class MemberService:
         NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the primary of a group
         with an approved request, if one of them is a person and the other a pet, if one of them was erased, or if
         they have different membership types in one group (correct one of them first);
-        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe
-        to retry with the same request_id.
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before, or MIGRATION_STAGE if one of them is in
+        the legacy tables of a country that isn't RETIRED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the
+        same request_id.
         """
 
 class AsyncMemberService:
@@ -3284,9 +3295,9 @@ class AsyncMemberService:
         but no longer changed. Premiums that were computed for the member are updated first. When the call returns,
         no server reports the erased data any longer, whether from the database or from memory.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
-        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
-        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the
-        first erasure day.
+        PERIODS_IN_USE, MIGRATION_STAGE (the member is in the legacy tables of a country that isn't RETIRED), or the
+        reason why existing premiums can't be updated (PRICE_MISSING and others); ALREADY_EXISTS/REQUEST_ID_REUSED;
+        INVALID_ARGUMENT. Safe to retry: erasing an erased member again keeps the first erasure day.
         """
     async def merge_members(
         self,
@@ -3315,8 +3326,9 @@ class AsyncMemberService:
         NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the primary of a group
         with an approved request, if one of them is a person and the other a pet, if one of them was erased, or if
         they have different membership types in one group (correct one of them first);
-        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe
-        to retry with the same request_id.
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before, or MIGRATION_STAGE if one of them is in
+        the legacy tables of a country that isn't RETIRED; ALREADY_EXISTS/REQUEST_ID_REUSED. Safe to retry with the
+        same request_id.
         """
 
 class AuditService:

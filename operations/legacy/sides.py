@@ -92,10 +92,9 @@ async def hold_stages(core: Core, tx: Connection, contract_ids: Collection[UUID]
         await migration_stages.hold_of_contracts(tx, contract_ids)
 
 
-async def hold_stages_of_groups(core: Core, tx: Connection, group_keys: Collection[int]) -> None:
-    """Does the same for the contracts of some groups."""
-    if core.legacy:
-        await migration_stages.hold_of_groups(tx, group_keys)
+async def hold_stages_of_groups(core: Core, tx: Connection, group_keys: Collection[int]) -> dict[int, Stage]:
+    """Does the same for the contracts of some groups. Returns the stages of those whose contracts are mapped."""
+    return await migration_stages.hold_of_groups(tx, group_keys) if core.legacy else {}
 
 
 async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) -> dict[int, LegacySide]:
@@ -112,9 +111,10 @@ async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) 
         if not stage.accepts_changes:
             raise MigrationStageForbids(source.country, stage, "enrollments can't be changed here")
         loaded = await source.lock(tx, group_ids)
-        missing = {group.key.primary_id for group in groups if group.group_id in set(group_ids) - loaded.keys()}
-        if missing and await source.store_identifiers(tx, missing):
-            loaded = await source.lock(tx, group_ids)
+        if missing := set(group_ids) - loaded.keys():
+            # Reads again, whoever has stored the ids: another transaction can have done so in the meantime.
+            await source.store_identifiers(tx, {group.key.primary_id for group in groups if group.group_id in missing})
+            loaded |= await source.lock(tx, missing)
         found |= await _sides(tx, source, stage, group_ids, loaded)
     return {group.group_key: found[group.group_id] for group in groups if group.group_id in found}
 

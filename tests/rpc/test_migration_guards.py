@@ -10,10 +10,10 @@ from affilia.catalog.v1 import member_service_pb2
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.history.v1 import history_service_pb2
 from affilia.history.v1.history_service_pb2_grpc import HistoryServiceStub
-from tests.rpc.test_migration_writes import requests_of
 from tests.scenarios.enrollment_messages import iso
 from tests.support.calls import failure_of, new_id
 from tests.support.migration import CORE, DUAL_WRITE, IN_ORDER, READ_CORE, RETIRED, TRANSLATE, Spain, Stage
+from tests.support.migration_requests import requests_of
 from tests.support.spanish import FLEX
 from tests.support.waiting import wait_until
 

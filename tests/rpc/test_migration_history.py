@@ -1,12 +1,21 @@
 """Changes of a country's stage in the histories of its mapped contracts."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from affilia.history.v1 import history_entry_pb2, history_service_pb2
 from affilia.history.v1.history_service_pb2_grpc import HistoryServiceStub
+from domain.actors import Actor, ActorKind
+from domain.history.entries import HistoryEntry, RecordedStage
+from domain.migration.stages import Stage
+from operations.call import Caller
+from operations.history_view import HistoryView
+from tests.support.calls import new_id
 from tests.support.migration import DUAL_WRITE, READ_CORE, TRANSLATE, Spain
 from tests.support.spanish import FLEX, SpanishFamily
 
+MEMBER = Caller(ActorKind.MEMBER, new_id())
 STAGE_CHANGED = history_entry_pb2.RECORD_KIND_MIGRATION_STAGE_CHANGED
 
 
@@ -52,3 +61,11 @@ def test_changes_of_the_stage_are_in_the_history_of_every_mapped_contract(spain:
     assert stage_changes(spain, group_id=spain.group_id()) == changes
     assert stage_changes(spain, member_id=spain.member("P")) == changes
     assert stage_changes(spain, contract_id=foreign.contract_id) == []
+
+
+def test_members_see_neither_who_changed_a_stage_nor_why() -> None:
+    changed = RecordedStage("ES", Stage.DUAL_WRITE, Stage.READ_CORE, True, "the deadline")
+    entry = HistoryEntry("MIGRATION/1", datetime(2026, 3, 15, tzinfo=UTC), Actor(ActorKind.ADMIN, "ada"), changed)
+    shown = HistoryView.of(MEMBER).shown(entry)
+    assert (shown.actor, shown.data) == (Actor(ActorKind.ADMIN, ""), replace(changed, reason=""))
+    assert HistoryView.of(Caller(ActorKind.ADMIN, "bob")).shown(entry) == entry

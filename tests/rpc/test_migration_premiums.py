@@ -62,6 +62,11 @@ def test_the_ledger_is_closed_while_legacy_answers(spain: Spain, stage: Stage) -
     if stage != READ_CORE:  # a group that the core doesn't have
         failure = failure_of(premiums(spain).ComputePremiums, a_computation(spain, "S"))
         assert (failure.code, failure.reason) == (FAILED, "MIGRATION_STAGE")
+    following = pb.SetPremiumFollowingRequest(contract_id=spain.family.contract_id, following=True)
+    failure = failure_of(premiums(spain).SetPremiumFollowing, following)
+    assert (failure.code, failure.reason) == (FAILED, "MIGRATION_STAGE")
+    following.following = False
+    premiums(spain).SetPremiumFollowing(following)
     last = list(premiums(spain).RunPremiums(a_run(spain, contract_id=spain.family.contract_id), timeout=300))[-1]
     assert (last.run.policies, last.run.failed, last.run.entries) == (0, 0, 0)
 

@@ -303,6 +303,7 @@ def test_a_change_waits_for_submits_under_way_and_later_ones_see_the_new_stage(s
     spain.row("P", "PRIMARY", FLEX, "2024-03-01")
     spain.row("S", "PRIMARY", FLEX, "2024-03-01", owner="S")
     spain.move_to(DUAL_WRITE)
+    spain.backfill()
     plus = spain.family.enroll(spain.family.plus, "2026-05-01")
     with spain.server.connect() as other, ThreadPoolExecutor(3) as pool:
         with other.transaction():
@@ -313,6 +314,9 @@ def test_a_change_waits_for_submits_under_way_and_later_ones_see_the_new_stage(s
             wait_until(lambda: waiting_for_locks(spain) == 2, "the change waits for the submit")
             later = pool.submit(failure_of, spain.family.requests.SubmitChangeRequest, spain.submit_request("S"))
             wait_until(lambda: waiting_for_locks(spain) == 3, "another submit waits for the change")
+            # It hasn't locked its group, for which a backfill could wait that holds the stage.
+            free = "SELECT FROM enrollment_group WHERE group_id = %s FOR UPDATE SKIP LOCKED"
+            assert len(other.execute(free, [spain.group_id("S")]).fetchall()) == 1
         assert under_way.result().change_request.revision == 2
         assert moving.result().stage == TRANSLATE
         assert later.result().reason == "MIGRATION_STAGE"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 from threading import Event
 from typing import Any
@@ -13,12 +14,12 @@ import pytest
 
 from affilia.enrollment.v1 import change_request_pb2
 from tests.conftest import ServerProcess
-from tests.rpc.test_migration_writes import enroll, leave, requests_of, waiting_recomputes
 from tests.support.migration import DUAL_WRITE, READ_CORE, Spain
+from tests.support.migration_requests import enroll, leave, requests_of, waiting_recomputes
 from tests.support.spanish import FLEX, FLEX_OLD, FLEX_PLUS, SpanishFamily, SpanishServer
 from tests.support.waiting import wait_until
 
-GROUPS, REQUESTS, STATEMENTS = 5, 25, 40
+GROUPS, REQUESTS, STATEMENTS, NEW_POLICIES = 5, 25, 40, 10
 OWNERS = [f"P{n}" for n in range(GROUPS)]
 DAYS = ["2026-04-01", "2026-05-01", "2026-06-01", "2026-09-01", "2027-01-01", "2027-07-01"]
 REPEATED = (grpc.StatusCode.ABORTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -168,6 +169,63 @@ def test_both_sides_agree_while_stages_facts_and_backfills_change(busy: Spain, s
         for other in others:
             other.result()
     assert_agreed(busy, callers)
+
+
+def test_new_policies_of_both_sides_are_in_agreement(spain: Spain, second_server: ServerProcess) -> None:
+    """Their users and policies get ids at the same time: by submits, by lists, and by backfills."""
+    spain.move_to(DUAL_WRITE)
+    families = [
+        SpanishFamily(spain.channel_to(address)) for address in (spain.server.process.address, second_server.address)
+    ]
+    done = Event()
+
+    def of_the_core(seed: int) -> None:
+        for n in range(NEW_POLICIES):
+            owner = f"N{seed}/{n}"
+            spain.family.store(spain.member(owner))
+            families[n % 2].requests.SubmitChangeRequest(spain.submit_request(owner))
+
+    def of_the_tables(seed: int) -> None:
+        with spain.server.connect() as connection:
+            for n in range(NEW_POLICIES):
+                owner, child = f"T{seed}/{n}", f"T{seed}/{n}/C"
+                with connection.transaction():
+                    for who in (child, owner):
+                        connection.execute(
+                            "INSERT INTO legacy_es.es_user (global_user_id) VALUES (%s)", [spain.member(who)]
+                        )
+                    connection.execute(
+                        "INSERT INTO legacy_es.es_policy (health_contract_id, owner_user_id)"
+                        " SELECT 17, id FROM legacy_es.es_user WHERE global_user_id = %s",
+                        [spain.member(owner)],
+                    )
+                    connection.execute(
+                        "INSERT INTO legacy_es.es_enrollment (policy_id, user_id, enrollment_type, product_code,"
+                        " start_date) SELECT p.id, u.id, 'CHILD', 'FLEX', DATE '2024-03-01' FROM legacy_es.es_policy p"
+                        " JOIN legacy_es.es_user o ON o.id = p.owner_user_id AND o.global_user_id = %s,"
+                        " legacy_es.es_user u WHERE u.global_user_id = %s",
+                        [spain.member(owner), spain.member(child)],
+                    )
+                change = enroll(spain, owner, "PRIMARY", spain.family.base, "2026-05-01")
+                if n % 2:
+                    families[n % 2].requests.SubmitChangeRequest(spain.submit_request(owner, change))
+
+    def lists() -> None:
+        while not done.is_set():
+            assert spain.stage == DUAL_WRITE
+            assert spain.backfill()[-1].failed == 0
+
+    with ThreadPoolExecutor(1) as pool:
+        listing = pool.submit(lists)
+        try:
+            run_together([*(partial(of_the_core, n) for n in range(3)), *(partial(of_the_tables, n) for n in range(3))])
+        finally:
+            done.set()
+        listing.result()
+    assert spain.backfill()[-1].groups == 6 * NEW_POLICIES
+    assert spain.counts() == {}
+    (users,) = spain.tables.execute("SELECT count(*) FROM legacy_es.es_user").fetchone() or (0,)
+    assert users == 9 * NEW_POLICIES
 
 
 def run_together(writers: list[Callable[[], None]]) -> None:

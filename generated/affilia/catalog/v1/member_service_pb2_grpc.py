@@ -133,7 +133,8 @@ class MemberServiceServicer(object):
         computed for the member are updated first. When the call returns, no server reports the erased data any longer,
         whether from the database or from memory.
         Errors: NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MEMBER_STILL_COVERED (today or later), MEMBER_MERGED,
-        PERIODS_IN_USE, or the reason why existing premiums can't be updated (PRICE_MISSING and others);
+        PERIODS_IN_USE, MIGRATION_STAGE (the member is in the legacy tables of a country that isn't RETIRED), or the reason
+        why existing premiums can't be updated (PRICE_MISSING and others);
         ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry: erasing an erased member again keeps the first erasure day.
         """
@@ -154,7 +155,8 @@ class MemberServiceServicer(object):
         `keep` is not set, and when the member would have more than 20 identifiers or 500 custom facts; NOT_FOUND/MEMBER_UNKNOWN; FAILED_PRECONDITION/MERGE_NOT_POSSIBLE if from_member_id is the
         primary of a group with an approved request, if one of them is a person and the other a pet, if one of them was
         erased, or if they have different membership types in one group (correct one of them first);
-        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        FAILED_PRECONDITION/MEMBER_MERGED if one of them was merged before, or MIGRATION_STAGE if one of them is in the legacy
+        tables of a country that isn't RETIRED; ALREADY_EXISTS/REQUEST_ID_REUSED.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -65,7 +65,10 @@ class ChangeRequestServiceServicer(object):
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
         request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. In a
+        country that is being migrated (affilia.migration.v1), also FAILED_PRECONDITION/MIGRATION_STAGE in the stage
+        TRANSLATE, and LEGACY_CANNOT_HOLD if the legacy tables have no place for the change, or if a row has a product that
+        isn't mapped.
         After an error, nothing is stored.
         Safe to retry with the same request_id.
         """

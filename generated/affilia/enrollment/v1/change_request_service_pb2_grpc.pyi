@@ -37,7 +37,10 @@ class ChangeRequestServiceStub:
     """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
     request is stored with its violations.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. In a
+    country that is being migrated (affilia.migration.v1), also FAILED_PRECONDITION/MIGRATION_STAGE in the stage
+    TRANSLATE, and LEGACY_CANNOT_HOLD if the legacy tables have no place for the change, or if a row has a product that
+    isn't mapped.
     After an error, nothing is stored.
     Safe to retry with the same request_id.
     """
@@ -90,7 +93,10 @@ class ChangeRequestServiceAsyncStub(ChangeRequestServiceStub):
     """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
     request is stored with its violations.
     Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+    FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. In a
+    country that is being migrated (affilia.migration.v1), also FAILED_PRECONDITION/MIGRATION_STAGE in the stage
+    TRANSLATE, and LEGACY_CANNOT_HOLD if the legacy tables have no place for the change, or if a row has a product that
+    isn't mapped.
     After an error, nothing is stored.
     Safe to retry with the same request_id.
     """
@@ -146,7 +152,10 @@ class ChangeRequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error: the
         request is stored with its violations.
         Errors: INVALID_ARGUMENT with every field violation; NOT_FOUND/CONTRACT_UNKNOWN, NOT_FOUND/MEMBER_UNKNOWN;
-        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH.
+        FAILED_PRECONDITION/MEMBER_ERASED, MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/REVISION_MISMATCH. In a
+        country that is being migrated (affilia.migration.v1), also FAILED_PRECONDITION/MIGRATION_STAGE in the stage
+        TRANSLATE, and LEGACY_CANNOT_HOLD if the legacy tables have no place for the change, or if a row has a product that
+        isn't mapped.
         After an error, nothing is stored.
         Safe to retry with the same request_id.
         """

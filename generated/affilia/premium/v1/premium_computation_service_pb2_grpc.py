@@ -99,7 +99,8 @@ class PremiumComputationServiceServicer(object):
     def ComputePremiums(self, request, context):
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
         waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED, MIGRATION_STAGE while legacy tables answer for the
+        policy; ALREADY_EXISTS/REQUEST_ID_REUSED.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -160,7 +161,8 @@ class PremiumComputationServiceServicer(object):
         reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
         next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
         everything that is stale already.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; FAILED_PRECONDITION/MIGRATION_STAGE: it can't be turned on while legacy tables
+        answer for the contract; INVALID_ARGUMENT.
         Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -189,8 +191,8 @@ class PremiumComputationServiceServicer(object):
     def MarkPremiumsInvoiced(self, request, context):
         """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
         Components that are already on this invoice don't change.
-        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice);
-        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice),
+        MIGRATION_STAGE while legacy tables answer for a policy; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

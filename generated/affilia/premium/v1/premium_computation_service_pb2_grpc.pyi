@@ -46,7 +46,8 @@ class PremiumComputationServiceStub:
     ComputePremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]
     """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
     waiting, it runs first. Computing the same months again without a change adds nothing.
-    Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED, MIGRATION_STAGE while legacy tables answer for the
+    policy; ALREADY_EXISTS/REQUEST_ID_REUSED.
     Safe to retry with the same request_id.
     """
     RunPremiums: _grpc.UnaryStreamMultiCallable[_premium_computation_service_pb2.RunPremiumsRequest, _premium_computation_service_pb2.RunPremiumsResponse]
@@ -83,7 +84,8 @@ class PremiumComputationServiceStub:
     reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
     next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
     everything that is stale already.
-    Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN; FAILED_PRECONDITION/MIGRATION_STAGE: it can't be turned on while legacy tables
+    answer for the contract; INVALID_ARGUMENT.
     Safe to repeat.
     """
     ListPremiumEntries: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ListPremiumEntriesRequest, _premium_computation_service_pb2.ListPremiumEntriesResponse]
@@ -100,8 +102,8 @@ class PremiumComputationServiceStub:
     MarkPremiumsInvoiced: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.MarkPremiumsInvoicedRequest, _premium_computation_service_pb2.MarkPremiumsInvoicedResponse]
     """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
     Components that are already on this invoice don't change.
-    Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice);
-    ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+    Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice),
+    MIGRATION_STAGE while legacy tables answer for a policy; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
     Safe to retry with the same request_id.
     """
     AggregatePremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.AggregatePremiumsRequest, _premium_computation_service_pb2.AggregatePremiumsResponse]
@@ -128,7 +130,8 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     ComputePremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ComputePremiumsRequest, _premium_computation_service_pb2.ComputePremiumsResponse]  # type: ignore[assignment]
     """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
     waiting, it runs first. Computing the same months again without a change adds nothing.
-    Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
+    Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED, MIGRATION_STAGE while legacy tables answer for the
+    policy; ALREADY_EXISTS/REQUEST_ID_REUSED.
     Safe to retry with the same request_id.
     """
     RunPremiums: _aio.UnaryStreamMultiCallable[_premium_computation_service_pb2.RunPremiumsRequest, _premium_computation_service_pb2.RunPremiumsResponse]  # type: ignore[assignment]
@@ -165,7 +168,8 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
     next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
     everything that is stale already.
-    Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+    Errors: NOT_FOUND/CONTRACT_UNKNOWN; FAILED_PRECONDITION/MIGRATION_STAGE: it can't be turned on while legacy tables
+    answer for the contract; INVALID_ARGUMENT.
     Safe to repeat.
     """
     ListPremiumEntries: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.ListPremiumEntriesRequest, _premium_computation_service_pb2.ListPremiumEntriesResponse]  # type: ignore[assignment]
@@ -182,8 +186,8 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     MarkPremiumsInvoiced: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.MarkPremiumsInvoicedRequest, _premium_computation_service_pb2.MarkPremiumsInvoicedResponse]  # type: ignore[assignment]
     """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
     Components that are already on this invoice don't change.
-    Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice);
-    ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+    Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice),
+    MIGRATION_STAGE while legacy tables answer for a policy; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
     Safe to retry with the same request_id.
     """
     AggregatePremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.AggregatePremiumsRequest, _premium_computation_service_pb2.AggregatePremiumsResponse]  # type: ignore[assignment]
@@ -219,7 +223,8 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_premium_computation_service_pb2.ComputePremiumsResponse, _abc.Awaitable[_premium_computation_service_pb2.ComputePremiumsResponse]]:
         """Computes months of a policy and updates the ledger to match, in one transaction. If a recompute of the policy is
         waiting, it runs first. Computing the same months again without a change adds nothing.
-        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED; ALREADY_EXISTS/REQUEST_ID_REUSED.
+        Errors: as PreviewPremiums; FAILED_PRECONDITION/MEMBER_MERGED, MIGRATION_STAGE while legacy tables answer for the
+        policy; ALREADY_EXISTS/REQUEST_ID_REUSED.
         Safe to retry with the same request_id.
         """
 
@@ -292,7 +297,8 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         reports that month. A policy that can't be computed is listed by ListPremiumFailures, and is tried again after its
         next change. Following uses the parameters of the contract and its country. Turning it on also recomputes
         everything that is stale already.
-        Errors: NOT_FOUND/CONTRACT_UNKNOWN; INVALID_ARGUMENT.
+        Errors: NOT_FOUND/CONTRACT_UNKNOWN; FAILED_PRECONDITION/MIGRATION_STAGE: it can't be turned on while legacy tables
+        answer for the contract; INVALID_ARGUMENT.
         Safe to repeat.
         """
 
@@ -327,8 +333,8 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_premium_computation_service_pb2.MarkPremiumsInvoicedResponse, _abc.Awaitable[_premium_computation_service_pb2.MarkPremiumsInvoicedResponse]]:
         """Records an invoice on those components of the given entries that are billed to a debtor, in one transaction.
         Components that are already on this invoice don't change.
-        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice);
-        ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
+        Errors: NOT_FOUND/PREMIUM_ENTRY_UNKNOWN; FAILED_PRECONDITION/ALREADY_INVOICED (a component is on another invoice),
+        MIGRATION_STAGE while legacy tables answer for a policy; ALREADY_EXISTS/REQUEST_ID_REUSED; INVALID_ARGUMENT.
         Safe to retry with the same request_id.
         """
 
