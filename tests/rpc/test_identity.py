@@ -130,21 +130,6 @@ def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
         "ListPremiumEntries": {"policy": policy},
         "ListUninvoicedPremiums": {"policy": policy, "up_to": on},
         "MarkPremiumsInvoiced": {**twice, "entry_ids": [new_id()], "debtor": "DEBTOR_PRIMARY", "invoice_id": "1"},
-        "MapLegacyContract": {
-            **twice,
-            "country_code": "ES",
-            "legacy_contract_id": "17",
-            "contract_id": family.contract_id,
-            "products": [{"code": "FLEX", "module_id": family.base}],
-        },
-        "SetMigrationStage": {
-            **twice,
-            "country_code": "ES",
-            "stage": "MIGRATION_STAGE_DUAL_WRITE",
-            "expected_stage": "MIGRATION_STAGE_TRANSLATE",
-        },
-        "CompareSources": {"country_code": "ES"},
-        "BackfillGroups": {**twice, "country_code": "ES"},
         "AggregatePremiums": {"by": ["PREMIUM_DIMENSION_MONTH"], "months": months},
         "CheckEligibility": {"check": {**about_me, "date": on}},
         "BatchCheckEligibility": {"checks": [{**about_me, "date": on}]},
@@ -200,11 +185,6 @@ WHEN_ALLOWED = {
     "StopPremiumRun": Code.NOT_FOUND,
     "ListPremiumFailures": Code.NOT_FOUND,
     "MarkPremiumsInvoiced": Code.NOT_FOUND,
-    # The server has no legacy source.
-    "MapLegacyContract": Code.FAILED_PRECONDITION,
-    "SetMigrationStage": Code.FAILED_PRECONDITION,
-    "CompareSources": Code.FAILED_PRECONDITION,
-    "BackfillGroups": Code.FAILED_PRECONDITION,
 }
 
 
