@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from storage.enrollment_reads import GroupHead, group_head_of_row
 from storage.postgres.database import Connection
 from storage.postgres.instants import NOW
-from storage.postgres.rows import fetch_one
+from storage.postgres.rows import fetch_all, fetch_one
 
 
 async def fingerprints(connection: Connection, group_ids: Collection[UUID]) -> dict[UUID, bytes]:
@@ -25,6 +26,24 @@ async def store_fingerprints(tx: Connection, fingerprints: Mapping[UUID, bytes])
         f" SELECT g.group_id, g.fingerprint, {NOW} FROM unnest(%s::uuid[], %s::bytea[]) AS g(group_id, fingerprint)"
         " ON CONFLICT (group_id) DO UPDATE SET fingerprint = excluded.fingerprint, aligned_at = excluded.aligned_at",
         [ids, [fingerprints[group_id] for group_id in ids]],
+    )
+
+
+async def core_groups(
+    connection: Connection, country: str, contract_id: UUID | None, after: UUID, limit: int
+) -> list[GroupHead]:
+    """Returns groups under mapped contracts of a country, or one of them, that its legacy tables never had, after an
+    id and in order.
+    """
+    return await fetch_all(
+        connection,
+        group_head_of_row,
+        "SELECT g.group_key, g.group_id, g.contract_id, g.primary_id, g.revision FROM enrollment_group g"
+        " JOIN legacy_identifier c ON c.country = %(country)s AND c.kind = 'CONTRACT' AND c.id = g.contract_id"
+        " WHERE g.group_id > %(after)s AND (%(contract_id)s::uuid IS NULL OR g.contract_id = %(contract_id)s)"
+        " AND NOT EXISTS (SELECT FROM legacy_identifier i WHERE i.country = %(country)s AND i.kind = 'GROUP'"
+        " AND i.id = g.group_id) ORDER BY g.group_id LIMIT %(limit)s",
+        {"country": country, "contract_id": contract_id, "after": after, "limit": limit},
     )
 
 

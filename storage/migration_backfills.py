@@ -62,7 +62,10 @@ class BackfillFailure:
 
 
 async def begin_backfill(tx: Connection, key: WriteKey, new: NewBackfill) -> int:
-    """Starts a backfill of all groups whose ids are stored, or resumes it. Returns its key. Raises RequestIdReused."""
+    """Starts a backfill of all groups of mapped contracts, or resumes it. Returns its key.
+
+    Groups are those of the legacy tables whose ids are stored, and those of the core. Raises RequestIdReused.
+    """
     await lock(tx, Lock.REQUEST, key.request_id)
     cursor = await tx.execute(
         "SELECT backfill_key, fingerprint FROM migration_backfill WHERE backfill_id = %s", [key.request_id]
@@ -75,10 +78,12 @@ async def begin_backfill(tx: Connection, key: WriteKey, new: NewBackfill) -> int
     return await fetch_value(
         tx,
         int,
-        "WITH groups AS (SELECT g.id, (row_number() OVER (ORDER BY g.id) - 1) / %(size)s AS part"
-        " FROM legacy_identifier g WHERE g.country = %(country)s AND g.kind = 'GROUP'"
-        " AND (%(contract_id)s::uuid IS NULL OR split_part(g.legacy_key, '/', 1) = (SELECT c.legacy_key FROM"
-        " legacy_identifier c WHERE c.country = %(country)s AND c.kind = 'CONTRACT' AND c.id = %(contract_id)s))),"
+        "WITH contracts AS (SELECT c.legacy_key, c.id FROM legacy_identifier c WHERE c.country = %(country)s"
+        " AND c.kind = 'CONTRACT' AND (%(contract_id)s::uuid IS NULL OR c.id = %(contract_id)s)),"
+        " ids AS (SELECT g.id FROM legacy_identifier g JOIN contracts c"
+        " ON split_part(g.legacy_key, '/', 1) = c.legacy_key WHERE g.country = %(country)s AND g.kind = 'GROUP'"
+        " UNION SELECT g.group_id FROM enrollment_group g JOIN contracts c ON c.id = g.contract_id),"
+        " groups AS (SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(size)s AS part FROM ids),"
         " backfill AS (INSERT INTO migration_backfill"
         " (backfill_id, fingerprint, country, contract_id, groups, recorded_at, actor)"
         " VALUES (%(backfill_id)s, %(fingerprint)s, %(country)s, %(contract_id)s, (SELECT count(*) FROM groups),"

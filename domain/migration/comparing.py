@@ -107,6 +107,18 @@ def difference_of(
     return GroupSourceDifference(group.group_id, group.key, kind, enrollments, translated.findings)
 
 
+def core_alone(
+    group_id: UUID, key: GroupKey, core_days: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]
+) -> GroupSourceDifference | None:
+    """Returns the difference about a group that the legacy tables don't have; None if nobody is enrolled in it."""
+    enrollments = tuple(
+        EnrollmentSourceDifference(enrollment, types[enrollment.member_id], NO_DAYS, core_days[enrollment], ())
+        for enrollment in sorted(core_days, key=lambda each: each.order)
+        if core_days[enrollment]
+    )
+    return GroupSourceDifference(group_id, key, SourceDifferenceKind.NOW, enrollments, ()) if enrollments else None
+
+
 def _enrollments(
     differing: Iterable[EnrollmentKey],
     translated: Translated,

@@ -19,6 +19,7 @@ from operations.legacy.writing_back import write_back
 from operations.opening import OpenGroup, open_groups
 from storage import enrollment, migration_backfills, migration_stages
 from storage.enrollment import LockedGroup
+from storage.enrollment_reads import group_heads
 from storage.legacy.source import LegacySource
 from storage.migration_backfills import BackfillFailure, BackfillProgress, NewBackfill
 from storage.postgres.database import Connection
@@ -159,7 +160,10 @@ def _failure(group_id: UUID, error: Exception) -> BackfillFailure:
 async def _lock(tx: Connection, source: LegacySource, group_ids: Sequence[UUID]) -> list[LockedGroup]:
     """Locks groups, and creates those that the core doesn't have."""
     rows = await source.load(tx, group_ids)
-    return await enrollment.lock_or_create_groups(tx, {group_id: each.key for group_id, each in rows.items()})
+    keys = {group_id: each.key for group_id, each in rows.items()}
+    only_in_core = [group_id for group_id in group_ids if group_id not in keys]
+    keys |= {head.group_id: head.key for head in (await group_heads(tx, only_in_core)).values()}
+    return await enrollment.lock_or_create_groups(tx, keys)
 
 
 async def _do_group(core: Core, call: Call, tx: Connection, opened: OpenGroup, done: _Done) -> None:

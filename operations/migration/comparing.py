@@ -7,14 +7,14 @@ from uuid import UUID
 
 from domain.days import to_day
 from domain.enrollment.effort import replay_seconds
-from domain.enrollment.group import days_of
+from domain.enrollment.group import days_of, types_of
 from domain.errors import NoLegacySource
-from domain.migration.comparing import GroupSourceDifference, SourceDifferenceKind, difference_of
+from domain.migration.comparing import GroupSourceDifference, SourceDifferenceKind, core_alone, difference_of
 from domain.migration.legacy import FindingKind, LegacyGroup
 from domain.migration.translating import translated
 from operations.call import Call
 from operations.core import Core
-from operations.legacy.groups import legacy_groups_of
+from operations.legacy.groups import GROUPS_OF_A_PAGE, legacy_groups_of
 from operations.legacy.sides import source_of
 from operations.opening import bases_of
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
@@ -28,7 +28,7 @@ BEFORE_ALL = UUID(int=0)
 async def compare(
     core: Core, call: Call, country: str, contract_id: UUID | None
 ) -> AsyncGenerator[GroupSourceDifference | Comparison]:
-    """Yields each group that differs, in order of id, and at last the result.
+    """Yields each group that differs, in order of id, then those that only the core has, and at last the result.
 
     Each page of groups is compared in a snapshot of its own. The result is stored if it covers all contracts. Raises
     NoLegacySource, ContractUnknown.
@@ -54,6 +54,10 @@ async def compare(
         for difference in found:
             differences[difference.kind] += 1
             yield difference
+    async for difference in _only_in_core(core, country, contract_id):
+        differences[difference.kind] += 1
+        groups += 1
+        yield difference
     result = Comparison(country, stage, started_at, groups, _by_name(differences), _by_name(findings))
     if contract_id is None:
         ended_at = await core.database.write(lambda tx: migration_comparisons.store_comparison(tx, result))
@@ -65,6 +69,22 @@ async def compare(
 
 def _by_name(counts: Mapping[SourceDifferenceKind, int] | Mapping[FindingKind, int]) -> dict[str, int]:
     return {kind.value: count for kind, count in counts.items()}
+
+
+async def _only_in_core(core: Core, country: str, contract_id: UUID | None) -> AsyncGenerator[GroupSourceDifference]:
+    """Yields the groups with enrollments that only the core has, in order of id."""
+    after = BEFORE_ALL
+    while True:
+        async with core.database.snapshot() as connection:
+            heads = await legacy_groups.core_groups(connection, country, contract_id, after, GROUPS_OF_A_PAGE)
+            periods = await enrollment_reads.periods_at(connection, {head.group_key: head.revision for head in heads})
+        for head in heads:
+            of_group = periods.get(head.group_key, ())
+            if difference := core_alone(head.group_id, head.key, days_of(of_group), types_of(of_group)):
+                yield difference
+        if len(heads) < GROUPS_OF_A_PAGE:
+            return
+        after = heads[-1].group_id
 
 
 async def _compare_page(

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from affilia.migration.v1 import migration_service_pb2 as pb
+from tests.scenarios.enrollment_messages import ends
 from tests.support.calls import Failure, decoded, failure_of, new_id, without_token
 from tests.support.migration import (
     CORE,
@@ -271,6 +272,23 @@ def test_read_core_is_reached_with_later_differences_only(strict_spain: Spain) -
     assert not_ready(spain, CORE) == {"LATER": "1"}
     spain.backfill()
     assert spain.counts() == {}
+    spain.move(CORE)
+
+
+def test_a_group_from_before_the_mapping_is_a_difference_until_it_is_written_to_the_tables(spain: Spain) -> None:
+    family = spain.family
+    family.store(family.primary)
+    family.submit(family.enroll(family.base, "2025-01-01"))
+    spain.move_to(DUAL_WRITE)
+    ((difference,), _) = spain.compare()
+    assert difference.kind == pb.SOURCE_DIFFERENCE_KIND_NOW
+    assert [ends(days) for each in difference.enrollments for days in each.core_only] == [["2025-01-01", None]]
+    spain.backfill()
+    assert spain.rows() == []
+    spain.move(READ_CORE, force=True, reason="the core is right")
+    spain.backfill()
+    assert spain.counts() == {}
+    assert [(row.product, row.first, row.last) for row in spain.rows()] == [(FLEX, "2025-01-01", None)]
     spain.move(CORE)
 
 
