@@ -112,7 +112,7 @@ async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) 
             raise MigrationStageForbids(source.country, stage, "enrollments can't be changed here")
         loaded = await source.lock(tx, group_ids)
         if missing := set(group_ids) - loaded.keys():
-            # Reads again, whoever has stored the ids: another transaction can have done so in the meantime.
+            # Reads again in any case, because another transaction can have stored the ids in the meantime.
             await source.store_identifiers(tx, {group.key.primary_id for group in groups if group.group_id in missing})
             loaded |= await source.lock(tx, missing)
         found |= await _sides(tx, source, stage, group_ids, loaded)
