@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RUN_LOCK = REPOSITORY / "requirements.lock"
 DEV_LOCK = REPOSITORY / "requirements-dev.lock"
 PROTOC_LOCK = compiler.LOCK
-RUN_EXTRAS = ("embedded", "files")
+RUN_EXTRAS = ("embedded", "files", "console")
 """The extras in the run lock, for `make run` and for the documented commands that import enrollment files."""
 
 # A pinned line of a lock: name==version, optionally followed by a marker.

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -136,6 +137,7 @@ enrollment_revision = Table(
     Column("change_request_key", ForeignKey("change_request.change_request_key")),
     Column("recompute_key", ForeignKey("recompute.recompute_key")),
     Column("policy_event", Text, nullable=False),
+    Column("view", LargeBinary, comment="The state as a response, after a version byte; null in older rows."),
     UniqueConstraint("group_key", "revision"),
     comment="The states of groups, 1, 2, 3 and so on, and what made them.",
 )
