@@ -31,7 +31,7 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
     asked_on = opened.waiting.today_override if opened.waiting else None
     today = call.today_override or asked_on or call.today(opened.basis.contract.time_zone)
     alignment = alignment_of(legacy.translated, opened.basis, to_day(today))
-    basis = replace(opened.basis, decisions=(*opened.basis.decisions, alignment.decision()))
+    basis = opened.basis.with_decision(alignment.decision())
     settlement = await core.compute(call, replay_seconds(basis), replay, basis)
     types = basis.membership_types()
     request = await _request(call, tx, opened, alignment, makes_revision=differs(opened, settlement.days, types))
@@ -40,7 +40,7 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
     settled = Settled(
         settlement.days, types, today, recorded_at=request.recorded_at, change_request_key=key, writes_back=False
     )
-    basis = replace(basis, decisions=(*opened.basis.decisions, request.decision()))
+    basis = opened.basis.with_decision(request.decision())
     opened = await move_to(core, tx, replace(opened, basis=basis), settled)
     await legacy_groups.store_fingerprints(tx, {opened.group.group_id: legacy.translated.fingerprint})
     core.migrations.alignments[legacy.side.country] += 1

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
 
+from domain.enrollment.history import GroupState
 from domain.premiums.pricing_periods import ContractPricingCache
 from operations.call import Call
 from operations.computing import INLINE_SECONDS, Computing, InPlace
@@ -37,7 +38,8 @@ class Core:
     `contracts` and `members` are written by CatalogService and MemberService; everything else reads `contract_source`
     and `fact_source`. `recompute_wanted`, `premiums_stale` and `runs_wanted` are set when this process has enqueued
     recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are
-    caches for premiums.
+    caches for premiums. `group_view` returns a group's state in the form that is stored with its revision, for reads to
+    return as it is; without it, none is stored.
     """
 
     database: Database
@@ -60,6 +62,7 @@ class Core:
     aliases: MemberAliases = field(default_factory=MemberAliases)
     legacy: LegacySources = field(default_factory=LegacySources)
     migrations: MigrationCounts = field(default_factory=MigrationCounts)
+    group_view: Callable[[GroupState], bytes] | None = None
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Runs a pure function for a call: in place if it is estimated to be short, otherwise off the event loop."""

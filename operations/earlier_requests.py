@@ -1,7 +1,5 @@
 """Checks the changes of a proposal that are about earlier requests: reverts, and corrections of membership types."""
 
-from dataclasses import replace
-
 from domain.days import NO_DAYS, to_date
 from domain.enrollment.closing import erased_among
 from domain.enrollment.counting import reverted_requests
@@ -51,7 +49,7 @@ def _reject_closed(proposal: ChangeProposal, basis: GroupBasis, asked: Decision)
     """Raises PastClosed if decisions would be read differently on days that an erasure has closed."""
     if basis.closed is None:
         return
-    candidate = replace(basis, decisions=(*basis.decisions, asked))
+    candidate = basis.with_decision(asked)
     before, after = (desired_days(each.counting(), each.contract) for each in (basis, candidate))
     corrected = {change.member_id for change in asked.changes if isinstance(change, CorrectMembershipType)}
     affected = [days for key, days in basis.closed.days.items() if key.member_id in corrected]

@@ -1,7 +1,7 @@
 """An enrollment group: its periods at a revision, and the basis from which they are computed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from domain.catalog.contract import Contract
@@ -40,6 +40,10 @@ class GroupBasis:
     facts: Mapping[UUID, Facts]
     closed: Closed | None = None
     aliases: Aliases = field(default_factory=dict)
+
+    def with_decision(self, decision: Decision) -> "GroupBasis":
+        """Returns this basis with one more approved decision."""
+        return replace(self, decisions=(*self.decisions, decision))
 
     def counting(self) -> tuple[Decision, ...]:
         """Returns the decisions that count, with merged members replaced."""

@@ -61,7 +61,7 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
     """
     rules = tuple(code for code in proposal.overridden_rules if code != OVERRIDABLE)
     asked = Decision(tuple(scoped.change for scoped in proposal.changes), rules)
-    candidate = replace(basis, decisions=(*basis.decisions, asked))
+    candidate = basis.with_decision(asked)
     types = candidate.membership_types()
     settlement = settle(desired_days(candidate.counting(), basis.contract), candidate.rulebook(types))
 
