@@ -80,6 +80,7 @@ class ErasureLease:
         while True:
             number = self.number
             found = await read()
-            await self.until_valid()
+            if not self.is_valid():
+                await self.until_valid()
             if self.number == number:
                 return found

@@ -9,12 +9,8 @@ import os
 import socket
 import stat
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote
-
-from server.rpc_types import Context
 
 DESCRIPTORS = Path("/dev/fd")
 
@@ -28,17 +24,15 @@ class Connections:
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()
 
-    @asynccontextmanager
-    async def counted(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Counts a call while it runs."""
-        peer = str(context.peer())
+    def begin(self, peer: str) -> None:
+        """Counts a call."""
         self._calls[peer] += 1
-        try:
-            yield
-        finally:
-            self._calls[peer] -= 1
-            if not self._calls[peer]:
-                del self._calls[peer]
+
+    def end(self, peer: str) -> None:
+        """Stops counting a call."""
+        self._calls[peer] -= 1
+        if not self._calls[peer]:
+            del self._calls[peer]
 
     def calls(self, peer: str) -> int:
         """Returns how many calls are open on a connection."""

@@ -15,13 +15,13 @@ from server.health import Health
 from server.identity.access_policy import AccessPolicy
 from server.identity.listener_access import ListenerAccess
 from server.interceptors.admission import Admission
-from server.interceptors.auditing import audited
-from server.interceptors.errors import errors_translated
-from server.interceptors.identity import identified
+from server.interceptors.around import Around
+from server.interceptors.auditing import Auditing
+from server.interceptors.identity import Identification
 from server.interceptors.limits import CallerLimits
 from server.interceptors.reauthorization import Reauthorization
 from server.interceptors.slow_readers import MAX_SEND_SECONDS, SlowReaders
-from server.interceptors.telemetry import observed
+from server.interceptors.telemetry import Observer
 from server.interceptors.validation import ValidationInterceptor
 from server.interceptors.wrapping import AroundInterceptor
 from server.reflection import add_reflection
@@ -67,19 +67,17 @@ class Listener:
         self._reauthorization = Reauthorization(self.streams)
         self._supervisor = Supervisor()
         access_policy = AccessPolicy.of({service.name: service.permissions for service in services})
-        limits = CallerLimits(settings.calls_per_caller, settings.streams_per_caller)
+        around = Around(
+            admission,
+            connections,
+            Observer(settings.slow_call_seconds, tracer),
+            settings.default_deadline_seconds,
+            Identification(access.authenticator, self._reauthorization, settings.dev),
+            CallerLimits(settings.calls_per_caller, settings.streams_per_caller),
+            Auditing(core, access_policy),
+        )
         interceptors: list[grpc.aio.ServerInterceptor] = [
-            AroundInterceptor(
-                self.streams,
-                connections.counted,
-                observed(settings.slow_call_seconds, tracer),
-                errors_translated(settings.default_deadline_seconds),
-                identified(access.authenticator, self._reauthorization, dev=settings.dev),
-                limits.bounded,
-                admission.admitted,
-                audited(core, access_policy),
-                admission=admission,
-            ),
+            AroundInterceptor(self.streams, around),
             ValidationInterceptor(core, access_policy, tokens),
         ]
         self._server = grpc.aio.server(

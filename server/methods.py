@@ -1,5 +1,7 @@
 """Groups of gRPC methods, by prefix or suffix of their full names."""
 
+from dataclasses import dataclass
+
 OURS = "/affilia."
 HEALTH = "/grpc.health.v1.Health/"
 
@@ -11,3 +13,29 @@ LASTING_METHODS = ("/Watch", "/WatchEnrollments", "/RunPremiums", "/ServerReflec
 
 UNKNOWN = "unknown"
 """Stands for every method that a listener doesn't serve."""
+
+
+def is_always_admitted(name: str) -> bool:
+    """Returns whether admission lets every call of a method in: health checks and streams."""
+    return name.endswith(LASTING_METHODS) or name.startswith(HEALTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method, with the groups to which it belongs. It is made once per method, so that calls don't compare names."""
+
+    name: str
+    is_health: bool
+    is_quiet: bool
+    is_lasting: bool
+    is_always_admitted: bool
+
+    @classmethod
+    def of(cls, name: str) -> "Method":
+        return cls(
+            name,
+            name.startswith(HEALTH),
+            name.startswith(QUIET_METHODS),
+            name.endswith(LASTING_METHODS),
+            is_always_admitted(name),
+        )

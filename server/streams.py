@@ -9,7 +9,6 @@ stuck.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,14 +95,6 @@ class OpenStream:
             self._producing = None
 
 
-_current: ContextVar[OpenStream | None] = ContextVar("current_stream", default=None)
-
-
-def current_stream() -> OpenStream | None:
-    """Returns the stream that the current task serves, or None in a call with a single response."""
-    return _current.get()
-
-
 class OpenStreams:
     """The open streams of one listener."""
 
@@ -127,13 +118,12 @@ class OpenStreams:
 
     @contextmanager
     def opened(self, method: str, context: Context) -> Iterator[OpenStream]:
-        """Registers the stream of a call, as the one that the current task serves."""
+        """Registers the stream of a call, which the current task serves."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (gRPC runs every call in a task)
         # The peer is read now: reading it after the call has ended crashes the process.
         stream = OpenStream(method, context, str(context.peer()), task)
         self._open.add(stream)
-        _current.set(stream)
         if self._ended_with is not None and method.endswith(LASTING_METHODS):
             stream.end(self._ended_with)
         try:

@@ -1,6 +1,6 @@
 """Authenticators: each listener identifies callers by token, by certificate, or not at all on loopback."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -26,21 +26,27 @@ class Credentials(NamedTuple):
     """The subject chosen by a caller of a `--dev` server. Empty if none was chosen."""
 
 
-def credentials_of(context: Context) -> Credentials:
+NO_CREDENTIALS = Credentials(None, ())
+
+Metadata = Iterable[tuple[str, Any]]
+"""The metadata of a call: pairs of name and value."""
+
+
+def credentials_of(metadata: Metadata) -> Credentials:
     """Returns the bearer token of a call. Raises Unauthenticated if `authorization` isn't a single bearer token."""
     token = None
-    for name, value in context.invocation_metadata() or ():
+    for name, value in metadata:
         if name == AUTHORIZATION:
             text = value if isinstance(value, str) else ""
             if token is not None or not text.lower().startswith(BEARER):
                 raise Unauthenticated("Metadata authorization must be a single bearer token: Bearer <token>.")
             token = text[len(BEARER) :].strip()
-    return Credentials(token, ())
+    return NO_CREDENTIALS if token is None else Credentials(token, ())
 
 
-def asserted_actor(context: Context) -> str:
+def asserted_actor(metadata: Metadata) -> str:
     """Returns the subject set in the metadata of a call, or an empty string. Raises RequestMalformed."""
-    found = [value for name, value in context.invocation_metadata() or () if name == ACTOR]
+    found = [value for name, value in metadata if name == ACTOR]
     if not found:
         return ""
     if len(found) > 1 or not is_subject(str(found[0])):
@@ -59,7 +65,7 @@ def names_of(context: Context) -> tuple[str, ...]:
 class Authenticator(Protocol):
     """Identifies callers by their credentials."""
 
-    def credentials(self, context: Context) -> Credentials:
+    def credentials(self, context: Context, metadata: Metadata) -> Credentials:
         """Returns the credentials of a call. Raises Unauthenticated."""
         ...
 
@@ -79,15 +85,18 @@ class TokenAuthenticator:
     verifier: Verifier | None
     otherwise: Caller | None
 
-    def credentials(self, context: Context) -> Credentials:
-        credentials = credentials_of(context)
-        return credentials if self.otherwise is None else credentials._replace(asserted_actor=asserted_actor(context))
+    def credentials(self, context: Context, metadata: Metadata) -> Credentials:
+        credentials = credentials_of(metadata)
+        if self.otherwise is not None and (actor := asserted_actor(metadata)):
+            return credentials._replace(asserted_actor=actor)
+        return credentials
 
     async def authenticate(self, credentials: Credentials) -> Verified:
         if credentials.token is not None and self.verifier is not None:
             return await self.verifier.verified(credentials.token)
         if self.otherwise is not None:
-            return Verified(replace(self.otherwise, subject=credentials.asserted_actor or self.otherwise.subject), None)
+            actor = credentials.asserted_actor
+            return Verified(replace(self.otherwise, subject=actor) if actor else self.otherwise, None)
         raise Unauthenticated("The call has no token. Send the metadata authorization: Bearer <token>.")
 
 
@@ -97,7 +106,7 @@ class CertificateAuthenticator:
 
     identities: Mapping[str, Caller]
 
-    def credentials(self, context: Context) -> Credentials:
+    def credentials(self, context: Context, metadata: Metadata) -> Credentials:
         return Credentials(None, names_of(context))
 
     async def authenticate(self, credentials: Credentials) -> Verified:
@@ -111,12 +120,11 @@ class CertificateAuthenticator:
 class LoopbackAuthenticator:
     """Accepts everyone, because the listener can only be reached from this machine."""
 
-    def credentials(self, context: Context) -> Credentials:
+    def credentials(self, context: Context, metadata: Metadata) -> Credentials:
         return NO_CREDENTIALS
 
     async def authenticate(self, credentials: Credentials) -> Verified:
         return Verified(LOOPBACK, None)
 
 
-NO_CREDENTIALS = Credentials(None, ())
 LOOPBACK = system("loopback")

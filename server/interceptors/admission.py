@@ -7,17 +7,15 @@ long is rejected immediately, before the server does any work for it. Health che
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 from domain.actors import ActorKind
 from domain.errors import Overloaded
-from operations.call import Caller, current_call
+from operations.call import Caller
+from server.interceptors.arrival import Arrival
 from server.interceptors.metering import CallCosts, Meter
-from server.methods import HEALTH, LASTING_METHODS
+from server.methods import Method
 from server.rpc_types import Context
 from server.telemetry import metrics
 from storage.postgres.fair_connections import connection_owner
@@ -51,20 +49,22 @@ PRESENT_PER_CALL = 8
 """Maximum number of calls in the server, also unidentified ones, for each call that can run."""
 MAX_KNOWN = 10_000
 
-AUTHORIZATION = "authorization"
-
-_credential: ContextVar[int] = ContextVar("credential", default=0)
 _entering: ContextVar[str] = ContextVar("entering", default="")
-_meter: ContextVar[Meter] = ContextVar("meter")
 
 
 @dataclass(slots=True, eq=False)
-class _Running:
-    """An admitted call. `cost` is the CPU time that is reserved for it, in microseconds."""
+class Visit:
+    """One call in the server. `owner` is whose share it takes, from when the caller is identified.
 
-    owner: str
-    cost: int
+    `cost` is the CPU time that is reserved for the call, in microseconds.
+    """
+
+    method: Method
+    credential: int
     meter: Meter
+    owner: str = ""
+    cost: int = 0
+    is_admitted: bool = False
 
 
 class Admission:
@@ -78,7 +78,7 @@ class Admission:
         self._cpu = SharedCapacity(CPU_MICROSECONDS)
         self._speed = 1.0
         self._costs = CallCosts()
-        self._running: set[_Running] = set()
+        self._running: set[Visit] = set()
         self._entering = Counter[str]()
         self._owners: dict[int, str] = {}
 
@@ -92,27 +92,25 @@ class Admission:
         """Whether there are too many calls even to identify their callers."""
         return self._present >= self._max_present
 
-    def arrived(self, method: str, context: Context) -> Meter:
-        """Counts a call, and remembers its credential. Returns the call's meter. `left` must follow."""
-        self._present += not is_exempt(method)
-        _credential.set(_credential_of(context))
-        meter = Meter(self._costs.is_due(method))
-        _meter.set(meter)
-        return meter
+    def arrived(self, method: Method, arrival: Arrival) -> Visit:
+        """Counts a call. `left` must follow."""
+        self._present += not method.is_always_admitted
+        return Visit(method, arrival.credential, Meter(self._costs.is_due(method.name)))
 
-    def left(self, method: str) -> None:
-        self._present -= not is_exempt(method)
+    def left(self, visit: Visit) -> None:
+        """Stops counting a call."""
+        self._present -= not visit.method.is_always_admitted
         self.no_longer_entering()
 
-    def rejects(self, method: str, context: Context) -> bool:
+    def rejects(self, method: Method, context: Context) -> bool:
         """Returns whether to reject a call before its caller is identified, if an earlier call had the same credential.
 
         A call that isn't rejected counts as entering until it is admitted.
         """
-        owner = self._owners.get(_credential_of(context))
+        owner = self._owners.get(Arrival.of(context).credential)
         if owner is None:
             return False
-        if self._is_too_much(method, owner, self._entering[owner]):
+        if self._is_too_much(method.name, owner, self._entering[owner]):
             return True
         self._entering[owner] += 1
         _entering.set(owner)
@@ -126,36 +124,37 @@ class Admission:
             if not self._entering[owner]:
                 del self._entering[owner]
 
-    @asynccontextmanager
-    async def admitted(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Wraps every call, inside the identity interceptor. Waits for the caller's turn. Raises Overloaded."""
-        owner = self._owner(current_call().caller)
+    async def admit(self, visit: Visit, caller: Caller) -> None:
+        """Waits for the caller's turn. `release` must follow, also if this raises Overloaded."""
+        owner = visit.owner = self._owner(caller, visit.credential)
         connection_owner.set(owner)
         self.no_longer_entering()
-        if is_exempt(method):
-            yield
+        if visit.method.is_always_admitted:
             return
+        method = visit.method.name
         if self._is_too_much(method, owner) or not self._calls.take_now(owner, 1):
             raise _rejected()
-        try:
-            cost = self._cost(method, owner)
+        visit.is_admitted = True
+        cost = self._cost(method, owner)
+        if not self._cpu.take_now(owner, cost):
             try:
                 await self._cpu.take(owner, cost, QUEUE_TIMEOUT_SECONDS)
             except TimeoutError as too_long:
                 raise _rejected() from too_long
-            running = _Running(owner, cost, _meter.get())
-            self._running.add(running)
-            try:
-                yield
-            finally:
-                self._release(running)
-        finally:
-            self._calls.release(owner, 1)
+        visit.cost = cost
+        self._running.add(visit)
 
-    def measured(self, method: str, meter: Meter) -> None:
-        """Records the CPU time of the current call."""
-        if meter.is_measuring:
-            self._costs.record(method, connection_owner.get(), meter.seconds)
+    def release(self, visit: Visit) -> None:
+        """Gives back what a call was admitted with."""
+        self._release_cpu(visit)
+        if visit.is_admitted:
+            visit.is_admitted = False
+            self._calls.release(visit.owner, 1)
+
+    def measured(self, visit: Visit) -> None:
+        """Records the CPU time of a call."""
+        if visit.meter.is_measuring:
+            self._costs.record(visit.method.name, visit.owner, visit.meter.seconds)
 
     async def watch(self) -> None:
         """Measures the lag of the loop and the speed of admission, and admits more calls while the loop is idle.
@@ -183,12 +182,12 @@ class Admission:
             if self._cpu.waiting:
                 before = time.monotonic() - WAITING_SECONDS
                 for running in [each for each in self._running if each.meter.ran_at < before]:
-                    self._release(running)
+                    self._release_cpu(running)
 
-    def _release(self, running: _Running) -> None:
-        if running in self._running:
-            self._running.discard(running)
-            self._cpu.release(running.owner, running.cost)
+    def _release_cpu(self, visit: Visit) -> None:
+        if visit in self._running:
+            self._running.discard(visit)
+            self._cpu.release(visit.owner, visit.cost)
 
     @property
     def _is_late(self) -> bool:
@@ -206,12 +205,11 @@ class Admission:
         expected = int(self._costs.expected(method, owner) * 1e6)
         return min(max(expected, MIN_CALL_MICROSECONDS), MAX_CALL_MICROSECONDS)
 
-    def _owner(self, caller: Caller) -> str:
+    def _owner(self, caller: Caller, credential: int) -> str:
         """Returns the owner of a call's share: the caller's subject.
 
         Callers without a subject (loopback interface, `--dev`) are distinguished by their connections.
         """
-        credential = _credential.get()
         owner = f"{caller.subject} {credential}" if caller.kind is ActorKind.SYSTEM else caller.subject
         if len(self._owners) >= MAX_KNOWN:
             self._owners.clear()
@@ -219,20 +217,6 @@ class Admission:
         return owner
 
 
-def is_exempt(method: str) -> bool:
-    """Returns whether calls of a method are always admitted."""
-    return method.endswith(LASTING_METHODS) or method.startswith(HEALTH)
-
-
 def _rejected() -> Overloaded:
     metrics.SHED.inc()
     return Overloaded()
-
-
-def _credential_of(context: Context) -> int:
-    """Returns a hash of a call's credential, or else of its peer."""
-    metadata: Any = context.invocation_metadata() or ()
-    for name, value in metadata:
-        if name == AUTHORIZATION:
-            return hash(value)
-    return hash(context.peer())

@@ -6,57 +6,52 @@ requests are parsed (`validation.py`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import structlog
 
 from domain.errors import DomainError, NotNow
 from operations.auditing import enter
-from operations.call import Call, current_call
+from operations.call import Call
 from operations.core import Core
 from server.errors import NotAllowed
 from server.identity.access_policy import AccessPolicy
-from server.interceptors.wrapping import Around
-from server.rpc_types import Context
 from server.telemetry import metrics
 
 log = structlog.get_logger()
 
 
-def audited(core: Core, access_policy: AccessPolicy) -> Around:
+@dataclass(frozen=True, slots=True)
+class Auditing:
     """Records writes, all calls by admins, and every call that is not allowed."""
-    unfinished = set[asyncio.Task[None]]()
 
-    @asynccontextmanager
-    async def entered(method: str, context: Context) -> AsyncIterator[None]:
-        call = current_call()
-        audits = access_policy.audits(method, call.caller)
-        try:
-            yield
-        except DomainError as error:
+    core: Core
+    access_policy: AccessPolicy
+    _unfinished: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def audits(self, call: Call) -> bool:
+        return self.access_policy.audits(call.method, call.caller)
+
+    async def succeeded(self, call: Call) -> None:
+        """Records an audited call, unless its transaction did."""
+        await enter(self.core, call, "OK")
+
+    async def failed(self, call: Call, error: BaseException, *, audits: bool) -> None:
+        """Records a failed call, if failed calls like it are recorded."""
+        if isinstance(error, DomainError):
             if audits or isinstance(error, NotAllowed):
-                await _enter_failure(core, call, error.reason)
-            raise
-        except BaseException:
-            if not audits:
-                raise
+                await self._enter_failure(call, error.reason)
+        elif audits:
             # A task of its own, because the task of this call may be cancelled again. If the write succeeded, its own
             # transaction has recorded it.
-            entering = asyncio.create_task(_enter_failure(core, call, "UNFINISHED"))
-            unfinished.add(entering)
-            entering.add_done_callback(unfinished.discard)
-            raise
-        if audits:
-            await enter(core, call, "OK")
+            entering = asyncio.create_task(self._enter_failure(call, "UNFINISHED"))
+            self._unfinished.add(entering)
+            entering.add_done_callback(self._unfinished.discard)
 
-    return entered
-
-
-async def _enter_failure(core: Core, call: Call, outcome: str) -> None:
-    """Records a failed call. Without a database nothing was written, and only the log line of the call remains."""
-    try:
-        await enter(core, call, outcome)
-    except NotNow:
-        metrics.AUDIT_UNWRITTEN.inc()
-        log.warning("audit_unwritten", method=call.method, outcome=outcome)
+    async def _enter_failure(self, call: Call, outcome: str) -> None:
+        """Records a failed call. Without a database nothing was written, and only the log line of the call remains."""
+        try:
+            await enter(self.core, call, outcome)
+        except NotNow:
+            metrics.AUDIT_UNWRITTEN.inc()
+            log.warning("audit_unwritten", method=call.method, outcome=outcome)

@@ -1,9 +1,6 @@
 """Translates the errors of calls to statuses. Nothing else does."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import structlog
@@ -11,53 +8,24 @@ import structlog
 from domain.errors import DomainError, TooLate
 from operations.failures import described
 from server.errors import STATUS, STATUS_DETAILS, Defect, status_of
-from server.interceptors.wrapping import Around
-from server.methods import LASTING_METHODS
+from server.methods import Method
 from server.rpc_types import Context
-from server.streams import current_stream
 
 log = structlog.get_logger()
 
 
-def errors_translated(default_deadline_seconds: float) -> Around:
-    """Ends failed calls with the status of their error, and applies the default deadline to calls without one.
-
-    Long-lived streams have no default deadline, but their database reads have.
-    """
-
-    @asynccontextmanager
-    async def translated(method: str, context: Context) -> AsyncIterator[None]:
-        seconds, stream = _seconds_left(method, context, default_deadline_seconds), current_stream()
-        try:
-            if stream is None:
-                async with asyncio.timeout(seconds):
-                    yield
-            else:
-                stream.limit_to(seconds)  # a timeout around it could interrupt a response that is being sent
-                yield
-        except DomainError as error:
-            await refuse(context, error)
-        except TimeoutError:
-            await refuse(context, TooLate())
-        except (grpc.aio.AbortError, grpc.aio.BaseError):
-            raise
-        except Exception as error:
-            log.error("defect", method=method, **described(error))
-            await refuse(context, Defect(_call_id()))
-
-    return translated
-
-
-def _seconds_left(method: str, context: Context, default: float) -> float | None:
-    left = context.time_remaining()
-    if left is not None:
-        return left
-    return None if method.endswith(LASTING_METHODS) else default
-
-
-def _call_id() -> str:
-    bound: dict[str, Any] = structlog.contextvars.get_contextvars()
-    return str(bound.get("call_id", ""))
+async def end_with(context: Context, error: Exception, method: Method, call_id: str) -> NoReturn:
+    """Ends a failed call with the status of its error. Errors of gRPC are raised again."""
+    if isinstance(error, grpc.aio.AbortError | grpc.aio.BaseError):
+        raise error
+    if isinstance(error, DomainError):
+        await refuse(context, error)
+    elif isinstance(error, TimeoutError):
+        await refuse(context, TooLate())
+    else:
+        log.error("defect", method=method.name, **described(error))
+        await refuse(context, Defect(call_id))
+    raise AssertionError("gRPC did not end the call")
 
 
 async def refuse(context: Context, error: DomainError) -> None:

@@ -1,54 +1,58 @@
 """Identifies the caller, and creates the `Call` that every operation receives. `validation.py` authorizes it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date
-
-import structlog
 
 from domain.errors import FieldViolation, RequestMalformed
 from operations.call import Call, begin_call
 from server.errors import MethodUnknown
 from server.identity.authenticators import Authenticator
+from server.interceptors.arrival import Arrival
 from server.interceptors.reauthorization import Reauthorization
-from server.interceptors.wrapping import Around
-from server.methods import HEALTH, UNKNOWN
+from server.methods import UNKNOWN, Method
 from server.rpc_types import Context
-from server.streams import current_stream
+from server.streams import OpenStream
 from server.system import system, system_clock
 
 TODAY = "x-affilia-today"
 ANONYMOUS = system("nobody")
 
 
-def identified(authenticator: Authenticator, reauthorization: Reauthorization, *, dev: bool) -> Around:
+@dataclass(frozen=True, slots=True)
+class Identification:
     """Authenticates every call except health checks. With `dev`, the call's metadata can set its current day."""
 
-    @asynccontextmanager
-    async def begun(method: str, context: Context) -> AsyncIterator[None]:
-        call_id = str(structlog.contextvars.get_contextvars().get("call_id", ""))
-        if method.startswith(HEALTH):
-            begin_call(Call(call_id, ANONYMOUS, system_clock, None, method))
-            yield
-            return
-        credentials = authenticator.credentials(context)
-        caller, expires_at = await authenticator.authenticate(credentials)
-        if method == UNKNOWN:
+    authenticator: Authenticator
+    reauthorization: Reauthorization
+    dev: bool
+
+    async def begin(
+        self, method: Method, context: Context, arrival: Arrival, call_id: str, stream: OpenStream | None
+    ) -> Call:
+        """Returns the call, which is also the current one from now on.
+
+        Raises Unauthenticated, NotAllowed, MethodUnknown, RequestMalformed.
+        """
+        if method.is_health:
+            call = Call(call_id, ANONYMOUS, system_clock, None, method.name)
+            begin_call(call)
+            return call
+        credentials = self.authenticator.credentials(context, arrival.metadata)
+        caller, expires_at = await self.authenticator.authenticate(credentials)
+        if method.name == UNKNOWN:
             raise MethodUnknown
-        call = Call(call_id, caller, system_clock, _today(context) if dev else None, method)
-        stream = current_stream()
-        if stream is not None:
-            call = replace(call, stream_end=stream.end_request)
-            reauthorization.begin(stream, authenticator, credentials, expires_at)
+        today = _today(arrival) if self.dev else None
+        if stream is None:
+            call = Call(call_id, caller, system_clock, today, method.name)
+        else:
+            call = Call(call_id, caller, system_clock, today, method.name, stream_end=stream.end_request)
+            self.reauthorization.begin(stream, self.authenticator, credentials, expires_at)
         begin_call(call)
-        yield
-
-    return begun
+        return call
 
 
-def _today(context: Context) -> date | None:
-    for name, value in context.invocation_metadata() or ():
+def _today(arrival: Arrival) -> date | None:
+    for name, value in arrival.metadata:
         if name == TODAY:
             try:
                 return date.fromisoformat(str(value))

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from domain.actors import ActorKind
 from domain.errors import FieldViolation, RequestMalformed
 from operations.auditing import enter
-from operations.call import Call, begin_call, current_call
+from operations.call import Call, Caller, begin_call, current_call
 from operations.core import Core
 from operations.history import admit, refresh
 from server.checking import violations
@@ -63,46 +63,49 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
 
 def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method: str, tokens: Tokens) -> Handler:
     ours, sent = method.startswith(OURS), metrics.SENT.labels(method)
-    permission = access_policy.permissions.get(method, ADMINS_ONLY)
-    is_long_lived = method.endswith(LASTING_METHODS) and not permission.writes
-    read_request = _request_reader(handler, core, access_policy, method, tokens)
+    reader = RequestReader(handler, core, access_policy, method, tokens)
+    writes, response_type = reader.permission.writes, reader.response_type
+    is_long_lived = method.endswith(LASTING_METHODS) and not writes
+    returns_consistency_token = ours and FIELD in response_type.DESCRIPTOR.fields_by_name
     # Others can write their responses directly (health's Watch), so gRPC still serializes theirs.
     serialize: Any = handler.response_serializer if ours else _unchanged
-    response_type = _types(method)[1] if ours else None
     codec = {"request_deserializer": None, "response_serializer": None if ours else handler.response_serializer}
 
-    # Responses that go to many callers were serialized before, once: those are bytes.
+    # Responses that go to many callers, and stored ones, were serialized before: those are bytes.
     def call(behavior: Any) -> Any:
         async def checked(data: Any, context: Context) -> Any:
-            request = await read_request(data)
-            merged = current_call().merged_ids
-            if permission.writes or not ours:
+            call, request = await reader.read(current_call(), data)
+            if writes or not ours:
                 response = await behavior(request, context)
-                if ours and hasattr(response, FIELD):
+                if returns_consistency_token:
                     response.consistency_token = consistency_token(tokens)
             else:
                 response = await core.lease.reading(lambda: behavior(request, context))
-                if merged:
-                    response = reporting(response, response_type, merged)
-                if isinstance(response, Message) and access_policy.audits(method, current_call().caller):
-                    _record_returned_ids(current_call(), response)
-            _hide_from_members(response)
-            return response if isinstance(response, bytes) else serialize(response)
+                if call.merged_ids:
+                    response = reporting(response, response_type, call.merged_ids)
+                if isinstance(response, Message) and access_policy.audits(method, call.caller):
+                    _record_returned_ids(call, response)
+            if isinstance(response, bytes):
+                return response
+            _hide_from_members(call.caller, response)
+            return serialize(response)
 
         return checked
 
     def stream(behavior: Any) -> Any:
         async def checked(data: Any, context: Context) -> AsyncIterator[Any]:
-            request = await read_request(data)
-            call = current_call()
+            call, request = await reader.read(current_call(), data)
             if is_long_lived and access_policy.audits(method, call.caller):
                 await enter(core, call, "BEGUN")
             responses = behavior(request, context)
             try:
                 async for response in responses:
                     sent.inc()
-                    _hide_from_members(response)
-                    yield response if isinstance(response, bytes) else serialize(response)
+                    if isinstance(response, bytes):
+                        yield response
+                    else:
+                        _hide_from_members(call.caller, response)
+                        yield serialize(response)
             finally:
                 await responses.aclose()
 
@@ -111,66 +114,76 @@ def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method
     return rewrapped(handler, call, stream, **codec)
 
 
-def _request_reader(
-    handler: Handler, core: Core, access_policy: AccessPolicy, method: str, tokens: Tokens
-) -> Callable[[Any], Any]:
-    """Returns a function that parses the bytes of a request, or of a stream of requests, and authorizes the caller.
+class RequestReader:
+    """Parses the requests of one method, checks them, and authorizes their callers.
 
-    That function raises NotAllowed, RequestMalformed, TokenInvalid and TokenOfAnotherHistory.
+    What depends on the method only is looked up once.
     """
-    ours, permission = method.startswith(OURS), access_policy.permissions.get(method, ADMINS_ONLY)
-    parse, inspected_kinds = _parser(handler, ours=ours), permission.inspected_kinds
-    request_type, response_type = _types(method) if ours else (None, None)
-    names_members = request_type is not None and can_name_members(request_type.DESCRIPTOR)
-    reads_resolved = (
-        not permission.writes
-        and not handler.response_streaming
-        and response_type is not None
-        and reports_merged(response_type.DESCRIPTOR)
-    )
 
-    async def resolve(request: Any) -> Any:
-        """Returns the request with the ids that merged members have now. Sets the call's merged ids, and its caller."""
-        is_member = current_call().caller.kind is ActorKind.MEMBER
-        if not (ours and (is_member or (names_members and reads_resolved))):
-            return request
-        if not core.aliases.are_fresh:
-            await refresh(core)
-        if not core.aliases:
-            return request
-        named, merged = resolved(request, core.aliases) if names_members else (request, ())
-        call = current_call()
-        if is_member and (into := core.aliases.into(call.caller.subject)):
+    def __init__(self, handler: Handler, core: Core, access_policy: AccessPolicy, method: str, tokens: Tokens) -> None:
+        self._handler = handler
+        self._core = core
+        self._access_policy = access_policy
+        self._method = method
+        self._tokens = tokens
+        self.permission = access_policy.permissions.get(method, ADMINS_ONLY)
+        self._ours = method.startswith(OURS)
+        self._parse = _parser(handler, ours=self._ours)
+        request_type, response_type = _types(method) if self._ours else (None, None)
+        self.response_type: Any = response_type
+        self._inspected_kinds = self.permission.inspected_kinds if self._ours else frozenset[ActorKind]()
+        self._names_members = request_type is not None and can_name_members(request_type.DESCRIPTOR)
+        self._has_token = request_type is not None and FIELD in request_type.DESCRIPTOR.fields_by_name
+        # Streams of requests have no page.
+        self._is_paged = request_type is not None and not handler.request_streaming and is_paged(request_type)
+        self._reads_resolved = (
+            not self.permission.writes
+            and not handler.response_streaming
+            and response_type is not None
+            and reports_merged(response_type.DESCRIPTOR)
+        )
+
+    async def read(self, call: Call, data: Any) -> tuple[Call, Any]:
+        """Returns the request in the bytes of the current call, or the requests of a stream of them.
+
+        Also returns the call, which is another one if the request has a consistency token, or the id of a merged
+        member. Raises NotAllowed, RequestMalformed, TokenInvalid and TokenOfAnotherHistory.
+        """
+        try:
+            self._access_policy.check(self._method, call.caller)
+            request = self._parse(data)
+        except (NotAllowed, RequestMalformed):
+            _record_refused_ids(call, self._handler, data)
+            raise
+        inspected = call.caller.kind in self._inspected_kinds
+        if inspected:
+            call.trail.ids.update(ids_of(request))
+        if self._has_token and (token := getattr(request, FIELD, "")):
+            call = replace(call, after=await admit(self._core, write_from_token(self._tokens, token)))
+            begin_call(call)
+        named = request
+        if self._ours and ((self._names_members and self._reads_resolved) or call.caller.kind is ActorKind.MEMBER):
+            if not self._core.aliases.are_fresh:
+                await refresh(self._core)
+            if self._core.aliases:
+                call, named = self._resolved(call, request)
+        if inspected:
+            await _authorize(self._core, call, self.permission, named)
+        if self._is_paged:
+            begin_page(request, self._tokens)
+        return call, named if self._reads_resolved else request
+
+    def _resolved(self, call: Call, request: Any) -> tuple[Call, Any]:
+        """Returns the call and the request with the ids that merged members have now."""
+        aliases = self._core.aliases
+        named, merged = resolved(request, aliases) if self._names_members else (request, ())
+        if call.caller.kind is ActorKind.MEMBER and (into := aliases.into(call.caller.subject)):
             call = replace(call, caller=replace(call.caller, merged_into=UUID(into)))
-        if merged and reads_resolved:
+        if merged and self._reads_resolved:
             call.trail.resolved(member_id=[UUID(each.merged_into) for each in merged])
             call = replace(call, merged_ids=merged)
         begin_call(call)
-        return named
-
-    async def read_request(data: Any) -> Any:
-        call = current_call()
-        try:
-            access_policy.check(method, call.caller)
-            request = parse(data)
-        except (NotAllowed, RequestMalformed):
-            _record_refused_ids(call, handler, data)
-            raise
-        if ours and call.caller.kind in inspected_kinds:
-            call.trail.ids.update(ids_of(request))
-        if ours and (token := getattr(request, FIELD, "")):
-            after = await admit(core, write_from_token(tokens, token))
-            begin_call(replace(current_call(), after=after))
-        named = await resolve(request)
-        if ours and call.caller.kind in inspected_kinds:
-            await _authorize(core, permission, named)
-        if ours and is_paged(request.__class__):
-            begin_page(request, tokens)
-        if named is not request and reads_resolved:
-            return named
-        return request
-
-    return read_request
+        return call, named
 
 
 def _parser(handler: Handler, *, ours: bool) -> Callable[[Any], Any]:
@@ -210,9 +223,8 @@ def _record_refused_ids(call: Call, handler: Handler, data: Any) -> None:
     call.trail.ids, call.trail.omitted_ids = bounded(ids)
 
 
-def _hide_from_members(response: Any) -> None:
+def _hide_from_members(caller: Caller, response: Any) -> None:
     """Hides from a member who else acted. Shared responses are bytes; they name nobody or aren't sent to members."""
-    caller = current_call().caller
     if caller.kind is ActorKind.MEMBER and isinstance(response, Message):
         hide_others(response, {caller.subject, str(caller.member_id)})
 
@@ -223,9 +235,8 @@ def _record_returned_ids(call: Call, response: Message) -> None:
     call.trail.ids |= {path: value for path, value in ids_reported(response).items() if value not in named}
 
 
-async def _authorize(core: Core, permission: Permission, request: Any) -> None:
+async def _authorize(core: Core, call: Call, permission: Permission, request: Any) -> None:
     """Raises NotAllowed if the caller isn't allowed to send this request."""
-    call = current_call()
     if not await permission.allows(core, call.caller, request):
         call.trail.ids, call.trail.omitted_ids = bounded(call.trail.ids)
         raise NotAllowed

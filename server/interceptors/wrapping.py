@@ -1,46 +1,34 @@
-"""Wraps unary and streaming handlers in the same async context managers."""
+"""Wraps the handlers of calls with one response and of streams, and rejects calls early when the server is busy."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
 
 import grpc
 from grpc import StatusCode
 
 from domain.errors import Overloaded
 from server.errors import STATUS_DETAILS, status_of
-from server.interceptors.admission import Admission, is_exempt
+from server.interceptors.around import Around, AroundCall
 from server.interceptors.metering import metered
-from server.methods import UNKNOWN
+from server.methods import UNKNOWN, Method, is_always_admitted
 from server.rpc_types import Context, Continuation, Handler
 from server.streams import NO_MORE_RESPONSES, OpenStreams
 from server.telemetry import metrics
 
-Proceed = Callable[[Any], Awaitable[Any]]
-"""Continues with a request. Returns the response, or the response iterator of a stream."""
-
-
-class Around(Protocol):
-    """Returns an async context manager in which one call of a method runs.
-
-    Exceptions of the call are raised in it. The call of a stream runs until its last response.
-    """
-
-    def __call__(self, method: str, context: Context) -> Any: ...
-
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):
-    """Runs every call inside a list of context managers, the first one outermost, and measures the call's own CPU time.
+    """Runs every call inside the steps of `around.py`, and measures the call's own CPU time.
 
-    A call that admission rejects early ends here, so that rejecting it costs almost nothing. All context managers are
-    in one interceptor, because each additional interceptor would add a generator to every open stream.
+    A call that admission rejects early ends here, so that rejecting it costs almost nothing. All steps are in one
+    interceptor, because each additional interceptor would add a generator to every open stream.
     """
 
-    def __init__(self, streams: OpenStreams, *arounds: Around, admission: Admission) -> None:
+    def __init__(self, streams: OpenStreams, around: Around) -> None:
         self._streams = streams
-        self._arounds = arounds
-        self._admission = admission
+        self._around = around
+        self._admission = around.admission
         self._wrapped: dict[str, Handler] = {}
         self._guarded: dict[str, Handler] = {}
 
@@ -49,23 +37,28 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         continuation: Continuation,
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        method = handler_call_details.method
-        busy = self._admission.is_busy and not is_exempt(method)
+        name = handler_call_details.method
+        busy = self._admission.is_busy and not is_always_admitted(name)
         if busy and self._admission.is_full:
             return SHEDDING
-        wrapped = self._wrapped.get(method)
+        wrapped = self._wrapped.get(name)
         if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None:  # cached under one name, because callers can invent any number of methods
                 if UNKNOWN not in self._wrapped:
-                    self._wrapped[UNKNOWN] = rewrapped(_no_method(), self._call(UNKNOWN), self._stream(UNKNOWN))
+                    self._wrapped[UNKNOWN] = self._wrap(UNKNOWN, _no_method())
                 return self._wrapped[UNKNOWN]
-            wrapped = self._wrapped[method] = rewrapped(handler, self._call(method), self._stream(method))
+            wrapped = self._wrapped[name] = self._wrap(name, handler)
             if wrapped.unary_unary:
-                self._guarded[method] = self._guard(method, wrapped)
-        return self._guarded.get(method, wrapped) if busy else wrapped
+                self._guarded[name] = self._guard(Method.of(name), wrapped)
+        return self._guarded.get(name, wrapped) if busy else wrapped
 
-    def _guard(self, method: str, handler: Handler) -> Handler:
+    def _wrap(self, name: str, handler: Handler) -> Handler:
+        method = Method.of(name)
+        around = self._around.of(method)
+        return rewrapped(handler, self._call(around), self._stream(method, around))
+
+    def _guard(self, method: Method, handler: Handler) -> Handler:
         """Returns a unary method as a stream of one request and one response, to reject calls before reading them."""
         call: Any = handler.unary_unary
 
@@ -82,37 +75,30 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
         return grpc.stream_stream_rpc_method_handler(guarded, handler.request_deserializer, handler.response_serializer)
 
-    def _call(self, method: str) -> Callable[[Any], Any]:
+    def _call(self, around: AroundCall) -> Callable[[Any], Any]:
+        admission = self._admission
+
         def wrap(behavior: Any) -> Any:
             async def call(request: Any, context: Context) -> Any:
-                meter = self._admission.arrived(method, context)
-                try:
-                    async with AsyncExitStack() as stack:
-                        for around in self._arounds:
-                            await stack.enter_async_context(around(method, context))
-                        try:
-                            return await metered(behavior(request, context), meter)
-                        finally:
-                            self._admission.measured(method, meter)
-                    raise AssertionError("an exception was swallowed around a call")
-                finally:
-                    self._admission.left(method)
+                async with around(context) as visit:
+                    try:
+                        return await metered(behavior(request, context), visit.meter)
+                    finally:
+                        admission.measured(visit)
+                raise AssertionError("an exception was swallowed around a call")
 
             return call
 
         return wrap
 
-    def _stream(self, method: str) -> Callable[[Any], Any]:
+    def _stream(self, method: Method, around: AroundCall) -> Callable[[Any], Any]:
+        streams = self._streams
+
         def wrap(behavior: Any) -> Any:
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-                self._admission.arrived(method, context)
-                async with AsyncExitStack() as stack:
-                    stack.callback(self._admission.left, method)
-                    opened = stack.enter_context(self._streams.opened(method, context))
-                    for around in self._arounds:
-                        await stack.enter_async_context(around(method, context))
+                with streams.opened(method.name, context) as opened:
                     # grpc.aio doesn't close response generators.
-                    async with aclosing(behavior(request, context)) as responses:
+                    async with around(context, opened), aclosing(behavior(request, context)) as responses:
                         while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
                             yield response
 

@@ -8,7 +8,9 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -41,7 +43,7 @@ def configure(settings: "Settings") -> None:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            add_call_fields,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
@@ -55,6 +57,21 @@ def configure(settings: "Settings") -> None:
     sys.unraisablehook = lambda raised: _log_uncaught("exception_ignored", raised.exc_value)
     threading.excepthook = lambda raised: _log_uncaught("thread_failed", raised.exc_value)
     faulthandler.enable()  # writes the Python stacks to stderr when C code crashes
+
+
+_call_fields: ContextVar[Mapping[str, str]] = ContextVar("call_fields")
+
+
+def set_call_fields(fields: Mapping[str, str]) -> None:
+    """Adds fields, such as the call's id, to all lines that the current task and those it starts log from now on."""
+    _call_fields.set(fields)
+
+
+def add_call_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Adds the fields of the current call to a log line, as a processor of structlog."""
+    for name, value in _call_fields.get({}).items():
+        event.setdefault(name, value)
+    return event
 
 
 class LibraryHandler(logging.Handler):

@@ -13,7 +13,12 @@ import grpc
 import pytest
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
+from server.connections import Connections
 from server.interceptors.admission import LATE_SECONDS, Admission
+from server.interceptors.around import Around
+from server.interceptors.auditing import Auditing
+from server.interceptors.limits import CallerLimits
+from server.interceptors.telemetry import Observer
 from server.interceptors.wrapping import AroundInterceptor
 from server.streams import OpenStreams
 from tests.rpc.conftest import UNARY, Shell
@@ -141,7 +146,10 @@ def test_a_busy_server_serializes_answers_that_grpc_would_serialize() -> None:
     async def continuation(_details: Any) -> Any:
         return handler
 
-    interceptor = AroundInterceptor(OpenStreams(), admission=Admission(1))  # which is always busy
+    unused: Any = None
+    limits, auditing = CallerLimits(1, 1), Auditing(unused, unused)
+    around = Around(Admission(1), Connections(), Observer(1, None), 1, unused, limits, auditing)
+    interceptor = AroundInterceptor(OpenStreams(), around)  # an admission of one call is always busy
     details: Any = SimpleNamespace(method="/grpc.channelz.v1.Channelz/GetServers", invocation_metadata=())
     found = asyncio.run(interceptor.intercept_service(continuation, details))
     assert (found.request_streaming, found.response_serializer) == (True, bytes)
