@@ -6,7 +6,7 @@ from uuid import uuid4
 from domain.days import to_day
 from domain.enrollment.effort import replay_seconds
 from domain.enrollment.group import replay
-from domain.enrollment.history import ChangeRequest
+from domain.enrollment.history import ChangeRequest, RevisionCause
 from domain.enrollment.verdicts import Verdict
 from domain.migration.aligning import Alignment, alignment_of, reject_blocked
 from operations.call import Call
@@ -38,7 +38,13 @@ async def align(core: Core, call: Call, tx: Connection, opened: OpenGroup) -> Op
     key = await enrollment.add_change_request(tx, opened.group, request)
     await enrollment.add_members(tx, opened.group, types)
     settled = Settled(
-        settlement.days, types, today, recorded_at=request.recorded_at, change_request_key=key, writes_back=False
+        settlement.days,
+        types,
+        today,
+        RevisionCause(request.change_request_id),
+        recorded_at=request.recorded_at,
+        change_request_key=key,
+        writes_back=False,
     )
     basis = opened.basis.with_decision(request.decision())
     opened = await move_to(core, tx, replace(opened, basis=basis), settled)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from domain.enrollment.effort import replay_seconds
+from domain.enrollment.history import RevisionCause
 from domain.enrollment.recomputing import recomputed
 from operations.aligning import align
 from operations.call import Call
@@ -37,7 +38,8 @@ async def run_recompute(
     today = recompute.today_override or call.today(opened.basis.contract.time_zone)
     basis = opened.basis
     done = await core.compute(call, replay_seconds(basis), recomputed, basis, opened.state)
-    settled = Settled(done.days, basis.membership_types(), today, recompute_key=recompute.recompute_key)
+    cause = RevisionCause(recompute_id=recompute.recompute_id)
+    settled = Settled(done.days, basis.membership_types(), today, cause, recompute_key=recompute.recompute_key)
     moved = await move_to(core, tx, opened, settled)
     made = moved.group.revision if moved.group.revision != opened.group.revision else None
     await recomputes.finish(tx, recompute, made, done.unmet)

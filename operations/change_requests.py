@@ -11,7 +11,7 @@ from domain.enrollment.closing import erased_among
 from domain.enrollment.decisions import ChangeProposal, DaysChange, GroupKey, members_named
 from domain.enrollment.effort import choices_seconds, judging_seconds
 from domain.enrollment.group import GroupBasis
-from domain.enrollment.history import ChangeRequest, GroupState
+from domain.enrollment.history import ChangeRequest, GroupState, RevisionCause
 from domain.enrollment.judging import judge
 from domain.enrollment.proposals import proposal_violations
 from domain.enrollment.verdicts import Verdict
@@ -137,6 +137,7 @@ async def _apply(
             judgement.days,
             judgement.membership_types,
             today,
+            RevisionCause(request.change_request_id),
             recorded_at=request.recorded_at,
             change_request_key=change_request_key,
         )

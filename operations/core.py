@@ -18,6 +18,7 @@ from operations.member_aliases import MemberAliases
 from operations.migration_counts import MigrationCounts
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
+from operations.view_reads import SharedViewReads
 from storage.audit import AuditEntry, add_entry
 from storage.contracts import StoredContracts
 from storage.history import WriteMark, log_write
@@ -52,6 +53,7 @@ class Core:
     sequencing: Sequencing = field(default_factory=Sequencing)
     feed: FeedTail = field(default_factory=FeedTail)
     feed_reads: SharedReads = field(default_factory=SharedReads)
+    view_reads: SharedViewReads = field(default_factory=SharedViewReads)
     prices: StoredPrices = field(default_factory=StoredPrices)
     contract_pricing: ContractPricingCache = field(default_factory=ContractPricingCache)
     eligibility: EligibilityState = field(default_factory=EligibilityState)

@@ -8,6 +8,7 @@ from uuid import UUID
 from domain.days import to_day
 from domain.enrollment.differences import corrected_members, differences, policy_event
 from domain.enrollment.group import periods
+from domain.enrollment.history import GroupState, RevisionCause
 from domain.membership import MembershipType
 from domain.premiums.repricing import first_changed_month
 from operations.core import Core
@@ -23,13 +24,14 @@ from storage.postgres.database import Connection
 class Settled:
     """The next state of a group, and the change request or recompute that made it.
 
-    `recorded_at` is the instant of the change request; None for the current instant. `writes_back` is false for a state
-    that was taken over from legacy tables.
+    `cause` has the id of the row that a key names. `recorded_at` is the instant of the change request; None for the
+    current instant. `writes_back` is false for a state that was taken over from legacy tables.
     """
 
     days: State
     membership_types: Mapping[UUID, MembershipType]
     today: date
+    cause: RevisionCause
     recorded_at: datetime | None = None
     change_request_key: int | None = None
     recompute_key: int | None = None
@@ -53,18 +55,21 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
     had = await days_had_before(tx, group.group_key, group.revision)
     corrected = corrected_members(opened.types, settled.membership_types)
     changed = differences(opened.state, settled.days, had, corrected)
+    found = periods(settled.days, settled.membership_types)
+    next_state = GroupState(group.group_id, group.key, group.revision + 1, settled.cause, recorded_at, found)
     revision = await enrollment.add_revision(
         tx,
         group,
         opened.basis.contract,
         NewRevision(
-            periods(settled.days, settled.membership_types),
+            found,
             changed,
             {**opened.types, **settled.membership_types},  # with those of merged members, who lose their days
             policy_event(opened.state, settled.days, to_day(settled.today)),
             recorded_at,
             settled.change_request_key,
             settled.recompute_key,
+            core.group_view(next_state) if core.group_view else None,
         ),
     )
     first = first_changed_month(changed, corrected, (opened.state, settled.days))

@@ -18,6 +18,7 @@ from server.identity.listener_access import internal_access, public_access
 from server.identity.token_keys import KeysUnreadable
 from server.interceptors.admission import Admission
 from server.listener import AddressTaken, Listener
+from server.mapping.stored_view import view_of_group
 from server.services import INTERNAL, PUBLIC
 from server.settings import EMBEDDED, Settings
 from server.telemetry import metrics
@@ -99,7 +100,7 @@ async def _serving(
             tokens = Tokens((await read_deployment(connection)).token_key)
             await legacy.check(connection)
     pool = ComputePool(settings.compute_workers or max(1, (os.cpu_count() or 1) - 1), settings.compute_queue)
-    core = core_on(database, pool, legacy)
+    core = replace(core_on(database, pool, legacy), group_view=view_of_group)
     database.on_connect = lambda connection: recognize(core, connection)
     core.eligibility.source = _enrollment_source(settings, core, tokens)
     admission = Admission(settings.max_calls)

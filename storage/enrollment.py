@@ -185,6 +185,7 @@ class NewRevision:
     recorded_at: datetime
     change_request_key: int | None = None
     recompute_key: int | None = None
+    view: bytes | None = None
 
 
 async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, new: NewRevision) -> int:
@@ -205,6 +206,7 @@ async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, n
             "change_request_key": new.change_request_key,
             "recompute_key": new.recompute_key,
             "policy_event": new.policy_event.value,
+            "view": new.view,
             "members": [p.member_id for p in new.periods],
             "modules": [p.module_id for p in new.periods],
             "slots": [slot_ids[p.module_id] for p in new.periods],
@@ -222,8 +224,8 @@ async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, n
 _ADD_REVISION = (
     "WITH moved AS (UPDATE enrollment_group SET revision = %(revision)s WHERE group_key = %(group_key)s),"
     " added AS (INSERT INTO enrollment_revision"
-    " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event) VALUES (%(group_key)s,"
-    " %(revision)s, %(recorded_at)s, %(change_request_key)s, %(recompute_key)s, %(policy_event)s)"
+    " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event, view) VALUES (%(group_key)s,"
+    " %(revision)s, %(recorded_at)s, %(change_request_key)s, %(recompute_key)s, %(policy_event)s, %(view)s)"
     " RETURNING revision_key),"
     " periods AS (INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)"
     " SELECT added.revision_key, p.* FROM added, unnest(%(members)s::uuid[], %(modules)s::uuid[], %(slots)s::uuid[],"

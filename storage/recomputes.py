@@ -64,6 +64,7 @@ class ConcernedGroups:
 @dataclass(frozen=True, slots=True)
 class WaitingRecompute:
     recompute_key: int
+    recompute_id: UUID
     today_override: date | None
     failed_attempts: int
 
@@ -126,7 +127,7 @@ async def begin(tx: Connection, group: LockedGroup, cause: RecomputeCause) -> Wa
         WaitingRecompute,
         "INSERT INTO recompute (recompute_id, group_key, trigger, requested_at, done_at, today_override, actor)"
         " SELECT gen_random_uuid(), %(of)s, %(trigger)s, now, now, %(today)s, %(actor)s FROM clock_timestamp() AS now"
-        " RETURNING recompute_key, today_override, failed_attempts",
+        " RETURNING recompute_key, recompute_id, today_override, failed_attempts",
         cause.columns(group.group_key),
     )
 
@@ -148,7 +149,7 @@ async def due_groups(connection: Connection, limit: int) -> list[int]:
 async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> dict[int, WaitingRecompute]:
     """Returns the waiting recomputes of some groups, by group key. Lock the group before running its recompute."""
     cursor = await connection.execute(
-        f"SELECT group_key, recompute_key, today_override, failed_attempts FROM recompute"
+        f"SELECT group_key, recompute_key, recompute_id, today_override, failed_attempts FROM recompute"
         f" WHERE group_key = ANY(%s) AND {WAITING}",
         [group_keys],
     )

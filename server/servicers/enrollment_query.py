@@ -31,6 +31,7 @@ from server.mapping.enrollment_group import (
     touching_from_proto,
 )
 from server.mapping.paging import current_page
+from server.mapping.stored_view import response_of_view
 from server.rpc_types import Context
 from server.tokens import Tokens
 
@@ -41,12 +42,13 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         self._tokens = tokens
         self._messages = FeedMessages()
 
-    async def GetEnrollmentGroup(
-        self, request: pb.GetEnrollmentGroupRequest, context: Context
-    ) -> pb.GetEnrollmentGroupResponse:
+    async def GetEnrollmentGroup(self, request: pb.GetEnrollmentGroupRequest, context: Context) -> Any:
         group = UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
         as_of, touching = as_of_from_proto(request), touching_from_proto(request)
         source = SOURCES_OF_TRUTH.from_proto(request.source_of_truth)
+        view = await enrollment.find_view(self._core, current_call(), group, as_of, touching, source)
+        if view is not None and (response := response_of_view(view)) is not None:
+            return response
         state = await enrollment.get_group(self._core, current_call(), group, as_of, touching, source)
         return pb.GetEnrollmentGroupResponse(group=group_to_proto(state))
 

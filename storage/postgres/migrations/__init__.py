@@ -15,7 +15,7 @@ from storage.postgres import privileges
 from storage.postgres.locks import try_migration_lock
 from storage.postgres.sessions import MIGRATION, connect_blocking
 
-HEAD = "0024"
+HEAD = "0025"
 """The newest migration. A test compares it with the files."""
 
 SERVES_SINCE = "0023"

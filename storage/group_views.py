@@ -1,0 +1,56 @@
+"""The stored views of revisions: the state of a group as a response, which reads return as it is.
+
+A view is stored with its revision, and cleared if periods of the revision are removed. Revisions of older servers have
+none.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from storage.migration_stages import LEGACY_ANSWERS
+from storage.postgres.database import Connection
+
+
+class ViewKey(NamedTuple):
+    """A revision of a group, or its newest one (None). With `unless_legacy_answers`, a group that legacy tables answer
+    for isn't found."""
+
+    group_id: UUID
+    revision: int | None
+    unless_legacy_answers: bool
+
+
+_VIEWS = (
+    "SELECT w.position, r.view FROM unnest(%s::uuid[], %s::integer[], %s::boolean[]) WITH ORDINALITY"
+    " AS w(group_id, revision, unless_legacy_answers, position) JOIN enrollment_group g USING (group_id)"
+    " JOIN enrollment_revision r ON r.group_key = g.group_key AND r.revision = coalesce(w.revision, g.revision)"
+    " WHERE r.view IS NOT NULL AND NOT (w.unless_legacy_answers AND EXISTS (SELECT FROM legacy_identifier i"
+    " JOIN migration m USING (country) WHERE i.kind = 'CONTRACT' AND i.id = g.contract_id"
+    f" AND {LEGACY_ANSWERS}))"
+)
+
+
+async def group_views(connection: Connection, keys: Sequence[ViewKey]) -> list[bytes | None]:
+    """Returns the views of revisions in one query, in the order of the keys. None: there is no such revision or view.
+
+    The newest revision is the one that is committed when the query begins.
+    """
+    # Arrays as texts, so that every number of keys and every revision uses the same prepared statement.
+    cursor = await connection.execute(
+        _VIEWS,
+        [
+            _array(str(key.group_id) for key in keys),
+            _array("NULL" if key.revision is None else str(key.revision) for key in keys),
+            _array("t" if key.unless_legacy_answers else "f" for key in keys),
+        ],
+        prepare=True,
+    )
+    views: list[bytes | None] = [None] * len(keys)
+    for position, view in await cursor.fetchall():
+        views[position - 1] = view
+    return views
+
+
+def _array(items: Iterable[str]) -> str:
+    return "{" + ",".join(items) + "}"
