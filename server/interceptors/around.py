@@ -81,6 +81,8 @@ class Around:
                         finally:
                             admission.release(visit)
                             limits.end(method, subject)
+                except (grpc.aio.AbortError, grpc.aio.BaseError):
+                    raise
                 except Exception as error:
                     await end_with(context, error, method, observation.call_id)
                 observation.is_cancelled = False

@@ -2,7 +2,6 @@
 
 from typing import Any, NoReturn
 
-import grpc
 import structlog
 
 from domain.errors import DomainError, TooLate
@@ -15,9 +14,7 @@ log = structlog.get_logger()
 
 
 async def end_with(context: Context, error: Exception, method: Method, call_id: str) -> NoReturn:
-    """Ends a failed call with the status of its error. Errors of gRPC are raised again."""
-    if isinstance(error, grpc.aio.AbortError | grpc.aio.BaseError):
-        raise error
+    """Ends a failed call with the status of its error."""
     if isinstance(error, DomainError):
         await refuse(context, error)
     elif isinstance(error, TimeoutError):

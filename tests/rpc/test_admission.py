@@ -14,7 +14,7 @@ import pytest
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from server.connections import Connections
-from server.interceptors.admission import LATE_SECONDS, Admission
+from server.interceptors.admission import LATE_SECONDS, TICK_SECONDS, Admission
 from server.interceptors.around import Around
 from server.interceptors.auditing import Auditing
 from server.interceptors.limits import CallerLimits
@@ -153,6 +153,20 @@ def test_a_busy_server_serializes_answers_that_grpc_would_serialize() -> None:
     details: Any = SimpleNamespace(method="/grpc.channelz.v1.Channelz/GetServers", invocation_metadata=())
     found = asyncio.run(interceptor.intercept_service(continuation, details))
     assert (found.request_streaming, found.response_serializer) == (True, bytes)
+
+
+def test_a_lone_caller_is_served_while_other_processes_have_the_cpu() -> None:
+    shell = Shell(**SETTINGS)
+
+    async def answer(request: Any) -> Any:
+        time.sleep(2 * LATE_SECONDS)  # noqa: ASYNC251 (the thread doesn't get the CPU, as on a busy machine)
+        await asyncio.sleep(2 * TICK_SECONDS)  # so that the lag is measured while the call is open
+        return pb.GetEnrollmentGroupResponse()
+
+    shell.probe.answer = answer
+    for _ in range(2):
+        assert Flood(shell, 4, ANN).wait_for(4) == {"OK": 4}
+    shell.stop()
 
 
 @pytest.mark.parametrize(("stalled_by", "is_late"), [("its own work", True), ("other processes", False)])
