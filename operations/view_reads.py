@@ -32,8 +32,8 @@ class _Reader:
 
     @property
     def is_unwanted(self) -> bool:
-        """Whether nobody waits for the current statement any longer."""
-        return all(read.found.done() for read in self.reading)
+        """Whether a statement is running for which nobody waits any longer."""
+        return bool(self.reading) and all(read.found.done() for read in self.reading)
 
     def fail(self, error: Exception) -> None:
         for read in self.reading:
