@@ -6,14 +6,17 @@ with the history that is left, without the reverted requests.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from benchmarks.large_groups import large_group
-from domain.enrollment.decisions import Decision, Revert
+from domain.days import Days
+from domain.enrollment.decisions import Decision, EnrollmentKey, Revert
 from domain.enrollment.group import GroupBasis, replay
-from domain.enrollment.recomputing import recomputed
+from domain.enrollment.recomputing import Recomputed, recomputed
+from domain.enrollment.settling import Settlement
 
 REVERTS, DECISIONS = 20, 500
 ROUNDS = 5
@@ -33,8 +36,8 @@ def _measure(modules: int, members: int) -> None:
     left = replace(basis, decisions=reverted.counting()[:-REVERTS])
     assert replay(reverted).days == replay(left).days  # noqa: S101 (otherwise the figures mean nothing)
     days = replay(basis).days
-    replays = _alternately(lambda: replay(basis), lambda: replay(reverted), lambda: replay(left))
-    recomputes = _alternately(lambda: recomputed(basis, days), lambda: recomputed(reverted, days))
+    replays = _alternately(*(partial(_replayed, each) for each in (basis, reverted, left)))
+    recomputes = _alternately(*(partial(_recomputed, each, days) for each in (basis, reverted)))
     size = f"{modules} modules, {members} members, {len(basis.decisions)} decisions"
     for name, (before, after, *without) in (("replay", replays), ("recompute", recomputes)):
         print(
@@ -45,13 +48,30 @@ def _measure(modules: int, members: int) -> None:
         )
     *_, merged, into = basis.facts
     aliased = replace(reverted, aliases={merged: into})
-    parts = (reverted.counting, aliased.counting, reverted.membership_types)
-    counting, with_aliases, types = (seconds * 1000 for seconds in _alternately(*parts))
+    one_more = Decision(basis.decisions[-1].changes)
+    parts = (
+        lambda: _unfolded(reverted).folded,
+        lambda: _unfolded(aliased).folded,
+        lambda: reverted.with_decision(one_more),
+    )
+    folding, with_aliases, one = (seconds * 1000 for seconds in _alternately(*parts))
     print(
-        f"  of which: which decisions count {counting:.2f} ms (with a merged member {with_aliases:.2f} ms),"
-        f" membership types {types:.2f} ms",
+        f"  of which: folding the decisions {folding:.2f} ms (with a merged member {with_aliases:.2f} ms);"
+        f" one more decision {one:.3f} ms",
         flush=True,
     )
+
+
+def _unfolded(basis: GroupBasis) -> GroupBasis:
+    return replace(basis, known=None)
+
+
+def _replayed(basis: GroupBasis) -> Settlement:
+    return replay(_unfolded(basis))
+
+
+def _recomputed(basis: GroupBasis, days: Mapping[EnrollmentKey, Days]) -> Recomputed:
+    return recomputed(_unfolded(basis), days)
 
 
 def with_reverts(basis: GroupBasis, reverts: int) -> GroupBasis:

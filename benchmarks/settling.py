@@ -1,8 +1,9 @@
-"""Measures the engine alone: one group with 10 members, 20 modules, 50 decisions and 10 contract versions, is
-replayed."""
+"""Measures the engine alone: one group with 10 members, 20 modules, 50 decisions and 10 contract versions is replayed
+from its decisions, and from what they were folded into before."""
 
 import random
 import time
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -23,11 +24,12 @@ def measure() -> None:
     draw = random.Random(SEED)
     basis = GroupBasis(_contract(), UUID(int=1), tuple(_decision(draw) for _ in range(DECISIONS)), _facts())
     enrolled = len(replay(basis).days)
-    began = time.perf_counter()
-    for _ in range(ROUNDS):
-        replay(basis)
-    each = (time.perf_counter() - began) / ROUNDS
-    print(f"replay: {each * 1000:.2f} ms ({enrolled} enrollments settled, seed {SEED}, mean of {ROUNDS})")
+    for name, wanted in (("replay", replace(basis, known=None)), ("replay of folded decisions", basis)):
+        began = time.process_time()
+        for _ in range(ROUNDS):
+            replay(replace(wanted))  # a copy, so that it keeps no fold of its own
+        each = (time.process_time() - began) / ROUNDS
+        print(f"{name}: {each * 1000:.2f} ms of CPU ({enrolled} enrollments settled, seed {SEED}, mean of {ROUNDS})")
 
 
 def _contract() -> Contract:

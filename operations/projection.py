@@ -15,7 +15,7 @@ from operations.eligibility_state import SourceMessage, Update
 from operations.locators import located, located_span
 from operations.offers import OffersMissing
 from storage import coverage
-from storage.coverage import Checkpoint
+from storage.coverage import Checkpoint, LocatedRecord
 from storage.postgres.database import Connection
 from storage.postgres.leases import Lease, fenced
 from storage.postgres.locks import NIL, Lock, lock
@@ -48,14 +48,10 @@ async def project(core: Core, call: Call, lease: Lease, since: Checkpoint, messa
     return await core.database.write(fenced(lease, work))
 
 
-async def put_locators(core: Core, call: Call, tx: Connection, policies: Iterable[PolicyCoverage]) -> None:
-    """Stores the locators of the records of policies, as far ahead as the projection does."""
+def _located(core: Core, call: Call, policies: Iterable[PolicyCoverage]) -> list[LocatedRecord]:
+    """Returns the locators of the records of policies, as far ahead as the projection stores them."""
     span = located_span(call)
-    found = [
-        located(record) for policy in policies for run in policy.runs for record in _records_known(core, run, span)
-    ]
-    if found:
-        await coverage.put_locators(tx, found)
+    return [located(record) for policy in policies for run in policy.runs for record in _records_known(core, run, span)]
 
 
 def _records_known(core: Core, run: CoveredRun, span: Span) -> list[CoverageRecord]:
@@ -85,7 +81,8 @@ async def update_locators(
         wanted = [p for p in page if contract_ids is None or p.key.contract_id in contract_ids]
 
         async def put(tx: Connection, wanted: Sequence[PolicyCoverage] = wanted) -> None:
-            await put_locators(core, call, tx, wanted)
+            if found := _located(core, call, wanted):
+                await coverage.put_locators(tx, found)
 
         await core.database.write(fenced(lease, put))
     await core.database.write(fenced(lease, lambda tx: coverage.move_located_mark(tx, mark)))
@@ -134,8 +131,7 @@ async def rebuild(core: Core, call: Call, lease: Lease | None = None, *, afresh:
 
 async def _add(core: Core, call: Call, tx: Connection, generation: int, updates: Iterable[Update]) -> None:
     policies = [update.policy for update in updates]
-    await coverage.put_policies(tx, generation, policies)
-    await put_locators(core, call, tx, policies)
+    await coverage.put_policies(tx, generation, policies, _located(core, call, policies))
 
 
 async def _reached(core: Core, position: int) -> None:

@@ -74,8 +74,12 @@ async def move_checkpoint(tx: Connection, to: Checkpoint) -> None:
     )
 
 
-async def put_policies(tx: Connection, generation: int, policies: Iterable[PolicyCoverage]) -> None:
-    """Stores the states of policies, except those for which a state of the same or a later revision is stored."""
+async def put_policies(
+    tx: Connection, generation: int, policies: Iterable[PolicyCoverage], located: Collection["LocatedRecord"]
+) -> None:
+    """Stores the states of policies, except those for which a state of the same or a later revision is stored, and the
+    locators of their records.
+    """
     newest: dict[UUID, PolicyCoverage] = {}
     for policy in policies:
         if policy.group_id not in newest or newest[policy.group_id].revision < policy.revision:
@@ -102,10 +106,11 @@ async def put_policies(tx: Connection, generation: int, policies: Iterable[Polic
     )
     await tx.execute("DELETE FROM coverage_run WHERE generation = %s AND group_id = ANY(%s)", [generation, moved])
     runs = [run for group_id in moved for run in newest[group_id].runs]
-    removed = await removed_among(tx, {run.member_id for run in runs})
+    removed = await removed_among(tx, {run.member_id for run in runs} | {each.member_id for each in located})
     kept = [run for run in runs if run.member_id not in removed]
     if kept:
         await _add_runs(tx, generation, kept)
+    await _add_locators(tx, [each for each in located if each.member_id not in removed])
 
 
 async def _add_runs(tx: Connection, generation: int, runs: Sequence[CoveredRun]) -> None:
@@ -146,7 +151,12 @@ class LocatedRecord:
 async def put_locators(tx: Connection, found: Collection[LocatedRecord]) -> None:
     """Stores which records some locators identify. Locators that are stored already stay as they are."""
     removed = await removed_among(tx, {each.member_id for each in found})
-    found = [each for each in found if each.member_id not in removed]
+    await _add_locators(tx, [each for each in found if each.member_id not in removed])
+
+
+async def _add_locators(tx: Connection, found: Sequence[LocatedRecord]) -> None:
+    if not found:
+        return
     await tx.execute(
         "INSERT INTO coverage_locator (locator, group_id, member_id, first_on)"
         " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::date[]) AS l ORDER BY 1 ON CONFLICT DO NOTHING",

@@ -4,13 +4,10 @@ Positions have no gaps, so a reader can tell that nothing is missing. `outbox.py
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-import psycopg
 
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind
@@ -120,51 +117,58 @@ async def leading_events(
 
 
 async def events_of(connection: Connection, entries: Sequence[FeedEntry]) -> list[EnrollmentEvent]:
-    """Returns complete events in the order given, with four queries in total.
+    """Returns complete events in the order given, with at most four queries in total, in one or two round trips.
 
     An event whose stored details are damaged is marked as incomplete; the others are not affected.
     """
-    revision_keys = [entry.revision_key for entry in entries if entry.revision_key]
+    rejected_keys = [entry.change_request_key for entry in entries if entry.change_request_key]
+    rejected = await _change_requests(connection, rejected_keys) if rejected_keys else {}
+    rows = await _rows_of(connection, [entry.revision_key for entry in entries if entry.revision_key])
+    return [_event(entry, rows, rejected) for entry in entries]
+
+
+async def _rows_of(connection: Connection, revision_keys: list[int]) -> "_Rows":
+    if not revision_keys:
+        return _Rows({}, {}, {})
     async with connection.pipeline():
-        found = await _execute(connection, _REVISIONS, revision_keys)
-        differing = await _execute(connection, _DIFFERENCES, revision_keys)
-        enrolled = await _execute(connection, _PERIODS, revision_keys)
-    revisions = {row[0]: row for row in await found.fetchall()}
-    causing = [row[2] for row in revisions.values() if row[2]]
-    requests = await _change_requests(connection, [*causing, *(e.change_request_key or 0 for e in entries)])
-    found_rows = _Rows(revisions, requests, _grouped(await differing.fetchall()), _grouped(await enrolled.fetchall()))
-    return [_event(entry, found_rows) for entry in entries]
+        found = await connection.execute(_REVISIONS, [revision_keys])
+        differing = await connection.execute(_DIFFERENCES, [revision_keys])
+        enrolled = await connection.execute(_PERIODS, [revision_keys])
+    return _Rows(
+        {key: row for key, *row in await found.fetchall()},
+        _grouped(await differing.fetchall()),
+        _grouped(await enrolled.fetchall()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows that belong to some events, by key. Change requests that cannot be read are omitted."""
+    """The rows of some revisions, by key. Those of a revision include the document and actor of its request, if any."""
 
-    revisions: Mapping[int, Any]
-    requests: Mapping[int, ChangeRequest]
+    revisions: Mapping[int, Sequence[Any]]
     differences: Mapping[int, list[Any]]
     periods: Mapping[int, list[Any]]
 
 
-def _event(entry: FeedEntry, rows: _Rows) -> EnrollmentEvent:
+def _event(entry: FeedEntry, rows: _Rows, requests: Mapping[int, ChangeRequest]) -> EnrollmentEvent:
     if entry.failed_recompute:
         return EnrollmentEvent(entry.head, entry.failed_recompute)
     if entry.change_request_key:
-        rejected = rows.requests.get(entry.change_request_key)
+        rejected = requests.get(entry.change_request_key)
         return EnrollmentEvent(entry.head, rejected, is_incomplete=rejected is None)
     key = entry.revision_key or 0
     try:
-        _, revision, request_key, change_request_id, recompute_id = rows.revisions[key]
-        request = rows.requests.get(request_key)
+        revision, change_request_id, recompute_id, document, actor = rows.revisions[key]
+        request = _readable(document, actor) if change_request_id else None
         cause = RevisionCause(change_request_id, recompute_id)
         detail = _policy_revision(revision, cause, request, rows.differences.get(key, []), rows.periods.get(key, []))
     except (KeyError, ValueError):  # a row is missing or has an unknown value
         return EnrollmentEvent(entry.head, None, is_incomplete=True)
-    return EnrollmentEvent(entry.head, detail, is_incomplete=bool(request_key) and request is None)
+    return EnrollmentEvent(entry.head, detail, is_incomplete=bool(change_request_id) and request is None)
 
 
 _REVISIONS = (
-    "SELECT r.revision_key, r.revision, r.change_request_key, c.change_request_id, q.recompute_id"
+    "SELECT r.revision_key, r.revision, c.change_request_id, q.recompute_id, c.document, c.actor"
     " FROM enrollment_revision r LEFT JOIN change_request c USING (change_request_key)"
     " LEFT JOIN recompute q USING (recompute_key) WHERE r.revision_key = ANY(%s)"
 )
@@ -178,19 +182,21 @@ _PERIODS = (
 )
 
 
-async def _execute(connection: Connection, statement: str, keys: list[int]) -> psycopg.AsyncCursor[Any]:
-    return await connection.execute(statement, [keys])
-
-
 async def _change_requests(connection: Connection, keys: list[int]) -> dict[int, ChangeRequest]:
+    """Returns change requests by key, without those that are damaged."""
     cursor = await connection.execute(
         "SELECT change_request_key, document, actor FROM change_request WHERE change_request_key = ANY(%s)", [keys]
     )
-    found = {}
-    for key, document, actor in await cursor.fetchall():
-        with suppress(DocumentDamaged):
-            found[key] = change_request_from_document(document, actor)
-    return found
+    found = ((key, _readable(document, actor)) for key, document, actor in await cursor.fetchall())
+    return {key: request for key, request in found if request is not None}
+
+
+def _readable(document: Any, actor: Any) -> ChangeRequest | None:
+    """Returns a change request, or None if it is damaged."""
+    try:
+        return change_request_from_document(document, actor)
+    except DocumentDamaged:
+        return None
 
 
 def _grouped(rows: list[Any]) -> dict[int, list[Any]]:

@@ -10,7 +10,7 @@ from domain.days import Day, Days, Span, to_date
 from domain.enrollment.bounds import Bounds
 from domain.enrollment.commitment import commitment_end
 from domain.enrollment.decisions import Enroll, EnrollmentKey
-from domain.enrollment.desired import desired_days, lay_over
+from domain.enrollment.desired import lay_over
 from domain.enrollment.explaining import Reasons, why_not
 from domain.enrollment.group import GroupBasis
 from domain.enrollment.resettling import Resettling
@@ -58,7 +58,7 @@ def available_choices(
     if version is None:
         return
     rulebook = basis.rulebook({member_id: membership_type} | basis.membership_types())
-    now = settle(desired_days(basis.counting(), basis.contract), rulebook)
+    now = settle(basis.folded.desired, rulebook)
     trials = Resettling(now)
     ahead = Span(on, years_after(on) + 1)
     bounds = Bounds.of_each(len(version.modules))

@@ -4,8 +4,8 @@ Decisions are kept permanently as they were made. Everything that is computed fr
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.enrollment.decisions import Change, CorrectMembershipType, Decision, Enroll, Revert
@@ -15,13 +15,12 @@ Aliases = Mapping[UUID, UUID]
 """The member into whom each merged member was merged, directly or through other merges."""
 
 
-def counting_decisions(decisions: Sequence[Decision], aliases: Aliases) -> tuple[Decision, ...]:
-    """Returns the decisions that count, in order, with merged members replaced."""
-    reverted = reverted_requests(decisions)
+def counting_among(
+    decisions: Sequence[Decision], reverted: Container[UUID | None], aliases: Aliases
+) -> tuple[Decision, ...]:
+    """Returns the decisions of requests that aren't reverted, in order, with merged members replaced."""
     return tuple(
-        _with_aliases(decision, aliases) if aliases else decision
-        for decision in decisions
-        if decision.change_request_id is None or decision.change_request_id not in reverted
+        with_aliases(decision, aliases) for decision in decisions if decision.change_request_id not in reverted
     )
 
 
@@ -42,7 +41,10 @@ def reverted_requests(decisions: Sequence[Decision]) -> frozenset[UUID]:
     return frozenset(reverted)
 
 
-def _with_aliases(decision: Decision, aliases: Aliases) -> Decision:
+def with_aliases(decision: Decision, aliases: Aliases) -> Decision:
+    """Returns a decision with merged members replaced."""
+    if not aliases:
+        return decision
     return replace(
         decision,
         changes=tuple(with_alias(change, aliases) for change in decision.changes),
@@ -60,45 +62,73 @@ def with_alias(change: Change, aliases: Aliases) -> Change:
     return replace(change, member_id=aliases[change.member_id])
 
 
-def membership_types(primary_id: UUID, decisions: Sequence[Decision], aliases: Aliases) -> dict[UUID, MembershipType]:
-    """Returns the types of the primary and of everyone whom approved decisions enroll.
+@dataclass(frozen=True, slots=True)
+class Types:
+    """The membership types of a group: of the primary, and of everyone whom approved decisions enroll or correct.
 
-    A member's type is that of their last correction, otherwise of their first enroll. Decisions that don't count only
-    matter for members whom no other decision names.
+    `known` are the types by the decisions that count: a member's last correction, otherwise their first enroll.
+    `by_reverted` are the types with which reverted decisions enroll members. They only matter for members whom no other
+    decision names.
+
+    `conflicts` are the members who are enrolled with a type other than the one that they have at that point, with the
+    first such type. The primary is PRIMARY, and nobody else is. A correction also applies to everything before it.
+    After a merge, a correction can name the primary, who can't be corrected.
     """
-    counting = counting_decisions(decisions, aliases)
-    corrected: dict[UUID, MembershipType] = {}
-    enrolled: dict[UUID, MembershipType] = {}
-    every = decisions if len(counting) == len(decisions) else (*counting, *decisions)
-    for decision in counting:
-        for change in decision.changes:
-            if isinstance(change, CorrectMembershipType):
-                corrected[change.member_id] = change.membership_type
-    for decision in every:
-        for change in decision.changes:
+
+    primary_id: UUID
+    known: Mapping[UUID, MembershipType]
+    by_reverted: Mapping[UUID, MembershipType]
+    conflicts: Mapping[UUID, MembershipType]
+
+    def with_decision(self, decision: Decision) -> "Types":
+        """Returns the types after another decision that counts."""
+        known, conflicts = dict(self.known), dict(self.conflicts)
+        _read_types(decision, self.primary_id, known, conflicts)
+        return Types(self.primary_id, known, self.by_reverted, conflicts)
+
+    def of_members(self) -> dict[UUID, MembershipType]:
+        """Returns the type of each member."""
+        return {**self.by_reverted, **self.known}
+
+
+def types_by(
+    primary_id: UUID, decisions: Sequence[Decision], reverted: Container[UUID | None], aliases: Aliases
+) -> Types:
+    """Returns the types by all decisions, those of reverted requests included."""
+    known, conflicts = {primary_id: MembershipType.PRIMARY}, dict[UUID, MembershipType]()
+    by_reverted: dict[UUID, MembershipType] = {}
+    for decision in decisions:
+        read = with_aliases(decision, aliases)
+        if decision.change_request_id not in reverted:
+            _read_types(read, primary_id, known, conflicts)
+            continue
+        for change in read.changes:
             if isinstance(change, Enroll):
-                enrolled.setdefault(aliases.get(change.member_id, change.member_id), change.membership_type)
-    return {**enrolled, **corrected, primary_id: MembershipType.PRIMARY}
+                by_reverted.setdefault(change.member_id, change.membership_type)
+    return Types(primary_id, known, by_reverted, conflicts)
 
 
-def type_conflicts(primary_id: UUID, counting: Sequence[Decision]) -> dict[UUID, MembershipType]:
-    """Returns members who are enrolled with a type other than the one that they have at that point, with the first
-    such type. The primary is PRIMARY, and nobody else is. A correction also applies to everything before it. After a
-    merge, a correction can name the primary, who can't be corrected.
-    """
-    known = {primary_id: MembershipType.PRIMARY}
-    conflicts: dict[UUID, MembershipType] = {}
-    for decision in counting:
-        for change in decision.changes:
-            match change:
-                case CorrectMembershipType(member_id, membership_type) if member_id == primary_id:
+def _read_types(
+    decision: Decision,
+    primary_id: UUID,
+    known: dict[UUID, MembershipType],
+    conflicts: dict[UUID, MembershipType],
+) -> None:
+    """Adds the types of a decision that counts to `known` and `conflicts`, in place."""
+    for change in decision.changes:
+        match change:
+            case CorrectMembershipType(member_id, membership_type) if member_id == primary_id:
+                conflicts.setdefault(member_id, membership_type)
+            case CorrectMembershipType(member_id, membership_type):
+                known[member_id] = membership_type
+                conflicts.pop(member_id, None)
+            case Enroll(member_id, membership_type):
+                earlier = known.setdefault(member_id, membership_type)
+                is_primary = membership_type is MembershipType.PRIMARY
+                if membership_type is not earlier or is_primary != (member_id == primary_id):
                     conflicts.setdefault(member_id, membership_type)
-                case CorrectMembershipType(member_id, membership_type):
-                    known[member_id] = membership_type
-                    conflicts.pop(member_id, None)
-                case Enroll(member_id, membership_type):
-                    earlier = known.setdefault(member_id, membership_type)
-                    is_primary = membership_type is MembershipType.PRIMARY
-                    if membership_type is not earlier or is_primary != (member_id == primary_id):
-                        conflicts.setdefault(member_id, membership_type)
-    return conflicts
+
+
+def membership_types(primary_id: UUID, decisions: Sequence[Decision], aliases: Aliases) -> dict[UUID, MembershipType]:
+    """Returns the types of the primary and of everyone whom approved decisions enroll."""
+    return types_by(primary_id, decisions, reverted_requests(decisions), aliases).of_members()

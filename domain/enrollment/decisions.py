@@ -3,7 +3,7 @@
 Decisions are kept permanently and never edited. `desired.py` computes the days that they ask for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -128,6 +128,12 @@ class Decision:
     consequence_leaves: tuple[Leave, ...] = ()
     change_request_id: UUID | None = None
     overridden_before: date | None = None
+
+    @property
+    def days_changes(self) -> Iterator[DaysChange]:
+        """The changes of days and then the leaves of the consequences, in order."""
+        yield from (change for change in self.changes if isinstance(change, DaysChange))
+        yield from self.consequence_leaves
 
 
 def enrolled_members(decisions: Iterable[Decision]) -> set[UUID]:

@@ -22,9 +22,8 @@ def desired_days(decisions: Iterable[Decision], contract: Contract) -> DaysByEnr
     # Changes of different members are independent. Grouping them keeps the mappings small, which is faster.
     by_member: dict[UUID, DaysByEnrollment] = {}
     for decision in decisions:
-        for change in (*decision.changes, *decision.consequence_leaves):
-            if isinstance(change, DaysChange):
-                lay_over(by_member.setdefault(change.member_id, {}), (change,), contract)
+        for change in decision.days_changes:
+            lay_over(by_member.setdefault(change.member_id, {}), (change,), contract)
     return {key: days for desired in by_member.values() for key, days in desired.items()}
 
 
@@ -58,18 +57,24 @@ def _take_away(desired: DaysByEnrollment, key: EnrollmentKey, days: Days) -> Non
 
 
 def overridden_days(decisions: Iterable[Decision]) -> Overrides:
-    """Returns the days on which overridden rules count as satisfied.
+    """Returns the days on which rules that the decisions override count as satisfied."""
+    overrides: dict[EnrollmentKey, Mapping[str, Days]] = {}
+    for decision in decisions:
+        override(overrides, decision)
+    return overrides
 
-    These are the days of each enroll of the request that overrides them, up to its `overridden_before`, regardless of
+
+def override(overrides: dict[EnrollmentKey, Mapping[str, Days]], decision: Decision) -> None:
+    """Adds the rules that a decision overrides to `overrides`, in place.
+
+    They count as satisfied on the days of each enroll of the same request, up to its `overridden_before`, regardless of
     earlier or later decisions about these days. A leave overrides nothing.
     """
-    overrides: dict[EnrollmentKey, dict[str, Days]] = {}
-    for decision in decisions:
-        until = decision.overridden_before
-        overridable = Days.of(Span(UNBOUNDED_START, to_day(until))) if until else ALL_DAYS
-        for change in decision.changes if decision.overridden_rules else ():
-            if isinstance(change, Enroll):
-                by_code = overrides.setdefault(EnrollmentKey(change.member_id, change.module_id), {})
-                for code in decision.overridden_rules:
-                    by_code[code] = by_code.get(code, NO_DAYS) | (Days.of(change.days) & overridable)
-    return overrides
+    until = decision.overridden_before
+    overridable = Days.of(Span(UNBOUNDED_START, to_day(until))) if until else ALL_DAYS
+    for change in decision.changes if decision.overridden_rules else ():
+        if isinstance(change, Enroll):
+            key = EnrollmentKey(change.member_id, change.module_id)
+            days, known = Days.of(change.days) & overridable, overrides.get(key, {})
+            added = {code: known.get(code, NO_DAYS) | days for code in decision.overridden_rules}
+            overrides[key] = {**known, **added}

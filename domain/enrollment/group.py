@@ -7,9 +7,10 @@ from uuid import UUID
 from domain.catalog.contract import Contract
 from domain.days import Days, Span
 from domain.enrollment.closing import Closed
-from domain.enrollment.counting import Aliases, counting_decisions, membership_types
+from domain.enrollment.counting import Aliases, counting_among
 from domain.enrollment.decisions import Decision, EnrollmentKey
-from domain.enrollment.desired import DaysByEnrollment, desired_days, overridden_days
+from domain.enrollment.desired import DaysByEnrollment
+from domain.enrollment.folding import Decided, Folded, folded
 from domain.enrollment.rulebook import Rulebook
 from domain.enrollment.settling import Settlement, settle
 from domain.members import Facts
@@ -40,18 +41,31 @@ class GroupBasis:
     facts: Mapping[UUID, Facts]
     closed: Closed | None = None
     aliases: Aliases = field(default_factory=dict)
+    known: Folded | None = field(default=None, compare=False, repr=False)
+    """A fold to start from, which `replace` passes on. It is only used if it is that of this basis."""
+
+    @property
+    def folded(self) -> Folded:
+        """What the decisions amount to. Computed on first use, and kept by bases that are derived from this one."""
+        decided = Decided(self.contract, self.primary_id, self.decisions, self.aliases)
+        known = self.known
+        if known is None or known.decided != decided:
+            known = folded(decided)
+            object.__setattr__(self, "known", known)
+        return known
 
     def with_decision(self, decision: Decision) -> "GroupBasis":
         """Returns this basis with one more approved decision."""
-        return replace(self, decisions=(*self.decisions, decision))
+        known = self.folded.with_decision(decision)
+        return replace(self, decisions=known.decided.decisions, known=known)
 
     def counting(self) -> tuple[Decision, ...]:
         """Returns the decisions that count, with merged members replaced."""
-        return counting_decisions(self.decisions, self.aliases)
+        return counting_among(self.decisions, self.folded.reverted, self.aliases)
 
     def membership_types(self) -> dict[UUID, MembershipType]:
-        """Returns the types of the primary and of everyone whom approved decisions name."""
-        return membership_types(self.primary_id, self.decisions, self.aliases)
+        """Returns the types of the primary and of everyone whom approved decisions enroll or correct."""
+        return self.folded.types.of_members()
 
     def rulebook(self, types: Mapping[UUID, MembershipType] | None = None) -> Rulebook:
         return Rulebook(
@@ -59,14 +73,14 @@ class GroupBasis:
             self.primary_id,
             self.membership_types() if types is None else types,
             self.facts,
-            overridden_days(self.counting()),
+            self.folded.overrides,
             self.closed,
         )
 
 
 def replay(basis: GroupBasis) -> Settlement:
     """Settles a group from all approved decisions, independently of its revisions."""
-    return settle(desired_days(basis.counting(), basis.contract), basis.rulebook())
+    return settle(basis.folded.desired, basis.rulebook())
 
 
 def periods(settled: Mapping[EnrollmentKey, Days], types: Mapping[UUID, MembershipType]) -> tuple[Period, ...]:

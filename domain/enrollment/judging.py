@@ -11,7 +11,6 @@ from domain.catalog.contract import Contract
 from domain.days import NO_DAYS, UNBOUNDED_END, Day, Days, to_date
 from domain.enrollment import commitment
 from domain.enrollment.bounds import Bounds, causes_of_each, most_relevant
-from domain.enrollment.counting import type_conflicts
 from domain.enrollment.decisions import (
     ChangeProposal,
     DaysChange,
@@ -20,7 +19,7 @@ from domain.enrollment.decisions import (
     EnrollmentKey,
     RequesterRole,
 )
-from domain.enrollment.desired import DaysByEnrollment, desired_days, lay_over
+from domain.enrollment.desired import DaysByEnrollment, lay_over
 from domain.enrollment.explaining import Explainer
 from domain.enrollment.group import GroupBasis
 from domain.enrollment.settling import Settlement, settle
@@ -63,7 +62,7 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
     asked = Decision(tuple(scoped.change for scoped in proposal.changes), rules)
     candidate = basis.with_decision(asked)
     types = candidate.membership_types()
-    settlement = settle(desired_days(candidate.counting(), basis.contract), candidate.rulebook(types))
+    settlement = settle(candidate.folded.desired, candidate.rulebook(types))
 
     consequences = _consequences(before, settlement)
     explainer = Explainer(settlement)
@@ -159,8 +158,8 @@ def _type_conflicts(basis: GroupBasis, candidate: GroupBasis) -> Iterator[Violat
     """Yields members whom the request enrolls, or whom decisions that count because of it enroll, with a type that
     differs from their earlier one, or who are wrongly PRIMARY or not PRIMARY.
     """
-    known = type_conflicts(basis.primary_id, basis.counting())
-    for member_id, membership_type in type_conflicts(basis.primary_id, candidate.counting()).items():
+    known = basis.folded.types.conflicts
+    for member_id, membership_type in candidate.folded.types.conflicts.items():
         if member_id not in known:
             yield Violation(
                 ViolationCode.MEMBERSHIP_TYPE_CONFLICT,

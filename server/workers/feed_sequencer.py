@@ -30,25 +30,30 @@ async def sequence_feed(core: Core) -> None:
 
     Raises WriteConflict instead of waiting for a server that holds the head: the supervisor soon tries again.
     """
+    wanted = False
     while True:
         core.sequencing.wanted.clear()
-        if await _sequence_pending(core) < MAX_EVENTS:
+        if await _sequence_pending(core, wanted=wanted) < MAX_EVENTS:
             await asyncio.sleep(MIN_PAUSE_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(core.sequencing.wanted.wait(), POLL_SECONDS)
+        wanted = core.sequencing.wanted.is_set()
 
 
-async def _sequence_pending(core: Core) -> int:
-    """Runs one pass. Returns how many events it sequenced."""
+async def _sequence_pending(core: Core, *, wanted: bool) -> int:
+    """Runs one pass. Returns how many events it sequenced. It only locks the head if something is wanted or pending."""
     waiting = core.sequencing.waiting()
     moved = 0
-    async with core.database.reading() as connection:
-        pending = await pending_seconds(connection) is not None
-    if pending:
+    if wanted or await _is_pending(core):
         moved = await core.database.write(lambda tx: sequence(tx, MAX_EVENTS), patient=False)
     if moved < MAX_EVENTS:
         core.sequencing.notify(waiting)
     return moved
+
+
+async def _is_pending(core: Core) -> bool:
+    async with core.database.reading() as connection:
+        return await pending_seconds(connection) is not None
 
 
 async def trim_feed(core: Core, keep_days: float) -> None:

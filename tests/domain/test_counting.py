@@ -5,7 +5,6 @@ from uuid import UUID
 
 from domain.days import UNBOUNDED_END, Span
 from domain.enrollment.choices import available_choices
-from domain.enrollment.counting import type_conflicts
 from domain.enrollment.decisions import CorrectMembershipType, Decision, Enroll, Revert
 from domain.enrollment.group import GroupBasis
 from domain.members import Facts
@@ -54,18 +53,18 @@ def test_a_correction_also_applies_to_earlier_enrolls_of_a_member_who_was_merged
         Decision((CorrectMembershipType(CHILD, MembershipType.CHILD),)),
     )
     merged = replace(group, aliases={DOUBLE: CHILD})
-    assert type_conflicts(PRIMARY, merged.counting()) == {}
+    assert merged.folded.types.conflicts == {}
     again = Decision((enroll(CHILD, MembershipType.PARTNER),))
-    conflicts = type_conflicts(PRIMARY, replace(merged, decisions=(*merged.decisions, again)).counting())
+    conflicts = replace(merged, decisions=(*merged.decisions, again)).folded.types.conflicts
     assert conflicts == {CHILD: MembershipType.PARTNER}
     # Reverting the correction separates the types again.
     reverted = replace(merged, decisions=(*merged.decisions, Decision((Revert(request(2)),))))
-    assert type_conflicts(PRIMARY, reverted.counting()) == {CHILD: MembershipType.CHILD}
+    assert reverted.folded.types.conflicts == {CHILD: MembershipType.CHILD}
 
 
 def test_the_primary_cannot_be_corrected_by_a_correction_of_a_merged_member() -> None:
     enrolled = Decision((enroll(PRIMARY, MembershipType.PRIMARY),))
     group = basis(enrolled, Decision((CorrectMembershipType(DOUBLE, MembershipType.CHILD),)), enrolled)
     merged = replace(group, aliases={DOUBLE: PRIMARY})
-    assert type_conflicts(PRIMARY, merged.counting()) == {PRIMARY: MembershipType.CHILD}
+    assert merged.folded.types.conflicts == {PRIMARY: MembershipType.CHILD}
     assert merged.membership_types() == {PRIMARY: MembershipType.PRIMARY}
