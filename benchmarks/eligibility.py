@@ -19,10 +19,11 @@ from uuid import UUID
 
 import grpc
 import psycopg
+from google.protobuf.message import Message
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
-from benchmarks.load import h2load
+from benchmarks.load import Load, Outcome, run
 from benchmarks.running import calls_per_second
 from domain.days import Span
 from domain.eligibility.coverage import CoveredRun, PolicyCoverage
@@ -39,7 +40,6 @@ CHECK = "/affilia.eligibility.v1.EligibilityCheckService/CheckEligibility"
 BATCH = "/affilia.eligibility.v1.EligibilityCheckService/BatchCheckEligibility"
 ON = "2026-06-15"
 ROUNDS = 5
-CALLS = 20_000
 FAMILY = 4
 KINDS = ("PRIMARY", "PARTNER", "CHILD", "CHILD")
 
@@ -155,20 +155,25 @@ def _checks(server: ServerProcess, member: UUID) -> None:
     with _empty(answer.SerializeToString()) as nothing:
         ours, empty = [], []
         for _ in range(ROUNDS):
-            ours.append(h2load(server.address, CHECK, one, calls=CALLS))
-            empty.append(h2load(nothing, CHECK, one, calls=CALLS))
-        rate, at_nothing = (median(rates) for rates in ([r for r, _ in ours], [r for r, _ in empty]))
+            ours.append(_load(server.address, one).rate)
+            empty.append(_load(nothing, one).rate)
+        rate, at_nothing = median(ours), median(empty)
         print(
             f"CheckEligibility: {rate:.0f}/s, the empty call {at_nothing:.0f}/s: {rate / at_nothing:.2f} of it"
             f" (medians of {ROUNDS} rounds)"
         )
         half = rate / 2
-        late = median(h2load(server.address, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
-        early = median(h2load(nothing, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
+        late = median(_load(server.address, one, rate=half).ok.p99_seconds for _ in range(3))
+        early = median(_load(nothing, one, rate=half).ok.p99_seconds for _ in range(3))
         print(f"p99 at {half:.0f}/s: {late * 1e3:.2f} ms, the empty call's {early * 1e3:.2f} ms: {late / early:.1f} x")
         _first_time(server.address, nothing)
-    batches = median(h2load(server.address, BATCH, many, calls=60, clients=2, at_once=1)[0] for _ in range(3))
+    batches = median(_load(server.address, many, method=BATCH, callers=2).rate for _ in range(3))
     print(f"BatchCheckEligibility of 1000: {batches * 1000:.0f} checks/s, {batches * 1000 / rate:.1f} x single checks")
+
+
+def _load(address: str, request: Message, method: str = CHECK, callers: int = 32, rate: float = 0.0) -> Outcome:
+    load = Load(method=method, requests=[request.SerializeToString()], callers=callers, rate=rate, seconds=3)
+    return run(load, address)
 
 
 def _first_time(ours: str, nothing: str) -> None:
