@@ -6,7 +6,6 @@ server for the CPU, so that rates are lower: every result names its client.
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -19,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks import ROOT
 from benchmarks.usage import cpu_seconds
 
-ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "benchmarks" / "load_generator"
 PROGRAM = ROOT / ".build" / "load_generator"
 
@@ -190,11 +189,9 @@ def _started(
             f"-seconds={load.seconds}", f"-warm-up={load.warm_up_seconds}", f"-deadline={load.deadline_seconds}",
             *(f"-metadata={key}={value}" for key, value in load.metadata), *more,
         ]  # fmt: skip
-        paths = os.pathsep.join(map(str, (ROOT, ROOT / "generated", ROOT / "clients")))
         process = subprocess.Popen(
             [*client.command, *flags],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": paths},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

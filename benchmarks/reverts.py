@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
+from benchmarks.figures import Figure
 from benchmarks.large_groups import large_group
 from domain.enrollment.decisions import Decision, Revert
 from domain.enrollment.group import GroupBasis, replay
@@ -22,12 +23,11 @@ SIZES = ((20, 200), (200, 20))
 """Modules and members."""
 
 
-def measure() -> None:
-    for modules, members in SIZES:
-        _measure(modules, members)
+def measure() -> list[Figure]:
+    return [figure for modules, members in SIZES for figure in _measure(modules, members)]
 
 
-def _measure(modules: int, members: int) -> None:
+def _measure(modules: int, members: int) -> list[Figure]:
     basis = _with_ids(large_group(modules, members, enrolled=modules, decisions=DECISIONS))
     reverted = with_reverts(basis, REVERTS)
     left = replace(basis, decisions=reverted.counting()[:-REVERTS])
@@ -35,23 +35,29 @@ def _measure(modules: int, members: int) -> None:
     days = replay(basis).days
     replays = _alternately(lambda: replay(basis), lambda: replay(reverted), lambda: replay(left))
     recomputes = _alternately(lambda: recomputed(basis, days), lambda: recomputed(reverted, days))
-    size = f"{modules} modules, {members} members, {len(basis.decisions)} decisions"
+    size, figures = f"reverts.{modules}_modules_{members}_members", []
     for name, (before, after, *without) in (("replay", replays), ("recompute", recomputes)):
-        print(
-            f"{name}, {size}: {before * 1000:.0f} ms of CPU; with {REVERTS} reverts {after * 1000:.0f} ms,"
-            f" {after / before:.2f} x (target {MAX_RATIO}: {'met' if after <= MAX_RATIO * before else 'MISSED'})"
-            + "".join(f"; without the reverted requests {each * 1000:.0f} ms" for each in without),
-            flush=True,
-        )
+        ratio, reverts = after / before, f"with {REVERTS} reverts"
+        figures += [
+            Figure(name=f"{size}.{name}.factor", value=ratio, unit="x", at_most=MAX_RATIO, against=reverts),
+            _ms(f"{size}.{name}.before", before, f"{len(basis.decisions)} decisions"),
+            _ms(f"{size}.{name}.after", after, reverts),
+            *(_ms(f"{size}.{name}.left", each, "without the reverted requests") for each in without),
+        ]
     *_, merged, into = basis.facts
     aliased = replace(reverted, aliases={merged: into})
     parts = (reverted.counting, aliased.counting, reverted.membership_types)
-    counting, with_aliases, types = (seconds * 1000 for seconds in _alternately(*parts))
-    print(
-        f"  of which: which decisions count {counting:.2f} ms (with a merged member {with_aliases:.2f} ms),"
-        f" membership types {types:.2f} ms",
-        flush=True,
-    )
+    counting, with_aliases, types = _alternately(*parts)
+    return [
+        *figures,
+        _ms(f"{size}.counting", counting, "which decisions count"),
+        _ms(f"{size}.counting_merged", with_aliases, "which decisions count, with a merged member"),
+        _ms(f"{size}.membership_types", types),
+    ]
+
+
+def _ms(name: str, seconds: float, against: str = "") -> Figure:
+    return Figure(name=name, value=seconds * 1e3, unit="ms of CPU", against=against)
 
 
 def with_reverts(basis: GroupBasis, reverts: int) -> GroupBasis:
