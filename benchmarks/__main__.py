@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := [name for name in given.name if name not in MEASUREMENTS]:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: parser.exit(1))  # after stopping servers and databases
     before = figures.read(given.compare.read_text()) if given.compare else []
     facts, measured = figures.run_facts(MEASURED), list[Figure]()
     for name in given.name or MEASUREMENTS:

@@ -1,27 +1,30 @@
-"""Measures GetEnrollmentGroup as of now and as of a revision, for groups with one revision and with many."""
+"""Measures GetEnrollmentGroup as of now and as of a revision, for groups with one revision and with many.
 
+`python -m benchmarks.reads 100` sets the number of revisions of the group that has many.
+"""
+
+import sys
 from functools import partial
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from benchmarks.bare_server import bare_server
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, table
 from benchmarks.load import Load, run
 from benchmarks.running import measured_server
 from benchmarks.side_by_side import against_bare, compare
 from tests.support.calls import Family, admin
 
 METHOD = "/affilia.enrollment.v1.EnrollmentQueryService/GetEnrollmentGroup"
-REVISIONS = 1000
 CALLERS = 32
 SECONDS = 3.0
 RATIO, MAX_DIFFERENCE = 0.5, 1.2
 
 
-def measure() -> list[Figure]:
+def measure(revisions: str = "1000") -> list[Figure]:
     with measured_server() as server:
         one, many = Family(server.channel).set_up(), Family(server.channel).set_up()
         one.submit(one.enroll(one.base, "2026-01-01"))
-        for n in range(REVISIONS):
+        for n in range(int(revisions)):
             many.submit(many.enroll(many.plus if n % 2 else many.base, "2026-01-01"), requester=admin())
         requests = {
             "one": pb.GetEnrollmentGroupRequest(key=one.key),
@@ -42,7 +45,7 @@ def measure() -> list[Figure]:
         value=compared.ratio("one", "many"),
         unit="x",
         at_most=MAX_DIFFERENCE,
-        against=f"1 revision, instead of {REVISIONS}",
+        against=f"1 revision, instead of {revisions}",
         client=compared.client("one"),
     )
     return [
@@ -56,3 +59,7 @@ def measure() -> list[Figure]:
 
 def _load(request: pb.GetEnrollmentGroupRequest) -> Load:
     return Load(method=METHOD, requests=[request.SerializeToString()], callers=CALLERS, seconds=SECONDS)
+
+
+if __name__ == "__main__":
+    print(table(measure(*sys.argv[1:])))
