@@ -21,6 +21,7 @@ from benchmarks import (
     following,
     migration,
     overload,
+    peer,
     premiums,
     quotes,
     reads,
@@ -55,6 +56,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "overload": overload.measure,
     "consistency": consistency.measure,
     "enrollment_files": enrollment_files.measure,
+    "peer": peer.measure,
 }
 
 

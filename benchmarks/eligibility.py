@@ -44,7 +44,7 @@ SECONDS = 3.0
 ROUNDS = 3
 FIRST_TIME_REQUESTS = 50_000
 """Members that a load checks for the first time, more than a server checks in its time."""
-BATCH = 1000
+BATCH, BATCH_SECONDS = 1000, 8.0
 FAMILY = 4
 KINDS = ("PRIMARY", "PARTNER", "CHILD", "CHILD")
 LOADED_METRIC = "affilia_projection_position"
@@ -196,7 +196,7 @@ def _rates(server: MeasuredServer, bare: BareServer, request: Message) -> list[F
             "cached": partial(_load, server, request),
             "bare": partial(_load, bare, request),
             "first_time": first_time,
-            "batches": partial(_load, server, many, BATCH_METHOD, callers=2),
+            "batches": partial(_load, server, many, BATCH_METHOD, callers=2, seconds=BATCH_SECONDS),
         },
         ROUNDS,
     )
@@ -247,7 +247,7 @@ def _load(
     rate: float = 0.0,
 ) -> Outcome:
     content = [request.SerializeToString()]
-    load = Load(method=method, requests=content, callers=callers, rate=rate, seconds=SECONDS)
+    load = Load(method=method, requests=content, callers=callers, rate=rate, seconds=seconds)
     return run(load, server.address, pids=server.pids)
 
 

@@ -27,7 +27,7 @@ BATCH_METHOD = "/affilia.pricing.v1.CostProviderService/BatchGetInsuranceCost"
 CALLERS = 32
 SECONDS = 3.0
 IN_PROCESS_SECONDS = 2.0
-BATCH = 1000
+BATCH, BATCH_SECONDS = 1000, 8.0
 RATIO = 0.55
 FAMILY = (
     (MembershipType.PRIMARY, 41),
@@ -58,7 +58,7 @@ def measure() -> list[Figure]:
         many = pb.BatchGetInsuranceCostRequest(inquiries=[asked] * BATCH)
         response = CostProviderServiceStub(server.channel).GetInsuranceCost(one)
         load = Load(method=METHOD, requests=[one.SerializeToString()], callers=CALLERS, seconds=SECONDS)
-        batches = Load(method=BATCH_METHOD, requests=[many.SerializeToString()], callers=2, seconds=SECONDS)
+        batches = Load(method=BATCH_METHOD, requests=[many.SerializeToString()], callers=2, seconds=BATCH_SECONDS)
         with bare_server({METHOD: response}) as bare:
             compared = compare(
                 {

@@ -10,21 +10,16 @@ submit depends on, is as short at the end of the run as at its beginning.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
-from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2
-from affilia.enrollment.v1 import change_request_service_pb2 as pb
-from affilia.type.v1 import membership_type_pb2
 from benchmarks import pgbench
 from benchmarks.figures import Figure
-from benchmarks.load import NEW_ID, Load, Outcome, run
+from benchmarks.groups import Groups
+from benchmarks.load import Load, Outcome, run
 from benchmarks.running import MeasuredServer, measured_server
 from benchmarks.side_by_side import Compared, compare
-from tests.scenarios.enrollment_messages import span
-from tests.support.calls import Family, admin
-from tests.support.portfolio import clone_policies
+from tests.support.calls import Family
 
 METHOD = "/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest"
 REQUESTERS = 64
@@ -69,7 +64,7 @@ COMMIT;
 
 def measure() -> list[Figure]:
     with measured_server(*FLAGS) as server:
-        groups = Groups(server, loads=2 * ROUNDS)
+        groups = Groups(server.url, Family(server.channel).set_up(), 2 * ROUNDS * GROUPS_PER_LOAD)
         single = partial(_submit, server, groups, callers=1)
         sides: dict[str, Callable[[], Outcome]] = {"submits": partial(_submit, server, groups)}
         if pgbench.program():
@@ -79,7 +74,10 @@ def measure() -> list[Figure]:
                 pgbench.run, server.url, script, server.pids["postgres"], clients=REQUESTERS, seconds=SECONDS
             )
         compared = compare({**sides, "single": single}, ROUNDS)
-        return [*_figures(compared, "pgbench" in sides), groups.decisions()]
+        decisions = Figure(
+            name="submits.decisions_per_group", value=groups.mean_decisions(), unit="decisions", against="at the end"
+        )
+        return [*_figures(compared, "pgbench" in sides), decisions]
 
 
 def _figures(compared: Compared, has_pgbench: bool) -> list[Figure]:
@@ -107,61 +105,9 @@ def _figures(compared: Compared, has_pgbench: bool) -> list[Figure]:
     ]
 
 
-def _submit(server: MeasuredServer, groups: "Groups", callers: int = REQUESTERS) -> Outcome:
-    load = Load(method=METHOD, requests=groups.next_requests(), callers=callers, seconds=SECONDS)
+def _submit(server: MeasuredServer, groups: Groups, callers: int = REQUESTERS) -> Outcome:
+    load = Load(method=METHOD, requests=groups.submits(groups.take(GROUPS_PER_LOAD)), callers=callers, seconds=SECONDS)
     return run(load, server.address, pids=server.pids)
-
-
-class Groups:
-    """Groups of one primary, who is enrolled on the base module by one decision. Each load takes other groups."""
-
-    def __init__(self, server: MeasuredServer, loads: int) -> None:
-        self._server = server
-        self._family = Family(server.channel).set_up()
-        self._family.submit(self._family.enroll(self._family.base, "2026-01-01"), requester=admin())
-        clone_policies(server.url, str(self._family.group().group_id), loads * GROUPS_PER_LOAD)
-        rows = self._rows("SELECT primary_id::text FROM enrollment_group WHERE primary_id <> %s ORDER BY group_key")
-        self._unused = [primary for (primary,) in rows]
-
-    def submit_once(self) -> None:
-        """Submits one more request like those of the loads."""
-        self._family.submit(self._family.enroll(self._family.plus, "2026-01-01"), requester=admin())
-
-    def next_requests(self) -> list[bytes]:
-        """Returns requests that each change something if they are sent in turn, any number of times."""
-        taken, self._unused = self._unused[:GROUPS_PER_LOAD], self._unused[GROUPS_PER_LOAD:]
-        return [
-            self._request(primary, module_id)
-            for module_id in (self._family.plus, self._family.base)
-            for primary in taken
-        ]
-
-    def _request(self, primary: str, module_id: str) -> bytes:
-        enroll = change_request_pb2.Enroll(
-            member_id=primary,
-            membership_type=membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY,
-            module_id=module_id,
-            days=span("2026-01-01", None),
-        )
-        return pb.SubmitChangeRequestRequest(
-            request_id=NEW_ID,
-            group=enrollment_group_pb2.GroupKey(contract_id=self._family.contract_id, primary_id=primary),
-            requester=admin(),
-            changes=[change_request_pb2.ScopedChange(enroll=enroll)],
-        ).SerializeToString()
-
-    def decisions(self) -> Figure:
-        """Returns the mean number of decisions of the groups that submits have changed."""
-        ((mean,),) = self._rows(
-            "SELECT avg(n)::float"
-            " FROM (SELECT count(*) AS n FROM change_request JOIN enrollment_group USING (group_key)"
-            " WHERE approved AND primary_id <> %s GROUP BY group_key HAVING count(*) > 1) AS changed"
-        )
-        return Figure(name="submits.decisions_per_group", value=mean, unit="decisions", against="at the end")
-
-    def _rows(self, statement: str) -> list[Any]:
-        with psycopg.connect(self._server.url) as connection:
-            return connection.execute(statement, [self._family.primary]).fetchall()
 
 
 def _script(server: MeasuredServer) -> Path:
