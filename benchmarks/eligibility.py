@@ -245,6 +245,7 @@ def _load(
     method: str = CHECK,
     callers: int = CALLERS,
     rate: float = 0.0,
+    seconds: float = SECONDS,
 ) -> Outcome:
     content = [request.SerializeToString()]
     load = Load(method=method, requests=content, callers=callers, rate=rate, seconds=seconds)

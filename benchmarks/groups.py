@@ -32,7 +32,9 @@ class Groups:
         self._unused = list(self.primaries)
 
     def take(self, count: int) -> list[UUID]:
-        """Returns the primaries of groups that weren't taken before."""
+        """Returns the primaries of groups that weren't taken before. Starts again when all were taken."""
+        if len(self._unused) < count:
+            self._unused = list(self.primaries)
         taken, self._unused = self._unused[:count], self._unused[count:]
         return taken
 

@@ -25,7 +25,7 @@ FLAGS = ("--max-calls", "400", "--calls-per-caller", "200")
 CALLERS = 32
 ROUNDS = 3
 SECONDS = 3.0
-GROUPS, GROUPS_PER_LOAD = 12_000, 2048
+GROUPS, GROUPS_PER_LOAD = 12_000, 1024
 FACTOR = 5.0
 
 

@@ -25,7 +25,7 @@ METHOD = "/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest"
 REQUESTERS = 64
 ROUNDS = 3
 SECONDS = 4
-GROUPS_PER_LOAD = 2048
+GROUPS_PER_LOAD = 1024
 RATIO = 0.45
 FLAGS = ("--max-calls", "400", "--calls-per-caller", "200")
 
@@ -64,7 +64,7 @@ COMMIT;
 
 def measure() -> list[Figure]:
     with measured_server(*FLAGS) as server:
-        groups = Groups(server.url, Family(server.channel).set_up(), 2 * ROUNDS * GROUPS_PER_LOAD)
+        groups = Groups(server.url, Family(server.channel).set_up(), 4 * ROUNDS * GROUPS_PER_LOAD)
         single = partial(_submit, server, groups, callers=1)
         sides: dict[str, Callable[[], Outcome]] = {"submits": partial(_submit, server, groups)}
         if pgbench.program():
