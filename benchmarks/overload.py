@@ -24,7 +24,7 @@ HISTORY = 40
 TIMES = 5
 SECONDS = 8.0
 DEADLINE_SECONDS = 10.0
-SERVED, MAX_REJECTION_MS = 0.8, 50
+SERVED, MAX_REJECTION_MS, MIN_CALL_US = 0.8, 50, 2000
 QUIET_PER_SECOND = 20
 REJECTED = "ResourceExhausted"
 
@@ -77,10 +77,18 @@ def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
         against="the capacity, in the same run",
         client=client,
     )
+    cost = Figure(
+        name="overload.server_cpu",
+        value=capacity.cpu_us["server"],
+        unit="us/call",
+        at_least=MIN_CALL_US,
+        against="at capacity; cheaper calls can't be rejected cheaply enough",
+        client=client,
+    )
     figures = [
         served,
         figure("capacity", capacity.rate, "calls/s", f"{CALLERS} callers who wait"),
-        figure("server_cpu", capacity.cpu_us["server"], "us/call", "at capacity"),
+        cost,
         figure("arrived", flood.sent_rate / capacity.rate, "x", "the capacity"),
         figure("served.p99", flood.ok.p99_seconds * 1e3, "ms"),
         figure("lag.p99", flood.lag_p99_seconds * 1e3, "ms", "how late calls were sent"),
