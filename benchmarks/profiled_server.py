@@ -8,14 +8,12 @@ SIGUSR1 forgets all samples so far. When the server ends, they are written to FI
 """
 
 import json
-import os
 import signal
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from types import FrameType
-
-from benchmarks.usage import thread_cpu_seconds
 
 INTERVAL_SECONDS = 0.002
 MAX_FRAMES = 60
@@ -29,7 +27,7 @@ class Sampler:
 
     def __init__(self) -> None:
         self._stacks: Counter[Stack] = Counter()
-        self._before = thread_cpu_seconds(os.getpid())
+        self._before = _cpu_seconds()
 
     def start(self) -> None:
         signal.signal(signal.SIGPROF, self._sample)
@@ -41,11 +39,9 @@ class Sampler:
 
     def content(self) -> str:
         """Returns the samples as JSON, and the CPU time of the main thread and of all others."""
-        used = thread_cpu_seconds(os.getpid())
-        main = used[os.getpid()] - self._before.get(os.getpid(), 0.0)
-        others = sum(used.values()) - sum(self._before.values()) - main
+        main, process = (now - before for now, before in zip(_cpu_seconds(), self._before, strict=True))
         stacks = [{"frames": frames, "samples": samples} for frames, samples in self._stacks.items()]
-        return json.dumps({"main_seconds": main, "other_seconds": others, "stacks": stacks})
+        return json.dumps({"main_seconds": main, "other_seconds": max(0.0, process - main), "stacks": stacks})
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         frames: list[tuple[str, str]] = []
@@ -56,7 +52,12 @@ class Sampler:
 
     def _reset(self, _: int, __: FrameType | None) -> None:
         self._stacks.clear()
-        self._before = thread_cpu_seconds(os.getpid())
+        self._before = _cpu_seconds()
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """Returns the CPU time of the main thread, which calls this, and of the whole process with threads that ended."""
+    return time.thread_time(), time.process_time()
 
 
 def main() -> None:

@@ -46,15 +46,3 @@ def peak_bytes(pid: int) -> int:
 
 def _memory(pid: int, field: str) -> int:
     return int((PROC / str(pid) / "status").read_text().split(f"{field}:")[1].split()[0]) * 1024
-
-
-def thread_cpu_seconds(pid: int) -> dict[int, float]:
-    """Returns the CPU time of each running thread of a process, by thread id. The main thread has the process's id."""
-    used = {}
-    for folder in (PROC / str(pid) / "task").iterdir():
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended since
-        used[int(folder.name)] = sum(map(int, fields[11:13])) / TICKS_PER_SECOND
-    return used
