@@ -56,7 +56,8 @@ def measure() -> list[Figure]:
         ours = Side(server.address, server.pids, _groups(server))
         its_groups = _groups(other)
         other.process.stop()
-        with _peer(other, its_groups) as peer:
+        with peer_server(other.url) as (address, pid):
+            peer = Side(address, {**other.pids, "server": pid}, its_groups)
             return [
                 *_figures("submits", ours.submit, peer.submit, at_least=FACTOR),
                 *_figures("reads", ours.read, peer.read),
@@ -73,13 +74,13 @@ def _groups(server: MeasuredServer) -> Groups:
 
 
 @contextmanager
-def _peer(database: MeasuredServer, groups: Groups) -> Iterator[Side]:
-    command = [sys.executable, "-m", "benchmarks.peer_server", database.url]
+def peer_server(url: str) -> Iterator[tuple[str, int]]:
+    """Starts the peer on a database that the product has set up. Yields its address and its process id."""
+    command = [sys.executable, "-m", "benchmarks.peer_server", url]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None  # noqa: S101 (it is a pipe)
-            address = process.stdout.readline().strip()
-            yield Side(address, {**database.pids, "server": process.pid}, groups)
+            yield process.stdout.readline().strip(), process.pid
         finally:
             process.kill()
 

@@ -15,7 +15,7 @@ import grpc
 import psycopg
 import uvloop
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.dialects.postgresql import Range, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -156,7 +156,7 @@ class ChangeRequests(ChangeRequestServiceServicer):
             select(orm.Member)
             .where(orm.Member.member_id.in_(named))
             .order_by(orm.Member.member_id, orm.Member.revision.desc())
-            .distinct(orm.Member.member_id)
+            .ext(distinct_on(orm.Member.member_id))
         )
         facts = {row.member_id: documents.member_from_document(row.document).facts for row in rows}
         return GroupBasis(contract, proposal.key.primary_id, decisions, facts)

@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("path", choices=PATHS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: parser.exit(1))  # after stopping the server and the database
     with TemporaryDirectory() as name:
         folder = Path(name)
         postgres = EmbeddedPostgres.start(folder / "database")
