@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import grpc
@@ -41,13 +42,18 @@ WRITE = (
 
 
 def write(url: str, rate: float, seconds: float) -> None:
-    """Writes events at a constant rate and sequences them immediately, as a server does. Runs in a separate process."""
+    """Writes events at a constant rate and sequences them immediately, as a server does. Runs in a separate process.
+
+    Prints a line when it is ready, and begins when it receives one.
+    """
     asyncio.run(_write(url, rate, seconds))
 
 
 async def _write(url: str, rate: float, seconds: float) -> None:
     database = Database(url, 4)
     await database.open()
+    print("ready", flush=True)
+    sys.stdin.readline()
     began = time.perf_counter()
     for n in range(int(rate * seconds / PER_TRANSACTION)):
         await asyncio.sleep(max(0.0, began + n * PER_TRANSACTION / rate - time.perf_counter()))
@@ -59,11 +65,13 @@ async def _write(url: str, rate: float, seconds: float) -> None:
     print(f"{rate * seconds / took:.0f}", flush=True)
 
 
-def delays(address: str, count: int, deadline: float) -> list[float]:
-    """Returns the age of each of a number of events on receipt, in milliseconds."""
+def delays(address: str, count: int, begin: Callable[[], None]) -> list[float]:
+    """Returns the age of some events on receipt, in milliseconds. Calls `begin` when the stream is open."""
     found: list[float] = []
     with grpc.insecure_channel(address) as channel, watching(channel, NOW, seconds=120) as call:
         next(call)
+        begin()
+        deadline = time.time() + SECONDS * 4
         for message in call:
             now = time.time()
             found += [(now - e.recorded_at.seconds - e.recorded_at.nanos / 1e9) * 1000 for e in message.events]
@@ -81,12 +89,21 @@ def under_flow(server: MeasuredServer, streams: int, rate: float) -> list[Figure
         writer = subprocess.Popen(
             [sys.executable, "-c", f"from benchmarks.feed import write; write({server.url!r}, {rate}, {SECONDS})"],
             cwd=ROOT,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        began = time.perf_counter()
-        found = delays(server.address, int(rate * SECONDS * 0.95), time.time() + SECONDS * 4)
-        took = time.perf_counter() - began
+        assert writer.stdin is not None  # noqa: S101 (both are pipes)
+        assert writer.stdout is not None  # noqa: S101
+        writer.stdout.readline()
+        begun: list[float] = []
+
+        def begin() -> None:
+            begun.append(time.perf_counter())
+            print(file=writer.stdin, flush=True)
+
+        found = delays(server.address, int(rate * SECONDS * 0.95), begin)
+        took = time.perf_counter() - begun[0]
         written = float(writer.communicate()[0])
     found = sorted(found[len(found) // 8 :])  # without the first second, in which connections and plans are made
     name, against = f"feed.{streams}_streams", f"from commit to receipt, {written:.0f} events/s"
