@@ -1,18 +1,27 @@
-"""`make bench`: runs all measurements, or those that are named (`make bench ARGS="start reads"`)."""
+"""`make bench`: runs all measurements, or those that are named (`make bench ARGS="start reads"`).
+
+`--json FILE` writes all figures with facts about the run, `--compare FILE` prints those of an earlier run beside them.
+"""
 
 import argparse
+import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmarks import (
+    MEASURED,
+    bare,
     choices,
     consistency,
     eligibility,
     enrollment_files,
     explanations,
     feed,
+    figures,
     following,
     migration,
     overload,
+    peer,
     premiums,
     quotes,
     reads,
@@ -24,8 +33,10 @@ from benchmarks import (
     streams,
     submits,
 )
+from benchmarks.figures import Figure
 
-MEASUREMENTS: dict[str, Callable[[], None]] = {
+MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
+    "bare": bare.measure,
     "start": start.measure,
     "settling": settling.measure,
     "reverts": reverts.measure,
@@ -45,18 +56,34 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
     "overload": overload.measure,
     "consistency": consistency.measure,
     "enrollment_files": enrollment_files.measure,
+    "peer": peer.measure,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run benchmarks and print their results.")
     parser.add_argument("name", nargs="*", help=f"one of {', '.join(MEASUREMENTS)}; default: all of them")
-    names = parser.parse_args().name
-    if unknown := [name for name in names if name not in MEASUREMENTS]:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="print the figures of this file beside the new ones"
+    )
+    given = parser.parse_args()
+    if unknown := [name for name in given.name if name not in MEASUREMENTS]:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
-    for name in names or MEASUREMENTS:
+    signal.signal(signal.SIGTERM, lambda *_: parser.exit(1))  # after stopping servers and databases
+    before = figures.read(given.compare.read_text()) if given.compare else []
+    facts, measured = figures.run_facts(MEASURED), list[Figure]()
+    for name in given.name or MEASUREMENTS:
         print(f"\n== {name}", flush=True)
-        MEASUREMENTS[name]()
+        found = MEASUREMENTS[name]()
+        print(figures.table(found), flush=True)
+        measured += found
+        if given.json:
+            given.json.write_text(figures.written(measured, facts))
+    if before:
+        names = {figure.name for figure in measured}
+        print(f"\n{figures.comparison([each for each in before if each.name in names], measured)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

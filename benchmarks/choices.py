@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from threading import Event
 
+from benchmarks.figures import Figure
 from benchmarks.large_groups import large_group, member_type
-from benchmarks.running import a_server
+from benchmarks.running import measured_server
 from domain.days import to_day
 from domain.enrollment.group import GroupBasis, replay
 from domain.enrollment.recomputing import recomputed
@@ -37,29 +38,31 @@ CONCURRENT = 20
 SECONDS = 10.0
 
 
-def measure() -> None:
-    for modules in (20, 200):
-        _choices(modules)
-    for modules, members in ((20, 200), (200, 20)):
-        _recompute(modules, members)
-    asyncio.run(_loop_latency())
-    _bystander()
+def measure() -> list[Figure]:
+    return [
+        *(figure for modules in (20, 200) for figure in _choices(modules)),
+        *(_recompute(modules, members) for modules, members in ((20, 200), (200, 20))),
+        *asyncio.run(_loop_latency()),
+        *_bystander(),
+    ]
 
 
-def _choices(modules: int) -> None:
+def _choices(modules: int) -> list[Figure]:
     basis = large_group(modules, members=6, enrolled=16, decisions=50)
     state = replay(basis).days
     member = list(basis.facts)[PERSON]
     fast = [_cpu_seconds(lambda: priced_choices(basis, state, member, member_type(PERSON), ON)) for _ in range(ROUNDS)]
     naive = _cpu_seconds(lambda: _naive(basis))
-    same = [outcome for _, outcome in priced_choices(basis, state, member, member_type(PERSON), ON)] == _naive(basis)
-    best, target = min(fast) * 1000, TARGETS_MS[modules]
-    print(
-        f"choices, {modules} modules, 6 people: {best:.1f} ms of CPU (median {statistics.median(fast) * 1000:.1f};"
-        f" target {target:.0f}: {'met' if best <= target else 'MISSED'}); each module by the whole engine"
-        f" {naive * 1000:.0f} ms, {naive * 1000 / best:.0f} x; same costs: {same}",
-        flush=True,
-    )
+    if [outcome for _, outcome in priced_choices(basis, state, member, member_type(PERSON), ON)] != _naive(basis):
+        raise RuntimeError("The choices differ from those of the whole engine.")
+    best, name, unit = min(fast) * 1000, f"choices.{modules}_modules", "ms of CPU"
+    whole = naive * 1000
+    return [
+        Figure(name=f"{name}.best", value=best, unit=unit, at_most=TARGETS_MS[modules], against="6 people"),
+        Figure(name=f"{name}.median", value=statistics.median(fast) * 1000, unit=unit),
+        Figure(name=f"{name}.whole_engine", value=whole, unit=unit, against="each module by the whole engine"),
+        Figure(name=f"{name}.factor", value=whole / best, unit="x", against="each module by the whole engine"),
+    ]
 
 
 def _naive(basis: GroupBasis) -> list[CostOutcome]:
@@ -74,20 +77,18 @@ def _naive(basis: GroupBasis) -> list[CostOutcome]:
     ]
 
 
-def _recompute(modules: int, members: int) -> None:
+def _recompute(modules: int, members: int) -> Figure:
     basis = large_group(modules, members, enrolled=modules, decisions=500)
     state = replay(basis).days
     seconds = min(_cpu_seconds(lambda: recomputed(basis, state)) for _ in range(3))
     changes = sum(len(decision.changes) for decision in basis.decisions)
     kept = sum(len(days.spans) for days in state.values())
-    print(
-        f"recompute, {modules} modules, {members} members, {len(basis.decisions)} decisions ({changes} changes),"
-        f" {kept} periods: {seconds * 1000:.0f} ms of CPU",
-        flush=True,
-    )
+    name = f"choices.recompute.{modules}_modules_{members}_members"
+    against = f"{len(basis.decisions)} decisions ({changes} changes), {kept} periods"
+    return Figure(name=name, value=seconds * 1000, unit="ms of CPU", against=against)
 
 
-async def _loop_latency() -> None:
+async def _loop_latency() -> list[Figure]:
     """Measures the lag of the event loop while large lists of choices are computed in three ways."""
     basis = large_group(200, members=6, enrolled=16, decisions=50)
     state = replay(basis).days
@@ -100,20 +101,27 @@ async def _loop_latency() -> None:
         priced_choices(*arguments)
         await asyncio.sleep(0)
 
+    figures = []
     ways: dict[str, Callable[[], Awaitable[object]]] = {
         "nothing": lambda: asyncio.sleep(0.01),
-        "on the loop": in_place,
-        "in a thread": lambda: asyncio.to_thread(priced_choices, *arguments),
-        "in a worker": lambda: pool.run("me", priced_choices, *arguments),
+        "on_the_loop": in_place,
+        "in_a_thread": lambda: asyncio.to_thread(priced_choices, *arguments),
+        "in_a_worker": lambda: pool.run("me", priced_choices, *arguments),
     }
     for name, way in ways.items():
         late, done = await _late_while(way, SECONDS / 4)
-        print(
-            f"a callback of the loop while choices are computed {name}: late by {late[len(late) // 2] * 1000:.2f} ms"
-            f" (median), {late[int(len(late) * 0.99)] * 1000:.1f} ms (p99); {done / (SECONDS / 4):.0f} computations/s",
-            flush=True,
-        )
+        p50, p99 = late[len(late) // 2] * 1000, late[int(len(late) * 0.99)] * 1000
+        figures += [
+            Figure(
+                name=f"choices.loop.{name}.p50", value=p50, unit="ms", against="lag of a callback of the event loop"
+            ),
+            Figure(
+                name=f"choices.loop.{name}.p99", value=p99, unit="ms", against="lag of a callback of the event loop"
+            ),
+            Figure(name=f"choices.loop.{name}.rate", value=done / (SECONDS / 4), unit="computations/s"),
+        ]
     await pool.close()
+    return figures
 
 
 async def _late_while(way: Callable[[], Awaitable[object]], seconds: float) -> tuple[list[float], int]:
@@ -135,10 +143,10 @@ async def _late_while(way: Callable[[], Awaitable[object]], seconds: float) -> t
     return sorted(late), done
 
 
-def _bystander() -> None:
-    with a_server() as (_, channel):
-        large = LargeFamily(channel, modules=200, people=6, enrolled=16)
-        other = Family(channel).set_up()
+def _bystander() -> list[Figure]:
+    with measured_server() as server:
+        large = LargeFamily(server.channel, modules=200, people=6, enrolled=16)
+        other = Family(server.channel).set_up()
         other.submit(other.enroll(other.base, "2026-01-01"))
         large.choices()
         alone = _latencies(other, SECONDS / 2)
@@ -154,13 +162,16 @@ def _bystander() -> None:
             beside = _latencies(other, SECONDS)
             stop.set()
     ratios = {p: beside[int(len(beside) * p)] / alone[int(len(alone) * p)] for p in (0.5, 0.95)}
-    verdict = "met" if ratios[0.5] <= MAX_RATIO else "MISSED"
-    print(
-        f"a read beside {CONCURRENT} x ListAvailableChoices on 200 modules: {beside[len(beside) // 2] * 1000:.2f} ms,"
-        f" alone {alone[len(alone) // 2] * 1000:.2f} ms: {ratios[0.5]:.1f} x (target {MAX_RATIO:.0f}: {verdict});"
-        f" p95 {ratios[0.95]:.1f} x; {len(asked) / SECONDS:.1f} lists/s",
-        flush=True,
-    )
+    name, against = "choices.bystander", f"a read beside {CONCURRENT} lists of choices of 200 modules, and alone"
+    p50 = beside[len(beside) // 2] * 1000
+    return [
+        Figure(
+            name=f"{name}.p50_factor", value=ratios[0.5], unit="x", at_most=MAX_RATIO, against=against, client="python"
+        ),
+        Figure(name=f"{name}.p95_factor", value=ratios[0.95], unit="x", against=against, client="python"),
+        Figure(name=f"{name}.p50", value=p50, unit="ms", client="python"),
+        Figure(name=f"{name}.lists", value=len(asked) / SECONDS, unit="lists/s", client="python"),
+    ]
 
 
 def _latencies(family: Family, seconds: float) -> list[float]:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import grpc
 
+from benchmarks.figures import Figure
 from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.support.calls import new_id
@@ -17,14 +18,14 @@ CALLS = 300
 ON = "2026-06-15"
 
 
-def measure() -> None:
+def measure() -> list[Figure]:
     """Starts two servers on one database; writes go to the first, reads to both."""
     with TemporaryDirectory() as folder:
         postgres = EmbeddedPostgres.start(Path(folder) / "database")
         servers = [ServerProcess(Path(folder) / str(n), "--database-url", postgres.url) for n in range(2)]
         try:
             with _insured(servers[0]) as one, _insured(servers[1], **one.family.ids()) as two:
-                _measure(one, two)
+                return _measure(one, two)
         finally:
             for server in servers:
                 server.stop()
@@ -45,7 +46,7 @@ class _insured:  # noqa: N801 (reads as a word)
             channel.close()
 
 
-def _measure(one: Insured, two: Insured) -> None:
+def _measure(one: Insured, two: Insured) -> list[Figure]:
     one.enroll("2026-01-01")
     one.apply(ON, deductible=1)
     newest = one.token
@@ -67,19 +68,24 @@ def _measure(one: Insured, two: Insured) -> None:
         apply(chained=False)
         check(reader, one.token)
 
-    _tell("a check without a token", lambda: check(one, ""))
-    _tell("a check with a token that the server knows", lambda: check(one, newest))
-    _tell("an application without a token", lambda: apply(chained=False))
-    _tell("an application with the token of the one before", lambda: apply(chained=True))
-    _tell("an application, and a check with its token", lambda: apply_and_check(one))
-    _tell("an application, and a check with its token on the other server", lambda: apply_and_check(two))
+    return [
+        *_latency("check", "a check without a token", lambda: check(one, "")),
+        *_latency("check_known", "a check with a token that the server knows", lambda: check(one, newest)),
+        *_latency("apply", "an application without a token", lambda: apply(chained=False)),
+        *_latency("apply_chained", "an application with the token of the one before", lambda: apply(chained=True)),
+        *_latency("apply_check", "an application, and a check with its token", lambda: apply_and_check(one)),
+        *_latency("apply_check_other", "the same, with the check on the other server", lambda: apply_and_check(two)),
+    ]
 
 
-def _tell(what: str, work: Callable[[], None]) -> None:
+def _latency(name: str, what: str, work: Callable[[], None]) -> list[Figure]:
     seconds = []
     for _ in range(CALLS):
         begun = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begun)
     seconds.sort()
-    print(f"{what}: median {1000 * median(seconds):.2f} ms, p95 {1000 * seconds[int(CALLS * 0.95)]:.2f} ms")
+    return [
+        Figure(name=f"consistency.{name}.p50", value=median(seconds) * 1e3, unit="ms", against=what, client="python"),
+        Figure(name=f"consistency.{name}.p95", value=seconds[int(CALLS * 0.95)] * 1e3, unit="ms", client="python"),
+    ]

@@ -1,69 +1,104 @@
-"""Measures checks with a million members in memory, compared with an empty call on the same listener.
+"""Measures checks with a million members in memory, compared with a bare call: the same check repeatedly, and each
+member for the first time.
 
-Also measures batches, memory per member, and latency at half the load. `python -m benchmarks.eligibility 20000` uses
-fewer members.
+Also measures batches, memory per member, the time until the read model is loaded, and latency at half the load.
+`python -m benchmarks.eligibility 20000` uses fewer members.
 """
 
 import gc
-import resource
-import subprocess
+import os
+import socket
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
+from functools import partial
+from itertools import count, islice
 from uuid import UUID
 
-import grpc
 import psycopg
+from google.protobuf.message import Message
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
-from benchmarks.load import h2load
-from benchmarks.running import calls_per_second
+from benchmarks.bare_server import BareServer, bare_server
+from benchmarks.figures import Figure, table
+from benchmarks.load import Load, Outcome, run
+from benchmarks.running import MeasuredServer, measured_server
+from benchmarks.side_by_side import against_bare, compare
+from benchmarks.usage import cpu_seconds, peak_bytes, resident_bytes
 from domain.days import Span
 from domain.eligibility.coverage import CoveredRun, PolicyCoverage
 from domain.eligibility.read_model import ReadModel
 from domain.enrollment.decisions import GroupKey
 from domain.identity import group_id
 from domain.membership import MembershipType
-from storage.postgres.embedded import EmbeddedPostgres
-from tests.conftest import ROOT, ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.insured import DEDUCTIBLE, PHYSIO, Insured
 
 CHECK = "/affilia.eligibility.v1.EligibilityCheckService/CheckEligibility"
-BATCH = "/affilia.eligibility.v1.EligibilityCheckService/BatchCheckEligibility"
+BATCH_METHOD = "/affilia.eligibility.v1.EligibilityCheckService/BatchCheckEligibility"
 ON = "2026-06-15"
-ROUNDS = 5
-CALLS = 20_000
+CALLERS = 32
+SECONDS = 3.0
+ROUNDS = 3
+FIRST_TIME_REQUESTS = 50_000
+"""Members that a load checks for the first time, more than a server checks in its time."""
+BATCH, BATCH_SECONDS = 1000, 8.0
 FAMILY = 4
 KINDS = ("PRIMARY", "PARTNER", "CHILD", "CHILD")
+LOADED_METRIC = "affilia_projection_position"
+MAX_LOAD_SECONDS = 600
+
+CACHED_RATIO, FIRST_TIME_RATIO, MAX_LATENCY_FACTOR, BATCH_FACTOR = 0.8, 0.65, 3.0, 20.0
+LOAD_SECONDS, BYTES_PER_MEMBER = 15.0, 400.0
 
 
-def measure(members: str = "1000000") -> None:
+def measure(members: str = "1000000") -> list[Figure]:
     number = int(members)
-    _memory(number)
-    with TemporaryDirectory() as folder:
-        postgres = EmbeddedPostgres.start(Path(folder) / "database")
-        try:
-            server = ServerProcess(Path(folder), "--database-url", postgres.url)
-            with grpc.insecure_channel(server.address) as one, grpc.insecure_channel(server.internal_address) as two:
-                insured = Insured(one, two).set_up()
-                insured.enroll("2026-01-01")
-                insured.rebuild()
-            server.stop()
-            first = _fill(postgres.url, insured, number)
-            server = ServerProcess(Path(folder), "--database-url", postgres.url)
-            try:
-                _checks(server, first)
-            finally:
-                server.stop()
-        finally:
-            postgres.stop()
+    figures = _memory(number)
+    metrics = f"127.0.0.1:{_free_port()}"
+    with measured_server("--metrics-listen", metrics) as server:
+        with server.internal_channel() as internal:
+            insured = Insured(server.channel, internal).set_up()
+            insured.enroll("2026-01-01")
+            insured.rebuild()
+        server.process.stop()
+        _fill(server.url, insured, number)
+        with server.restarted() as filled:
+            figures += _loading(filled, metrics, number)
+            figures += _checks(filled)
+    return figures
+
+
+def _free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        return int(chosen.getsockname()[1])
+
+
+def _loading(server: MeasuredServer, metrics: str, number: int) -> list[Figure]:
+    """Waits until the server has the projection in memory. Until then, the database answers checks."""
+    began = time.perf_counter()
+    while not _is_loaded(metrics):
+        if time.perf_counter() > began + MAX_LOAD_SECONDS:
+            raise RuntimeError("The read model is not loaded.")
+        time.sleep(0.05)
+    seconds, pid = time.perf_counter() - began, server.pids["server"]
+    return [
+        Figure(
+            name="eligibility.model.load", value=seconds, unit="s", at_most=LOAD_SECONDS, against=f"{number} members"
+        ),
+        Figure(name="eligibility.model.load_cpu", value=cpu_seconds(pid), unit="s", against="CPU time of the server"),
+        Figure(name="eligibility.server.memory", value=resident_bytes(pid) / 2**20, unit="MiB"),
+        Figure(name="eligibility.server.peak_memory", value=peak_bytes(pid) / 2**20, unit="MiB"),
+    ]
+
+
+def _is_loaded(metrics: str) -> bool:
+    with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=60) as response:
+        lines = response.read().decode().splitlines()
+    return any(line.startswith(LOADED_METRIC) and float(line.split()[1]) > 0 for line in lines)
 
 
 def _id(number: int) -> UUID:
@@ -71,10 +106,10 @@ def _id(number: int) -> UUID:
     return UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835) & ((1 << 128) - 1))
 
 
-def _memory(number: int) -> None:
-    """Yields families of four, in which everybody has one run and usage of two codes, as does the family."""
+def _memory(number: int) -> list[Figure]:
+    """Fills a read model with families of four. Everybody has one run and usage of two codes, as does the family."""
     gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resident_bytes(os.getpid())
     began = time.perf_counter()
     model, module, contract = ReadModel(), _id(1 << 40), _id(1 << 41)
     for family in range(number // FAMILY):
@@ -89,16 +124,22 @@ def _memory(number: int) -> None:
             for member in (None, *ids):
                 model.put_usage(policy, member, 739_000, code, 5)
     seconds = time.perf_counter() - began
-    used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    print(
-        f"read model: {used / number:.0f} bytes a member ({number} members in families of four, one run and two codes"
-        f" each), filled in {seconds:.1f} s",
-        flush=True,
-    )
+    used = resident_bytes(os.getpid()) - before
+    against = f"{number} members in families of four, one run and two codes each"
+    return [
+        Figure(
+            name="eligibility.model.bytes_per_member",
+            value=used / number,
+            unit="bytes",
+            at_most=BYTES_PER_MEMBER,
+            against=against,
+        ),
+        Figure(name="eligibility.model.fill", value=seconds, unit="s", against="in process"),
+    ]
 
 
-def _fill(url: str, insured: Insured, number: int) -> UUID:
-    """Writes coverage and usage of the given number of members, as the projection would. Returns one member."""
+def _fill(url: str, insured: Insured, number: int) -> None:
+    """Writes coverage and usage of the given number of members, as the projection would."""
     contract, module = UUID(insured.family.contract_id), insured.family.base
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT generation FROM projection_checkpoints WHERE name = 'coverage'").fetchone()
@@ -121,89 +162,95 @@ def _fill(url: str, insured: Insured, number: int) -> UUID:
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE")
-    return _id(1)
 
 
-@contextmanager
-def _empty(answer: bytes) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.empty_server", answer.hex()], cwd=ROOT, stdout=subprocess.PIPE, text=True
+def _asked(numbers: Iterator[int]) -> list[bytes]:
+    return [
+        pb.CheckEligibilityRequest(check=_check(n)).SerializeToString() for n in islice(numbers, FIRST_TIME_REQUESTS)
+    ]
+
+
+def _check(number: int) -> pb.EligibilityCheck:
+    return pb.EligibilityCheck(member_id=str(_id(number)), date=date(ON))
+
+
+def _checks(server: MeasuredServer) -> list[Figure]:
+    request = pb.CheckEligibilityRequest(check=_check(1))
+    response = EligibilityCheckServiceStub(server.channel).CheckEligibility(request)
+    if not response.covered or len(response.accumulators) < 2:
+        raise RuntimeError(f"not as it was filled: {response}")
+    with bare_server({CHECK: response}) as bare:
+        return [*_rates(server, bare, request), *_latency(server, bare, request)]
+
+
+def _rates(server: MeasuredServer, bare: BareServer, request: Message) -> list[Figure]:
+    numbers = count(BATCH + 1)
+    many = pb.BatchCheckEligibilityRequest(checks=[_check(n) for n in range(1, BATCH + 1)])
+
+    def first_time() -> Outcome:
+        load = Load(method=CHECK, requests=_asked(numbers), callers=CALLERS, seconds=SECONDS)
+        return run(load, server.address, pids=server.pids)
+
+    compared = compare(
+        {
+            "cached": partial(_load, server, request),
+            "bare": partial(_load, bare, request),
+            "first_time": first_time,
+            "batches": partial(_load, server, many, BATCH_METHOD, callers=2, seconds=BATCH_SECONDS),
+        },
+        ROUNDS,
     )
-    try:
-        assert process.stdout is not None  # noqa: S101 (it was asked for)
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
+    factor = compared.ratio("batches", "cached") * BATCH
+    batch = Figure(
+        name="eligibility.batch.factor",
+        value=factor,
+        unit="x",
+        at_least=BATCH_FACTOR,
+        against="single checks, cached",
+        client=compared.client("batches"),
+    )
+    return [
+        *against_bare(compared, "cached", "eligibility.cached", at_least=CACHED_RATIO),
+        *against_bare(compared, "first_time", "eligibility.first_time", at_least=FIRST_TIME_RATIO),
+        batch,
+        Figure(name="eligibility.batch.rate", value=compared.rate("batches") * BATCH, unit="checks/s"),
+        *compared.figures("bare", "eligibility.bare"),
+    ]
 
 
-def _checks(server: ServerProcess, member: UUID) -> None:
-    check = pb.EligibilityCheck(member_id=str(member), date=date(ON))
-    one = pb.CheckEligibilityRequest(check=check)
-    many = pb.BatchCheckEligibilityRequest(checks=[_asked(n).check for n in range(1, 1001)])
-    with grpc.insecure_channel(server.address) as channel:
-        stub = EligibilityCheckServiceStub(channel)
-        answer = stub.CheckEligibility(one)
-        if not answer.covered or len(answer.accumulators) < 2:
-            raise RuntimeError(f"not as it was filled: {answer}")
-        began = time.perf_counter()
-        while _milliseconds(stub, one) > 2.0:  # until then the database answers
-            if time.perf_counter() > began + 300:
-                raise RuntimeError("the read model does not come")
-        print(f"read model loaded {time.perf_counter() - began:.0f} s after the first answer, which the database gave")
-    print(f"memory of the server: {_resident(server.process.pid) / 2**20:.0f} MiB")
-    with _empty(answer.SerializeToString()) as nothing:
-        ours, empty = [], []
-        for _ in range(ROUNDS):
-            ours.append(h2load(server.address, CHECK, one, calls=CALLS))
-            empty.append(h2load(nothing, CHECK, one, calls=CALLS))
-        rate, at_nothing = (median(rates) for rates in ([r for r, _ in ours], [r for r, _ in empty]))
-        print(
-            f"CheckEligibility: {rate:.0f}/s, the empty call {at_nothing:.0f}/s: {rate / at_nothing:.2f} of it"
-            f" (medians of {ROUNDS} rounds)"
-        )
-        half = rate / 2
-        late = median(h2load(server.address, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
-        early = median(h2load(nothing, CHECK, one, calls=CALLS // 4, per_second=half)[1] for _ in range(3))
-        print(f"p99 at {half:.0f}/s: {late * 1e3:.2f} ms, the empty call's {early * 1e3:.2f} ms: {late / early:.1f} x")
-        _first_time(server.address, nothing)
-    batches = median(h2load(server.address, BATCH, many, calls=60, clients=2, at_once=1)[0] for _ in range(3))
-    print(f"BatchCheckEligibility of 1000: {batches * 1000:.0f} checks/s, {batches * 1000 / rate:.1f} x single checks")
+def _latency(server: MeasuredServer, bare: BareServer, request: Message) -> list[Figure]:
+    """Compares the 99th percentile at half of the rate that callers reach."""
+    half = _load(server, request).rate / 2
+    sides = {"ours": partial(_load, server, request, rate=half), "bare": partial(_load, bare, request, rate=half)}
+    compared = compare(sides, ROUNDS)
+    ours, its = compared.p99_seconds("ours"), compared.p99_seconds("bare")
+    client = compared.client("ours")
+    return [
+        Figure(
+            name="eligibility.half_load.p99_factor",
+            value=ours / its,
+            unit="x",
+            at_most=MAX_LATENCY_FACTOR,
+            against=f"p99 of a bare call at {half:.0f} calls/s",
+            client=client,
+        ),
+        Figure(name="eligibility.half_load.p99", value=ours * 1e3, unit="ms", client=client),
+        Figure(name="eligibility.half_load.bare.p99", value=its * 1e3, unit="ms", client=client),
+    ]
 
 
-def _first_time(ours: str, nothing: str) -> None:
-    """Checks every member once, so that no response is cached, with a client and a server in Python."""
-    numbers = count(1)
-
-    def rate_at(address: str) -> float:
-        with grpc.insecure_channel(address) as channel:
-            stub = EligibilityCheckServiceStub(channel)
-            return calls_per_second(lambda _: stub.CheckEligibility(_asked(next(numbers))), 8)
-
-    empty, checks = rate_at(nothing), rate_at(ours)
-    print(f"each member for the first time: {checks:.0f}/s, the empty call {empty:.0f}/s: {checks / empty:.2f} of it")
-
-
-def _asked(number: int) -> pb.CheckEligibilityRequest:
-    return pb.CheckEligibilityRequest(check=pb.EligibilityCheck(member_id=str(_id(number)), date=date(ON)))
-
-
-def _milliseconds(stub: EligibilityCheckServiceStub, request: pb.CheckEligibilityRequest) -> float:
-    """Returns the median duration of sequential calls."""
-    found = []
-    for _ in range(50):
-        began = time.perf_counter()
-        stub.CheckEligibility(request)
-        found.append((time.perf_counter() - began) * 1e3)
-    return median(found)
-
-
-def _resident(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _load(
+    server: MeasuredServer | BareServer,
+    request: Message,
+    method: str = CHECK,
+    callers: int = CALLERS,
+    rate: float = 0.0,
+    seconds: float = SECONDS,
+) -> Outcome:
+    content = [request.SerializeToString()]
+    load = Load(method=method, requests=content, callers=callers, rate=rate, seconds=seconds)
+    return run(load, server.address, pids=server.pids)
 
 
 if __name__ == "__main__":
-    measure(*sys.argv[1:])
+    print(table(measure(*sys.argv[1:])))

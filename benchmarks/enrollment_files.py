@@ -1,7 +1,7 @@
 """Measures enrollment files (X12 834) against a running server: reading, planning and applying.
 
-For each step, prints members per second, the CPU time of the client, and the client's peak memory. Each step runs in a
-process of its own, so that its peak is not that of an earlier step. Planning includes reading the file and the book.
+For each step, reports members per second, also of the client's CPU time, and its peak memory. Each step runs in
+a process of its own, so that its peak is not that of an earlier step. Planning includes reading the file and the book.
 
 The first file adds all members. It is then planned again, when there is nothing to do. The second file is that of the
 next month, in which one family in ten changes the module and one in a hundred is missing. AFFILIA_BENCH_MEMBERS sets
@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +23,9 @@ from tempfile import TemporaryDirectory
 from affilia_cli.enrollment_file import import_834, plan_834, read_mapping
 from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_client import Client
-from benchmarks.running import a_server
+from benchmarks.figures import Figure
+from benchmarks.running import measured_server
+from benchmarks.usage import peak_bytes
 from tests.support.enrollment_file import a_coverage, a_file, a_member
 from tests.support.file_imports import Sponsor
 
@@ -36,42 +39,53 @@ LAST_NAMES = [f"FAMILY{'ABCDEFGHIJ'[n % 10]}{n}" for n in range(5_000)]
 SEED = 20_261_129
 
 
-def measure() -> None:
+def measure() -> list[Figure]:
     families = MEMBERS // (1 + CHILDREN)
     with TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.834", Path(folder) / "second.834"
         first.write_bytes(_first_file(families))
-        _print("read", read, first)
+        figures = _figures("read", read, first)
         if LAST_STEP == "read":
-            return
+            return figures
         second.write_bytes(_second_file(families))
-        with a_server() as (server, _), Client(server.address) as client:
+        with measured_server() as server, Client(server.address) as client:
             target = (server.address, Sponsor(client, Path(folder)).mapping_path())
-            _print("plan, all new", plan, first, *target)
+            figures += _figures("plan_new", plan, first, *target)
             if LAST_STEP == "plan":
-                return
-            _print("apply, all new", apply, first, *target)
-            _print("plan again, nothing to do", plan, first, *target)
-            _print("plan the next month", plan, second, *target)
-            _print("apply the next month", apply, second, *target)
+                return figures
+            figures += _figures("apply_new", apply, first, *target)
+            figures += _figures("plan_again", plan, first, *target)
+            figures += _figures("plan_next_month", plan, second, *target)
+            return figures + _figures("apply_next_month", apply, second, *target)
 
 
-def read(path: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step took in its own process."""
+
+    members: int
+    details: str
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def read(path: Path) -> Step:
     clock = _Clock()
     file = read_file(path)
-    return clock.figures(len(file.members), f"{path.stat().st_size / 1_000_000:.1f} MB")
+    return clock.step(len(file.members), f"{path.stat().st_size / 1_000_000:.1f} MB")
 
 
-def plan(path: Path, address: str, mapping_path: Path) -> str:
+def plan(path: Path, address: str, mapping_path: Path) -> Step:
     """Reads the file and the book and makes the plan, without checking it against limits."""
     clock = _Clock()
     with Client(address) as client:
         planned = plan_834(path, client, read_mapping(mapping_path), today=TODAY)
     counts = ", ".join(f"{count} {kind.value}" for kind, count in planned.counts().items() if count)
-    return clock.figures(len(planned.members), counts)
+    return clock.step(len(planned.members), counts)
 
 
-def apply(path: Path, address: str, mapping_path: Path) -> str:
+def apply(path: Path, address: str, mapping_path: Path) -> Step:
     """Imports the file. The time begins when the plan is made and checked, the peak is that of the whole import."""
     clock = _Clock()
 
@@ -85,7 +99,7 @@ def apply(path: Path, address: str, mapping_path: Path) -> str:
             path, client, mapping, confirm=confirm, max_terminations=0.5, max_days_lost=0.5, today=TODAY
         )
     counts = ", ".join(f"{count} {outcome.value}" for outcome, count in report.counts().items() if count)
-    return clock.figures(len(report.members), counts)
+    return clock.step(len(report.members), counts)
 
 
 class _Clock:
@@ -97,23 +111,22 @@ class _Clock:
     def restart(self) -> None:
         self._began, self._cpu_began = time.perf_counter(), time.process_time()
 
-    def figures(self, members: int, details: str) -> str:
+    def step(self, members: int, details: str) -> Step:
         seconds, cpu_seconds = time.perf_counter() - self._began, time.process_time() - self._cpu_began
-        return (
-            f"{members:,} members ({details}) in {seconds:.1f} s: {members / seconds:,.0f}/s"
-            f" ({members / cpu_seconds:,.0f} per second of CPU time); peak {_peak_mib()} MiB"
-        )
+        # Unlike this, getrusage() also counts the memory of the process that started this one.
+        return Step(members, details, seconds, cpu_seconds, peak_bytes(os.getpid()))
 
 
-def _print(name: str, step: Callable[..., str], *arguments: object) -> None:
+def _figures(name: str, step: Callable[..., Step], *arguments: object) -> list[Figure]:
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        print(f"{name}: {process.submit(step, *arguments).result()}", flush=True)
-
-
-def _peak_mib() -> int:
-    # Unlike this, getrusage() also counts the memory of the process that started this one.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM:"))) // 1024
+        done = process.submit(step, *arguments).result()
+    name, against = f"enrollment_files.{name}", f"{done.members:,} members ({done.details})"
+    per_cpu = done.members / done.cpu_seconds
+    return [
+        Figure(name=f"{name}.rate", value=done.members / done.seconds, unit="members/s", against=against),
+        Figure(name=f"{name}.cpu_rate", value=per_cpu, unit="members/s", against="CPU time of the client"),
+        Figure(name=f"{name}.peak", value=done.peak_bytes / 2**20, unit="MiB", against="memory of the client"),
+    ]
 
 
 def _first_file(families: int) -> bytes:

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import date
 
+from benchmarks.figures import Figure
 from benchmarks.large_groups import large_group, member_type
 from domain.days import Span
 from domain.enrollment.changed_inputs import BasisChange
@@ -19,7 +20,8 @@ SIZES = ((6, 20, 8), (6, 20, 40), (40, 20, 40))
 """Members, modules, changed inputs."""
 
 
-def measure() -> None:
+def measure() -> list[Figure]:
+    figures = []
     for members, modules, inputs in SIZES:
         change = _change(large_group(modules, members, modules, 0), inputs)
         before, after = replay(change.mixed(())).days, replay(change.after).days
@@ -31,11 +33,13 @@ def measure() -> None:
         explaining = time.perf_counter() - began
         sizes = sorted({len(run.decisive.inputs) for run in found.runs})
         reducible = sum(run.decisive.is_reducible for run in found.runs)
-        print(
-            f"{members} members, {modules} modules, {len(change.inputs)} changed inputs: explained in"
-            f" {explaining * 1000:.0f} ms, recomputed in {recompute * 1000:.1f} ms"
-            f" ({len(found.runs)} runs, sets of {sizes} inputs, {reducible} not reduced completely)"
-        )
+        name = f"explanations.{members}_members_{modules}_modules_{len(change.inputs)}_inputs"
+        against = f"{len(found.runs)} runs, sets of {sizes} inputs, {reducible} not reduced completely"
+        figures += [
+            Figure(name=f"{name}.explained", value=explaining * 1e3, unit="ms", against=against),
+            Figure(name=f"{name}.recomputed", value=recompute * 1e3, unit="ms"),
+        ]
+    return figures
 
 
 def _change(basis: GroupBasis, inputs: int) -> BasisChange:

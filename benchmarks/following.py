@@ -10,6 +10,7 @@ import grpc
 
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceStub
+from benchmarks.figures import Figure, table
 from benchmarks.premiums import _born, _contract, _everybody, _run
 from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
@@ -19,7 +20,7 @@ from tests.support.portfolio import clone_policies
 POLL_SECONDS = 0.2
 
 
-def measure(policies: str = "10000") -> None:
+def measure(policies: str = "10000") -> list[Figure]:
     number = int(policies)
     with TemporaryDirectory() as folder:
         postgres = EmbeddedPostgres.start(Path(folder) / "database")
@@ -37,12 +38,14 @@ def measure(policies: str = "10000") -> None:
         finally:
             server.stop()
             postgres.stop()
-    print(
-        f"{number} policies x 12 months after one amended grid: marked in {marked:.1f} s, followed in {followed:.1f} s"
-        f" ({number / followed:.0f} policies/s); the same by RunPremiums: {number / by_run:.1f} s"
-        f" ({by_run:.0f} policies/s); following / run: {followed * by_run / number:.1f} x",
-        flush=True,
-    )
+    against = f"{number} policies x 12 months after one amended grid"
+    return [
+        Figure(name="following.marked", value=marked, unit="s", against=against),
+        Figure(name="following.followed", value=followed, unit="s", against=against),
+        Figure(name="following.rate", value=number / followed, unit="policies/s"),
+        Figure(name="following.run.rate", value=by_run, unit="policies/s", against="the same by RunPremiums"),
+        Figure(name="following.factor", value=followed * by_run / number, unit="x", against="the time of RunPremiums"),
+    ]
 
 
 def _amend(family: Family, more: int) -> None:
@@ -72,4 +75,4 @@ def _followed(family: Family, number: int) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    measure(*sys.argv[1:])
+    print(table(measure(*sys.argv[1:])))

@@ -15,6 +15,7 @@ from typing import Any
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as check_pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
+from benchmarks.figures import Figure
 from benchmarks.running import SECONDS
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import Family
@@ -28,11 +29,11 @@ ON = "2026-03-10"
 Call = Callable[[int], object]
 
 
-def measure() -> None:
+def measure() -> list[Figure]:
     with TemporaryDirectory() as folder:
         server = SpanishServer(Path(folder))
         try:
-            reads(Spain(server))
+            return reads(Spain(server))
         finally:
             server.stop()
 
@@ -48,7 +49,7 @@ def add_families(spain: Spain) -> list[str]:
     return owners
 
 
-def reads(spain: Spain) -> None:
+def reads(spain: Spain) -> list[Figure]:
     """Reads groups by their keys, and checks their owners, in each stage."""
     owners = add_families(spain)
     spain.map()
@@ -71,25 +72,28 @@ def reads(spain: Spain) -> None:
         "check in migration": lambda n: check(spain.member(owners[n % OWNERS])),
     }
 
+    figures: list[Figure] = []
+
     def report(name: str) -> None:
         side_by_side(calls)  # PostgreSQL plans the statements
         core_read, read, core_check, checked = side_by_side(calls).values()
-        print(
-            f"{name}: a read takes {1000 * read:.1f} ms, {read / core_read:.1f} times the core's;"
-            f" a check {1000 * checked:.1f} ms, {checked / core_check:.1f} times the core's"
-        )
+        for kind, ours, core in (("read", read, core_read), ("check", checked, core_check)):
+            full, against = f"migration.{name}.{kind}", f"a {kind} of the core"
+            figures.append(Figure(name=full, value=ours * 1e3, unit="ms", client="python"))
+            figures.append(Figure(name=f"{full}.factor", value=ours / core, unit="x", against=against, client="python"))
 
-    report("TRANSLATE, not in the core")
+    report("translate_not_in_core")
     spain.move_to(DUAL_WRITE)
     spain.backfill()
     for name, stage in (
-        ("DUAL_WRITE", DUAL_WRITE),
-        ("TRANSLATE, in the core", TRANSLATE),
-        ("READ_CORE", READ_CORE),
-        ("CORE", CORE),
+        ("dual_write", DUAL_WRITE),
+        ("translate_in_core", TRANSLATE),
+        ("read_core", READ_CORE),
+        ("core", CORE),
     ):
         spain.move_to(stage)
         report(name)
+    return figures
 
 
 def side_by_side(calls: Mapping[str, Call]) -> dict[str, float]:

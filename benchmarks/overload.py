@@ -2,139 +2,119 @@
 should be rejected quickly, and as many calls served as without the overload.
 
 Each call is SimulateChangeRequest on a family with some history: a few milliseconds of the server's CPU. The capacity
-is measured in the same run and from the same process, by callers that wait for responses. Meanwhile, a quiet caller
-occasionally reads a group: first alone, then during the overload. The benchmark reports how late calls were sent,
-because a client that lags itself measures nothing.
+is measured in the same run, by callers that wait for responses. Meanwhile, a quiet caller occasionally reads a group:
+first alone, then during the overload. If calls are sent with a long lag, the client was overloaded, and the figures
+mean nothing.
 """
 
-import asyncio
-import os
-import time
-from pathlib import Path
-from typing import Any
-
-import grpc
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from affilia.enrollment.v1 import change_request_service_pb2
-from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from affilia.enrollment.v1.enrollment_query_service_pb2 import GetEnrollmentGroupRequest
-from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
-from benchmarks.running import a_server
+from benchmarks.figures import Figure
+from benchmarks.load import Load, Outcome, run
+from benchmarks.running import MeasuredServer, measured_server
 from tests.support.calls import Family, admin
 
+SIMULATE = "/affilia.enrollment.v1.ChangeRequestService/SimulateChangeRequest"
+READ = "/affilia.enrollment.v1.EnrollmentQueryService/GetEnrollmentGroup"
 CALLERS = 16
 HISTORY = 40
 TIMES = 5
 SECONDS = 8.0
 DEADLINE_SECONDS = 10.0
-CHANNELS = 8
-PAUSE_SECONDS = 0.02
-
-Ends = dict[str, list[float]]
-"""Durations of calls in seconds, by status."""
+SERVED, MAX_REJECTION_MS, MIN_CALL_US = 0.8, 50, 2000
+QUIET_PER_SECOND = 20
+REJECTED = "ResourceExhausted"
 
 
-def measure() -> None:
-    with a_server() as (server, channel):
-        family = Family(channel).set_up()
+def measure() -> list[Figure]:
+    with measured_server() as server, ThreadPoolExecutor(1) as beside:
+        family = Family(server.channel).set_up()
         for n in range(HISTORY):
             family.submit(family.enroll(family.plus if n % 2 else family.base, "2026-01-01"), requester=admin())
         asked = family.request(family.enroll(family.base, "2026-06-01"))
         request = change_request_service_pb2.SimulateChangeRequestRequest(
             requester=asked.requester, group=asked.group, changes=asked.changes
-        )
-        read = GetEnrollmentGroupRequest(key=family.key)
-        asyncio.run(_measure(server.address, server.process.pid, request, read))
+        ).SerializeToString()
+        quiet = partial(_reads, server, GetEnrollmentGroupRequest(key=family.key).SerializeToString())
+        alone = quiet(3.0)
+        capacity = run(_simulations(request), server.address, pids=server.pids)
+        reading = beside.submit(quiet, SECONDS)
+        flood = run(_simulations(request, rate=TIMES * capacity.rate), server.address, pids=server.pids)
+        return [*_flooded(capacity, flood), *_quiet("alone", alone), *_quiet("beside", reading.result())]
 
 
-async def _measure(address: str, pid: int, request: Any, read: Any) -> None:
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS + 1)]
-    stubs: list[Any] = [ChangeRequestServiceStub(channel) for channel in channels[1:]]
-    quiet: Any = EnrollmentQueryServiceStub(channels[0])
-    alone: Ends = {}
-    await _read_now_and_then(quiet, read, alone, 2.0)
-    capacity = await _capacity(stubs, request)
-    print(f"SimulateChangeRequest, {CALLERS} callers who wait: {capacity:.0f} calls/s")
-    beside: Ends = {}
-    used = _cpu_seconds(pid)
-    flood, _ = await asyncio.gather(
-        _flood(stubs, request, capacity * TIMES), _read_now_and_then(quiet, read, beside, SECONDS)
+def _simulations(request: bytes, rate: float = 0.0) -> Load:
+    return Load(
+        method=SIMULATE,
+        requests=[request],
+        callers=CALLERS,
+        rate=rate,
+        seconds=SECONDS,
+        deadline_seconds=DEADLINE_SECONDS,
     )
-    print(f"CPU of the server during the run: {(_cpu_seconds(pid) - used) / SECONDS:.2f} of one core")
-    _report(*flood, capacity)
-    _report_quiet("alone", alone)
-    _report_quiet("beside the flood", beside)
-    for channel in channels:
-        await channel.close()
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Returns the CPU time of a process with all its threads. On a busy machine, it gets less than it could use."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _reads(server: MeasuredServer, request: bytes, seconds: float) -> Outcome:
+    """Reads a group now and then, over one connection."""
+    load = Load(method=READ, requests=[request], rate=QUIET_PER_SECOND, connections=1, seconds=seconds)
+    return run(load, server.address)
 
 
-async def _call(call: Any, request: Any, ends: Ends) -> None:
-    began = time.perf_counter()
-    try:
-        await call(request, timeout=DEADLINE_SECONDS)
-        code = "OK"
-    except grpc.aio.AioRpcError as error:
-        code = error.code().name
-    ends.setdefault(code, []).append(time.perf_counter() - began)
+def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
+    client = flood.client
+
+    def figure(name: str, value: float, unit: str, against: str = "") -> Figure:
+        return Figure(name=f"overload.{name}", value=value, unit=unit, against=against, client=client)
+
+    served = Figure(
+        name="overload.served.ratio",
+        value=flood.rate / capacity.rate,
+        unit="x",
+        at_least=SERVED,
+        against="the capacity, in the same run",
+        client=client,
+    )
+    cost = Figure(
+        name="overload.server_cpu",
+        value=capacity.cpu_us["server"],
+        unit="us/call",
+        at_least=MIN_CALL_US,
+        against="at capacity; cheaper calls can't be rejected cheaply enough",
+        client=client,
+    )
+    figures = [
+        served,
+        figure("capacity", capacity.rate, "calls/s", f"{CALLERS} callers who wait"),
+        cost,
+        figure("arrived", flood.sent_rate / capacity.rate, "x", "the capacity"),
+        figure("served.p99", flood.ok.p99_seconds * 1e3, "ms"),
+        figure("lag.p99", flood.lag_p99_seconds * 1e3, "ms", "how late calls were sent"),
+    ]
+    if rejected := flood.statuses.get(REJECTED):
+        p99 = Figure(
+            name="overload.rejected.p99",
+            value=rejected.p99_seconds * 1e3,
+            unit="ms",
+            at_most=MAX_REJECTION_MS,
+            client=client,
+        )
+        figures.append(p99)
+    others = sum(each.calls for status, each in flood.statuses.items() if status not in ("OK", REJECTED))
+    return [*figures, figure("other_failures", others, "calls", "neither served nor rejected with RetryInfo")]
 
 
-async def _read_now_and_then(stub: Any, read: Any, ends: Ends, seconds: float) -> None:
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        await _call(stub.GetEnrollmentGroup, read, ends)
-        await asyncio.sleep(PAUSE_SECONDS)
-
-
-async def _capacity(stubs: list[Any], request: Any) -> float:
-    ends: Ends = {}
-    until = time.perf_counter() + SECONDS
-
-    async def work(n: int) -> None:
-        while time.perf_counter() < until:
-            await _call(stubs[n % CHANNELS].SimulateChangeRequest, request, ends)
-
-    await asyncio.gather(*(work(n) for n in range(CALLERS)))
-    return len(ends["OK"]) / SECONDS
-
-
-async def _flood(stubs: list[Any], request: Any, rate: float) -> tuple[Ends, list[float]]:
-    ends: Ends = {}
-    late: list[float] = []
-    calls: set[asyncio.Task[None]] = set()
-    began = time.perf_counter()
-    while (now := time.perf_counter() - began) < SECONDS:
-        while len(late) < now * rate:
-            late.append(now - len(late) / rate)
-            task = asyncio.create_task(_call(stubs[len(late) % CHANNELS].SimulateChangeRequest, request, ends))
-            calls.add(task)
-            task.add_done_callback(calls.discard)
-        await asyncio.sleep(0.001)
-    await asyncio.gather(*calls)
-    return ends, late
-
-
-def _report(ends: Ends, late: list[float], capacity: float) -> None:
-    done, sent = len(ends.get("OK", ())) / SECONDS, len(late) / SECONDS
-    print(f"{sent:.0f} calls/s arrived ({sent / capacity:.1f} x), sent {_milliseconds(late)} late")
-    print(f"served: {done:.0f} calls/s, {done / capacity:.2f} of the capacity (target 0.80)")
-    for code, seconds in sorted(ends.items()):
-        target = " (target p99 50 ms)" if code == "RESOURCE_EXHAUSTED" else ""
-        print(f"{code}: {len(seconds)}, {_milliseconds(seconds)}{target}")
-
-
-def _report_quiet(when: str, ends: Ends) -> None:
-    for code, seconds in sorted(ends.items()):
-        print(f"a quiet caller's reads, {when}: {code} {len(seconds)}, {_milliseconds(seconds)}")
-
-
-def _milliseconds(seconds: list[float]) -> str:
-    seconds = sorted(seconds)
-    median, p99 = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
-    return f"median {median * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
+def _quiet(when: str, outcome: Outcome) -> list[Figure]:
+    failed = sum(each.calls for status, each in outcome.statuses.items() if status != "OK")
+    name, against = f"overload.quiet_{when}", "a quiet caller's reads"
+    return [
+        Figure(
+            name=f"{name}.p50", value=outcome.ok.p50_seconds * 1e3, unit="ms", against=against, client=outcome.client
+        ),
+        Figure(
+            name=f"{name}.p99", value=outcome.ok.p99_seconds * 1e3, unit="ms", against=against, client=outcome.client
+        ),
+        Figure(name=f"{name}.failed", value=failed, unit="calls", against=against, client=outcome.client),
+    ]

@@ -17,6 +17,7 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_computation_service_pb2_grpc import PremiumComputationServiceStub
 from affilia.type.v1 import membership_type_pb2
+from benchmarks.figures import Figure, table
 from domain.days import Days, Span
 from domain.enrollment.decisions import EnrollmentKey
 from domain.members import Facts
@@ -41,16 +42,33 @@ FIRST_ON, LAST_ON = date(2026, 1, 1), date(2026, 12, 31)
 FIRST, LAST = month_of(FIRST_ON), month_of(LAST_ON)
 IN_PROCESS = 50_000
 BY_DAYS = 10
+IN_PROCESS_RATE, DAY_BY_DAY_FACTOR, RUN_RATE, MAX_GROWTH = 20_000, 30, 5_000, 1.1
 KINDS = (MembershipType.PRIMARY, MembershipType.PARTNER, MembershipType.CHILD, MembershipType.CHILD)
 
 
-def measure(policies: str = "100000") -> None:
+def measure(policies: str = "100000") -> list[Figure]:
     gc.set_threshold(*GC_THRESHOLDS)
-    _in_process()
     large = int(policies)
-    small = _portfolio(large // 10)
-    big = _portfolio(large)
-    print(f"cost per policy, {large} beside {large // 10} policies: {small / big:.2f} x")
+    in_process = _in_process()
+    small, small_again = _portfolio(large // 10)
+    big, big_again = _portfolio(large)
+    growth = Figure(
+        name="premiums.growth.factor",
+        value=small / big,
+        unit="x",
+        at_most=MAX_GROWTH,
+        against=f"cost per policy, {large} beside {large // 10} policies",
+    )
+    return [
+        *in_process,
+        Figure(
+            name="premiums.small.rate", value=small, unit="policies/s", against=f"{large // 10} policies x 12 months"
+        ),
+        Figure(name="premiums.small.again.rate", value=small_again, unit="policies/s", against="nothing has changed"),
+        Figure(name="premiums.run.rate", value=big, unit="policies/s", at_least=RUN_RATE, against=f"{large} policies"),
+        Figure(name="premiums.run.again.rate", value=big_again, unit="policies/s", against="nothing has changed"),
+        growth,
+    ]
 
 
 def _contract(family: Family) -> Any:
@@ -72,7 +90,7 @@ def _born(random: Random, on: date) -> date:
     return on + timedelta(days=random.randrange(-2_500, 2_500))
 
 
-def _in_process() -> None:
+def _in_process() -> list[Figure]:
     with grpc.insecure_channel("nowhere.invalid:1") as channel:
         contract = contract_from_proto(_contract(Family(channel)))
     random, base = Random(1), contract.versions[0].modules[0].module_id
@@ -85,10 +103,23 @@ def _in_process() -> None:
     for family in families[:BY_DAYS]:
         owed_by_days(family, FIRST_ON, LAST_ON)
     by_days = BY_DAYS / (time.process_time() - began)
-    print(
-        f"in process: {policies:.0f} policies/s of one core (a family of four, one module, 12 months, explained;"
-        f" {stretches / IN_PROCESS:.1f} stretches each), {policies / by_days:.0f} x day by day ({by_days:.1f}/s)"
-    )
+    against = f"CPU time of one core; 12 months, explained, {stretches / IN_PROCESS:.1f} stretches each"
+    return [
+        Figure(
+            name="premiums.in_process.rate",
+            value=policies,
+            unit="policies/s",
+            at_least=IN_PROCESS_RATE,
+            against=against,
+        ),
+        Figure(
+            name="premiums.in_process.factor",
+            value=policies / by_days,
+            unit="x",
+            at_least=DAY_BY_DAY_FACTOR,
+            against=f"day by day, {by_days:.1f} policies/s",
+        ),
+    ]
 
 
 def _family(random: Random, contract: Any, module: UUID, number: int) -> InsuredPolicy:
@@ -102,8 +133,8 @@ def _family(random: Random, contract: Any, module: UUID, number: int) -> Insured
     )
 
 
-def _portfolio(policies: int) -> float:
-    """Returns the policies per second of the first run on a new database."""
+def _portfolio(policies: int) -> tuple[float, float]:
+    """Returns the policies per second of the first run on a new database, and of a second one that changes nothing."""
     with TemporaryDirectory() as folder:
         postgres = EmbeddedPostgres.start(Path(folder) / "database")
         server = ServerProcess(Path(folder), "--database-url", postgres.url)
@@ -113,17 +144,12 @@ def _portfolio(policies: int) -> float:
                 family.amend(_contract(family))
                 family.submit(*_everybody(family), requester=admin())
                 clone_policies(postgres.url, str(family.group().group_id), policies - 1, _born)
-                first, added = _run(channel, family)
+                first, _ = _run(channel, family)
                 again, _ = _run(channel, family)
         finally:
             server.stop()
             postgres.stop()
-    print(
-        f"RunPremiums over {policies} policies x 12 months: {first:.0f} policies/s ({added} entries added),"
-        f" {again:.0f} policies/s when nothing has changed",
-        flush=True,
-    )
-    return first
+    return first, again
 
 
 def _everybody(family: Family) -> list[change_request_pb2.ScopedChange]:
@@ -160,4 +186,4 @@ def _run(channel: grpc.Channel, family: Family) -> tuple[float, int]:
 
 
 if __name__ == "__main__":
-    measure(*sys.argv[1:])
+    print(table(measure(*sys.argv[1:])))

@@ -1,43 +1,65 @@
 """Measures GetEnrollmentGroup as of now and as of a revision, for groups with one revision and with many.
 
-For comparison, the same run measures a health check, which is almost an empty call.
+`python -m benchmarks.reads 100` sets the number of revisions of the group that has many.
 """
 
+import sys
 from functools import partial
-from typing import Any
 
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from affilia.enrollment.v1 import enrollment_query_service_pb2
-from benchmarks.running import a_server, calls_per_second
+from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
+from benchmarks.bare_server import bare_server
+from benchmarks.figures import Figure, table
+from benchmarks.load import Load, run
+from benchmarks.running import measured_server
+from benchmarks.side_by_side import against_bare, compare
 from tests.support.calls import Family, admin
 
-CALLERS = 8
-REVISIONS = 300
+METHOD = "/affilia.enrollment.v1.EnrollmentQueryService/GetEnrollmentGroup"
+CALLERS = 32
+SECONDS = 3.0
+RATIO, MAX_DIFFERENCE = 0.5, 1.2
 
 
-def measure() -> None:
-    with a_server() as (_, channel):
-        young, old = Family(channel).set_up(), Family(channel).set_up()
-        young.submit(young.enroll(young.base, "2026-01-01"))
-        for n in range(REVISIONS):
-            old.submit(old.enroll(old.plus if n % 2 else old.base, "2026-01-01"), requester=admin())
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        empty = calls_per_second(lambda _: health.Check(health_pb2.HealthCheckRequest()), CALLERS)
-        print(f"health check: {empty:.0f} calls/s ({CALLERS} callers in one Python process beside the server)")
-        for name, family, revision in (
-            ("now, 1 revision", young, None),
-            (f"now, {REVISIONS} revisions", old, None),
-            (f"as of revision 1 of {REVISIONS}", old, 1),
-        ):
-            request = enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=family.key)
-            if revision:
-                request.revision = revision
-            rate = calls_per_second(partial(_get, family, request), CALLERS)
-            print(f"GetEnrollmentGroup {name}: {rate:.0f} calls/s, {rate / empty:.2f} of the health check")
+def measure(revisions: str = "1000") -> list[Figure]:
+    with measured_server() as server:
+        one, many = Family(server.channel).set_up(), Family(server.channel).set_up()
+        one.submit(one.enroll(one.base, "2026-01-01"))
+        for n in range(int(revisions)):
+            many.submit(many.enroll(many.plus if n % 2 else many.base, "2026-01-01"), requester=admin())
+        requests = {
+            "one": pb.GetEnrollmentGroupRequest(key=one.key),
+            "many": pb.GetEnrollmentGroupRequest(key=many.key),
+            "as_of": pb.GetEnrollmentGroupRequest(key=many.key, revision=1),
+        }
+        response = one.queries.GetEnrollmentGroup(requests["one"])
+        with bare_server({METHOD: response}) as bare:
+            loads = {name: _load(request) for name, request in requests.items()}
+            compared = compare(
+                {
+                    **{name: partial(run, load, server.address, pids=server.pids) for name, load in loads.items()},
+                    "bare": partial(run, loads["one"], bare.address, pids=bare.pids),
+                }
+            )
+    more = Figure(
+        name="reads.many_revisions.factor",
+        value=compared.ratio("one", "many"),
+        unit="x",
+        at_most=MAX_DIFFERENCE,
+        against=f"1 revision, instead of {revisions}",
+        client=compared.client("one"),
+    )
+    return [
+        *against_bare(compared, "one", "reads.now", at_least=RATIO),
+        *against_bare(compared, "as_of", "reads.as_of", at_least=RATIO),
+        more,
+        *compared.figures("many", "reads.many_revisions"),
+        *compared.figures("bare", "reads.bare"),
+    ]
 
 
-def _get(
-    family: Family, request: enrollment_query_service_pb2.GetEnrollmentGroupRequest, _: int
-) -> enrollment_query_service_pb2.GetEnrollmentGroupResponse:
-    return family.queries.GetEnrollmentGroup(request)
+def _load(request: pb.GetEnrollmentGroupRequest) -> Load:
+    return Load(method=METHOD, requests=[request.SerializeToString()], callers=CALLERS, seconds=SECONDS)
+
+
+if __name__ == "__main__":
+    print(table(measure(*sys.argv[1:])))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
+from benchmarks.figures import Figure
 from benchmarks.large_groups import large_group
 from domain.days import Days
 from domain.enrollment.decisions import Decision, EnrollmentKey, Revert
@@ -25,12 +26,11 @@ SIZES = ((20, 200), (200, 20))
 """Modules and members."""
 
 
-def measure() -> None:
-    for modules, members in SIZES:
-        _measure(modules, members)
+def measure() -> list[Figure]:
+    return [figure for modules, members in SIZES for figure in _measure(modules, members)]
 
 
-def _measure(modules: int, members: int) -> None:
+def _measure(modules: int, members: int) -> list[Figure]:
     basis = _with_ids(large_group(modules, members, enrolled=modules, decisions=DECISIONS))
     reverted = with_reverts(basis, REVERTS)
     left = replace(basis, decisions=reverted.counting()[:-REVERTS])
@@ -38,14 +38,15 @@ def _measure(modules: int, members: int) -> None:
     days = replay(basis).days
     replays = _alternately(*(partial(_replayed, each) for each in (basis, reverted, left)))
     recomputes = _alternately(*(partial(_recomputed, each, days) for each in (basis, reverted)))
-    size = f"{modules} modules, {members} members, {len(basis.decisions)} decisions"
+    size, figures = f"reverts.{modules}_modules_{members}_members", []
     for name, (before, after, *without) in (("replay", replays), ("recompute", recomputes)):
-        print(
-            f"{name}, {size}: {before * 1000:.0f} ms of CPU; with {REVERTS} reverts {after * 1000:.0f} ms,"
-            f" {after / before:.2f} x (target {MAX_RATIO}: {'met' if after <= MAX_RATIO * before else 'MISSED'})"
-            + "".join(f"; without the reverted requests {each * 1000:.0f} ms" for each in without),
-            flush=True,
-        )
+        ratio, reverts = after / before, f"with {REVERTS} reverts"
+        figures += [
+            Figure(name=f"{size}.{name}.factor", value=ratio, unit="x", at_most=MAX_RATIO, against=reverts),
+            _ms(f"{size}.{name}.before", before, f"{len(basis.decisions)} decisions"),
+            _ms(f"{size}.{name}.after", after, reverts),
+            *(_ms(f"{size}.{name}.left", each, "without the reverted requests") for each in without),
+        ]
     *_, merged, into = basis.facts
     aliased = replace(reverted, aliases={merged: into})
     one_more = Decision(basis.decisions[-1].changes)
@@ -54,12 +55,17 @@ def _measure(modules: int, members: int) -> None:
         lambda: _unfolded(aliased).folded,
         lambda: reverted.with_decision(one_more),
     )
-    folding, with_aliases, one = (seconds * 1000 for seconds in _alternately(*parts))
-    print(
-        f"  of which: folding the decisions {folding:.2f} ms (with a merged member {with_aliases:.2f} ms);"
-        f" one more decision {one:.3f} ms",
-        flush=True,
-    )
+    folding, with_aliases, one = _alternately(*parts)
+    return [
+        *figures,
+        _ms(f"{size}.folding", folding, "folding the decisions"),
+        _ms(f"{size}.folding_merged", with_aliases, "folding the decisions, with a merged member"),
+        _ms(f"{size}.one_more", one, "one more decision"),
+    ]
+
+
+def _ms(name: str, seconds: float, against: str = "") -> Figure:
+    return Figure(name=name, value=seconds * 1e3, unit="ms of CPU", against=against)
 
 
 def _unfolded(basis: GroupBasis) -> GroupBasis:

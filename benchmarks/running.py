@@ -1,27 +1,73 @@
-"""Starts a server to measure in a separate process, and callers that keep it busy for a fixed time."""
+"""Starts servers and databases to measure, and callers that keep a server busy for a fixed time."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import grpc
 
+from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
 from tests.support.channels import connected_to
 
 SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredServer:
+    """A server on a database of its own. `channel` retries calls that the server rejects."""
+
+    process: ServerProcess
+    channel: grpc.Channel
+    url: str
+    folder: Path
+    flags: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        return self.process.address
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes whose CPU time a call uses."""
+        postmaster = self.folder / "database" / "postgres" / "postmaster.pid"
+        return {"server": self.process.process.pid, "postgres": int(postmaster.read_text().split()[0])}
+
+    def internal_channel(self) -> grpc.Channel:
+        return connected_to(self.process.internal_address)
+
+    @contextmanager
+    def restarted(self) -> "Iterator[MeasuredServer]":
+        """Starts a new server on the same database. Stop the old one first."""
+        with _started(self.url, self.folder, self.flags) as server:
+            yield server
+
+
 @contextmanager
-def a_server() -> Iterator[tuple[ServerProcess, grpc.Channel]]:
-    """Starts a new server on an embedded database, and opens a channel to it, which retries calls that it rejects."""
-    with TemporaryDirectory() as folder:
-        server = ServerProcess(Path(folder))
+def measured_server(*flags: str, environment: Mapping[str, str] | None = None) -> Iterator[MeasuredServer]:
+    """Starts a new server on a new database."""
+    with TemporaryDirectory() as name:
+        postgres = EmbeddedPostgres.start(Path(name) / "database")
+        try:
+            with _started(postgres.url, Path(name), flags, environment) as server:
+                yield server
+        finally:
+            postgres.stop()
+
+
+@contextmanager
+def _started(
+    url: str, folder: Path, flags: tuple[str, ...], environment: Mapping[str, str] | None = None
+) -> Iterator[MeasuredServer]:
+    server = ServerProcess(folder / "server", "--database-url", url, *flags, environment=environment)
+    try:
         with connected_to(server.address) as channel:
-            yield server, channel
+            yield MeasuredServer(server, channel, url, folder, flags)
+    finally:
         server.stop()
 
 

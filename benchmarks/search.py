@@ -16,12 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import grpc
 import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from affilia.catalog.v1 import member_pb2, member_service_pb2
 from affilia.catalog.v1.member_service_pb2_grpc import MemberServiceStub
+from benchmarks.figures import Figure, table
 from benchmarks.running import calls_per_second
 from domain.names import normalized_name
 from storage.postgres.embedded import EmbeddedPostgres
@@ -38,15 +38,17 @@ ENROLLED_EVERY = 50
 Search = member_service_pb2.SearchMembersRequest
 
 
-def measure(members: str = "1000000") -> None:
+def measure(members: str = "1000000") -> list[Figure]:
     number = int(members)
-    print(f"{number} members in families of four, one family in {ENROLLED_EVERY} enrolled; {CALLS} calls of each kind")
     with _book(0) as empty, _book(number) as full:
         sample = random.Random(1).sample(range(min(number, 200_000)), CALLS)
         everybody = list(islice(people.people(number), min(number, 200_000)))
-        _searches(full, [everybody[n] for n in sample])
-        _by_contract(full)
-        _writes_and_reads(empty, full, [everybody[n] for n in sample])
+        return [
+            *_size(full, number),
+            *_searches(full, [everybody[n] for n in sample]),
+            *_by_contract(full),
+            *_writes_and_reads(empty, full, [everybody[n] for n in sample]),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Book:
     members: MemberServiceStub
     health: Any
     contract_id: str
+    url: str
+    load_seconds: float
 
 
 @contextmanager
@@ -64,32 +68,35 @@ def _book(number: int) -> Iterator[Book]:
             migrate(postgres.url)
             began = time.perf_counter()
             contract_id = people.load(postgres.url, number, enrolled_every=ENROLLED_EVERY)
-            if number:
-                print(f"loaded in {time.perf_counter() - began:.0f} s", flush=True)
-                _print_size(postgres.url, number)
+            seconds = time.perf_counter() - began
             server = ServerProcess(Path(folder), "--database-url", postgres.url)
             with connected_to(server.address) as channel:
-                yield Book(MemberServiceStub(channel), health_pb2_grpc.HealthStub(channel), str(contract_id))
+                health = health_pb2_grpc.HealthStub(channel)
+                yield Book(MemberServiceStub(channel), health, str(contract_id), postgres.url, seconds)
             server.stop()
         finally:
             postgres.stop()
 
 
-def _print_size(url: str, number: int) -> None:
-    with psycopg.connect(url) as connection:
+def _size(book: Book, number: int) -> list[Figure]:
+    with psycopg.connect(book.url) as connection:
         row = connection.execute(
             "SELECT pg_table_size('member_search'), pg_indexes_size('member_search'), count(*),"
             " pg_total_relation_size('member_revision') FROM member_search"
         ).fetchone()
     assert row  # noqa: S101 (a count has a row)
-    table, indexes, rows, documents = row
-    print(
-        f"search index: {(table + indexes) / number:.0f} bytes per member ({rows / number:.1f} rows; table"
-        f" {table / number:.0f}, indexes {indexes / number:.0f}); the members themselves: {documents / number:.0f}"
-    )
+    of_table, indexes, rows, documents = row
+    against = f"{rows / number:.1f} rows; table {of_table / number:.0f}, indexes {indexes / number:.0f} bytes"
+    families = f"{number} members in families of four, one family in {ENROLLED_EVERY} enrolled"
+    per_member = (of_table + indexes) / number
+    return [
+        Figure(name="search.load", value=book.load_seconds, unit="s", against=families),
+        Figure(name="search.index", value=per_member, unit="bytes per member", against=against),
+        Figure(name="search.members", value=documents / number, unit="bytes per member", against="without the index"),
+    ]
 
 
-def _searches(book: Book, sample: list[people.Person]) -> None:
+def _searches(book: Book, sample: list[people.Person]) -> list[Figure]:
     kinds: dict[str, Callable[[people.Person], Search]] = {
         "half a name": lambda one: Search(query=_words(one)[0][: max(2, len(_words(one)[0]) // 2)]),
         "first name": lambda one: Search(query=_words(one)[0]),
@@ -108,14 +115,16 @@ def _searches(book: Book, sample: list[people.Person]) -> None:
         "date of birth and first name": lambda one: Search(query=_words(one)[0], born_on=_date(one)),
         "no match": lambda one: Search(query=f"{_words(one)[0]}xyz {_words(one)[-1]}"),
     }
-    for kind, request in kinds.items():
-        requests = [request(one) for one in sample]
-        _report(book, f"search by {kind}", book.members.SearchMembers, requests)
+    return [
+        figure
+        for kind, request in kinds.items()
+        for figure in _latency(book, kind, book.members.SearchMembers, [request(one) for one in sample])
+    ]
 
 
-def _by_contract(book: Book) -> None:
+def _by_contract(book: Book) -> list[Figure]:
     requests = [Search(query=name, contract_id=book.contract_id) for name in people.COMMON_FIRST.split()] * 5
-    _report(book, "search by first name in a contract", book.members.SearchMembers, requests)
+    return _latency(book, "first name in a contract", book.members.SearchMembers, requests)
 
 
 def _two_common_words(one: people.Person) -> Search:
@@ -132,8 +141,8 @@ def _date(one: people.Person) -> Any:
     return {"year": one.born_on.year, "month": one.born_on.month, "day": one.born_on.day}
 
 
-def _report(book: Book, what: str, call: Callable[[Any], Any], requests: list[Any]) -> None:
-    """Prints the latency of calls, and of the empty calls between them."""
+def _latency(book: Book, kind: str, call: Callable[[Any], Any], requests: list[Any]) -> list[Figure]:
+    """Returns the latency of searches, compared with that of health checks between them."""
     empty_request = health_pb2.HealthCheckRequest()
     for request in requests[:WARM_UP]:
         call(request)
@@ -142,13 +151,21 @@ def _report(book: Book, what: str, call: Callable[[Any], Any], requests: list[An
     for request in requests:
         ours.append(_milliseconds(partial(call, request)))
         empty.append(_milliseconds(partial(book.health.Check, empty_request)))
-    median, late = _percentile(ours, 0.5), _percentile(ours, 0.99)
-    empty_median, empty_late = _percentile(empty, 0.5), _percentile(empty, 0.99)
-    print(
-        f"{what}: p50 {median:.1f} ms, p99 {late:.1f} ms; the empty call {empty_median:.2f} and {empty_late:.2f} ms:"
-        f" {median / empty_median:.1f} and {late / empty_late:.1f} x",
-        flush=True,
-    )
+    name, against = f"search.by_{kind.replace(', ', '_').replace(' ', '_')}", "a health check between the calls"
+    return [
+        figure
+        for percentile, part in (("p50", 0.5), ("p99", 0.99))
+        for figure in (
+            Figure(name=f"{name}.{percentile}", value=_percentile(ours, part), unit="ms", client="python"),
+            Figure(
+                name=f"{name}.{percentile}_factor",
+                value=_percentile(ours, part) / _percentile(empty, part),
+                unit="x",
+                against=against,
+                client="python",
+            ),
+        )
+    ]
 
 
 def _milliseconds(call: Callable[[], Any]) -> float:
@@ -161,39 +178,38 @@ def _percentile(values: list[float], part: float) -> float:
     return sorted(values)[int(len(values) * part)]
 
 
-def _writes_and_reads(empty: Book, full: Book, sample: list[people.Person]) -> None:
+def _writes_and_reads(empty: Book, full: Book, sample: list[people.Person]) -> list[Figure]:
     """Measures each call in the empty and in the full book, after storing the members of the empty one."""
     for one in sample:
         empty.members.UpsertMember(_upsert(str(one.member_id), one.name))
     ids = [str(one.member_id) for one in sample]
     many = member_service_pb2.BatchGetMembersRequest(member_ids=ids[:100])
     calls: dict[str, Callable[[Book], Callable[[int], Any]]] = {
-        "UpsertMember of a new member": lambda book: (
-            lambda n: book.members.UpsertMember(_upsert(new_id(), sample[n % CALLS].name))
-        ),
-        "UpsertMember with another name": lambda book: (
+        "upsert_new": lambda book: lambda n: book.members.UpsertMember(_upsert(new_id(), sample[n % CALLS].name)),
+        "upsert_renamed": lambda book: (
             lambda n: book.members.UpsertMember(_upsert(ids[n % CALLS], sample[(n + 1) % CALLS].name))
         ),
-        "RecordFacts": lambda book: lambda n: book.members.RecordFacts(_born(ids[n % CALLS], n)),
-        "GetMember": lambda book: (
+        "record_facts": lambda book: lambda n: book.members.RecordFacts(_born(ids[n % CALLS], n)),
+        "get_member": lambda book: (
             lambda n: book.members.GetMember(member_service_pb2.GetMemberRequest(member_id=ids[n % CALLS]))
         ),
-        "BatchGetMembers of 100": lambda book: lambda _: book.members.BatchGetMembers(many),
+        "batch_get_100": lambda book: lambda _: book.members.BatchGetMembers(many),
     }
+    figures = []
     for what, call_of in calls.items():
-        try:
-            figures = [_rate_and_latency(call_of(book)) for book in (empty, full)]
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise
-            print(f"{what}: not implemented")
-            continue
-        (empty_rate, empty_late), (full_rate, full_late) = figures
-        print(
-            f"{what}: {full_rate:.0f}/s, p99 {full_late:.1f} ms; in an empty book {empty_rate:.0f}/s,"
-            f" {empty_late:.1f} ms: {full_rate / empty_rate:.2f} of the rate",
-            flush=True,
-        )
+        (empty_rate, _), (full_rate, full_p99) = (_rate_and_latency(call_of(book)) for book in (empty, full))
+        figures += [
+            Figure(name=f"search.{what}.rate", value=full_rate, unit="calls/s", client="python"),
+            Figure(name=f"search.{what}.p99", value=full_p99, unit="ms", client="python"),
+            Figure(
+                name=f"search.{what}.ratio",
+                value=full_rate / empty_rate,
+                unit="x",
+                against="an empty book",
+                client="python",
+            ),
+        ]
+    return figures
 
 
 def _rate_and_latency(call: Callable[[int], Any]) -> tuple[float, float]:
@@ -215,4 +231,4 @@ def _born(member_id: str, n: int) -> member_service_pb2.RecordFactsRequest:
 
 
 if __name__ == "__main__":
-    measure(*sys.argv[1:])
+    print(table(measure(*sys.argv[1:])))

@@ -8,17 +8,22 @@ import grpc
 
 from affilia.catalog.v1 import catalog_service_pb2
 from affilia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from benchmarks.figures import Figure
 from tests.conftest import ServerProcess
 
 ROUNDS = 5
+MAX_SECONDS = 1.0
 
 
-def measure() -> None:
+def measure() -> list[Figure]:
     with TemporaryDirectory() as folder:
         cold = _start(Path(folder))
         warm = sorted(_start(Path(folder)) for _ in range(ROUNDS))
-    print(f"new data directory (with initdb and migrations): {cold:.2f} s")
-    print(f"existing data: {warm[len(warm) // 2]:.2f} s (median of {ROUNDS}; {warm[0]:.2f} to {warm[-1]:.2f})")
+    spread = f"median of {ROUNDS}, {warm[0]:.2f} to {warm[-1]:.2f} s"
+    return [
+        Figure(name="start.new_data", value=cold, unit="s", against="with initdb and migrations"),
+        Figure(name="start.existing_data", value=warm[len(warm) // 2], unit="s", at_most=MAX_SECONDS, against=spread),
+    ]
 
 
 def _start(folder: Path) -> float:

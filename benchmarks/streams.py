@@ -18,7 +18,9 @@ from typing import Any
 import grpc
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
-from benchmarks.running import a_server
+from benchmarks.figures import Figure
+from benchmarks.running import measured_server
+from benchmarks.usage import resident_bytes
 from tests.conftest import ServerProcess
 from tests.support.calls import Family, admin, decoded
 from tests.support.feeds import BEGINNING, NOW, watch_request
@@ -69,7 +71,7 @@ async def _read(address: str, streams: int) -> None:
     print(json.dumps({"ends": ends, "tokens": tokens, "messages": messages, "at": time.time()}), flush=True)
 
 
-def draining(streams: int) -> None:
+def draining(streams: int) -> list[Figure]:
     with TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder), "--drain-seconds", "60")
         command = f"from benchmarks.streams import read; read({server.address!r}, {streams // PROCESSES})"
@@ -93,12 +95,14 @@ def draining(streams: int) -> None:
             submitting.join()
         found = [json.loads(reader.communicate()[0]) for reader in readers]
     ends = sum((Counter(each["ends"]) for each in found), Counter[str]())
-    print(
-        f"{streams} streams, {sum(each['messages'] for each in found)} messages: after SIGTERM the last stream ended"
-        f" within {max(each['at'] for each in found) - began:.1f} s, the server within {exited:.1f} s (exit status"
-        f" {status}); {dict(ends)}; {sum(each['tokens'] for each in found)} have a token",
-        flush=True,
-    )
+    name, against = f"streams.draining_{streams}", f"after SIGTERM, {dict(ends)}, exit status {status}"
+    last = max(each["at"] for each in found) - began
+    return [
+        Figure(name=f"{name}.last_stream", value=last, unit="s", against=against, client="python"),
+        Figure(name=f"{name}.server", value=exited, unit="s", client="python"),
+        Figure(name=f"{name}.messages", value=sum(each["messages"] for each in found), unit="messages"),
+        Figure(name=f"{name}.tokens", value=sum(each["tokens"] for each in found), unit="streams with a token"),
+    ]
 
 
 def _submit(family: Family, stop: threading.Event) -> None:
@@ -114,18 +118,18 @@ def _submit(family: Family, stop: threading.Event) -> None:
                 return
 
 
-def slow_readers(readers: int) -> None:
-    with a_server() as (server, channel):
-        family = Family(channel).set_up()
+def slow_readers(readers: int) -> list[Figure]:
+    with measured_server() as server:
+        family = Family(server.channel).set_up()
         note = "x" * 500
         for n in range(EVENTS):
             change = family.enroll((family.base, family.plus)[n % 2], f"{2027 + n // 12 % 60}-{n % 12 + 1:02}-01")
             change.note = note
             family.requests.SubmitChangeRequest(family.request(change, requester=admin()))
-        asyncio.run(_stop_reading(server, readers))
+        return asyncio.run(_stop_reading(server.process, readers))
 
 
-async def _stop_reading(server: ServerProcess, readers: int) -> None:
+async def _stop_reading(server: ServerProcess, readers: int) -> list[Figure]:
     before, peak = _memory_mib(server), 0.0
     began = time.monotonic()
     channels = [grpc.aio.insecure_channel(server.address, options=[OWN_CONNECTION]) for _ in range(readers)]
@@ -147,20 +151,18 @@ async def _stop_reading(server: ServerProcess, readers: int) -> None:
         task.cancel()
     for channel in channels:
         await channel.close()
-    slowest = f"{max(closed):.1f} s" if len(closed) == readers else f"never, {len(closed)} closed"
-    print(
-        f"{readers} readers that stop reading: {(peak - before) / readers:.1f} MiB each at most, all closed within"
-        f" {slowest}; memory {before:.0f} MiB before, {peak:.0f} at most, {_memory_mib(server):.0f} afterwards",
-        flush=True,
-    )
+    name, against = "streams.slow_readers", f"{readers} readers that stop reading"
+    memory = f"server before {before:.0f}, at most {peak:.0f}, afterwards {_memory_mib(server):.0f} MiB"
+    return [
+        Figure(name=f"{name}.memory", value=(peak - before) / readers, unit="MiB each", against=memory),
+        Figure(name=f"{name}.closed", value=len(closed), unit="connections", at_least=readers, against=against),
+        Figure(name=f"{name}.last_closed", value=max(closed, default=0.0), unit="s", against=against),
+    ]
 
 
 def _memory_mib(server: ServerProcess) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return resident_bytes(server.process.pid) / 2**20
 
 
-def measure() -> None:
-    for streams in (500, STREAMS):
-        draining(streams)
-    slow_readers(SLOW_READERS)
+def measure() -> list[Figure]:
+    return [*draining(500), *draining(STREAMS), *slow_readers(SLOW_READERS)]

@@ -1,29 +1,33 @@
-"""Measures durable SubmitChangeRequest calls from 64 requesters with a group each. For comparison, pgbench makes the
-same row writes in one transaction each, with 64 clients, on the same database and tables, in the same run.
+"""Measures durable SubmitChangeRequest calls: from 64 requesters, compared with pgbench, and from a single requester.
 
-pgbench comes with Debian's PostgreSQL. Without it, only the calls are measured. All requesters run in one Python
-process beside the server, which needs as much CPU as the server.
+pgbench makes the same row writes, audit entry included, in one transaction each, with 64 clients, on the same database
+and tables. Both take turns. Without pgbench, only the calls are measured.
+
+Requesters take many groups in turn, and each round has groups of its own, so that the history of a group, which a
+submit depends on, is as short at the end of the run as at its beginning.
 """
 
-import re
-import subprocess
-from itertools import count
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 
-from benchmarks.running import calls_per_second
-from storage.postgres.embedded import EmbeddedPostgres
-from tests.conftest import ServerProcess
-from tests.support.calls import Family, admin
-from tests.support.channels import connected_to
+from benchmarks import pgbench
+from benchmarks.figures import Figure
+from benchmarks.groups import Groups
+from benchmarks.load import Load, Outcome, run
+from benchmarks.running import MeasuredServer, measured_server
+from benchmarks.side_by_side import Compared, compare
+from tests.support.calls import Family
 
+METHOD = "/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest"
 REQUESTERS = 64
-SECONDS = 8
-NAMED_IDS = 6
-"""Number of ids in the audit entry of a submit."""
-PGBENCH = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
+ROUNDS = 3
+SECONDS = 4
+GROUPS_PER_LOAD = 1024
+RATIO = 0.45
+FLAGS = ("--max-calls", "400", "--calls-per-caller", "200")
 
 WRITES = """
 \\set g random(1, {groups})
@@ -35,8 +39,10 @@ INSERT INTO change_request (change_request_id, group_key, approved, revision, re
     VALUES (gen_random_uuid(), :g, false, :revision, clock_timestamp(),
             jsonb_build_object('changes', '[]'::jsonb, 'text', repeat('x', {document_bytes})))
     RETURNING change_request_key \\gset
-INSERT INTO enrollment_revision (group_key, revision, recorded_at, change_request_key, policy_event)
-    VALUES (:g, :revision, clock_timestamp(), :change_request_key, 'CHANGED') RETURNING revision_key \\gset
+INSERT INTO enrollment_revision (group_key, revision, recorded_at, change_request_key, policy_event, view)
+    VALUES (:g, :revision, clock_timestamp(), :change_request_key, 'CHANGED',
+            nullif(repeat('x', {view_bytes}), '')::bytea)
+    RETURNING revision_key \\gset
 INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)
     VALUES (:revision_key, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'PRIMARY', '[2026-01-01,)');
 INSERT INTO enrollment_difference (revision_key, group_key, member_id, membership_type, module_id, kinds, gained, lost)
@@ -56,63 +62,65 @@ COMMIT;
 """
 
 
-def measure() -> None:
-    with TemporaryDirectory() as folder:
-        postgres = EmbeddedPostgres.start(Path(folder) / "database")
-        try:
-            calls = _submits(Path(folder), postgres.url)
-            if PGBENCH:
-                writes = _pgbench(Path(folder), postgres.url)
-                print(f"pgbench, the same rows, {REQUESTERS} clients: {writes:.0f} transactions/s")
-                print(f"SubmitChangeRequest is {calls / writes:.2f} of it (target 0.80)")
-            else:
-                print("no pgbench here: nothing to compare with")
-        finally:
-            postgres.stop()
+def measure() -> list[Figure]:
+    with measured_server(*FLAGS) as server:
+        groups = Groups(server.url, Family(server.channel).set_up(), 4 * ROUNDS * GROUPS_PER_LOAD)
+        single = partial(_submit, server, groups, callers=1)
+        sides: dict[str, Callable[[], Outcome]] = {"submits": partial(_submit, server, groups)}
+        if pgbench.program():
+            groups.submit_once()
+            script = _script(server)
+            sides["pgbench"] = partial(
+                pgbench.run, server.url, script, server.pids["postgres"], clients=REQUESTERS, seconds=SECONDS
+            )
+        compared = compare({**sides, "single": single}, ROUNDS)
+        decisions = Figure(
+            name="submits.decisions_per_group", value=groups.mean_decisions(), unit="decisions", against="at the end"
+        )
+        return [*_figures(compared, "pgbench" in sides), decisions]
 
 
-def _submits(folder: Path, url: str) -> float:
-    server = ServerProcess(folder / "server", "--database-url", url, "--max-calls", "200")
-    with connected_to(server.address) as channel:
-        families = [Family(channel).set_up() for _ in range(REQUESTERS)]
-        numbers = [count() for _ in families]
+def _figures(compared: Compared, has_pgbench: bool) -> list[Figure]:
+    client = compared.client("submits")
+    single = compared.p50_seconds("single") * 1e3
+    figures = [
+        *compared.figures("submits", "submits"),
+        Figure(name="submits.single.p50", value=single, unit="ms", against="one requester", client=client),
+        *compared.figures("single", "submits.single"),
+    ]
+    if not has_pgbench:
+        return figures
+    ratio = compared.ratio("submits", "pgbench")
+    against = f"pgbench, the same rows, {REQUESTERS} clients"
+    return [
+        Figure(name="submits.ratio", value=ratio, unit="x", at_least=RATIO, against=against, client=client),
+        *figures,
+        Figure(name="submits.pgbench.rate", value=compared.rate("pgbench"), unit="transactions/s", client="pgbench"),
+        Figure(
+            name="submits.pgbench.postgres_cpu",
+            value=compared.cpu_us("pgbench", "postgres"),
+            unit="us/transaction",
+            client="pgbench",
+        ),
+    ]
 
-        def submit(caller: int) -> None:
-            family, n = families[caller], next(numbers[caller])
-            module = family.plus if n % 2 else family.base
-            family.submit(family.enroll(module, "2026-01-01"), requester=admin())
 
-        rate = calls_per_second(submit, REQUESTERS, SECONDS)
-        history = sum(next(n) for n in numbers) / REQUESTERS
-    server.stop()
-    print(
-        f"SubmitChangeRequest: {rate:.0f} calls/s, {REQUESTERS} requesters;"
-        f" each group ended with {history:.0f} decisions, all replayed by every submit"
-    )
-    return rate
+def _submit(server: MeasuredServer, groups: Groups, callers: int = REQUESTERS) -> Outcome:
+    load = Load(method=METHOD, requests=groups.submits(groups.take(GROUPS_PER_LOAD)), callers=callers, seconds=SECONDS)
+    return run(load, server.address, pids=server.pids)
 
 
-def _pgbench(folder: Path, url: str) -> float:
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT (SELECT max(group_key) FROM enrollment_group), avg(pg_column_size(document))::int"
-            " FROM change_request"
-        ).fetchone()
-    assert row is not None  # noqa: S101 (an aggregate gives a row)
-    script = folder / "writes.sql"
-    script.write_text(WRITES.format(groups=row[0], document_bytes=row[1], named_ids=NAMED_IDS))
-    parts = psycopg.conninfo.conninfo_to_dict(url)
-    done = subprocess.run(
-        [
-            PGBENCH[-1], "--no-vacuum", "--protocol=prepared", f"--client={REQUESTERS}", "--jobs=2",
-            f"--time={SECONDS}", f"--file={script}", "--host", str(parts["host"]), "--username", str(parts["user"]),
-            str(parts["dbname"]),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )  # fmt: skip
-    report = re.search(r"tps = ([\d.]+)", done.stdout)
-    if report is None:
-        raise RuntimeError(done.stdout + done.stderr)
-    return float(report[1])
+def _script(server: MeasuredServer) -> Path:
+    """Writes pgbench's script, with documents as large and as many ids in audit entries as those of a submit."""
+    with psycopg.connect(server.url) as connection:
+        ((groups, document_bytes, view_bytes, named_ids),) = connection.execute(
+            "SELECT (SELECT max(group_key) FROM enrollment_group),"
+            " (SELECT avg(pg_column_size(document))::int FROM change_request),"
+            " (SELECT coalesce(octet_length(view), 0) FROM enrollment_revision ORDER BY revision_key DESC LIMIT 1),"
+            " (SELECT count(*) FROM audit_entry_id WHERE entry_key = (SELECT max(entry_key) FROM audit_entry"
+            "     WHERE method LIKE '%SubmitChangeRequest'))"
+        ).fetchall()
+    script = server.folder / "writes.sql"
+    sizes = {"document_bytes": document_bytes, "view_bytes": view_bytes, "named_ids": named_ids}
+    script.write_text(WRITES.format(groups=groups, **sizes))
+    return script

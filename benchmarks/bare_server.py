@@ -1,0 +1,122 @@
+"""A bare server: grpc.aio without interceptors, whose methods parse requests and return fixed responses.
+
+It is what ratios are measured against, so that they change with our code only. It accepts as many calls per turn of the
+event loop as the product does. Such a server is faster than a threaded one: with threads, all calls and the completion
+queue compete for one interpreter lock. `make bench ARGS=bare` measures both.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import uvloop
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+from affilia.eligibility.v1 import eligibility_check_service_pb2
+from affilia.enrollment.v1 import change_request_service_pb2, enrollment_query_service_pb2
+from affilia.pricing.v1 import cost_provider_service_pb2
+from benchmarks import ROOT
+from server.call_acceptor import CallAcceptor, can_accept_many
+
+REGISTERED = (
+    eligibility_check_service_pb2,
+    change_request_service_pb2,
+    enrollment_query_service_pb2,
+    cost_provider_service_pb2,
+)
+"""The modules whose services can be asked: importing them registers their messages."""
+
+THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BareServer:
+    address: str
+    pids: Mapping[str, int]
+
+
+@contextmanager
+def bare_server(responses: Mapping[str, Message], *, threaded: bool = False) -> Iterator[BareServer]:
+    """Starts a server in another process that returns one response for each method, by full name."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.bare_server", *(["--threaded"] if threaded else [])],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdin is not None  # noqa: S101 (both are pipes)
+        assert process.stdout is not None  # noqa: S101
+        sent = {method: response.SerializeToString().hex() for method, response in responses.items()}
+        print(json.dumps(sent), file=process.stdin, flush=True)
+        yield BareServer(process.stdout.readline().strip(), {"server": process.pid})
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _handlers(responses: Mapping[str, str], make: Callable[[Message], Any]) -> dict[tuple[str, str], Any]:
+    """Returns a handler for each method, by service and name, with the deserializer and serializer of its stub."""
+    pool = descriptor_pool.Default()
+    handlers: dict[tuple[str, str], Any] = {}
+    for method, response in responses.items():
+        _, service, name = method.split("/")
+        described = pool.FindMethodByName(f"{service}.{name}")
+        request_type = message_factory.GetMessageClass(described.input_type)
+        response_type = message_factory.GetMessageClass(described.output_type)
+        handlers[service, name] = grpc.unary_unary_rpc_method_handler(
+            make(response_type.FromString(bytes.fromhex(response))),
+            request_deserializer=request_type.FromString,
+            response_serializer=response_type.SerializeToString,
+        )
+    return handlers
+
+
+async def _serve(responses: Mapping[str, str]) -> None:
+    def answering(response: Message) -> Any:
+        async def answer(request: Message, context: Any) -> Message:
+            return response
+
+        return answer
+
+    server, handlers = grpc.aio.server(), _handlers(responses, answering)
+    acceptor = CallAcceptor(server, handlers, []) if can_accept_many() else None
+    port = server.add_insecure_port("127.0.0.1:0")
+    for (service, name), handler in handlers.items():
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {name: handler})])
+    await server.start()
+    if acceptor:
+        acceptor.start()
+    print(f"127.0.0.1:{port}", flush=True)
+    await asyncio.Event().wait()
+
+
+def _serve_on_threads(responses: Mapping[str, str]) -> None:
+    def answering(response: Message) -> Any:
+        return lambda request, context: response
+
+    server = grpc.server(ThreadPoolExecutor(THREADS))
+    for (service, name), handler in _handlers(responses, answering).items():
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {name: handler})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(f"127.0.0.1:{port}", flush=True)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.stdin.readline())
+    if "--threaded" in sys.argv:
+        _serve_on_threads(given)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(given))

@@ -1,0 +1,100 @@
+"""Compares loads: they take turns, so that whatever else runs on the machine affects all of them alike."""
+
+from collections.abc import Callable, Mapping
+from statistics import median
+
+from benchmarks.figures import Figure
+from benchmarks.load import LoadFailed, Outcome
+
+ROUNDS = 5
+MIN_SUCCEEDED, ATTEMPTS = 0.99, 4
+
+Sides = Mapping[str, Callable[[], Outcome]]
+"""Loads to compare, by name."""
+
+
+class Compared:
+    """The outcomes of several rounds, by the names of their loads. All figures are medians of the rounds."""
+
+    def __init__(self, outcomes: Mapping[str, list[Outcome]]) -> None:
+        self._outcomes = outcomes
+
+    def rate(self, side: str) -> float:
+        """Returns the successful calls per second."""
+        return median(each.rate for each in self._outcomes[side])
+
+    def ratio(self, side: str, other: str) -> float:
+        """Returns the median of the ratios of the rates in each round."""
+        pairs = zip(self._outcomes[side], self._outcomes[other], strict=True)
+        return median(one.rate / two.rate for one, two in pairs)
+
+    def cpu_us(self, side: str, process: str) -> float:
+        """Returns the CPU time per call of a process."""
+        return median(each.cpu_us[process] for each in self._outcomes[side])
+
+    def p50_seconds(self, side: str) -> float:
+        return median(each.ok.p50_seconds for each in self._outcomes[side])
+
+    def p99_seconds(self, side: str) -> float:
+        return median(each.ok.p99_seconds for each in self._outcomes[side])
+
+    def client(self, side: str) -> str:
+        return self._outcomes[side][0].client
+
+    def figures(self, side: str, name: str) -> list[Figure]:
+        """Returns the rate of one load, its latency, and the CPU time per call of each process and of the client."""
+        rounds, client = self._outcomes[side], self.client(side)
+        made = [
+            Figure(name=f"{name}.rate", value=self.rate(side), unit="calls/s", client=client),
+            Figure(name=f"{name}.p99", value=self.p99_seconds(side) * 1e3, unit="ms", client=client),
+        ]
+        for process in rounds[0].cpu_us:
+            value = self.cpu_us(side, process)
+            made.append(Figure(name=f"{name}.{process}_cpu", value=value, unit="us/call", client=client))
+        client_cpu = median(each.client_cpu_us for each in rounds)
+        return [*made, Figure(name=f"{name}.client_cpu", value=client_cpu, unit="us/call", client=client)]
+
+
+def compare(sides: Sides, rounds: int = ROUNDS) -> Compared:
+    """Runs loads in turn, several times. Raises LoadFailed if calls of a load fail repeatedly."""
+    outcomes: dict[str, list[Outcome]] = {side: [] for side in sides}
+    for _ in range(rounds):
+        for side, load in sides.items():
+            outcomes[side].append(_succeeded(side, load))
+    return Compared(outcomes)
+
+
+def _succeeded(side: str, load: Callable[[], Outcome]) -> Outcome:
+    """Returns the outcome of a load in which few calls failed, because a rejected call costs less than a served one.
+
+    It is repeated otherwise: a server rejects calls while other programs keep it from the CPU for long.
+    """
+    failed: list[Outcome] = []
+    while len(failed) < ATTEMPTS:
+        outcome = load()
+        served = outcome.statuses["OK"].calls if "OK" in outcome.statuses else 0
+        if served and served >= MIN_SUCCEEDED * sum(each.calls for each in outcome.statuses.values()):
+            return outcome
+        failed.append(outcome)
+    raise LoadFailed(f"{side}: calls failed {ATTEMPTS} times: {failed[-1].statuses}")
+
+
+def against_bare(compared: Compared, side: str, name: str, at_least: float | None = None) -> list[Figure]:
+    """Returns the figures of a load, compared with those of `bare`, the same calls on a bare server."""
+    client = compared.client(side)
+    ratio = Figure(
+        name=f"{name}.ratio",
+        value=compared.ratio(side, "bare"),
+        unit="x",
+        at_least=at_least,
+        against="bare grpc.aio call",
+        client=client,
+    )
+    cpu_ratio = Figure(
+        name=f"{name}.cpu_ratio",
+        value=compared.cpu_us(side, "server") / compared.cpu_us("bare", "server"),
+        unit="x",
+        against="server CPU of a bare call",
+        client=client,
+    )
+    return [ratio, cpu_ratio, *compared.figures(side, name)]
