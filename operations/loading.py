@@ -3,9 +3,10 @@
 Adding a page blocks the event loop for some milliseconds. Meanwhile, PostgreSQL prepares the next page.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from domain.eligibility.columns import PolicyColumns, RunColumns, UsageColumns
@@ -34,8 +35,8 @@ async def load_model(
     """
 
     async def policies_after(after: UUID) -> tuple[tuple[PolicyColumns, RunColumns], UUID | None]:
-        async with database.snapshot() as snapshot:
-            policies, runs = await read_model_pages.policies_page(snapshot, generation, after, policies_per_page)
+        async with database.reading() as connection:
+            policies, runs = await read_model_pages.policies_page(connection, generation, after, policies_per_page)
         is_last = len(policies.group_ids) < policies_per_page
         return (policies, runs), None if is_last else UUID(bytes=policies.group_ids[-1])
 
@@ -52,9 +53,21 @@ async def load_model(
             model.add_usage(page)
 
 
-async def _pages(read: Callable[[Key], Awaitable[tuple[Page, Key | None]]], first: Key) -> AsyncIterator[Page]:
-    """Yields pages. `read` returns the page after a key and its last key, or None for the last page."""
-    key: Key | None = first
-    while key is not None:
-        page, key = await read(key)
-        yield page
+async def _pages(
+    read: Callable[[Key], Coroutine[Any, Any, tuple[Page, Key | None]]], first: Key
+) -> AsyncGenerator[Page]:
+    """Yields pages, and reads the next one meanwhile.
+
+    `read` returns the page after a key, and the key to continue after; None after the last page.
+    """
+    following: asyncio.Task[tuple[Page, Key | None]] | None = asyncio.create_task(read(first))
+    try:
+        while following is not None:
+            page, key = await following
+            following = None if key is None else asyncio.create_task(read(key))
+            await asyncio.sleep(0)  # sends the statement
+            yield page
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)

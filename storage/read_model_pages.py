@@ -15,26 +15,21 @@ from domain.days import UNBOUNDED_END, UNBOUNDED_START, to_date
 from domain.eligibility.columns import FAMILY, PolicyColumns, RunColumns, UsageColumns
 from domain.eligibility.read_model import KINDS
 from storage.postgres.database import Connection
-from storage.postgres.rows import find_value
 
 UUID_BYTES = 16
 FIRST_ID = UUID(bytes=FAMILY)
 _DAY_0 = "date '0001-01-01' - 1"
-_PAGE = (
-    "SELECT group_id, contract_id, primary_id, revision FROM coverage_policy"
-    " WHERE generation = %(generation)s AND group_id > %(after)s ORDER BY group_id LIMIT %(limit)s"
-)
 _POLICIES = (
-    "SELECT string_agg(uuid_send(group_id) || uuid_send(contract_id) || uuid_send(primary_id) || int4send(revision),"
-    f" '' ORDER BY group_id) FROM ({_PAGE}) AS page"
-)
-_RUNS = (
-    f"WITH page AS (SELECT group_id, row_number() OVER (ORDER BY group_id) - 1 AS number FROM ({_PAGE}) AS page)"
-    " SELECT string_agg(uuid_send(r.member_id) || uuid_send(r.module_id) || int4send(page.number::integer)"
+    "WITH page AS MATERIALIZED (SELECT p.*, row_number() OVER (ORDER BY group_id) - 1 AS number FROM"
+    " (SELECT group_id, contract_id, primary_id, revision FROM coverage_policy"
+    " WHERE generation = %(generation)s AND group_id > %(after)s ORDER BY group_id LIMIT %(limit)s) AS p)"
+    " SELECT (SELECT string_agg(uuid_send(group_id) || uuid_send(contract_id) || uuid_send(primary_id)"
+    " || int4send(revision), '' ORDER BY number) FROM page),"
+    " (SELECT string_agg(uuid_send(r.member_id) || uuid_send(r.module_id) || int4send(page.number::integer)"
     " || int4send(array_position(%(kinds)s::text[], r.membership_type) - 1)"
     f" || int4send(coalesce(lower(r.days) - ({_DAY_0}), %(unbounded_start)s))"
     f" || int4send(coalesce(upper(r.days) - ({_DAY_0}), %(unbounded_end)s)), '')"
-    " FROM page JOIN coverage_run r USING (group_id) WHERE r.generation = %(generation)s"
+    " FROM page JOIN coverage_run r USING (group_id) WHERE r.generation = %(generation)s)"
 )
 _USAGE = (
     "SELECT string_agg(uuid_send(group_id) || uuid_send(member_id)"
@@ -64,13 +59,13 @@ class _Records:
 
 
 async def policies_page(
-    snapshot: Connection, generation: int, after: UUID, limit: int
+    connection: Connection, generation: int, after: UUID, limit: int
 ) -> tuple[PolicyColumns, RunColumns]:
     """Returns complete policies of a generation in order of id, starting after a given one."""
-    page = {"generation": generation, "after": after, "limit": limit}
-    policies = _Records(await _packed(snapshot, _POLICIES, page), "i", 3, 1)
     spans = {"unbounded_start": UNBOUNDED_START, "unbounded_end": UNBOUNDED_END, "kinds": [k.value for k in KINDS]}
-    runs = _Records(await _packed(snapshot, _RUNS, page | spans), "i", 2, 4)
+    page = {"generation": generation, "after": after, "limit": limit}
+    of_policies, of_runs = await _packed(connection, _POLICIES, spans | page)
+    policies, runs = _Records(of_policies, "i", 3, 1), _Records(of_runs, "i", 2, 4)
     return (
         PolicyColumns(policies.ids(0), policies.ids(1), policies.ids(2), policies.integers(0)),
         RunColumns(runs.integers(0), runs.ids(0), runs.ids(1), runs.integers(1), runs.integers(2), runs.integers(3)),
@@ -91,13 +86,10 @@ BEFORE_ALL_USAGE = UsageKey(FIRST_ID, date.min, "", FIRST_ID)
 
 async def usage_page(connection: Connection, after: UsageKey, limit: int) -> UsageColumns:
     """Returns balances in order of their primary key, starting after a given one."""
-    cursor = await connection.execute(_USAGE, after._asdict() | {"limit": limit})
-    packed, codes = await cursor.fetchone() or (None, None)
-    records = _Records(packed or b"", "q", 2, 2)
-    names: dict[bytes, str] = {}
+    packed, codes = await _packed(connection, _USAGE, after._asdict() | {"limit": limit})
+    records = _Records(packed, "q", 2, 2)
     of_rows = codes.split(b"\0") if packed else []
-    for code in set(of_rows):
-        names[code] = code.decode()
+    names = {code: code.decode() for code in set(of_rows)}
     return UsageColumns(
         records.ids(0),
         records.ids(1),
@@ -114,6 +106,10 @@ def last_key(page: UsageColumns) -> UsageKey:
     )
 
 
-async def _packed(connection: Connection, statement: LiteralString, page: Mapping[str, Any]) -> bytes:
-    """Returns the packed records of a page; none if it is empty."""
-    return await find_value(connection, bytes, statement, page) or b""
+async def _packed(
+    connection: Connection, statement: LiteralString, parameters: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
+    """Returns the two values of a page; they are empty if no rows are left."""
+    row = await (await connection.execute(statement, parameters)).fetchone()
+    assert row is not None  # noqa: S101 (an aggregate always returns a row)
+    return row[0] or b"", row[1] or b""

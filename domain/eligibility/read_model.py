@@ -174,7 +174,8 @@ class ReadModel:
             heads[owner] = row
         self._usage_policy += array("i", policies)
         self._usage_term += usage.terms
-        self._usage_code += array("i", (self._number(code, self._codes, self._code_numbers) for code in usage.codes))
+        codes = {code: self._number(code, self._codes, self._code_numbers) for code in set(usage.codes)}
+        self._usage_code += array("i", map(codes.__getitem__, usage.codes))
         self._used += usage.used
         self._next_usage += following
 
