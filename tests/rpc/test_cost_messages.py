@@ -193,11 +193,11 @@ def test_random_quotes_equal_those_computed_from_scratch(data: st.DataObject) ->
         assert prepared == outcome(unprepared, specs, on, rounding)
 
 
-def a_quote(amount: int, **member: UUID) -> Priced:
+def a_quote(amount: int, member_id: UUID | None = None) -> Priced:
     price = AgeGridPrice((AgeGridRow(EVERYONE, 0, None, amount),))
     module = a_module("base", pricing=ModulePricing(price, None, (), (), (), (), ()))
     contract = a_contract(a_version(module, pricing=VersionPricing(Scheme.AGE_GRID)))
-    spec = BeneficiarySpec(MembershipType.PRIMARY, 40, module_ids=(module.module_id,), **member)
+    spec = BeneficiarySpec(MembershipType.PRIMARY, 40, module_ids=(module.module_id,), member_id=member_id)
     return price_quote(contract, [spec], DAYS[0])
 
 
@@ -214,7 +214,7 @@ def test_responses_have_the_cost(amount: int) -> None:
 
 
 def test_responses_that_name_members_are_messages_so_that_the_audit_log_has_their_ids() -> None:
-    priced = a_quote(100, member_id=uuid4())
+    priced = a_quote(100, uuid4())
     response = cost_response(priced)
     assert response == service_pb.GetInsuranceCostResponse(cost=plain(priced))
     batch = batch_response(AskedCosts((None, None)), [a_quote(100), priced])  # type: ignore[arg-type]
