@@ -1,4 +1,7 @@
-"""Answers cost inquiries from one snapshot. Many inquiries take as many queries as one."""
+"""Answers cost inquiries from one snapshot. Many inquiries take as many queries as one.
+
+Quotes only depend on contracts, which are in memory; a query checks whether they are current.
+"""
 
 import asyncio
 from collections.abc import Container, Mapping, Sequence
@@ -68,10 +71,13 @@ async def insurance_costs(core: Core, call: Call, inquiries: Sequence[Inquiry]) 
 
 
 async def _priced(core: Core, call: Call, inquiries: Sequence[Inquiry]) -> list[Priced | DomainError]:
-    # A single quote takes one statement, which is consistent without a snapshot.
-    single_quote = len(inquiries) == 1 and inquiries[0].group is None
-    async with core.database.reading() if single_quote else core.database.snapshot() as connection:
-        loaded = await _load(core, call, connection, inquiries)
+    if all(inquiry.group is None for inquiry in inquiries):
+        wanted = {inquiry.contract_id for inquiry in inquiries if inquiry.contract_id}
+        contracts = await core.eligibility.offers.current(core.database, core.contract_source, wanted)
+        loaded = _Loaded({}, contracts, {}, {}, {})
+    else:
+        async with core.database.snapshot() as connection:
+            loaded = await _load(core, call, connection, inquiries)
     outcomes: list[Priced | DomainError] = []
     for i, inquiry in enumerate(inquiries):
         try:

@@ -247,7 +247,9 @@ def _depends_on_more(question: Question, checked: Checked, stamp: Stamp) -> bool
     """Returns whether a result depends on more than its question and stamp: on facts, on today or, for a member without
     coverage, on the groups whose contracts list a capability.
     """
-    return question.day is None or bool(question.capability and not stamp[0]) or bool(checked.members_with_facts)
+    if question.day is None or (question.capability and not stamp[0]):
+        return True
+    return bool(checked.contracts and checked.members_with_facts)
 
 
 def _cache(core: Core, question: Question, finding: CachedFinding) -> None:
@@ -273,16 +275,21 @@ async def with_offers(core: Core, work: Callable[[OffersOf], T]) -> T:
 
 def _accumulators(records: Sequence[CoverageRecord], member_id: UUID, usage: UsageOf) -> list[MemberAccumulators]:
     """Returns accumulators in order of policy."""
+    if len(records) == 1:
+        return _accumulators_of(records, member_id, usage)
     by_policy: dict[UUID, list[CoverageRecord]] = {}
     for record in records:
         by_policy.setdefault(record.run.group_id, []).append(record)
-    found = []
-    for group_id, of_policy in sorted(by_policy.items()) if len(by_policy) > 1 else by_policy.items():
-        limits = limits_in_force(of_policy)
-        if limits:
-            used = usage(group_id, member_id, of_policy[0].offer.term.start)
-            found.append(MemberAccumulators(of_policy[0], accumulators(limits, used)))
-    return found
+    return [each for _, of_one in sorted(by_policy.items()) for each in _accumulators_of(of_one, member_id, usage)]
+
+
+def _accumulators_of(of_policy: Sequence[CoverageRecord], member_id: UUID, usage: UsageOf) -> list[MemberAccumulators]:
+    """Returns the accumulators under the policy of some records; none if no limit is in force."""
+    limits = limits_in_force(of_policy)
+    if not limits:
+        return []
+    used = usage(of_policy[0].run.group_id, member_id, of_policy[0].offer.term.start)
+    return [MemberAccumulators(of_policy[0], accumulators(limits, used))]
 
 
 async def reject_unknown_capability(

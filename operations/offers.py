@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from uuid import UUID
 
 import structlog
 
+from domain.catalog.contract import Contract
 from domain.eligibility.coverage import Offers
 from domain.errors import ContractUnknown
 from operations.failures import where
+from operations.gathering import Gathering
 from operations.sources import ContractSource
 from storage.postgres.database import Database
 from storage.postgres.documents import DocumentDamaged
@@ -42,6 +45,7 @@ class OffersBook:
         self._refreshing = asyncio.Lock()
         self._changed: set[UUID] = set()
         self._has_changed = asyncio.Event()
+        self._lookups: Gathering[UUID, Contract | DocumentDamaged] = Gathering()
 
     def forget(self) -> None:
         """Clears the cache. The next refresh reads all contracts."""
@@ -75,6 +79,40 @@ class OffersBook:
                     except DocumentDamaged as damage:
                         self._set_aside(contract_id, revision, damage)
             self.mark = mark
+
+    async def current(
+        self, database: Database, contracts: ContractSource, contract_ids: Collection[UUID]
+    ) -> dict[UUID, Contract]:
+        """Returns the current states of contracts, all as of one instant after the call. Unknown ones are omitted.
+
+        Only their revisions are read, in one statement for all concurrent callers, unless a contract has changed.
+        Raises DocumentDamaged.
+        """
+        found = await self._lookups.read(contract_ids, lambda ids: self._look_up(database, contracts, ids))
+        current: dict[UUID, Contract] = {}
+        for contract_id in contract_ids:
+            contract = found.get(contract_id)
+            if isinstance(contract, DocumentDamaged):
+                raise contract
+            if contract is not None:
+                current[contract_id] = contract
+        return current
+
+    async def _look_up(
+        self, database: Database, contracts: ContractSource, contract_ids: Collection[UUID]
+    ) -> dict[UUID, Contract | DocumentDamaged]:
+        found: dict[UUID, Contract | DocumentDamaged] = {}
+        async with database.reading() as connection:
+            for contract_id, revision in (await contracts.newest(connection, contract_ids)).items():
+                known = self._offers.get(contract_id)
+                if known is not None and known.revision == revision:
+                    found[contract_id] = known.contract
+                    continue
+                try:
+                    found[contract_id] = (await contracts.state(connection, contract_id, revision)).contract
+                except DocumentDamaged as damage:
+                    found[contract_id] = damage
+        return found
 
     def _read(self, contract_id: UUID, offers: Offers) -> None:
         self._offers[contract_id] = offers

@@ -23,6 +23,8 @@ from operations.core import Core
 from operations.legacy.members import unknown_among
 from storage.postgres.database import Connection
 
+NO_CONTRACTS: Mapping[UUID, ContractDay] = {}
+
 
 class Checked(NamedTuple):
     """The result of a check whose records have yet to be put in order of payment.
@@ -56,7 +58,7 @@ def checked(question: Question, runs: Sequence[CoveredRun], offers_of: OffersOf,
     """Checks a member, given all of the member's runs. Raises OffersMissing."""
     finding = check(question, runs, offers_of, today_in)
     if len(finding.records) < 2 or len({record.run.group_id for record in finding.records}) < 2:
-        return Checked(finding, runs, {})
+        return Checked(finding, runs, NO_CONTRACTS)
     ids = {record.run.key.contract_id for record in finding.records}
     day_of = day_under(question.day, offers_of, today_in)
     return Checked(finding, runs, {id_: ContractDay(day_of(id_), offers_of(id_).contract.sponsor_id) for id_ in ids})
@@ -78,6 +80,8 @@ async def in_payment_order(
 
     Facts are read in one query, and only if members are covered by several policies that only facts can tell apart.
     """
+    if not any(each.contracts for each in found):
+        return [_ordered(each, {}, {}) for each in found]
     runs = {primary_id: primary_runs(primary_id) for primary_id in primaries_to_read(found)}
     members = {member_id for each in found if each.contracts for member_id in each.members_with_facts}
     facts: dict[UUID, Facts] = {}

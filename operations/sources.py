@@ -4,7 +4,7 @@ The built-in sources are `storage.contracts` and `storage.members`, which Catalo
 deployment can replace them; `tests/storage/test_sources.py` checks what every implementation must do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -32,8 +32,8 @@ class ContractSource(Protocol):
         """Returns a number that increases whenever any contract changes."""
         ...
 
-    async def newest(self, connection: Connection) -> dict[UUID, int]:
-        """Returns the revision of the newest state of every contract."""
+    async def newest(self, connection: Connection, contract_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
+        """Returns the revision of the newest state of every contract, or of some. Unknown contracts are omitted."""
         ...
 
     async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:

@@ -403,16 +403,3 @@ async def balances_of(connection: Connection, group_ids: Collection[UUID]) -> li
         "SELECT group_id, term_start, code, member_id, used FROM accumulator_balance WHERE group_id = ANY(%s)",
         [list(group_ids)],
     )
-
-
-async def balances_page(connection: Connection, after: Balance | None, limit: int) -> list[Balance]:
-    """Returns balances of all policies in order of their primary key, starting after a given one."""
-    key = (after.group_id, after.term_start, after.code, after.member_id) if after else (FAMILY, date.min, "", FAMILY)
-    return await fetch_all(
-        connection,
-        Balance,
-        "SELECT group_id, term_start, code, member_id, used FROM accumulator_balance"
-        " WHERE (group_id, term_start, code, member_id) > (%s, %s, %s, %s)"
-        " ORDER BY group_id, term_start, code, member_id LIMIT %s",
-        [*key, limit],
-    )

@@ -1,7 +1,7 @@
 """Contracts, as a history of complete states that never change. This is the built-in source of contracts."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -108,11 +108,17 @@ class StoredContracts:
         """Returns a number that grows whenever a contract changes."""
         return await fetch_value(connection, int, "SELECT count(*) FROM contract_revision")
 
-    async def newest(self, connection: Connection) -> dict[UUID, int]:
-        """Returns the number of the newest state of every contract."""
-        cursor = await connection.execute(
-            "SELECT contract_id, max(revision) FROM contract_revision GROUP BY contract_id"
-        )
+    async def newest(self, connection: Connection, contract_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
+        """Returns the number of the newest state of every contract, or of some. Unknown contracts are omitted."""
+        if contract_ids is None:
+            statement = "SELECT contract_id, max(revision) FROM contract_revision GROUP BY contract_id"
+            cursor = await connection.execute(statement)
+        else:
+            cursor = await connection.execute(
+                "SELECT contract_id, max(revision) FROM contract_revision WHERE contract_id = ANY(%s)"
+                " GROUP BY contract_id",
+                [list(contract_ids)],
+            )
         return dict(await cursor.fetchall())
 
     async def listed(self, connection: Connection, after: UUID | None, limit: int) -> list[RecordedContract]:

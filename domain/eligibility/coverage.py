@@ -15,7 +15,7 @@ from domain.days import Day, Span, to_date
 from domain.eligibility.terms import term_id, term_of
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period
-from domain.identity import derived_id, enrollment_id
+from domain.identity import derived_text
 from domain.membership import MembershipType
 
 
@@ -51,12 +51,19 @@ class CoverageRecord(NamedTuple):
     @property
     def locator(self) -> UUID:
         """An id that depends only on the enrollment, the term and the first day."""
-        enrollment = enrollment_id(self.run.group_id, self.run.member_id, self.run.module_id)
-        return derived_id(enrollment, self.term_id, str(to_date(self.days.start)))
+        run = self.run
+        return UUID(
+            locator_of(str(run.group_id), str(run.member_id), str(run.module_id), str(self.term_id), self.days.start)
+        )
 
     @property
     def term_id(self) -> UUID:
         return term_id(self.run.group_id, self.offer.term)
+
+
+def locator_of(group_id: str, member_id: str, module_id: str, term: str, first_day: Day) -> str:
+    """Returns the locator of a record, given the texts of its ids."""
+    return derived_text(derived_text(group_id, member_id, module_id), term, str(to_date(first_day)))
 
 
 def runs_of(group_id: UUID, key: GroupKey, revision: int, periods: Iterable[Period]) -> list[CoveredRun]:

@@ -5,11 +5,13 @@ member are a linked list, and so are the runs of a policy and usage. Freed rows 
 """
 
 from array import array
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import islice
 from uuid import UUID
 
 from domain.days import Day, Span
 from domain.eligibility.accumulators import Usage
+from domain.eligibility.columns import FAMILY, PolicyColumns, RunColumns, UsageColumns
 from domain.eligibility.coverage import CoveredRun, PolicyCoverage
 from domain.enrollment.decisions import GroupKey
 from domain.membership import MembershipType
@@ -34,11 +36,28 @@ class _Numbered:
             self._ids += key
         return found
 
+    def number_all(self, ids: Iterable[bytes]) -> list[int]:
+        """Returns the numbers of ids, in the same order."""
+        numbers, known = self.numbers, len(self.numbers)
+        found = [numbers.setdefault(each, len(numbers)) for each in ids]
+        new = list(islice(reversed(numbers), len(numbers) - known))
+        self._ids += b"".join(reversed(new))
+        return found
+
     def find(self, an_id: UUID) -> int:
         return self.numbers.get(an_id.bytes, NONE)
 
     def id_of(self, number: int) -> UUID:
         return UUID(bytes=bytes(self._ids[number * 16 : number * 16 + 16]))
+
+
+def _linked(heads: "array[int]", owners: Iterable[int], first: int) -> "array[int]":
+    """Puts rows in front of the lists of their owners. Returns the row that follows each. `first` is the first row."""
+    following = array("i")
+    for row, owner in enumerate(owners, first):
+        following.append(heads[owner])
+        heads[owner] = row
+    return following
 
 
 class ReadModel:
@@ -122,23 +141,70 @@ class ReadModel:
             column.append(value)
         heads[owner] = len(self._used) - 1
 
+    def add_policies(self, policies: PolicyColumns, runs: RunColumns) -> None:
+        """Sets the states of policies, as `put` does, of which no state is known."""
+        numbers = self._policies.number_all(policies.group_ids)
+        primaries = self._members.number_all(policies.primary_ids)
+        members = self._members.number_all(runs.member_ids)
+        self._grow()
+        contracts = self._numbers_of(policies.contract_ids, self._contracts, self._contract_numbers)
+        for policy, contract, primary, revision in zip(numbers, contracts, primaries, policies.revisions, strict=True):
+            self._contract[policy], self._primary[policy], self._revision[policy] = contract, primary, revision
+            self._changes[policy] += 1
+        run_policies, first = array("i", map(numbers.__getitem__, runs.policies)), len(self._run_member)
+        self._run_member += array("i", members)
+        self._run_policy += run_policies
+        self._run_module += self._numbers_of(runs.module_ids, self._modules, self._module_numbers)
+        self._run_kind += array("b", runs.kinds)
+        self._run_start += runs.starts
+        self._run_end += runs.ends
+        self._next_of_member += _linked(self._first_run, members, first)
+        self._next_of_policy += _linked(self._policy_run, run_policies, first)
+
+    def add_usage(self, usage: UsageColumns) -> None:
+        """Sets usage, as `put_usage` does, that isn't known yet."""
+        policies = self._policies.number_all(usage.group_ids)
+        of_members = iter(self._members.number_all(each for each in usage.member_ids if each != FAMILY))
+        members = [NONE if each == FAMILY else next(of_members) for each in usage.member_ids]
+        self._grow()
+        first, following = len(self._used), array("i")
+        for row, (policy, member) in enumerate(zip(policies, members, strict=True), first):
+            heads, owner = (self._family_usage, policy) if member == NONE else (self._first_usage, member)
+            following.append(heads[owner])
+            heads[owner] = row
+        self._usage_policy += array("i", policies)
+        self._usage_term += usage.terms
+        codes = {code: self._number(code, self._codes, self._code_numbers) for code in set(usage.codes)}
+        self._usage_code += array("i", map(codes.__getitem__, usage.codes))
+        self._used += usage.used
+        self._next_usage += following
+
+    def _numbers_of(self, ids: Sequence[bytes], values: list[UUID], numbers: dict[UUID, int]) -> "array[int]":
+        found = {each: self._number(UUID(bytes=each), values, numbers) for each in set(ids)}
+        return array("i", map(found.__getitem__, ids))
+
     def _policy(self, group_id: UUID) -> int:
         policy = self._policies.number(group_id)
-        if policy == len(self._revision):
-            self._contract.append(NONE)
-            self._primary.append(NONE)
-            self._revision.append(0)
-            self._policy_run.append(NONE)
-            self._family_usage.append(NONE)
-            self._changes.append(0)
+        self._grow()
         return policy
 
     def _member(self, member_id: UUID) -> int:
         member = self._members.number(member_id)
-        if member == len(self._first_run):
-            self._first_run.append(NONE)
-            self._first_usage.append(NONE)
+        self._grow()
         return member
+
+    def _grow(self) -> None:
+        """Adds the rows of policies and members that have just been numbered."""
+        if policies := len(self._policies.numbers) - len(self._revision):
+            nothing = array("i", [NONE]) * policies
+            for column in (self._contract, self._primary, self._policy_run, self._family_usage):
+                column.extend(nothing)
+            self._revision += array("i", [0]) * policies
+            self._changes += array("q", [0]) * policies
+        if members := len(self._members.numbers) - len(self._first_run):
+            nothing = array("i", [NONE]) * members
+            self._first_run += nothing
+            self._first_usage += nothing
 
     @staticmethod
     def _number(value, values, numbers) -> int:  # type: ignore[no-untyped-def]

@@ -40,7 +40,7 @@ class BeneficiarySpec:
 
     def enrollment_on(self, module_id: UUID) -> UUID | None:
         """Returns the enrollment of a component on a module; None for a projection."""
-        return self.enrollment_ids.get(module_id, self.enrollment_id)
+        return self.enrollment_ids.get(module_id, self.enrollment_id) if self.enrollment_ids else self.enrollment_id
 
 
 class Beneficiary(NamedTuple):

@@ -15,9 +15,9 @@ from domain.members import Facts, HealthRegime
 from domain.membership import MembershipType
 from domain.money import Rounding
 from domain.pricing.beneficiaries import QUOTE_AGES, Beneficiary, BeneficiarySpec
-from domain.pricing.costs import InsuranceCost, insurance_cost
+from domain.pricing.insurance_cost import InsuranceCost, insurance_cost
 from domain.pricing.parameters import COUNTRY_PARAMETERS, NONE_GIVEN, require, resolved
-from domain.pricing.pricing import PricingBasis, beneficiaries, components
+from domain.pricing.pricing import PricingBasis, beneficiaries, priced_modules
 
 POLICY_RANK = {
     MembershipType.PRIMARY: 0,
@@ -101,7 +101,7 @@ def price_enrolled(
     """Returns the cost of a policy as enrolled. Raises CannotBePriced."""
     if not specs:
         raise NobodyCovered(policy.group_id, on)
-    return _price(policy.contract, specs, on, _policy_parameters(policy.contract, on, rounding))
+    return _price(policy.contract, specs, on, *_policy_parameters(policy.contract, on, rounding))
 
 
 def price_module(policy: Policy, specs: Sequence[BeneficiarySpec], on: date, *, has_partner: bool) -> InsuranceCost:
@@ -109,8 +109,8 @@ def price_module(policy: Policy, specs: Sequence[BeneficiarySpec], on: date, *, 
 
     `has_partner` says whether a partner is on any module of the policy. Raises CannotBePriced.
     """
-    parameters = _policy_parameters(policy.contract, on, None)
-    return _price(policy.contract, specs, on, parameters, has_partner=has_partner).cost
+    ages, rounding = _policy_parameters(policy.contract, on, None)
+    return _price(policy.contract, specs, on, ages, rounding, has_partner=has_partner).cost
 
 
 def price_on_policy(
@@ -131,28 +131,28 @@ def price_on_policy(
             raise NoModules(i, spec.beneficiary_type, on)
         module_ids = spec.module_ids or primary_modules
         placed.append(replace(spec, module_ids=module_ids, regime=regime))
-    return _price(policy.contract, placed, on, _policy_parameters(policy.contract, on, rounding))
+    return _price(policy.contract, placed, on, *_policy_parameters(policy.contract, on, rounding))
 
 
 def price_quote(
     contract: Contract, specs: Sequence[BeneficiarySpec], on: date, rounding: Rounding | None = None
 ) -> Priced:
     """Returns the cost of people who don't have to be enrolled. Each spec must name modules. Raises CannotBePriced."""
-    version = _version(contract, on)
     country = COUNTRY_PARAMETERS.get(contract.country_code, NONE_GIVEN)
-    own = EngineParameters(rounding=rounding)
-    last = EngineParameters(rounding=Rounding.ARITHMETIC)
-    rounded = resolved(own, version.engine_parameters, country, last).rounding
-    return _price(contract, specs, on, replace(QUOTE_AGES, rounding=rounded))
+    of_version = _version(contract, on).engine_parameters or NONE_GIVEN
+    rounding = rounding or of_version.rounding or country.rounding or Rounding.ARITHMETIC
+    return _price(contract, specs, on, QUOTE_AGES, rounding)
 
 
-def _policy_parameters(contract: Contract, on: date, rounding: Rounding | None) -> EngineParameters:
-    """Returns the parameters that premiums use, so that costs and premiums agree; `rounding` overrides theirs."""
+def _policy_parameters(contract: Contract, on: date, rounding: Rounding | None) -> tuple[EngineParameters, Rounding]:
+    """Returns the parameters that premiums use, so that costs and premiums agree, and the rounding: the given one or,
+    if there is none, theirs.
+    """
     version = _version(contract, on)
     country = COUNTRY_PARAMETERS.get(contract.country_code)
     parameters = resolved(EngineParameters(rounding=rounding), version.engine_parameters, country)
     require(parameters, AGE_PARAMETERS, contract.country_code, on)
-    return parameters
+    return parameters, parameters.rounding or Rounding.ARITHMETIC
 
 
 def _version(contract: Contract, on: date) -> ContractVersion:
@@ -166,12 +166,12 @@ def _price(
     contract: Contract,
     specs: Sequence[BeneficiarySpec],
     on: date,
-    parameters: EngineParameters,
+    ages: EngineParameters,
+    rounding: Rounding,
     *,
     has_partner: bool | None = None,
 ) -> Priced:
-    rounding = parameters.rounding or Rounding.ARITHMETIC
-    basis = PricingBasis(_version(contract, on), contract.currency_code, on, parameters, rounding)
+    basis = PricingBasis(_version(contract, on), contract.currency_code, on, ages, rounding)
     people = beneficiaries(basis, specs)
-    found = components(basis, specs, people, has_partner=has_partner)
-    return Priced(on, insurance_cost(found), tuple(specs), people, rounding)
+    found = priced_modules(basis, specs, people, has_partner=has_partner)
+    return Priced(on, insurance_cost(found, contract.currency_code), tuple(specs), people, rounding)

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from datetime import date
+from functools import lru_cache
 
 from domain.catalog.prices import AgeNormalization, AgeStrategy, EngineParameters, ProrataStrategy
 from domain.errors import EngineParameterMissing
@@ -37,6 +38,7 @@ COUNTRY_PARAMETERS: dict[str, EngineParameters] = {
 NONE_GIVEN = EngineParameters()
 
 
+@lru_cache(maxsize=1_000)
 def resolved(*given: EngineParameters | None) -> EngineParameters:
     """Returns each parameter from the first argument that sets it; None if none of them does."""
     values = {

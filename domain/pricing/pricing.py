@@ -1,4 +1,4 @@
-"""Computes the components of a monthly cost from people, their modules, and a contract version.
+"""Computes what people cost on their modules, from a contract version.
 
 `inquiries.py` decides who is priced and with which parameters.
 """
@@ -6,7 +6,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from uuid import UUID
 
 from domain.catalog.contract import ContractVersion
 from domain.catalog.prices import EngineParameters
@@ -15,8 +14,8 @@ from domain.errors import ModuleNotInVersion
 from domain.membership import MembershipType
 from domain.money import Rounding
 from domain.pricing.beneficiaries import Beneficiary, BeneficiarySpec, beneficiary
-from domain.pricing.costs import Component
-from domain.pricing.tariffs import tariffs_of
+from domain.pricing.insurance_cost import PricedModule
+from domain.pricing.tariffs import Tariffs, tariffs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +34,41 @@ def beneficiaries(basis: PricingBasis, specs: Sequence[BeneficiarySpec]) -> tupl
     return tuple(beneficiary(spec, i, basis.on, basis.ages) for i, spec in enumerate(specs))
 
 
-def components(
+def priced_modules(
     basis: PricingBasis,
     specs: Sequence[BeneficiarySpec],
     people: Sequence[Beneficiary],
     *,
     has_partner: bool | None = None,
-) -> list[Component]:
-    """Returns components in order of beneficiary, module (in the contract's order), contribution and payer.
+) -> list[PricedModule]:
+    """Returns the price of everybody on each of their modules, in order of beneficiary and module (in the contract's
+    order).
 
-    Every beneficiary has at least one component on each module. Pass `has_partner` if `specs` doesn't list everybody
-    on the policy. Raises ModuleNotInVersion, PriceMissing.
+    Pass `has_partner` if `specs` doesn't list everybody on the policy. Raises ModuleNotInVersion, PriceMissing.
     """
-    day = to_day(basis.on)
-    tariff = tariffs_of(basis.version).on(day, basis.currency_code, basis.rounding)
+    day, tariffs = to_day(basis.on), tariffs_of(basis.version)
+    tariff = tariffs.on(day, basis.currency_code, basis.rounding)
     if has_partner is None:
-        has_partner = any(spec.beneficiary_type == MembershipType.PARTNER for spec in specs)
-    found: list[list[Component]] = [[] for _ in specs]
-    for module, indexes in sorted(_by_module(basis, specs).items()):
-        module_id = basis.version.modules[module].module_id
+        has_partner = any(spec.beneficiary_type is MembershipType.PARTNER for spec in specs)
+    found: list[list[PricedModule]] = [[] for _ in specs]
+    for module, indexes in sorted(_by_module(basis, specs, tariffs).items()):
+        module_id = tariffs.modules[module].module_id
         situations = tariff.situations(module, [people[i] for i in indexes])
         for i, situation in zip(indexes, situations, strict=True):
             price = tariff.price(module, people[i], situation, day, has_partner=has_partner)
-            enrollment_id = specs[i].enrollment_on(module_id)
-            found[i] += [Component(i, enrollment_id, charge) for charge in price.charges]
-    return [component for of_one in found for component in of_one]
+            found[i].append(PricedModule(i, specs[i].enrollment_on(module_id), module_id, price))
+    return [each for of_one in found for each in of_one]
 
 
-def _by_module(basis: PricingBasis, specs: Sequence[BeneficiarySpec]) -> dict[int, list[int]]:
+def _by_module(basis: PricingBasis, specs: Sequence[BeneficiarySpec], tariffs: Tariffs) -> dict[int, list[int]]:
     """Returns the indexes of the people on each module, by the index of the module, in spec order."""
-    modules: dict[UUID, int] = {module.module_id: i for i, module in enumerate(basis.version.modules)}
     found: dict[int, list[int]] = {}
     for i, spec in enumerate(specs):
-        for module_id in dict.fromkeys(spec.module_ids):
-            if module_id not in modules:
+        for module_id in spec.module_ids:
+            module = tariffs.numbers.get(module_id)
+            if module is None:
                 raise ModuleNotInVersion(module_id, basis.on)
-            found.setdefault(modules[module_id], []).append(i)
+            indexes = found.setdefault(module, [])
+            if not indexes or indexes[-1] != i:  # a spec can name a module twice
+                indexes.append(i)
     return found

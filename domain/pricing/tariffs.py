@@ -6,7 +6,7 @@ in memory.
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from weakref import finalize
 
@@ -19,7 +19,7 @@ from domain.membership import MembershipType
 from domain.money import MAX_MONTHLY_MINOR, Rounding
 from domain.pricing.beneficiaries import Beneficiary
 from domain.pricing.charging import Split, Step, contributions_of, split
-from domain.pricing.costs import BilledEntity, Charge, ContributionType
+from domain.pricing.costs import BilledEntity, Charge, ContributionType, Sums, sums_of
 from domain.pricing.schemes import SCHEMES
 from domain.pricing.schemes.rows import PriceRow
 
@@ -40,13 +40,22 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Price:
-    """The monthly charges of one person on one module, ordered by contribution and payer.
+    """The monthly charges of one person on one module, ordered by contribution and payer, and their sums.
 
     Everybody with the same price shares one object.
     """
 
     charges: tuple[Charge, ...]
     derivation: Derivation
+    sums: Sums = field(init=False)
+    untaxed_minor: int = field(init=False)
+    taxes_minor: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        sums = sums_of(self.charges)
+        object.__setattr__(self, "sums", sums)
+        object.__setattr__(self, "untaxed_minor", sums.company_untaxed + sums.primary_untaxed + sums.partner_untaxed)
+        object.__setattr__(self, "taxes_minor", sums.company_taxes + sums.primary_taxes + sums.partner_taxes)
 
 
 PersonKey = tuple[MembershipType, int, HealthRegime, Hashable, bool]
@@ -149,6 +158,8 @@ class Tariffs:
     def __init__(self, version: ContractVersion) -> None:
         self.version_from = version.days.first_on
         self.modules = version.modules
+        self.numbers = {module.module_id: number for number, module in enumerate(version.modules)}
+        """The indexes of the modules in `modules`, by id."""
         self.pricing: VersionPricing | None = version.pricing
         discounts = [d for module in version.modules if module.pricing for d in module.pricing.discounts]
         self.discount_bounds = tuple(sorted({day for discount in discounts for day in discount.days}))

@@ -1,4 +1,4 @@
-"""Maps batches of inquiries. Each is checked separately, so that a malformed one fails alone."""
+"""Maps batches of inquiries, each of which is checked separately so that a malformed one fails alone, and responses."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from domain.pricing.inquiries import Priced
 from operations.costs import Inquiry
 from server.checking import violations
 from server.errors import status_of
+from server.mapping.cost_messages import field, names_members, serialized_cost
 from server.mapping.insurance_cost import inquiry_from_proto, insurance_cost_to_proto
 
 
@@ -37,15 +38,31 @@ def _read(inquiry: insurance_cost_pb2.CostInquiry, path: str) -> Inquiry | Reque
         return malformed
 
 
-def results_to_proto(asked: AskedCosts, found: Sequence[Priced | DomainError]) -> list[pb.InsuranceCostResult]:
-    """Returns a result for each inquiry. `found` are the outcomes of the well-formed ones, in order."""
+def cost_response(priced: Priced) -> pb.GetInsuranceCostResponse | bytes:
+    """Returns a response. It is serialized unless it names members, who are recorded in the audit log."""
+    if names_members(priced):
+        return pb.GetInsuranceCostResponse(cost=insurance_cost_to_proto(priced))
+    return field(pb.GetInsuranceCostResponse.COST_FIELD_NUMBER, serialized_cost(priced))
+
+
+def batch_response(
+    asked: AskedCosts, found: Sequence[Priced | DomainError]
+) -> pb.BatchGetInsuranceCostResponse | bytes:
+    """Returns a response, as `cost_response` does. `found` are the outcomes of the well-formed inquiries, in order."""
     outcomes = iter(found)
-    return [
-        _result(inquiry if isinstance(inquiry, RequestMalformed) else next(outcomes)) for inquiry in asked.inquiries
-    ]
+    response = b"".join(
+        field(
+            pb.BatchGetInsuranceCostResponse.RESULTS_FIELD_NUMBER,
+            _result(inquiry if isinstance(inquiry, RequestMalformed) else next(outcomes)),
+        )
+        for inquiry in asked.inquiries
+    )
+    if any(isinstance(outcome, Priced) and names_members(outcome) for outcome in found):
+        return pb.BatchGetInsuranceCostResponse.FromString(response)
+    return response
 
 
-def _result(outcome: Priced | DomainError) -> pb.InsuranceCostResult:
+def _result(outcome: Priced | DomainError) -> bytes:
     if isinstance(outcome, DomainError):
-        return pb.InsuranceCostResult(error=status_of(outcome))
-    return pb.InsuranceCostResult(cost=insurance_cost_to_proto(outcome))
+        return pb.InsuranceCostResult(error=status_of(outcome)).SerializeToString()
+    return field(pb.InsuranceCostResult.COST_FIELD_NUMBER, serialized_cost(outcome))

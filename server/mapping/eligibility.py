@@ -12,7 +12,7 @@ from affilia.type.v1 import date_span_pb2
 from domain.days import Day, Span, to_date, to_day
 from domain.eligibility.accumulators import Accumulator, Applied, Asked
 from domain.eligibility.checks import CheckReason, Finding, Question
-from domain.eligibility.coverage import CoverageRecord
+from domain.eligibility.coverage import CoverageRecord, locator_of
 from domain.eligibility.payment_order import PaymentRule
 from domain.eligibility.terms import term_id
 from domain.errors import DomainError, FieldViolation, RequestMalformed
@@ -81,26 +81,30 @@ def coverage_filter_from_proto(request: pb.ListCoverageRequest) -> CoverageFilte
 
 
 def record_to_proto(record: CoverageRecord) -> coverage_pb2.CoverageRecord:
-    return _record(record, str(record.term_id))
-
-
-def _record(record: CoverageRecord, record_term_id: str) -> coverage_pb2.CoverageRecord:
     run, offer = record.run, record.offer
     contract_id, primary_id = run.key
+    group, member, module = str(run.group_id), str(run.member_id), _catalog_id(run.module_id)
+    term = str(term_id(run.group_id, offer.term))
     return coverage_pb2.CoverageRecord(
-        locator=str(record.locator),
-        group_id=str(run.group_id),
-        key=enrollment_group_pb2.GroupKey(contract_id=str(contract_id), primary_id=str(primary_id)),
-        member_id=str(run.member_id),
-        module_id=str(run.module_id),
+        locator=locator_of(group, member, module, term, record.days.start),
+        group_id=group,
+        key=enrollment_group_pb2.GroupKey(
+            contract_id=_catalog_id(contract_id), primary_id=member if primary_id == run.member_id else str(primary_id)
+        ),
+        member_id=member,
+        module_id=module,
         membership_type=MEMBERSHIP_TYPES.to_proto(run.membership_type),
-        term_id=record_term_id,
+        term_id=term,
         term=_span(offer.term),
         days=_span(record.days),
         network_tier=offer.network_tier,
         capabilities=offer.capabilities,
         revision=run.revision,
     )
+
+
+_catalog_id = lru_cache(maxsize=10_000)(str)
+"""Converts the id of a contract or module. Cached, because there are few of them."""
 
 
 @lru_cache(maxsize=10_000)

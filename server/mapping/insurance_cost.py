@@ -1,6 +1,7 @@
 """Maps cost inquiries and costs."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from uuid import UUID
 
 from affilia.catalog.v1 import pricing_pb2
@@ -9,10 +10,11 @@ from affilia.type.v1 import cost_pb2
 from domain.enrollment.decisions import GroupKey
 from domain.errors import FieldViolation, Reason, RequestMalformed
 from domain.members import HealthRegime
-from domain.pricing.beneficiaries import BeneficiarySpec
+from domain.pricing.beneficiaries import Beneficiary, BeneficiarySpec
 from domain.pricing.changes import CostChange, CostOutcome
-from domain.pricing.costs import Amounts, BilledEntity, Component, ContributionType, PayerTotals
+from domain.pricing.costs import Amounts, BilledEntity, ContributionType, PayerTotals
 from domain.pricing.inquiries import Priced
+from domain.pricing.insurance_cost import Component
 from operations.costs import Inquiry
 from server.mapping.contract import SERVICE_TYPES
 from server.mapping.dates import date_from_proto, date_to_proto
@@ -38,7 +40,7 @@ def inquiry_from_proto(inquiry: pb.CostInquiry, path: str = "inquiry") -> Inquir
             quote = inquiry.policy_quote
             return Inquiry(on, rounding, group=group_from_proto(quote.policy), specs=_specs(quote.beneficiaries))
         case _:
-            contract_id = UUID(inquiry.contract_quote.contract_id)
+            contract_id = _catalog_id(inquiry.contract_quote.contract_id)
             specs = _specs(inquiry.contract_quote.beneficiaries)
             return Inquiry(on, rounding, contract_id=contract_id, specs=specs)
 
@@ -52,7 +54,7 @@ def _inquiry_violations(inquiry: pb.CostInquiry, path: str) -> Iterator[FieldVio
         where = f"{path}.{subject}.beneficiaries[{i}]"
         if subject == "contract_quote" and not spec.module_ids:
             yield FieldViolation(f"{where}.module_ids", "needs at least one item")
-        if len({UUID(module_id) for module_id in spec.module_ids}) < len(spec.module_ids):
+        if len({module_id.lower() for module_id in spec.module_ids}) < len(spec.module_ids):
             yield FieldViolation(f"{where}.module_ids", "names a module twice")
 
 
@@ -60,12 +62,18 @@ def group_from_proto(policy: pb.Policy) -> UUID | GroupKey:
     return UUID(policy.group_id) if policy.WhichOneof("group") == "group_id" else key_from_proto(policy.key)
 
 
+@lru_cache(maxsize=10_000)
+def _catalog_id(text: str) -> UUID:
+    """Converts the id of a contract or a module. Cached, because there are few, and quotes repeat them."""
+    return UUID(text)
+
+
 def _specs(specs: Iterable[pb.BeneficiarySpec]) -> tuple[BeneficiarySpec, ...]:
     return tuple(beneficiary_spec_from_proto(spec) for spec in specs)
 
 
 def beneficiary_spec_from_proto(spec: pb.BeneficiarySpec) -> BeneficiarySpec:
-    module_ids = tuple(UUID(module_id) for module_id in spec.module_ids)
+    module_ids = tuple(map(_catalog_id, spec.module_ids))
     enrollment = UUID(spec.enrollment_id) if spec.enrollment_id else None
     return BeneficiarySpec(
         beneficiary_type=MEMBERSHIP_TYPES.from_proto(spec.beneficiary_type),
@@ -85,22 +93,27 @@ def insurance_cost_to_proto(priced: Priced) -> pb.InsuranceCost:
         components=[component_to_proto(component) for component in cost.components],
         totals=totals_to_proto(cost.totals),
         beneficiaries=[
-            pb.BeneficiaryCost(
-                beneficiary_index=person.spec_index,
-                beneficiary_type=MEMBERSHIP_TYPES.to_proto(person.beneficiary_type),
-                priced_age=person.age,
-                regime=HEALTH_REGIMES.to_proto(person.regime),
-                member_id=str(spec.member_id or ""),
-                amounts=amounts_to_proto(amounts[person.spec_index]),
-            )
+            beneficiary_cost_to_proto(person, spec.member_id, amounts[person.spec_index])
             for person, spec in zip(priced.people, priced.specs, strict=True)
         ],
-        modules=[
-            pb.ModuleCost(module_id=str(module_id), amounts=amounts_to_proto(amounts))
-            for module_id, amounts in cost.by_module().items()
-        ],
+        modules=[module_cost_to_proto(module_id, amounts) for module_id, amounts in cost.by_module().items()],
         rounding=ROUNDING_STRATEGIES.to_proto(priced.rounding),
     )
+
+
+def beneficiary_cost_to_proto(person: Beneficiary, member_id: UUID | None, amounts: Amounts) -> pb.BeneficiaryCost:
+    return pb.BeneficiaryCost(
+        beneficiary_index=person.spec_index,
+        beneficiary_type=MEMBERSHIP_TYPES.to_proto(person.beneficiary_type),
+        priced_age=person.age,
+        regime=HEALTH_REGIMES.to_proto(person.regime),
+        member_id=str(member_id or ""),
+        amounts=amounts_to_proto(amounts),
+    )
+
+
+def module_cost_to_proto(module_id: UUID, amounts: Amounts) -> pb.ModuleCost:
+    return pb.ModuleCost(module_id=str(module_id), amounts=amounts_to_proto(amounts))
 
 
 def component_to_proto(component: Component) -> pb.CostComponent:

@@ -5,18 +5,16 @@ If anything fails, the model is dropped first. Checks are answered by the databa
 
 import asyncio
 from contextlib import aclosing
-from uuid import UUID
 
 import structlog
 
 from domain.eligibility.read_model import ReadModel
 from operations.core import Core
-from operations.eligibility_state import EnrollmentSource, put_balances
-from storage import accumulators, coverage
-from storage.accumulators import Balance
+from operations.eligibility_state import EnrollmentSource
+from operations.loading import load_model
+from storage import coverage
 
 POLL_SECONDS = 0.5
-PAGE_SIZE = 1000
 
 log = structlog.get_logger()
 
@@ -68,33 +66,13 @@ async def _load(core: Core) -> tuple[ReadModel, int, str] | None:
     if found is None:
         return None
     model = ReadModel(core.lease.without_periods)
-    after = UUID(int=0)
-    while True:
-        async with core.database.reading() as connection:
-            page = await coverage.policies_page(connection, found.generation, after, PAGE_SIZE)
-        for policy in page:
-            model.put(policy)
-        if len(page) < PAGE_SIZE:
-            break
-        after = page[-1].group_id
-    await _load_usage(core, model)
+    await load_model(core.database, model, found.generation)
     async with core.database.reading() as connection:
         now = await coverage.checkpoint(connection)
     if now is None or now.generation != found.generation or core.eligibility.times_dropped != times_dropped:
         raise Superseded
     core.eligibility.position = found.position
     return model, found.generation, found.resume_token
-
-
-async def _load_usage(core: Core, model: ReadModel) -> None:
-    last: Balance | None = None
-    while True:
-        async with core.database.reading() as connection:
-            balances = await accumulators.balances_page(connection, last, PAGE_SIZE)
-        put_balances(model, balances)
-        if len(balances) < PAGE_SIZE:
-            return
-        last = balances[-1]
 
 
 async def _follow_feed(core: Core, source: EnrollmentSource, model: ReadModel, token: str) -> None:

@@ -9,12 +9,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from domain.catalog.contract import Limit, LimitKind, LimitUnit, TermStart
-from domain.days import UNBOUNDED_END, Span, to_date, to_day
+from domain.days import Span, to_date, to_day
 from domain.eligibility.accumulators import Asked, Usage, accumulators, apply
 from domain.eligibility.checks import (
     CheckReason,
@@ -27,8 +26,7 @@ from domain.eligibility.checks import (
     with_day,
 )
 from domain.eligibility.checks import check as check_under
-from domain.eligibility.coverage import CoveredRun, Offers, PolicyCoverage, record_on, records_of, runs_of
-from domain.eligibility.read_model import ReadModel
+from domain.eligibility.coverage import CoveredRun, Offers, record_on, records_of, runs_of
 from domain.eligibility.terms import term_id, term_of
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period
@@ -328,91 +326,6 @@ def test_usage_never_exceeds_a_limit(asked: list[tuple[UUID, int]], individual: 
         used[who] += applied.applied
     assert individual is None or max(used.values()) <= individual
     assert family is None or sum(used.values()) <= family
-
-
-# ------------------------------------------------------------------------------------------------ the read model
-
-MEMBERS = [UUID(int=n << 64 | n) for n in range(1, 6)]
-POLICIES = [UUID(int=n << 70 | n) for n in range(1, 4)]
-days_of_run = st.integers(1, 50).flatmap(lambda a: st.integers(a + 1, 60).map(lambda b: Span(a, b)))
-open_ended = st.just(Span(5, UNBOUNDED_END))
-its_runs = st.lists(
-    st.tuples(
-        st.sampled_from(MEMBERS),
-        st.sampled_from([BASE, OPTION]),
-        st.sampled_from(MembershipType),
-        days_of_run | open_ended,
-    ),
-    max_size=6,
-)
-
-
-class ReadModelLikeADictionary(RuleBasedStateMachine):
-    """Policies and usage are written in any order, and often overwritten."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.model = ReadModel()
-        self.policies: dict[UUID, PolicyCoverage] = {}
-        self.used: dict[tuple[UUID, UUID | None, int, str], int] = {}
-        self.stamps: dict[tuple[UUID, tuple[int, ...]], Any] = {}
-
-    @rule(
-        policy=st.sampled_from(POLICIES), revision=st.integers(1, 20), primary=st.sampled_from(MEMBERS), runs=its_runs
-    )
-    def put(
-        self, policy: UUID, revision: int, primary: UUID, runs: list[tuple[UUID, UUID, MembershipType, Span]]
-    ) -> None:
-        before = self.policies.get(policy)
-        key = before.key if before else GroupKey(an_id("contract"), primary)
-        coverage = PolicyCoverage(
-            policy, key, revision, tuple(CoveredRun(policy, key, revision, m, module, k, d) for m, module, k, d in runs)
-        )
-        self.model.put(coverage)
-        if before is None or before.revision < revision:
-            self.policies[policy] = coverage
-
-    @rule(
-        policy=st.sampled_from(POLICIES),
-        member=st.none() | st.sampled_from(MEMBERS),
-        term=st.sampled_from([10, 375]),
-        code=st.sampled_from(["A", "B"]),
-        used=st.integers(0, 10**12),
-    )
-    def use(self, policy: UUID, member: UUID | None, term: int, code: str, used: int) -> None:
-        self.model.put_usage(policy, member, term, code, used)
-        self.used[policy, member, term, code] = used
-
-    @invariant()
-    def says_the_same(self) -> None:
-        for member in MEMBERS:
-            expected = [r for policy in self.policies.values() for r in policy.runs if r.member_id == member]
-            assert sorted(self.model.runs(member)) == sorted(expected)
-        for policy in POLICIES:
-            known = self.policies.get(policy)
-            assert self.model.revision_of(policy) == (known.revision if known else 0)
-            for member in MEMBERS:
-                for term in (10, 375):
-                    assert self.model.usage(policy, member, term) == self.used_by(policy, member, term)
-
-    def used_by(self, policy: UUID, member: UUID, term: int) -> dict[str, Usage]:
-        used = {}
-        for code in ("A", "B"):
-            own, family = (self.used.get((policy, whose, term, code)) for whose in (member, None))
-            if own is not None or family is not None:
-                used[code] = Usage(own or 0, family or 0)
-        return used
-
-    @invariant()
-    def an_equal_stamp_means_that_nothing_has_changed(self) -> None:
-        for member in MEMBERS:
-            runs = sorted(self.model.runs(member))
-            known = (runs, [self.model.usage(r.group_id, member, term) for r in runs for term in (10, 375)])
-            assert self.stamps.setdefault((member, self.model.stamp(member)), known) == known
-
-
-ReadModelLikeADictionary.TestCase.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
-TestReadModel = ReadModelLikeADictionary.TestCase
 
 
 def test_records_of_a_term_never_overlap() -> None:

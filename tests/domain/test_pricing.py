@@ -34,14 +34,10 @@ from domain.members import HealthRegime
 from domain.membership import MembershipType
 from domain.money import MAX_MINOR, MAX_MONTHLY_MINOR, Rounding
 from domain.pricing.beneficiaries import QUOTE_AGES, BeneficiarySpec, priced_age
-from domain.pricing.costs import (
-    BilledEntity,
-    Component,
-    ComponentsMalformed,
-    ContributionType,
-    insurance_cost,
-)
-from domain.pricing.pricing import PricingBasis, beneficiaries, components
+from domain.pricing.costs import ContributionType
+from domain.pricing.insurance_cost import Component, insurance_cost
+from domain.pricing.pricing import PricingBasis, beneficiaries, priced_modules
+from domain.pricing.tariffs import Price
 from domain.publishing.amount_checks import amount_violations
 from tests.support.builders import a_module, a_version
 
@@ -84,7 +80,8 @@ def priced(basis: PricingBasis, *specs: BeneficiarySpec) -> list[Component]:
     on_all = [
         BeneficiarySpec(s.beneficiary_type, s.age, s.born_on, s.regime, s.module_ids or module_ids) for s in specs
     ]
-    return components(basis, on_all, beneficiaries(basis, on_all))
+    found = priced_modules(basis, on_all, beneficiaries(basis, on_all))
+    return list(insurance_cost(found, basis.currency_code).components)
 
 
 def amounts(found: list[Component]) -> list[tuple[str, str, int]]:
@@ -387,19 +384,17 @@ def test_a_stored_contract_with_an_amount_above_the_maximum_cannot_be_priced() -
 
 
 def test_totals_above_the_maximum_are_an_error() -> None:
-    (component,) = priced(basis_of(module_of(flat(LARGEST))), BeneficiarySpec(PRIMARY, 40))
-    half = component._replace(charge=component.charge._replace(monthly_minor=MAX_MINOR // 4))
-    assert insurance_cost([half, half]).totals.overall.taxed_minor == MAX_MINOR // 4 * 2
+    basis = basis_of(module_of(flat(LARGEST)))
+    specs = [BeneficiarySpec(PRIMARY, 40, module_ids=(basis.version.modules[0].module_id,))]
+    (each,) = priced_modules(basis, specs, beneficiaries(basis, specs))
+    (charge,) = each.price.charges
+    quarter = Price((charge._replace(monthly_minor=MAX_MINOR // 4),), each.price.derivation)
+    half = each._replace(price=quarter)
+    assert insurance_cost([half, half], "EUR").totals.overall.taxed_minor == MAX_MINOR // 4 * 2
     with pytest.raises(AmountTooLarge):
-        insurance_cost([half, half, half])
+        insurance_cost([half, half, half], "EUR")
 
 
-def test_components_that_cannot_be_combined_are_rejected() -> None:
-    (component,) = priced(basis_of(module_of(flat(100))), BeneficiarySpec(PRIMARY))
-    amount = component.charge
-    other_currency = component._replace(charge=amount._replace(currency_code="CAD"))
-    no_method = component._replace(charge=amount._replace(billed_entity=BilledEntity.PRIMARY, collection_method=None))
-    for wrong in ([], [component, other_currency], [no_method]):
-        with pytest.raises(ComponentsMalformed):
-            insurance_cost(wrong)
-    assert insurance_cost([component, component]).totals.overall.taxed_minor == 200
+def test_a_cost_of_nobody_is_rejected() -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        insurance_cost([], "EUR")

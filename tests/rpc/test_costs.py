@@ -14,8 +14,10 @@ from affilia.pricing.v1 import insurance_cost_pb2
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceStub
 from affilia.type.v1 import cost_pb2, membership_type_pb2
 from affilia_cli.samples.reading import read_samples
+from tests.conftest import ServerProcess
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import Family, admin, decoded, failure_of, new_id
+from tests.support.channels import connected_to
 
 PRIMARY = membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY
 CHILD = membership_type_pb2.MEMBERSHIP_TYPE_CHILD
@@ -330,3 +332,22 @@ def test_the_sample_book_prices(server_channel: grpc.Channel) -> None:
             except grpc.RpcError as error:
                 raise AssertionError(f"{sample.contract.display_name}: {decoded(error)}") from error
             assert answer.cost.totals.overall.taxed_minor > 0
+
+
+def test_a_quote_sees_what_another_server_has_amended(tmp_path: Path, own_database_url: str) -> None:
+    """Contracts are in the memory of each server. Without a consistency token, too, a quote has the newest prices."""
+    one = ServerProcess(tmp_path / "one", "--database-url", own_database_url)
+    two = ServerProcess(tmp_path / "two", "--database-url", own_database_url)
+    with connected_to(one.address) as here, connected_to(two.address) as there:
+        family = Family(here).set_up()
+        elsewhere = CostProviderServiceStub(there)
+        contract = priced_contract(family)
+        request = pb.GetInsuranceCostRequest(inquiry=inquiry(contract_quote=quote(family, spec(family))))
+        batch = pb.BatchGetInsuranceCostRequest(inquiries=[request.inquiry] * 2)
+        for minor in (10_000, 20_000, 30_000, 40_000):
+            contract.versions[0].modules[0].pricing.age_grid.standard[0].monthly_minor = minor
+            family.amend(contract)
+            found = [elsewhere.GetInsuranceCost(request).cost, costs(family).GetInsuranceCost(request).cost]
+            found += [result.cost for result in elsewhere.BatchGetInsuranceCost(batch).results]
+            assert [payers(cost.totals)[0] for cost in found] == [minor * 11 // 10] * 4
+    assert (one.stop(), two.stop()) == (0, 0)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -81,8 +81,9 @@ class ContractsInMemory:
     async def mark(self, connection: Connection) -> int:
         return sum(map(len, self._states.values()))
 
-    async def newest(self, connection: Connection) -> dict[UUID, int]:
-        return {contract_id: len(states) for contract_id, states in self._states.items()}
+    async def newest(self, connection: Connection, contract_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
+        known = self._states if contract_ids is None else self._states.keys() & set(contract_ids)
+        return {contract_id: len(self._states[contract_id]) for contract_id in known}
 
     async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:
         if not 1 <= revision <= len(self._states.get(contract_id, ())):
