@@ -18,8 +18,8 @@ class AddressTaken(Exception):
 def reserved(address: str) -> Iterator[str]:
     """Reserves `host:port` for processes that listen on it with SO_REUSEPORT. Yields it, with a free port instead of 0.
 
-    The reservation receives no connections, because it doesn't listen. It keeps the port from other programs while no
-    process listens. Raises AddressTaken.
+    The reservation receives no connections, because it doesn't listen. While it exists, the system doesn't choose the
+    port for other programs, even if no process listens. Raises AddressTaken.
     """
     host, _, port = address.rpartition(":")
     with ExitStack() as sockets:
