@@ -17,7 +17,7 @@ from affilia.enrollment.v1 import enrollment_group_pb2
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceStub
 from tests.conftest import ServerProcess
 from tests.support.calls import Family, admin
-from tests.support.channels import OPTIONS, connected_to
+from tests.support.channels import connected_to
 from tests.support.portfolio import clone_policies
 from tests.support.waiting import wait_until
 
@@ -29,13 +29,16 @@ WHILE_DRAINING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
 class Callers:
-    """Callers that submit without pauses, each for a group of its own, until a call fails."""
+    """Callers that submit without pauses, each for a group of its own, until a call fails.
+
+    Calls that are rejected because the server is overloaded are sent again.
+    """
 
     def __init__(self, address: str, family: Family, primaries: list[str]) -> None:
         self.acknowledged: set[str] = set()
         self.failed: list[tuple[pb.SubmitChangeRequestRequest, grpc.StatusCode]] = []
         self._family = family
-        self._channels = [grpc.insecure_channel(address, OPTIONS) for _ in range(CHANNELS)]
+        self._channels = [connected_to(address) for _ in range(CHANNELS)]
         self._threads = [
             threading.Thread(
                 target=self._submit, args=[ChangeRequestServiceStub(self._channels[n % CHANNELS]), primary]
