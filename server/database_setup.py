@@ -7,8 +7,18 @@ from domain.errors import DatabaseUnavailable
 from server.settings import Settings
 from storage.legacy.preparing import prepare_tables
 from storage.legacy.registry import LegacySources
-from storage.postgres.embedded import EmbeddedPostgres
-from storage.postgres.migrations import connected, make_application_role, migrate, refuse_owner, role_of
+from storage.postgres.embedded import EmbeddedDatabaseFailed, EmbeddedPostgres
+from storage.postgres.migrations import (
+    DatabaseTooOld,
+    MigrationBlocked,
+    RoleTooStrong,
+    SchemaTooNew,
+    connected,
+    make_application_role,
+    migrate,
+    refuse_owner,
+    role_of,
+)
 from storage.postgres.refusals import DatabaseRefused, target_of
 from storage.postgres.sessions import POOL, DatabaseUrlMalformed, connection_parameters
 
@@ -26,17 +36,25 @@ class DatabaseUnusable(Exception):
     """
 
 
-def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
-    """Migrates the database. Returns the URL with which the server connects.
+PREPARE_ERRORS = (
+    EmbeddedDatabaseFailed,
+    DatabaseTooOld,
+    DatabaseUnusable,
+    MigrationBlocked,
+    RoleTooStrong,
+    SchemaTooNew,
+)
+"""Why a database can't be prepared. The text of each is a sentence for operators."""
 
-    Raises DatabaseUnusable, DatabaseTooOld, MigrationBlocked, RoleTooStrong.
-    """
+
+def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
+    """Migrates the database. Returns the URL with which the server connects. Raises PREPARE_ERRORS."""
     if embedded:
         with _naming(EMBEDDED_DATABASE):
             make_application_role(embedded.url, APPLICATION_ROLE)
             migrate(embedded.url, APPLICATION_ROLE)
             _prepare_legacy_tables(settings, embedded.url, APPLICATION_ROLE)
-        return embedded.url_of(APPLICATION_ROLE)
+        return prepared_url(settings, embedded)
     url, owner_url = settings.database_url, settings.migration_url
     with _naming(DATABASE_URL):
         role = role_of(url)
@@ -47,6 +65,11 @@ def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> s
         if not settings.dev:
             refuse_owner(url)
     return url
+
+
+def prepared_url(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
+    """Returns the URL with which a server connects to a database that was prepared."""
+    return embedded.url_of(APPLICATION_ROLE) if embedded else settings.database_url
 
 
 def _prepare_legacy_tables(settings: Settings, url: str, role: str) -> None:

@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 
 from domain.errors import ShuttingDown
 from operations.core import Core
+from server.addresses import AddressTaken
 from server.call_acceptor import CallAcceptor, RegisteredHandlers, can_accept_many
 from server.connections import Connections
 from server.health import Health
@@ -35,10 +36,6 @@ from server.workers.supervisor import Supervisor, Worker
 CHANNELZ = "grpc.channelz.v1.Channelz"
 NOTICE_SECONDS = 0.1
 """Pause between reporting NOT_SERVING and stopping, so that health watchers receive the report."""
-
-
-class AddressTaken(Exception):
-    """The server can't listen on a configured address."""
 
 
 class Listener:
@@ -85,7 +82,8 @@ class Listener:
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
+                # A single process must not share its address with another server by accident.
+                ("grpc.so_reuseport", int(settings.processes > 1)),
                 # Thousands of streams can resume at the same time after a restart. gRPC cancels the excess streams.
                 ("grpc.server.max_pending_requests", 10_000),
                 ("grpc.server.max_pending_requests_hard_limit", 20_000),
@@ -118,7 +116,7 @@ class Listener:
             else:
                 port = self._server.add_secure_port(address, certificates.credentials())
         except RuntimeError as taken:
-            raise AddressTaken(f"Cannot listen on {address}: is another server running there?") from taken
+            raise AddressTaken(address) from taken
         self.address = address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()
         if self._acceptor:

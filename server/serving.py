@@ -28,7 +28,10 @@ def serve(context: typer.Context) -> None:
     """Serve until SIGTERM. Every setting is a flag: affilia serve --help."""
     settings = settings_from(vars(_flags().parse_args(context.args)))
     # The imports are local, so that a wrong flag is reported without loading gRPC and the database driver.
-    from server.process import run
+    if settings.processes == 1:
+        from server.process import run
+    else:
+        from server.processes.parent import run
 
     run(settings, _load_sample_book if settings.sample_book else None)
 

@@ -1,16 +1,18 @@
 """Settings, read once from `AFFILIA_…` variables and flags. `secure_settings.py` rejects insecure combinations."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 EMBEDDED = "embedded"
 """The value of database_url that selects the embedded database."""
 
 MAX_PORT = 65535
+MIN_POOL_SIZE = 2
 
 
 class Settings(BaseSettings):
@@ -75,7 +77,19 @@ class Settings(BaseSettings):
     detailed_health: bool = Field(
         True, description="Report the health of each service, not only of the server, on the public listener."
     )
-    pool_size: int = Field(20, ge=2, le=500, description="Maximum number of pooled database connections.")
+    pool_size: int = Field(
+        20,
+        ge=MIN_POOL_SIZE,
+        le=500,
+        description="Maximum number of pooled database connections. The server's processes share them.",
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Number of server processes, which share both addresses, the pool_size, the compute_workers and the"
+        " processes of the premium_engine. Limits of calls, streams and watches are those of each process.",
+    )
     drain_seconds: float = Field(
         20.0, ge=0, le=600, description="Grace period in which calls can finish after SIGTERM, in seconds."
     )
@@ -101,7 +115,8 @@ class Settings(BaseSettings):
     )
     metrics_listen: str = Field(
         "",
-        description="Address of the Prometheus metrics endpoint (HTTP), host:port. If empty, metrics are not served.",
+        description="Address of the Prometheus metrics endpoint (HTTP), host:port. If empty, metrics are not served."
+        " With several processes, each one has an endpoint of its own, on the ports that follow.",
     )
     trace_endpoint: str = Field(
         "", description="URL of an OpenTelemetry collector (OTLP over gRPC). If empty, no traces are sent."
@@ -146,7 +161,7 @@ class Settings(BaseSettings):
         ge=0,
         le=64,
         description="Number of worker processes for long computations of enrollments. If 0, one fewer than there are"
-        " cores, and at least one.",
+        " cores. Each server process has at least one.",
     )
     compute_queue: int = Field(
         100,
@@ -159,6 +174,22 @@ class Settings(BaseSettings):
         "auto", description="Format of log lines. auto: console on a terminal, otherwise json."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level to log.")
+
+    @field_validator("processes")
+    @classmethod
+    def _can_share(cls, processes: int, info: ValidationInfo) -> int:
+        if processes == 1:
+            return processes
+        for name in ("listen", "internal_listen"):
+            if (address := info.data.get(name, "")).startswith("unix:"):
+                raise ValueError(f"must be 1 with {address}, because processes can't share a unix socket")
+        pool_size = info.data.get("pool_size")
+        if pool_size is not None and pool_size < MIN_POOL_SIZE * processes:
+            raise ValueError(
+                f"must be at most {pool_size // MIN_POOL_SIZE} with AFFILIA_POOL_SIZE={pool_size}, because each process"
+                f" needs {MIN_POOL_SIZE} connections, got {processes}"
+            )
+        return processes
 
     @field_validator("recompute_pauses", mode="before")
     @classmethod
@@ -199,3 +230,21 @@ class Settings(BaseSettings):
         elif address == "unix:":
             raise ValueError(f"must have a socket path, such as unix:/run/affilia.sock, got {address}")
         return address
+
+    @field_validator("metrics_listen")
+    @classmethod
+    def _has_ports_for_processes(cls, address: str, info: ValidationInfo) -> str:
+        processes = info.data.get("processes", 1)
+        if processes > 1 and address and int(address.rpartition(":")[2]) + processes > MAX_PORT:
+            raise ValueError(f"must leave {processes} ports up to {MAX_PORT} for the processes, got {address}")
+        return address
+
+    @property
+    def compute_worker_count(self) -> int:
+        """The number of worker processes for long computations, also if the setting is 0."""
+        return self.compute_workers or max(1, (os.cpu_count() or 1) - 1)
+
+
+def premium_process_count(engine: str) -> int:
+    """Returns the number of processes of the engine `processes` or `processes:3`."""
+    return int(engine.partition(":")[2] or os.cpu_count() or 1)

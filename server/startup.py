@@ -1,7 +1,6 @@
 """Starts a server in this order: database, core, listeners, workers. Stops it in the reverse order."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,14 +9,15 @@ from domain.errors import DatabaseUnavailable, ShuttingDown
 from operations.core import Core, core_on
 from operations.eligibility_state import EnrollmentSource
 from operations.history import recognize
+from server.addresses import AddressTaken
 from server.background import SOON, background_workers, lease_names
 from server.computing.pool import ComputePool
-from server.database_setup import DatabaseUnusable, prepare_database, while_starting
+from server.database_setup import PREPARE_ERRORS, prepare_database, prepared_url, while_starting
 from server.identity.certificates import CertificateUnreadable
 from server.identity.listener_access import internal_access, public_access
 from server.identity.token_keys import KeysUnreadable
 from server.interceptors.admission import Admission
-from server.listener import AddressTaken, Listener
+from server.listener import Listener
 from server.mapping.stored_view import view_of_group
 from server.services import INTERNAL, PUBLIC
 from server.settings import EMBEDDED, Settings
@@ -35,23 +35,17 @@ from server.workers.watchdog import Watchdog, measure
 from storage.deployment import read_deployment
 from storage.legacy.registry import LegacySources, LegacySourcesUnusable
 from storage.postgres.database import Database
-from storage.postgres.embedded import EmbeddedDatabaseFailed, EmbeddedPostgres
-from storage.postgres.migrations import DatabaseTooOld, MigrationBlocked, RoleTooStrong, SchemaTooNew
+from storage.postgres.embedded import EmbeddedPostgres
 
 FEED_SECONDS = 10.0
 """Time limit for reading the feed for the first time. A server that can't read the feed doesn't start."""
 
 START_ERRORS = (
+    *PREPARE_ERRORS,
     AddressTaken,
-    EmbeddedDatabaseFailed,
     CertificateUnreadable,
-    DatabaseTooOld,
-    DatabaseUnusable,
     KeysUnreadable,
     LegacySourcesUnusable,
-    MigrationBlocked,
-    RoleTooStrong,
-    SchemaTooNew,
     TracingMissing,
     KafkaMissing,
     DaskMissing,
@@ -74,7 +68,9 @@ async def running_server(settings: Settings) -> AsyncIterator[RunningServer]:
     """Runs a server, and drains it at the end. Raises START_ERRORS."""
     embedded = EmbeddedPostgres.start(settings.data_dir) if settings.database_url in ("", EMBEDDED) else None
     try:
-        url = await asyncio.to_thread(prepare_database, settings, embedded)
+        # If there are several processes, their parent has prepared the database.
+        prepare = prepare_database if settings.processes == 1 else prepared_url
+        url = await asyncio.to_thread(prepare, settings, embedded)
         database = Database(url, settings.pool_size)
         with while_starting(url, embedded):
             await database.open()
@@ -99,7 +95,7 @@ async def _serving(
         async with database.reading() as connection:
             tokens = Tokens((await read_deployment(connection)).token_key)
             await legacy.check(connection)
-    pool = ComputePool(settings.compute_workers or max(1, (os.cpu_count() or 1) - 1), settings.compute_queue)
+    pool = ComputePool(settings.compute_worker_count, settings.compute_queue)
     core = replace(core_on(database, pool, legacy), group_view=view_of_group)
     database.on_connect = lambda connection: recognize(core, connection)
     core.eligibility.source = _enrollment_source(settings, core, tokens)

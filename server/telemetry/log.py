@@ -17,6 +17,8 @@ import structlog
 from operations.failures import described
 
 if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
     from server.settings import Settings
 
 
@@ -38,12 +40,19 @@ def prepare_grpc_core() -> None:
         os.environ.setdefault(name, value)
 
 
-def configure(settings: "Settings") -> None:
-    """Configures logging to stderr for the process."""
+def configure(settings: "Settings", process: int | None = None) -> None:
+    """Configures logging to stderr. Every line has the number of the server process, if there are several."""
+
+    def add_process(_logger: object, _method: str, line: "EventDict") -> "EventDict":
+        if process is not None:
+            line.setdefault("process", process)
+        return line
+
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     structlog.configure(
         processors=[
             add_call_fields,
+            add_process,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),

@@ -6,7 +6,9 @@ Labels are names of methods, codes and workers; never ids or callers. Each metri
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from server.addresses import AddressTaken
 
 CALLS = Counter("affilia_calls", "Calls that ended, streams included.", ["method", "code"])
 CALL_SECONDS = Histogram(
@@ -59,13 +61,19 @@ WORKER_FAILURES = Counter(
 
 
 @contextmanager
-def exposed(address: str) -> Iterator[str]:
-    """Serves the metrics at http://address/metrics. Yields the address with the port that was bound."""
+def exposed(address: str, registry: CollectorRegistry = REGISTRY) -> Iterator[str]:
+    """Serves metrics at http://address/metrics. Yields the address with the port that was bound.
+
+    Raises AddressTaken.
+    """
     if not address:
         yield ""
         return
     host, _, port = address.rpartition(":")
-    server, thread = start_http_server(int(port), host.strip("[]"))
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+    except OSError as taken:
+        raise AddressTaken(address) from taken
     try:
         yield f"{host}:{server.server_port}"
     finally:

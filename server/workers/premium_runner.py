@@ -13,6 +13,7 @@ import structlog
 
 from operations.core import Core
 from operations.premium_runs import do_parts
+from server.settings import premium_process_count
 from server.system import own_call
 from server.workers import premium_worker
 from server.workers.premium_worker import DATABASE, RunDatabase, work
@@ -91,8 +92,7 @@ def engine_of(setting: str) -> Engine:
     """Returns the engine of a setting: `processes`, `processes:3`, or `dask://host:port`. Raises DaskMissing."""
     if setting.startswith("dask://"):
         return DaskCluster(setting)
-    count = setting.partition(":")[2]
-    return Processes(int(count) if count else os.cpu_count() or 1)
+    return Processes(premium_process_count(setting))
 
 
 async def run_premiums(core: Core, url: str, engine: Engine) -> None:
