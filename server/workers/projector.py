@@ -1,6 +1,5 @@
 """Workers that project coverage into the database and update locators, each on one server at a time."""
 
-import asyncio
 import time
 from contextlib import aclosing
 
@@ -17,8 +16,6 @@ from storage.postgres.leases import Lease
 
 COVERAGE, LOCATORS = "coverage", "locators"
 POLL_SECONDS = 60.0
-GATHER_SECONDS = 0.05
-"""Pause after each transaction, in which the events of a busy server gather. After a quiet time, events don't wait."""
 LOCATE_AGAIN_SECONDS = 24 * 3600.0
 
 log = structlog.get_logger()
@@ -45,7 +42,6 @@ async def _project(core: Core, source: EnrollmentSource, lease: Lease) -> None:
         async with aclosing(source.messages(since.resume_token)) as messages:
             async for message in messages:
                 since = await project(core, call, lease, since, message)
-                await asyncio.sleep(GATHER_SECONDS)
     except (FeedDiverged, FeedTrimmed):
         log.warning("projection_rebuilt")
         await rebuild(core, call, lease, afresh=True)
