@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from html import escape
+from unicodedata import east_asian_width
 
-from rich.cells import cell_len
-
-from affilia_cli.changes import DAY, span_in_words, without
-from affilia_cli.names import Names
-from affilia_cli.timeline import Row, Span, Window, days_in_words
+from affilia_views.changes import DAY, span_in_words, without
+from affilia_views.names import Names
+from affilia_views.timeline import Row, Span, Window, days_in_words
 
 LINE, BAR, TOP, BARS_WIDTH = 26, 17, 34, 720
 CHARACTER = 7.5
@@ -20,11 +19,16 @@ STYLE = (
 )
 
 
+def columns(text: str) -> int:
+    """Returns the width of a text in columns of a fixed-width font. East Asian characters take two."""
+    return sum(2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
 def svg(rows: Sequence[Row], names: Names, window: Window, today: date, title: str) -> str:
     """Returns the rows as an SVG document. Days that a row no longer has are dashed."""
     labels = [f"{names.member(row.member_id)}: {names.module(row.module_id)}" for row in rows]
     words = [", ".join(days_in_words(row.spans)) for row in rows]
-    left = 20 + CHARACTER * max(map(cell_len, labels), default=0)
+    left = 20 + CHARACTER * max(map(columns, labels), default=0)
     wide = left + BARS_WIDTH + 10 + CHARACTER * max(map(len, words), default=0)
     high = 60 + LINE * len(rows)
     parts = [
