@@ -34,8 +34,9 @@ from affilia_cli.timeline_text import (
 from affilia_client.dates import span_to_proto
 from affilia_views.changes import corrections_of, default_window
 from affilia_views.days import today_under
+from affilia_views.lanes import lanes_of, module_colors
 from affilia_views.timeline import Window
-from affilia_views.timeline_svg import svg
+from affilia_views.timeline_svg import timeline_svg
 from affilia_views.words import state_words
 
 Module = Annotated[str, typer.Option(help="Module: its name or id.")]
@@ -139,7 +140,9 @@ def timeline(
             raise typer.BadParameter(f"--to must not be before --from: {window.last_on} is before {window.first_on}.")
         title = state_words(found.group_id, found.revision)
         if picture:
-            write_private(picture, svg(rows, names, window, today, title))
+            colors = module_colors(names.contract(found.key.contract_id))
+            lanes = lanes_of(rows, names, colors)
+            write_private(picture, timeline_svg(lanes, window, today, f"{names.family(found.key)}: {title}"))
             ERRORS.print(f"Wrote {picture}.")
             return
         CONSOLE.print(Text(title, style="bold"))
