@@ -18,6 +18,7 @@ from affilia_cli.requesters import check_is_admin
 from affilia_cli.requesting import (
     Accept,
     Asked,
+    DryRun,
     Override,
     Reason,
     membership_type,
@@ -31,7 +32,6 @@ from affilia_client.dates import date_from_proto
 from affilia_views.words import changes_words, consequence_words, request_words
 
 MIN_ID_CHARACTERS = 4
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and cost, without changing anything.")]
 
 
 def revert(
@@ -67,7 +67,7 @@ def revert(
             show_undone(undone, ServerNames(client))
         change = ScopedChange(revert=change_request_pb2.Revert(change_request_id=undone.change_request_id))
         make = simulate_change if dry_run else submit_change
-        make(session, client, key, change, fields)
+        make(session, client, key, [change], fields)
 
 
 def correct_type(
@@ -100,7 +100,7 @@ def correct_type(
             member_id=resolver.member_of(key, member), membership_type=number
         )
         make = simulate_change if dry_run else submit_change
-        make(session, client, key, ScopedChange(correct_membership_type=corrected), fields)
+        make(session, client, key, [ScopedChange(correct_membership_type=corrected)], fields)
 
 
 def _request_of(client: Client, group_id: str, text: str) -> ChangeRequest:

@@ -1,14 +1,11 @@
 """The commands `enroll`, `leave`, `simulate` and `timeline`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from affilia.enrollment.v1 import change_request_pb2
-from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_day, parse_instant
 from affilia_cli.local_files import write_private
@@ -19,19 +16,18 @@ from affilia_cli.requesting import (
     Asked,
     Override,
     Reason,
-    membership_type,
     periods_before,
     simulate_change,
     submit_change,
 )
-from affilia_cli.resolving import Resolver, fields_of
+from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
 from affilia_cli.timeline_text import (
     rows_with_names,
     show_changes,
     show_timeline,
 )
-from affilia_client.dates import span_to_proto
+from affilia_cli.typed_changes import TypedChange
 from affilia_views.changes import corrections_of, default_window
 from affilia_views.days import today_under
 from affilia_views.lanes import lanes_of, module_colors
@@ -60,8 +56,8 @@ def enroll(
     override: Override = None,
 ) -> None:
     """Enroll a member in a module."""
-    change = _Change(group, module, first, last, member, kind)
-    _submit(context.obj, change, Asked(admin, reason, accept, override))
+    change = TypedChange(module, first, last, member, kind)
+    _submit(context.obj, group, change, Asked(admin, reason, accept, override))
 
 
 def leave(
@@ -77,8 +73,8 @@ def leave(
     override: Override = None,
 ) -> None:
     """End a member's enrollment in a module, or in all modules."""
-    change = _Change(group, module, first, last, member, leaves=True)
-    _submit(context.obj, change, Asked(admin, reason, accept, override))
+    change = TypedChange(module, first, last, member, leaves=True)
+    _submit(context.obj, group, change, Asked(admin, reason, accept, override))
 
 
 def simulate(
@@ -99,12 +95,12 @@ def simulate(
     session: Session = context.obj
     if not leaving and not module:
         raise typer.BadParameter("--module is required unless --leave is given.")
-    change = _Change(group, module, first, last, member, kind, leaves=leaving)
+    change = TypedChange(module, first, last, member, kind, leaves=leaving)
     with session.client(admin) as client:
         resolver = session.resolver(client)
         key = resolver.key(group)
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
-        simulate_change(session, client, key, change.message(key, resolver), fields)
+        simulate_change(session, client, key, [change.message(key, resolver)], fields)
 
 
 def timeline(
@@ -151,47 +147,9 @@ def timeline(
             show_changes(rows, names, f"Changed by revision {found.revision}:", corrections_of(before, found.periods))
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A change as typed on the command line."""
-
-    group: str
-    module: str
-    first: str
-    last: str
-    member: str
-    kind: str = ""
-    leaves: bool = False
-
-    def message(self, key: GroupKey, resolver: Resolver) -> change_request_pb2.ScopedChange:
-        """Returns the change as a message. The member defaults to the primary."""
-        first, last = parse_day(self.first), parse_day(self.last) if self.last else None
-        if last and last < first:
-            raise typer.BadParameter(f"--to must not be before --from: {last} is before {first}.")
-        days = span_to_proto(first, last)
-        member_id = self._member(key, resolver)
-        module_id = resolver.module(self.module, [key.contract_id]) if self.module else ""
-        if self.leaves:
-            leave = change_request_pb2.Leave(member_id=member_id, module_id=module_id, days=days)
-            return change_request_pb2.ScopedChange(leave=leave)
-        kind = self.kind or ("primary" if member_id == key.primary_id else "child")
-        enroll = change_request_pb2.Enroll(
-            member_id=member_id,
-            module_id=module_id,
-            membership_type=membership_type(kind, "--as"),
-            days=days,
-        )
-        return change_request_pb2.ScopedChange(enroll=enroll)
-
-    def _member(self, key: GroupKey, resolver: Resolver) -> str:
-        if not self.member:
-            return key.primary_id
-        return resolver.member_of(key, self.member) if self.leaves else resolver.member(self.member)
-
-
-def _submit(session: Session, change: _Change, asked: Asked) -> None:
+def _submit(session: Session, group: str, change: TypedChange, asked: Asked) -> None:
     with session.client(asked.admin) as client:
         resolver = session.resolver(client)
-        key = resolver.key(change.group)
+        key = resolver.key(group)
         fields = asked.fields(session.claims, key.primary_id)
-        submit_change(session, client, key, change.message(key, resolver), fields)
+        submit_change(session, client, key, [change.message(key, resolver)], fields)

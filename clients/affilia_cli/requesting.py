@@ -22,12 +22,14 @@ from affilia_cli.timeline_text import rows_with_names, show_comparison
 from affilia_client import CallFailed, Client
 from affilia_views.changes import corrections_of
 from affilia_views.days import today_under
-from affilia_views.words import cost_words, enum_word
+from affilia_views.enums import enum_word
+from affilia_views.words import cost_words
 
 Reason = Annotated[str, typer.Option(help="Why the change is requested. Required for admins.")]
 Accept = Annotated[
     bool, typer.Option("--accept-consequences", help="Allow the change even if others lose coverage because of it.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and cost, without changing anything.")]
 Override = Annotated[list[str] | None, typer.Option(help="Code of a rule to treat as satisfied. Repeatable.")]
 
 
@@ -50,13 +52,13 @@ class Asked:
 
 
 def simulate_change(
-    session: Session, client: Client, key: GroupKey, change: ScopedChange, fields: dict[str, Any]
+    session: Session, client: Client, key: GroupKey, changes: Sequence[ScopedChange], fields: dict[str, Any]
 ) -> None:
-    """Simulates a change, and prints the verdict, the enrollments before and after, and the cost.
+    """Simulates changes in one request, and prints the verdict, the enrollments before and after, and the cost.
 
     `fields` are the other fields of the request; see `Asked`.
     """
-    answer = client.changes.simulate_change_request(group=key, changes=[change], **fields)
+    answer = client.changes.simulate_change_request(group=key, changes=changes, **fields)
     if session.print_json(answer):
         return
     names = ServerNames(client)
@@ -66,13 +68,13 @@ def simulate_change(
 
 
 def submit_change(
-    session: Session, client: Client, key: GroupKey, change: ScopedChange, fields: dict[str, Any]
+    session: Session, client: Client, key: GroupKey, changes: Sequence[ScopedChange], fields: dict[str, Any]
 ) -> None:
-    """Submits a change, and prints the verdict, the enrollments before and after, and the cost.
+    """Submits changes in one request, and prints the verdict, the enrollments before and after, and the cost.
 
     `fields` are the other fields of the request; see `Asked`. Raises typer.Exit with the exit status.
     """
-    answer = client.changes.submit_change_request(group=key, changes=[change], **fields)
+    answer = client.changes.submit_change_request(group=key, changes=changes, **fields)
     request = answer.change_request
     if not session.print_json(answer):
         names = ServerNames(client)
