@@ -9,9 +9,7 @@ from typing import Annotated
 
 import typer
 
-from affilia.catalog.v1 import contract_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as eligibility_pb2
-from affilia.eligibility.v1.accumulator_pb2 import Counter
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli import explaining_premiums
 from affilia_cli.console import CONSOLE, styled
@@ -26,7 +24,7 @@ from affilia_cli.showing import show_violations
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto, date_to_proto
 from affilia_views.days import format_span
-from affilia_views.money import money
+from affilia_views.limits import counters_of, currency_of, usage_words
 from affilia_views.payment_order import payment_in_words
 from affilia_views.words import state_words
 
@@ -94,24 +92,10 @@ def coverage(
 def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: ServerNames) -> None:
     contracts = {record.group_id: record.key.contract_id for record in answer.records}
     for accumulator in answer.accumulators:
-        in_money = accumulator.unit == contract_pb2.LIMIT_UNIT_MONEY
-        currency = names.contract(contracts.get(accumulator.group_id, "")).currency_code if in_money else ""
-        for owner in ("individual", "family"):
-            if accumulator.HasField(owner):
-                CONSOLE.print(f"  {accumulator.code} {owner}: {_usage(getattr(accumulator, owner), currency)}")
-
-
-def _usage(counter: Counter, currency: str) -> str:
-    """Returns the usage of a limit in words. Most limits apply to a member or to a family, not to both."""
-    used = _amount(counter.used, currency)
-    if not counter.HasField("limit"):
-        return f"{used} used, no limit"
-    left = f", {_amount(counter.remaining, currency)} left" if counter.HasField("remaining") else ""
-    return f"{used} of {_amount(counter.limit, currency)} used{left}"
-
-
-def _amount(number: int, currency: str) -> str:
-    return money(number, currency) if currency else str(number)
+        contract = names.contract(contracts.get(accumulator.group_id, ""))
+        currency = currency_of(accumulator, contract.currency_code)
+        for owner, counter in counters_of(accumulator):
+            CONSOLE.print(f"  {accumulator.code} {owner}: {usage_words(counter, currency)}")
 
 
 def _groups(resolver: Resolver, member: str) -> tuple[list[EnrollmentGroup], str]:

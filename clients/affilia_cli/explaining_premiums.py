@@ -25,17 +25,8 @@ from affilia_cli.tables import new_table, show_table
 from affilia_client.dates import date_from_proto, instant_from_proto, span_from_proto
 from affilia_views.days import format_span
 from affilia_views.money import money
+from affilia_views.premiums import REASONS
 
-REASONS = {
-    premium_entry_pb2.PIECE_REASON_RANGE_START: "the computed months start here",
-    premium_entry_pb2.PIECE_REASON_ENROLLMENT_STARTED: "an enrollment of the policy started",
-    premium_entry_pb2.PIECE_REASON_ENROLLMENT_ENDED: "an enrollment of the policy ended on the day before",
-    premium_entry_pb2.PIECE_REASON_AGE_CHANGED: "the priced age changed",
-    premium_entry_pb2.PIECE_REASON_CONTRACT_VERSION: "a contract version started, or ended on the day before",
-    premium_entry_pb2.PIECE_REASON_DISCOUNT_STARTED: "a discount started",
-    premium_entry_pb2.PIECE_REASON_DISCOUNT_ENDED: "a discount ended on the day before",
-    premium_entry_pb2.PIECE_REASON_REGIME_CHANGED: "the primary's health regime changed",
-}
 ENROLLMENTS = {premium_entry_pb2.PIECE_REASON_ENROLLMENT_STARTED, premium_entry_pb2.PIECE_REASON_ENROLLMENT_ENDED}
 """Reasons that revisions of the policy explain."""
 FIRST_MONTH = YearMonth(year=1, month=1)

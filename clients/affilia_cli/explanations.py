@@ -23,10 +23,10 @@ from affilia_cli.console import CONSOLE, styled
 from affilia_cli.explained_days import ExplainedDay
 from affilia_cli.names import ServerNames
 from affilia_views.days import format_instant, format_span
+from affilia_views.enums import enum_word
 from affilia_views.words import (
     actor_words,
     changes_words,
-    enum_word,
     fact_change_words,
     fact_name,
     merge_words,
@@ -69,7 +69,7 @@ def _show_unexplained(day: ExplainedDay, names: ServerNames) -> None:
     """Prints what is known if there is no revision, or if it can't be explained to the caller."""
     enrollment = f"{names.member(day.member_id)} on {names.module(day.module_id)}"
     excluded = not day.revision and day.failed_rules
-    sentence = "requested, but excluded by rules" if excluded else _named(day.summary, names)
+    sentence = "requested, but excluded by rules" if excluded else named_sentence(day.summary, names)
     CONSOLE.print(styled((enrollment, "bold"), f": {sentence}" if sentence else ""))
     _show_rules(day.failed_rules, names, day.key.contract_id)
 
@@ -78,7 +78,7 @@ def show_premium_causes(causes: Iterable[PremiumCause], names: ServerNames) -> N
     """Prints what caused a premium entry."""
     for cause in causes:
         where = f" (revision {cause.revision})" if cause.revision else ""
-        CONSOLE.print(f"  because: {_named(cause.summary, names)}{where}")
+        CONSOLE.print(f"  because: {named_sentence(cause.summary, names)}{where}")
 
 
 def show_revisions(differences: Iterable[EnrollmentDifference], names: ServerNames, indent: str = "  ") -> None:
@@ -173,7 +173,7 @@ def _show_rules(rules: Iterable[FailedRule], names: ServerNames, contract_id: st
     for rule in rules:
         known = names.rule(contract_id, rule.rule_code) if rule.rule_code else None
         described = known.description if known else ""
-        sentence = described or _named(rule.summary, names).removeprefix(f"{rule.rule_code}: ")
+        sentence = described or named_sentence(rule.summary, names).removeprefix(f"{rule.rule_code}: ")
         days = ", ".join(map(format_span, rule.days))
         CONSOLE.print(f"  ✗ {rule.rule_code or 'NOT_OFFERED'}, {days}: {sentence}")
         for fact in rule.facts:
@@ -198,6 +198,6 @@ def _recorded(each: DecisiveInput | SeenFact, names: ServerNames) -> str:
     return f", recorded by {actor_words(each.actor, names)} on {format_instant(each.recorded_at)}"
 
 
-def _named(summary: str, names: ServerNames) -> str:
+def named_sentence(summary: str, names: ServerNames) -> str:
     """Returns a sentence from the server with member ids replaced by names."""
     return OF_MEMBER.sub(lambda found: f"of {names.member(found[1])}", summary)

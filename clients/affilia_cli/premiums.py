@@ -1,4 +1,4 @@
-"""The commands `premiums run`, which shows its progress, and `premiums list`."""
+"""The commands `premiums`: `run`, which shows its progress, and `list`. The others are in files of their own."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_entry_pb2 import PremiumEntry
 from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_cli import premium_comparing, premium_ledger
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_months
 from affilia_cli.names import ServerNames
@@ -18,7 +19,11 @@ from affilia_cli.session import Session
 from affilia_cli.tables import show_rows
 from affilia_views.money import money
 
-app = typer.Typer(help="Compute premiums and show the ledger.", no_args_is_help=True)
+app = typer.Typer(help="Compute premiums, show and compare the ledger, and mark it as invoiced.", no_args_is_help=True)
+app.command()(premium_ledger.show)
+app.command()(premium_comparing.compare)
+app.command()(premium_ledger.uninvoiced)
+app.command()(premium_ledger.invoice)
 
 
 @app.command()
