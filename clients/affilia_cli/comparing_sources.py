@@ -17,7 +17,6 @@ from affilia_cli.session import Session
 from affilia_cli.showing import show_violations
 from affilia_client.dates import date_from_proto
 from affilia_views.days import format_span, today_under
-from affilia_views.enums import enum_word
 from affilia_views.migration_words import (
     DIFFERENCES,
     FINDINGS,
@@ -27,6 +26,7 @@ from affilia_views.migration_words import (
     next_step,
     stage_name,
 )
+from affilia_views.words import enum_word
 
 NOT_OFFERED = change_request_pb2.VIOLATION_CODE_NOT_OFFERED
 LATER = pb.SOURCE_DIFFERENCE_KIND_LATER

@@ -23,10 +23,10 @@ from affilia_cli.console import CONSOLE, styled
 from affilia_cli.explained_days import ExplainedDay
 from affilia_cli.names import ServerNames
 from affilia_views.days import format_instant, format_span
-from affilia_views.enums import enum_word
 from affilia_views.words import (
     actor_words,
     changes_words,
+    enum_word,
     fact_change_words,
     fact_name,
     merge_words,

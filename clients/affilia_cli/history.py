@@ -16,13 +16,13 @@ from affilia_cli.paging import show_each
 from affilia_cli.session import Session
 from affilia_cli.showing import show_violations
 from affilia_views.days import format_instant, format_span
-from affilia_views.enums import enum_word
 from affilia_views.money import money
 from affilia_views.words import (
     actor_words,
     changes_words,
     cost_words,
     difference_words,
+    enum_word,
     fact_change_words,
     field_words,
     merge_words,

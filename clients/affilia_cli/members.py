@@ -26,9 +26,8 @@ from affilia_cli.session import Session
 from affilia_client import Client, NotAllowed, NotSupported
 from affilia_client.dates import date_from_proto, date_to_proto, span_from_proto
 from affilia_views.days import format_instant, format_span
-from affilia_views.enums import enum_word
 from affilia_views.people import merged_words
-from affilia_views.words import actor_words, address_words, employment_words, fact_name, state_words
+from affilia_views.words import actor_words, address_words, employment_words, enum_word, fact_name, state_words
 
 app = typer.Typer(help="Show, add and change members.", no_args_is_help=True)
 app.command()(record)

@@ -16,9 +16,8 @@ from affilia_cli.options import Admin
 from affilia_cli.session import Session
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto
-from affilia_views.enums import enum_word
 from affilia_views.money import money
-from affilia_views.words import difference_words
+from affilia_views.words import difference_words, enum_word
 
 KEPT: "dict[str, KeptFacts.ValueType]" = {
     "": member_service_pb2.KEPT_FACTS_UNSPECIFIED,

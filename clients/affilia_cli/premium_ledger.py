@@ -19,9 +19,9 @@ from affilia_cli.tables import new_table, show_rows, show_table
 from affilia_client import Client
 from affilia_client.dates import date_to_proto
 from affilia_views.days import format_span
-from affilia_views.enums import enum_word
 from affilia_views.money import money
 from affilia_views.premiums import month_sums, month_word, owed_by
+from affilia_views.words import enum_word
 
 DEBTORS: "dict[str, Debtor.ValueType]" = {enum_word(Debtor, number): number for number in Debtor.values() if number}
 MAX_MARKED = 1000

@@ -16,7 +16,7 @@ from affilia_cli.session import Session
 from affilia_client.dates import date_to_proto, span_to_proto
 from affilia_client.money import amount_to_minor
 from affilia_views.days import format_instant
-from affilia_views.enums import enum_word
+from affilia_views.words import enum_word
 
 BORN, DIED, ADDRESS, EMPLOYMENT, REGIME, ATTRIBUTE = KINDS = (
     "born",

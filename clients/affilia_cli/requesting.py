@@ -22,8 +22,7 @@ from affilia_cli.timeline_text import rows_with_names, show_comparison
 from affilia_client import CallFailed, Client
 from affilia_views.changes import corrections_of
 from affilia_views.days import today_under
-from affilia_views.enums import enum_word
-from affilia_views.words import cost_words
+from affilia_views.words import cost_words, enum_word
 
 Reason = Annotated[str, typer.Option(help="Why the change is requested. Required for admins.")]
 Accept = Annotated[

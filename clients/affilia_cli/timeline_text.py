@@ -13,8 +13,8 @@ from affilia_cli.console import CONSOLE, styled
 from affilia_cli.names import ServerNames
 from affilia_cli.tables import ID_WIDTH, show_table
 from affilia_views.changes import Change, Correction, changes_of, default_window, span_in_words
-from affilia_views.enums import enum_word
 from affilia_views.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of_group
+from affilia_views.words import enum_word
 
 DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
 

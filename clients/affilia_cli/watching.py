@@ -15,7 +15,7 @@ from affilia_cli.session import Session
 from affilia_client import CallFailed
 from affilia_client.dates import instant_from_proto
 from affilia_views.days import format_span
-from affilia_views.enums import enum_word
+from affilia_views.words import enum_word
 
 MIN_TOKEN_CHARACTERS = 32
 TYPE_CORRECTED = enrollment_group_pb2.DIFFERENCE_KIND_TYPE_CORRECTED

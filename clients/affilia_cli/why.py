@@ -21,8 +21,8 @@ from affilia_cli.session import Session
 from affilia_client import Client
 from affilia_client.dates import date_from_proto, date_to_proto
 from affilia_views.days import format_span
-from affilia_views.enums import enum_word
 from affilia_views.payment_order import payment_in_words
+from affilia_views.words import enum_word
 
 
 def why(

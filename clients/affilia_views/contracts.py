@@ -9,9 +9,9 @@ from affilia.catalog.v1.contract_pb2 import Contract, ContractVersion, Limit, Mo
 from affilia.catalog.v1.pricing_pb2 import Discount, ModulePricing, Participation
 from affilia_client.dates import span_from_proto
 from affilia_views.days import format_span
-from affilia_views.enums import enum_word
 from affilia_views.money import money
 from affilia_views.rules import types_words
+from affilia_views.words import enum_word
 
 PRICE_TITLES = ("price", "for", "age", "monthly")
 EVERYONE = "everyone"

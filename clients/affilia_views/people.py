@@ -3,7 +3,7 @@
 from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, MemberGroup, MemberHit
 from affilia.type.v1 import membership_type_pb2
 from affilia_client.dates import date_from_proto
-from affilia_views.enums import enum_word
+from affilia_views.words import enum_word
 
 
 def name_and_birth(hit: MemberHit) -> str:

@@ -9,8 +9,8 @@ from affilia.premium.v1.premium_entry_pb2 import Debtor, PremiumEntry
 from affilia.pricing.v1.price_derivation_pb2 import PriceRow
 from affilia.type.v1.year_month_pb2 import YearMonth
 from affilia_client.dates import date_from_proto, instant_from_proto
-from affilia_views.enums import enum_word
 from affilia_views.money import money
+from affilia_views.words import enum_word
 
 REASONS = {
     pb.PIECE_REASON_RANGE_START: "the computed months start here",

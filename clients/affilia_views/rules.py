@@ -6,9 +6,9 @@ from typing import Any
 from affilia.catalog.v1 import condition_pb2 as pb
 from affilia.catalog.v1.condition_pb2 import AttributeCondition, Condition, Rule, Subject
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_views.enums import enum_word
 from affilia_views.money import money
 from affilia_views.names import Names
+from affilia_views.words import enum_word
 
 SUBJECTS: "dict[Subject.ValueType, str]" = {
     pb.SUBJECT_SELF: "the member",

@@ -1,5 +1,7 @@
 """Describes changes, facts, actors and enum values in words."""
 
+from typing import Any
+
 from affilia.catalog.v1 import condition_pb2, member_pb2
 from affilia.catalog.v1.catalog_service_pb2 import PublicationWarning
 from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2
@@ -12,12 +14,18 @@ from affilia.type.v1 import actor_pb2, membership_type_pb2
 from affilia.type.v1.cost_pb2 import CostChange
 from affilia_client.dates import date_from_proto
 from affilia_views.days import format_instant, format_span
-from affilia_views.enums import enum_word
 from affilia_views.money import money
 from affilia_views.names import Names
 
 BEFORE_ACTORS = "before-actors"
 UNKNOWN = "unknown"
+
+
+def enum_word(enum: Any, number: int) -> str:
+    """Returns the name of an enum value in lower case, without the enum's prefix and with hyphens."""
+    name: str = enum.Name(number)
+    prefix = "".join(f"_{c}" if c.isupper() else c.upper() for c in enum.DESCRIPTOR.name).lstrip("_") + "_"
+    return name.removeprefix(prefix).lower().replace("_", "-")
 
 
 def state_words(group_id: str, revision: int) -> str:
