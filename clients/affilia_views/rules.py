@@ -93,9 +93,11 @@ def _salary(salary: pb.SalaryCondition, currency_code: str) -> str:
 
 
 def _age(age: pb.AgeCondition) -> str:
-    limits = [f"at least {age.min_years}{CALENDAR_STARTS.get(age.begins, '')}"] if age.HasField("min_years") else []
-    limits += [f"under {age.max_years}{AGE_ENDS.get(age.lasts_until, '')}"] if age.HasField("max_years") else []
-    return f"{_whom(age)} is {' and '.join(limits)} years old" if limits else f"the age of {_whom(age)} is known"
+    limits = [f"at least {age.min_years}"] if age.HasField("min_years") else []
+    limits += [f"under {age.max_years}"] if age.HasField("max_years") else []
+    calendar = CALENDAR_STARTS.get(age.begins, "") + AGE_ENDS.get(age.lasts_until, "")
+    known = f"{' and '.join(limits)} years old{calendar}" if limits else "of a known age"
+    return f"{_whom(age)} is {known}"
 
 
 def _employment(employment: pb.EmploymentCondition) -> str:

@@ -1,6 +1,5 @@
 """The drawing of timelines: complete, escaped, legible in both color schemes, and compact for large groups."""
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -10,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affilia.catalog.v1.contract_pb2 import Contract, ContractVersion, Module
-from affilia.enrollment.v1.change_request_pb2 import ChangeRequest
 from affilia_views.changes import default_window
 from affilia_views.lanes import MAX_LANES, counts_of, joined, lanes_of, module_colors
 from affilia_views.names import Names
@@ -18,33 +16,12 @@ from affilia_views.svg_style import DARK, FILLS, LIGHT, STYLESHEET
 from affilia_views.svg_text import width_of, wrapped
 from affilia_views.timeline import Row, Span, Window
 from affilia_views.timeline_svg import timeline_svg
+from tests.support.given_names import Ids
 
 TODAY = date(2026, 11, 29)
 SVG = "{http://www.w3.org/2000/svg}"
 OPEN: Span = (date(2025, 8, 1), None)
 ENDS: Span = (date(2025, 8, 1), date(2027, 5, 19))
-
-
-class Ids(Names):
-    """Shows ids, or the names it has."""
-
-    def __init__(self, **names: str) -> None:
-        self._names = names
-
-    def member(self, member_id: str) -> str:
-        return self._names.get(member_id, member_id)
-
-    def module(self, module_id: str) -> str:
-        return self._names.get(module_id, module_id)
-
-    def slots(self, module_ids: Iterable[str]) -> dict[str, str]:
-        return {}
-
-    def request(self, change_request_id: str) -> ChangeRequest | None:
-        return None
-
-    def contract(self, contract_id: str) -> Contract:
-        return Contract()
 
 
 def drawn(rows: list[Row], names: Names | None = None) -> ElementTree.Element:
