@@ -14,7 +14,7 @@ from affilia_client.dates import span_to_proto
 
 DAYS = r"from (?P<first>\S+)(?: to (?P<last>\S+))?"
 ENROLL = re.compile(rf"enroll (?:(?P<member>.+) on )?(?P<module>.+?) {DAYS}(?: as (?P<kind>\S+))?")
-LEAVE = re.compile(rf"leave (?:(?P<member>.+?)(?: off (?P<module>.+))? )?{DAYS}")
+LEAVE = re.compile(rf"leave (?:(?!off |from )(?P<member>.+?) )?(?:off (?P<module>.+) )?{DAYS}")
 FORMS = "enroll MEMBER on MODULE from DAY [to DAY] [as TYPE]", "leave MEMBER [off MODULE] from DAY [to DAY]"
 """How a change is written in words."""
 

@@ -21,6 +21,7 @@ from tests.support.command_line import typed
             TypedChange("Base Plus", "2026-01-01", "2026-12-31", "Ann on Lee", "child"),
         ),
         ("leave from 2026-01-01", TypedChange("", "2026-01-01", "", "", leaves=True)),
+        ("leave off Base from 2026-01-01", TypedChange("Base", "2026-01-01", "", "", leaves=True)),
         ("leave Ann from 2026-01-01", TypedChange("", "2026-01-01", "", "Ann", leaves=True)),
         ("leave Ann off Base from 2026-01-01 to x", TypedChange("Base", "2026-01-01", "x", "Ann", leaves=True)),
     ],
