@@ -77,7 +77,9 @@ def test_one_wrong_change_rejects_all(server_address: str, lee: Family) -> None:
     asked = "--admin", "ada", "--reason", "by phone"
     done = typed(server_address, *words, *asked)
     assert (done.code, "REJECTED" in done.out) == (3, True), done.err
-    assert not lee.group(revision=0).periods
+    alone = typed(server_address, *words[:-1], *asked)
+    assert alone.code == 0, alone.err
+    assert (lee.group().revision, len(lee.group().periods)) == (1, 1)
 
 
 @pytest.mark.parametrize(
