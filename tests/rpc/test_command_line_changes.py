@@ -50,7 +50,7 @@ def lee(family: Family) -> Family:
 
 def test_changes_are_simulated_and_then_made_in_one_request(server_address: str, lee: Family, tmp_path: Path) -> None:
     file = tmp_path / "changes.txt"
-    file.write_text("# the child, too\n\nenroll Ida Lee on Base from 2027-01-01\n")
+    file.write_text(f"# the child, too\n\nenroll {lee.child} on Base from 2027-01-01\n")
     words = [
         *("change", name_of(lee), "enroll Base from 2026-09-01 to 2026-12-31", "enroll Plus from 2027-01-01"),
         *("--file", str(file), "--admin", "ada", "--reason", "by phone"),
@@ -73,7 +73,7 @@ def lee_requests(server_address: str, family: Family) -> int:
 
 
 def test_one_wrong_change_rejects_all(server_address: str, lee: Family) -> None:
-    words = "change", name_of(lee), "enroll Base from 2026-09-01", "enroll Ida Lee on Option from 2026-09-01"
+    words = "change", name_of(lee), "enroll Base from 2026-09-01", f"enroll {lee.child} on Option from 2026-09-01"
     asked = "--admin", "ada", "--reason", "by phone"
     done = typed(server_address, *words, *asked)
     assert (done.code, "REJECTED" in done.out) == (3, True), done.err
