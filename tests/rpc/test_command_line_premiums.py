@@ -27,7 +27,6 @@ def priced(family: Family) -> Family:
 
 def shorten(family: Family) -> None:
     change = family.leave("2026-03-11")
-    change.reason_code = "MOVED"
     family.submit(change, accept_consequences=True)
     compute(family)
 
@@ -49,7 +48,7 @@ def test_a_month_is_compared_with_what_was_computed_before_a_change(server_addre
     shown = typed(server_address, "premiums", "compare", name_of(priced), "2026-03", COLUMNS="200")
     assert shown.code == 0, shown.err
     assert "because: 10 days instead of 31" in shown.out
-    assert "MOVED" in shown.out
+    assert "change request" in shown.out
     both = json.loads(typed(server_address, "--json", "premiums", "compare", name_of(priced), "2026-03").out)
     assert (both["before"][0]["num_days"], both["after"][0]["num_days"]) == (31, 10)
     never = typed(server_address, "premiums", "compare", name_of(priced), "2031-03").out
@@ -82,7 +81,7 @@ def test_what_is_uninvoiced_is_invoiced_once_and_corrected_with_the_next_invoice
     march = next(line for line in shown.out.splitlines() if line.startswith("2026-03") and "primary" in line)
     assert ("INV-1, INV-2" in march, " 0.00 EUR" in march) == (True, True)
     assert "corrections" in shown.out
-    assert "MOVED" in shown.out
+    assert "change request" in shown.out
     on_terminal(server_address, "premiums", "show", name)
 
 
