@@ -1,25 +1,29 @@
-"""The commands `contract export` and `contract amend`, for correcting a contract in a text editor."""
+"""The commands `contract export`, `amend` and `publish`, for writing and correcting a contract in a text editor."""
 
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 from google.protobuf import json_format
 
-from affilia.catalog.v1.contract_pb2 import Contract
+from affilia.catalog.v1 import catalog_service_pb2 as pb
 from affilia.history.v1 import history_entry_pb2
+from affilia_cli import contract_showing
 from affilia_cli.console import CONSOLE, ERRORS, styled
+from affilia_cli.contract_file import ContractFile, validate
 from affilia_cli.history import contract_lines
-from affilia_cli.local_files import read_regular, write_private
-from affilia_cli.names import Names
+from affilia_cli.local_files import write_private
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin
 from affilia_cli.session import Session
 from affilia_cli.showing import show_warnings
 from affilia_client import CallFailed, Client
 
-MAX_CONTRACT_BYTES = 16 * 1024 * 1024
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all errors and warnings, and change nothing.")]
 
-app = typer.Typer(help="Export contracts to files, and amend them from files.", no_args_is_help=True)
+app = typer.Typer(help="Show contracts, and publish, export and amend them as files.", no_args_is_help=True)
+app.command()(contract_showing.show)
 
 
 @app.command()
@@ -45,6 +49,7 @@ def export(
 def amend(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="File from `contract export`, with corrected versions.")],
+    dry_run: DryRun = False,
     admin: Admin = "",
 ) -> None:
     """Replace the versions of a contract by those in a file.
@@ -52,22 +57,40 @@ def amend(
     Fails if the contract has changed since it was exported. Families under the contract are recomputed.
     """
     session: Session = context.obj
-    try:
-        contract = json_format.Parse(read_regular(file, MAX_CONTRACT_BYTES).decode(), Contract())
-    except (json_format.ParseError, UnicodeDecodeError) as wrong:
-        raise typer.BadParameter(f"{file} is not a contract: {wrong}") from wrong
-    if not (contract.contract_id and contract.versions):
-        raise typer.BadParameter(f"{file} is not a contract: contractId and versions are required.")
+    document = ContractFile.read(file)
+    contract = document.contract
+    request = pb.AmendContractRequest(
+        contract_id=contract.contract_id, versions=contract.versions, etag=contract.etag, request_id=str(uuid4())
+    )
     with session.client(admin) as client:
-        answer = client.catalog.amend_contract(
-            contract_id=contract.contract_id, versions=contract.versions, etag=contract.etag
-        )
+        validate(session, client, document, pb.ValidateContractRequest(amend=request), dry_run=dry_run)
+        answer = client.catalog.amend_contract(request)
         if session.print_json(answer):
             return
         CONSOLE.print(styled((f"Amended {answer.contract.display_name or contract.contract_id}:", "bold")))
         for line in _changes(client, contract.contract_id):
             CONSOLE.print(f"  {line}")
         show_warnings(answer.warnings)
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File with a new contract, in the format of `contract export`.")],
+    dry_run: DryRun = False,
+    admin: Admin = "",
+) -> None:
+    """Publish a new contract from a file. Use `contract amend` to change a published one."""
+    session: Session = context.obj
+    document = ContractFile.read(file)
+    request = pb.PublishContractRequest(contract=document.contract, request_id=str(uuid4()))
+    with session.client(admin) as client:
+        validate(session, client, document, pb.ValidateContractRequest(publish=request), dry_run=dry_run)
+        answer = client.catalog.publish_contract(request)
+        if not session.print_json(answer):
+            name = answer.contract.display_name
+            CONSOLE.print(f"Published {name or 'contract'} ({answer.contract.contract_id}).")
+            show_warnings(answer.warnings)
 
 
 def _changes(client: Client, contract_id: str) -> list[str]:
@@ -77,5 +100,5 @@ def _changes(client: Client, contract_id: str) -> list[str]:
         entries = client.history.list_history(contract_id=contract_id, kinds=kinds, page_size=1).entries
     except CallFailed:
         return [f"details: affilia history {contract_id}"]
-    lines = [line for entry in entries for line in contract_lines(entry.contract, Names(client))]
+    lines = [line for entry in entries for line in contract_lines(entry.contract, ServerNames(client))]
     return lines or ["nothing differs from the earlier versions"]

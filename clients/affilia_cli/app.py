@@ -1,6 +1,7 @@
 """The commands and their common options: the server's address, the caller, and how failures are reported."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,7 @@ from affilia_cli import (
     amending,
     auditing,
     browsing,
+    changing,
     choices,
     correcting,
     enrolling,
@@ -21,6 +23,7 @@ from affilia_cli import (
     finding,
     history,
     importing,
+    limits,
     loading,
     members,
     merging,
@@ -36,10 +39,12 @@ from affilia_cli.console import ERRORS
 from affilia_cli.enrollment_file import EnrollmentFileError
 from affilia_cli.exit_status import OTHER_ERROR, SEVERAL_MATCH, USAGE
 from affilia_cli.local_files import read_regular
+from affilia_cli.profiles import cache_folder, profile_named
 from affilia_cli.samples.reading import SampleFilesMalformed
 from affilia_cli.session import Session
+from affilia_cli.token_command import token_of
 from affilia_cli.unreachable import unreachable
-from affilia_client import CallFailed, Unavailable
+from affilia_client import TLS, CallFailed, Unavailable
 
 DISTRIBUTION = "affilia-server"
 JSON_OPTION = "--json"
@@ -54,7 +59,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -70,6 +74,13 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _common(
     context: typer.Context,
+    profile: Annotated[
+        str,
+        typer.Option(
+            envvar="AFFILIA_PROFILE",
+            help="Profile in ~/.config/affilia/config.toml, or in the file AFFILIA_CONFIG: server and token.",
+        ),
+    ] = "",
     address: Annotated[
         str, typer.Option(envvar="AFFILIA_ADDRESS", help="Public listener of the server.")
     ] = "127.0.0.1:50051",
@@ -96,7 +107,31 @@ def _common(
 ) -> None:
     if bearer.startswith("@"):
         bearer = read_regular(Path(bearer[1:]), MAX_TOKEN_BYTES).decode().strip()
-    context.obj = Session(address, internal_address, bearer, ca, as_json)
+    if not profile:
+        context.obj = Session(address, internal_address, bearer, TLS(ca=ca) if ca else None, as_json)
+        return
+    chosen = profile_named(profile)
+
+    def value(name: str, given: str, of_profile: str) -> str:
+        """Returns an option if it was typed, or else the profile's value, or else the option's."""
+        return given if _is_typed(context, name) or not of_profile else of_profile
+
+    if chosen.token_command and not _is_typed(context, "bearer"):
+        bearer = token_of(profile, chosen.token_command, cache_folder(os.environ))
+    tls = TLS(ca=value("ca", ca, chosen.ca) or None, certificate=chosen.certificate or None, key=chosen.key or None)
+    context.obj = Session(
+        value("address", address, chosen.address),
+        value("internal_address", internal_address, chosen.internal_address),
+        bearer,
+        None if chosen.plaintext else tls,
+        as_json,
+    )
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    """Returns whether an option is on the command line, rather than in the environment."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _add_commands() -> None:
@@ -110,12 +145,14 @@ def _add_commands() -> None:
     app.command("simulate")(enrolling.simulate)
     app.command("enroll")(enrolling.enroll)
     app.command("leave")(enrolling.leave)
+    app.command("change")(changing.change)
     app.command("revert")(correcting.revert)
     app.command("correct-type")(correcting.correct_type)
     app.command("merge")(merging.merge)
     app.command("requests")(requests.requests)
     app.add_typer(explaining.app, name="explain")
     app.add_typer(premiums.app, name="premiums")
+    app.command("limits")(limits.limits)
     app.command("contracts")(browsing.contracts)
     app.add_typer(amending.app, name="contract")
     app.add_typer(migrating.app, name="migration")

@@ -1,42 +1,39 @@
 """The commands `enroll`, `leave`, `simulate` and `timeline`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from affilia.enrollment.v1 import change_request_pb2
-from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
-from affilia_cli.changes import corrections_of
 from affilia_cli.console import CONSOLE, ERRORS
-from affilia_cli.days import parse_day, parse_instant, today_under
+from affilia_cli.days import parse_day, parse_instant
 from affilia_cli.local_files import write_private
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Family, Source, source_of_truth
 from affilia_cli.requesting import (
     Accept,
     Asked,
     Override,
     Reason,
-    membership_type,
     periods_before,
     simulate_change,
     submit_change,
 )
-from affilia_cli.resolving import Resolver, fields_of
+from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
-from affilia_cli.timeline import Window
-from affilia_cli.timeline_svg import svg
 from affilia_cli.timeline_text import (
-    default_window,
-    rows_of_group,
+    rows_with_names,
     show_changes,
     show_timeline,
 )
-from affilia_cli.words import state_words
-from affilia_client.dates import span_to_proto
+from affilia_cli.typed_changes import TypedChange
+from affilia_views.changes import corrections_of, default_window
+from affilia_views.days import today_under
+from affilia_views.lanes import lanes_of, module_colors
+from affilia_views.timeline import Window
+from affilia_views.timeline_svg import timeline_svg
+from affilia_views.words import state_words
 
 Module = Annotated[str, typer.Option(help="Module: its name or id.")]
 Member = Annotated[str, typer.Option(help="Member: a name, an identifier or an id. Defaults to the primary.")]
@@ -59,8 +56,8 @@ def enroll(
     override: Override = None,
 ) -> None:
     """Enroll a member in a module."""
-    change = _Change(group, module, first, last, member, kind)
-    _submit(context.obj, change, Asked(admin, reason, accept, override))
+    change = TypedChange(module, first, last, member, kind)
+    _submit(context.obj, group, change, Asked(admin, reason, accept, override))
 
 
 def leave(
@@ -76,8 +73,8 @@ def leave(
     override: Override = None,
 ) -> None:
     """End a member's enrollment in a module, or in all modules."""
-    change = _Change(group, module, first, last, member, leaves=True)
-    _submit(context.obj, change, Asked(admin, reason, accept, override))
+    change = TypedChange(module, first, last, member, leaves=True)
+    _submit(context.obj, group, change, Asked(admin, reason, accept, override))
 
 
 def simulate(
@@ -98,12 +95,12 @@ def simulate(
     session: Session = context.obj
     if not leaving and not module:
         raise typer.BadParameter("--module is required unless --leave is given.")
-    change = _Change(group, module, first, last, member, kind, leaves=leaving)
+    change = TypedChange(module, first, last, member, kind, leaves=leaving)
     with session.client(admin) as client:
         resolver = session.resolver(client)
         key = resolver.key(group)
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
-        simulate_change(session, client, key, change.message(key, resolver), fields)
+        simulate_change(session, client, key, [change.message(key, resolver)], fields)
 
 
 def timeline(
@@ -129,9 +126,9 @@ def timeline(
         found = client.enrollment.get_enrollment_group(**selection, **state).group
         if picture is None and session.print_json(found):
             return
-        names = Names(client, ids)
+        names = ServerNames(client, ids)
         before = periods_before(client, found)
-        rows = rows_of_group(found.periods, found.key.primary_id, names, before)
+        rows = rows_with_names(found.periods, found.key.primary_id, names, before)
         today = today_under(names.contract(found.key.contract_id))
         shown = default_window(rows, today)
         window = Window(parse_day(first) if first else shown.first_on, parse_day(last) if last else shown.last_on)
@@ -139,7 +136,9 @@ def timeline(
             raise typer.BadParameter(f"--to must not be before --from: {window.last_on} is before {window.first_on}.")
         title = state_words(found.group_id, found.revision)
         if picture:
-            write_private(picture, svg(rows, names, window, today, title))
+            colors = module_colors(names.contract(found.key.contract_id))
+            lanes = lanes_of(rows, names, colors)
+            write_private(picture, timeline_svg(lanes, window, today, f"{names.family(found.key)}: {title}"))
             ERRORS.print(f"Wrote {picture}.")
             return
         CONSOLE.print(Text(title, style="bold"))
@@ -148,47 +147,9 @@ def timeline(
             show_changes(rows, names, f"Changed by revision {found.revision}:", corrections_of(before, found.periods))
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A change as typed on the command line."""
-
-    group: str
-    module: str
-    first: str
-    last: str
-    member: str
-    kind: str = ""
-    leaves: bool = False
-
-    def message(self, key: GroupKey, resolver: Resolver) -> change_request_pb2.ScopedChange:
-        """Returns the change as a message. The member defaults to the primary."""
-        first, last = parse_day(self.first), parse_day(self.last) if self.last else None
-        if last and last < first:
-            raise typer.BadParameter(f"--to must not be before --from: {last} is before {first}.")
-        days = span_to_proto(first, last)
-        member_id = self._member(key, resolver)
-        module_id = resolver.module(self.module, [key.contract_id]) if self.module else ""
-        if self.leaves:
-            leave = change_request_pb2.Leave(member_id=member_id, module_id=module_id, days=days)
-            return change_request_pb2.ScopedChange(leave=leave)
-        kind = self.kind or ("primary" if member_id == key.primary_id else "child")
-        enroll = change_request_pb2.Enroll(
-            member_id=member_id,
-            module_id=module_id,
-            membership_type=membership_type(kind, "--as"),
-            days=days,
-        )
-        return change_request_pb2.ScopedChange(enroll=enroll)
-
-    def _member(self, key: GroupKey, resolver: Resolver) -> str:
-        if not self.member:
-            return key.primary_id
-        return resolver.member_of(key, self.member) if self.leaves else resolver.member(self.member)
-
-
-def _submit(session: Session, change: _Change, asked: Asked) -> None:
+def _submit(session: Session, group: str, change: TypedChange, asked: Asked) -> None:
     with session.client(asked.admin) as client:
         resolver = session.resolver(client)
-        key = resolver.key(change.group)
+        key = resolver.key(group)
         fields = asked.fields(session.claims, key.primary_id)
-        submit_change(session, client, key, change.message(key, resolver), fields)
+        submit_change(session, client, key, [change.message(key, resolver)], fields)

@@ -9,24 +9,24 @@ from typing import Annotated
 
 import typer
 
-from affilia.catalog.v1 import contract_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as eligibility_pb2
-from affilia.eligibility.v1.accumulator_pb2 import Counter
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli import explaining_premiums
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import DayInQuestion, format_span
+from affilia_cli.days import DayInQuestion
 from affilia_cli.explained_days import DayUnder, lacking
 from affilia_cli.explanations import show_days, show_revisions
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
-from affilia_cli.payment_order import payment_in_words
 from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
-from affilia_cli.showing import money, show_violations
-from affilia_cli.words import state_words
+from affilia_cli.showing import show_violations
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto, date_to_proto
+from affilia_views.days import format_span
+from affilia_views.limits import counters_of, currency_of, usage_words
+from affilia_views.payment_order import payment_in_words
+from affilia_views.words import state_words
 
 app = typer.Typer(help="Explain coverage, costs and premiums.", no_args_is_help=True)
 app.command()(explaining_premiums.price)
@@ -57,7 +57,7 @@ def coverage(
         answer = client.eligibility.check_eligibility(check=check, explain=True)
         if session.print_json(answer):
             return
-        names = Names(client)
+        names = ServerNames(client)
 
         def day_under(contract_id: str) -> date:
             return day.under(names.contract(contract_id))
@@ -89,27 +89,13 @@ def coverage(
         _show_choices(client, groups, member, day_under, names)
 
 
-def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: Names) -> None:
+def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: ServerNames) -> None:
     contracts = {record.group_id: record.key.contract_id for record in answer.records}
     for accumulator in answer.accumulators:
-        in_money = accumulator.unit == contract_pb2.LIMIT_UNIT_MONEY
-        currency = names.contract(contracts.get(accumulator.group_id, "")).currency_code if in_money else ""
-        for owner in ("individual", "family"):
-            if accumulator.HasField(owner):
-                CONSOLE.print(f"  {accumulator.code} {owner}: {_usage(getattr(accumulator, owner), currency)}")
-
-
-def _usage(counter: Counter, currency: str) -> str:
-    """Returns the usage of a limit in words. Most limits apply to a member or to a family, not to both."""
-    used = _amount(counter.used, currency)
-    if not counter.HasField("limit"):
-        return f"{used} used, no limit"
-    left = f", {_amount(counter.remaining, currency)} left" if counter.HasField("remaining") else ""
-    return f"{used} of {_amount(counter.limit, currency)} used{left}"
-
-
-def _amount(number: int, currency: str) -> str:
-    return money(number, currency) if currency else str(number)
+        contract = names.contract(contracts.get(accumulator.group_id, ""))
+        currency = currency_of(accumulator, contract.currency_code)
+        for owner, counter in counters_of(accumulator):
+            CONSOLE.print(f"  {accumulator.code} {owner}: {usage_words(counter, currency)}")
 
 
 def _groups(resolver: Resolver, member: str) -> tuple[list[EnrollmentGroup], str]:
@@ -121,7 +107,7 @@ def _groups(resolver: Resolver, member: str) -> tuple[list[EnrollmentGroup], str
 
 
 def _show_choices(
-    client: Client, groups: Iterable[EnrollmentGroup], member: str, day_under: DayUnder, names: Names
+    client: Client, groups: Iterable[EnrollmentGroup], member: str, day_under: DayUnder, names: ServerNames
 ) -> None:
     """Prints, for each module of the member's groups, whether the member can be enrolled on that day."""
     for group in groups:

@@ -1,4 +1,4 @@
-"""The commands `premiums run`, which shows its progress, and `premiums list`."""
+"""The commands `premiums`: `run`, which shows its progress, and `list`. The others are in files of their own."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
@@ -10,15 +10,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from affilia.premium.v1 import premium_computation_service_pb2 as pb
 from affilia.premium.v1.premium_entry_pb2 import PremiumEntry
 from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_cli import premium_comparing, premium_ledger
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_months
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
-from affilia_cli.showing import money
 from affilia_cli.tables import show_rows
+from affilia_views.money import money
 
-app = typer.Typer(help="Compute premiums and show the ledger.", no_args_is_help=True)
+app = typer.Typer(help="Compute premiums, show and compare the ledger, and mark it as invoiced.", no_args_is_help=True)
+app.command()(premium_ledger.show)
+app.command()(premium_comparing.compare)
+app.command()(premium_ledger.uninvoiced)
+app.command()(premium_ledger.invoice)
 
 
 @app.command()
@@ -72,15 +77,15 @@ def list_entries(
             for entry in entries:
                 session.print_json(entry)
             return
-        show_rows(("month", "member", "module", "days", "owed", "version"), _rows(entries, Names(client)))
+        show_rows(("month", "member", "module", "days", "owed", "version"), _rows(entries, ServerNames(client)))
         listed = client.premiums.list_premium_entries(policy=policy, page_size=1)
         if listed.HasField("stale_from"):
             month = f"{listed.stale_from.year}-{listed.stale_from.month:02}"
             CONSOLE.print(f"Amounts from {month} on may be outdated. Compute these months again.")
 
 
-def _rows(entries: Iterable[PremiumEntry], names: Names) -> Iterator[list[str]]:
-    """Yields a row for each entry. Names are read one by one, because a policy has few members."""
+def _rows(entries: Iterable[PremiumEntry], names: ServerNames) -> Iterator[list[str]]:
+    """Yields a row for each entry. ServerNames are read one by one, because a policy has few members."""
     for entry in entries:
         owed = sum(component.owed_minor for component in entry.components)
         kind = MembershipType.Name(entry.beneficiary_type).removeprefix("MEMBERSHIP_TYPE_").lower()

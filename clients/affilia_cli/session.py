@@ -24,7 +24,7 @@ class Session:
     address: str
     internal_address: str
     token: str = field(repr=False)
-    ca: str
+    tls: TLS | None
     as_json: bool
 
     @property
@@ -44,7 +44,7 @@ class Session:
             raise typer.BadParameter("--admin must have ASCII characters only, because it is sent as metadata.")
         return Client(
             self.address,
-            tls=self._tls(),
+            tls=self.tls,
             token=self.token,
             internal=self._internal(),
             metadata=metadata,
@@ -56,7 +56,7 @@ class Session:
 
     def async_client(self) -> AsyncClient:
         """Returns the same client for asyncio. The caller closes it."""
-        return AsyncClient(self.address, tls=self._tls(), token=self.token, internal=self._internal())
+        return AsyncClient(self.address, tls=self.tls, token=self.token, internal=self._internal())
 
     def print_json(self, message: Message) -> bool:
         """Prints a message as one line of JSON if `--json` was given. Returns whether it did."""
@@ -65,16 +65,13 @@ class Session:
         return self.as_json
 
     def _internal(self) -> Endpoint:
-        return Endpoint(self.internal_address, self._tls(), self.token)
+        return Endpoint(self.internal_address, self.tls, self.token)
 
     def print_parts(self, **parts: bool | Message | Iterable[Message]) -> bool:
         """Prints messages, lists and flags as one JSON object if `--json` was given. Returns whether it was."""
         if self.as_json:
             print(json.dumps({name: _as_json(part) for name, part in parts.items()}, ensure_ascii=False))
         return self.as_json
-
-    def _tls(self) -> TLS | None:
-        return TLS(ca=self.ca) if self.ca else None
 
 
 def _as_json(part: bool | Message | Iterable[Message]) -> Any:
