@@ -1,5 +1,6 @@
 """Requests, runs, retries and lists recomputes, and runs them dry."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -121,6 +122,7 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> lis
         waiting = [key for key in group_keys if key not in stages or stages[key].accepts_changes]
         locked = await enrollment.lock_free_groups(tx, waiting)
         for opened in await open_groups(core, call, tx, locked):
+            await asyncio.sleep(0)  # lets other tasks run, including the one that keeps the transaction alive
             if len(group_keys) > 1 and replay_seconds(opened.basis) >= INLINE_SECONDS:
                 long.append(opened.group.group_key)
             else:
