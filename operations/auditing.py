@@ -13,7 +13,7 @@ async def enter(core: Core, call: Call, outcome: str) -> None:
     """Adds a call to the audit log, once. Raises DatabaseUnavailable."""
     if call.trail.recorded:
         return
-    await core.database.write(lambda tx: audit.add_entry(tx, entry_of(call, outcome)))
+    await core.database.write(lambda tx: audit.add_entries(tx, [entry_of(call, outcome)]))
     call.trail.recorded = True
 
 

@@ -3,23 +3,25 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from domain.enrollment.history import GroupState
 from domain.premiums.pricing_periods import ContractPricingCache
+from operations.batches import Batches
 from operations.call import Call
 from operations.computing import INLINE_SECONDS, Computing, InPlace
 from operations.eligibility_state import EligibilityState
 from operations.erasure_lease import ErasureLease
 from operations.feed_reads import SharedReads
 from operations.feed_tail import FeedTail
+from operations.group_memory import GroupMemory
 from operations.history_state import History
 from operations.member_aliases import MemberAliases
 from operations.migration_counts import MigrationCounts
 from operations.sequencing import Sequencing
 from operations.sources import ContractSource, FactSource
 from operations.view_reads import SharedViewReads
-from storage.audit import AuditEntry, add_entry
+from storage.audit import AuditEntry, add_entries
 from storage.contracts import StoredContracts
 from storage.history import WriteMark, log_write
 from storage.legacy.registry import LegacySources
@@ -64,6 +66,8 @@ class Core:
     aliases: MemberAliases = field(default_factory=MemberAliases)
     legacy: LegacySources = field(default_factory=LegacySources)
     migrations: MigrationCounts = field(default_factory=MigrationCounts)
+    groups: GroupMemory = field(default_factory=GroupMemory)
+    submits: Batches[Any, Any] = field(default_factory=Batches)
     group_view: Callable[[GroupState], bytes] | None = None
 
     async def compute(self, call: Call, seconds: float, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
@@ -75,22 +79,30 @@ class Core:
     async def write(self, call: Call, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `work` in one transaction, which also adds the call to the audit log, once, and to the write log."""
 
-        async def entered(tx: Connection) -> tuple[T, WriteMark]:
+        async def of_one(tx: Connection) -> tuple[T, Sequence[Call]]:
             call.trail.forget_resolved()  # from an earlier attempt that was rolled back
-            done = await work(tx)
-            if not call.trail.recorded:
-                await add_entry(tx, entry_of(call, call.trail.outcome))
-            merged = call.trail.merge.from_member_id if call.trail.merge else None
-            *others, policy = call.trail.usage_of or (None,)
-            for other in others:
-                await log_write(tx, other)
-            return done, await log_write(tx, policy, merged)
+            return await work(tx), [call]
 
-        done, write = await self.database.write(entered)
-        call.trail.recorded, call.trail.write = True, write
-        if call.trail.merge:
-            self.add_merges([call.trail.merge])
-        self.history.committed(write)
+        return await self.write_together(of_one)
+
+    async def write_together(
+        self, work: Callable[[Connection], Awaitable[tuple[T, Sequence[Call]]]], *, patient: bool = True
+    ) -> T:
+        """Does the same for several calls. `work` also returns those for which something is stored."""
+
+        async def entered(tx: Connection) -> tuple[T, Sequence[Call], WriteMark | None]:
+            done, calls = await work(tx)
+            await add_entries(tx, [entry_of(each, each.trail.outcome) for each in calls if not each.trail.recorded])
+            usage_of = [group_id for each in calls for group_id in each.trail.usage_of]
+            merged = [each.trail.merge.from_member_id for each in calls if each.trail.merge]
+            return done, calls, await log_write(tx, usage_of, merged) if calls else None
+
+        done, calls, write = await self.database.write(entered, patient=patient)
+        for each in calls:
+            each.trail.recorded, each.trail.write = True, write
+        self.add_merges([each.trail.merge for each in calls if each.trail.merge])
+        if write is not None:
+            self.history.committed(write)
         return done
 
     def add_merges(self, merges: Sequence[Merge]) -> None:
@@ -105,6 +117,8 @@ class Core:
         self.aliases.forget()
         self.eligibility.forget()
         self.contracts.clear()
+        self.members.clear()
+        self.groups.forget()
         self.prices.clear()
         self.contract_pricing.forget()
         self.feed.doubt()

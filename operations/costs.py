@@ -30,8 +30,9 @@ from domain.pricing.inquiries import (
 from operations.call import Call
 from operations.core import Core
 from operations.legacy.answering import answered_groups, found_by_searching
-from operations.opening import NEW_GROUP, look_into, state_of
+from operations.looking import look_into, state_of
 from storage import enrollment_reads
+from storage.enrollment import NEW_GROUP
 from storage.enrollment_reads import GroupHead
 from storage.postgres.database import Connection
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.days import to_day
 from domain.errors import DomainError, MemberStillCovered, MemberUnknown, WriteConflict
 from operations.call import Call
-from operations.catching_up import catch_up
+from operations.catching_up import caught_up
 from operations.core import Core
 from operations.erasure_lease import LEASE_SECONDS, MARGIN_SECONDS, steady_seconds
 from operations.legacy.gate import reject_legacy_members
@@ -53,10 +53,10 @@ async def erase_member(core: Core, call: Call, key: WriteKey, member_id: UUID, *
         groups = await enrollment.groups_of_member(tx, member_id)
         opened = await open_groups(core, call, tx, await enrollment.lock_groups(tx, groups))
         call.trail.resolved(group_id=[group.group.group_id for group in opened])
-        for group in opened:
-            caught_up = await catch_up(core, call, tx, group)
-            _reject_covered(call, member_id, caught_up)
-            await _compute_premiums(core, call, tx, caught_up)
+        for each in opened:
+            group = await caught_up(core, call, tx, each)
+            _reject_covered(call, member_id, group)
+            await _compute_premiums(core, call, tx, group)
         merged = await merges.merged_into(tx, member_id)
         await lock(tx, Lock.MEMBER, member_id, *merged)
         await merges.reject_merged(tx, [member_id])

@@ -19,7 +19,7 @@ from domain.enrollment.versions import ChangedVersion, ContractChange, contract_
 from domain.fact_changes import value_on
 from domain.members import Facts
 from operations.core import Core
-from operations.opening import State
+from operations.group_memory import State
 from storage import explanations, merges
 from storage.enrollment_reads import GroupHead
 from storage.explanations import FactState

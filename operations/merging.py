@@ -28,7 +28,7 @@ from domain.errors import (
 from domain.member_merging import KeptFacts, MergedFacts, merge_violations, merged_facts, merged_identifiers
 from domain.members import Identifier
 from operations.call import Call
-from operations.catching_up import catch_up, run_recompute
+from operations.catching_up import caught_up, run_recompute
 from operations.core import Core
 from operations.legacy.gate import reject_legacy_members
 from operations.opening import OpenGroup, open_groups
@@ -36,6 +36,7 @@ from operations.recomputes import cause_of
 from storage import accumulators, enrollment, merges, recomputes
 from storage.accumulators import MovedUsage
 from storage.enrollment import LockedGroup
+from storage.group_writes import GroupWrites
 from storage.members import MemberChange, RecordedMember, record_member
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
@@ -148,7 +149,7 @@ class _Merge:
         identifiers = merged_identifiers(from_.member.identifiers, into.member.identifiers)
         if violations := merge_violations(facts, identifiers, self._proposal.keep):
             raise RequestMalformed(violations)
-        opened = [await catch_up(self._core, self._call, self._tx, group) for group in opened]
+        opened = [await caught_up(self._core, self._call, self._tx, group) for group in opened]
         concerned = [group for group in opened if self._is_concerned(group)]
         usage = await accumulators.move_usage(self._tx, self._from_id, self._into_id)
         self._call.trail.usage_of = tuple(dict.fromkeys(each.group_id for each in usage))
@@ -272,9 +273,11 @@ class _Merge:
         locked = [replace(group.group, recorded_at=max(group.group.recorded_at, after)) for group in groups]
         cause = cause_of(self._call, RecomputeTrigger.MERGE)
         moved: list[OpenGroup] = []
+        writes = GroupWrites()
         for opened in await open_groups(self._core, self._call, self._tx, locked):
             recompute = await recomputes.begin(self._tx, opened.group, cause)
-            moved.append(await run_recompute(self._core, self._call, self._tx, opened, recompute))
+            moved.append(await run_recompute(self._core, self._call, self._tx, opened, recompute, writes))
+        await writes.write(self._tx)
         return moved
 
 

@@ -17,7 +17,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.explanations import ExplainedDifference, explain_difference
 from operations.group_inputs import Origins, fact_origins
-from operations.opening import look_into
+from operations.looking import look_into
 from operations.payment_order import todays
 from storage import explanations
 from storage.enrollment_reads import AsOf, GroupFilter, GroupHead, contracts_of_member, list_heads

@@ -1,228 +1,225 @@
-"""Loads groups with everything that their states are computed from, locked for a change or without locks.
+"""Opens locked groups: loads everything that their states are computed from.
 
-Loading many groups takes as many queries as loading one.
+Opening many groups takes as many queries as opening one. What a group was computed from when this process changed it
+last is remembered (`group_memory.py`), so that only contracts and facts are checked again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.catalog.contract import Contract
-from domain.days import Days, to_day
 from domain.enrollment.closing import closed_by, read_with_aliases
-from domain.enrollment.decisions import Decision, EnrollmentKey, GroupKey, enrolled_members
-from domain.enrollment.effort import replay_seconds
-from domain.enrollment.group import GroupBasis, Period, days_of, types_of
-from domain.enrollment.recomputing import replayed_days
-from domain.errors import GroupUnknown
+from domain.enrollment.decisions import enrolled_members
+from domain.enrollment.group import GroupBasis, days_of, types_of
+from domain.enrollment.history import GroupState
+from domain.errors import DomainError, MemberUnknown, WriteConflict
 from domain.members import Facts
 from domain.membership import MembershipType
-from domain.migration.aligning import aligned_basis, reject_blocked
-from domain.migration.legacy import LegacyGroup
 from operations.call import Call
 from operations.core import Core
-from operations.legacy.members import store_missing, unknown_among
-from operations.legacy.sides import LegacySide, TranslatedSide, answering_side, in_core_terms, lock_sides
-from storage import enrollment, enrollment_reads, merges, recomputes
+from operations.group_memory import Recorded, State
+from operations.legacy.members import store_missing
+from operations.legacy.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides
+from storage import enrollment, enrollment_reads, explanations, merges, recomputes
 from storage.enrollment import LockedGroup
-from storage.enrollment_reads import GroupHead
+from storage.enrollment_reads import AsOf, GroupHead
 from storage.postgres.database import Connection
+from storage.postgres.locks import Lock, try_lock_shared
 from storage.recomputes import WaitingRecompute
 
-State = Mapping[EnrollmentKey, Days]
+NOBODY: Mapping[UUID, Collection[UUID]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class OpenGroup:
-    """A locked group, what its state is computed from, its recorded state with the types of its members, and its
-    waiting recompute, if any.
+    """A locked group, what its state is computed from and its recorded state, and its waiting recompute, if any.
 
-    `legacy` is what its locked rows in legacy tables say, if its country is being migrated.
+    `opened_at` is an instant of recording after all locks were taken. `legacy` is what its locked rows in legacy tables
+    say, if its country is being migrated.
     """
 
     group: LockedGroup
-    basis: GroupBasis
-    state: State
-    types: Mapping[UUID, MembershipType]
+    recorded: Recorded
     waiting: WaitingRecompute | None
+    opened_at: datetime
     legacy: TranslatedSide | None = None
 
+    @property
+    def basis(self) -> GroupBasis:
+        return self.recorded.basis
 
-async def open_group(
-    core: Core, call: Call, tx: Connection, group: LockedGroup, also: Iterable[UUID] = ()
-) -> OpenGroup:
-    """Loads one locked group. `also` names further members whose facts are needed.
+    @property
+    def state(self) -> State:
+        return self.recorded.state
 
-    Raises ContractUnknown, MemberUnknown.
-    """
-    (opened,) = await open_groups(core, call, tx, [group], also)
-    return opened
+    @property
+    def types(self) -> Mapping[UUID, MembershipType]:
+        return self.recorded.types
+
+    def next_instant(self) -> datetime:
+        """Returns the instant for what is recorded next: later than everything recorded of the group before."""
+        return max(self.opened_at, self.group.recorded_at + timedelta(microseconds=1))
 
 
-async def open_groups(
-    core: Core, call: Call, tx: Connection, groups: Sequence[LockedGroup], also: Iterable[UUID] = ()
-) -> list[OpenGroup]:
-    """Loads what locked groups are computed from. Returns them in the order given.
+async def open_groups(core: Core, call: Call, tx: Connection, groups: Sequence[LockedGroup]) -> list[OpenGroup]:
+    """Opens locked groups. Returns them in the order given.
 
     Contracts and facts can't change until the transaction ends, and neither can legacy rows. Raises ContractUnknown,
     MemberUnknown, MigrationStageForbids.
     """
-    keys = {group.group_key: group.key for group in groups}
-    revisions = {group.group_key: group.revision for group in groups}
-    sides = await lock_sides(core, tx, groups)
-    legacy = [side.group for side in sides.values() if side.group is not None]
-    of_legacy = {member_id for group in legacy for member_id in group.member_ids.values()}
-    loaded = await _load(core, tx, keys, [*also, *of_legacy], hold=True)
-    await store_missing(core, call, tx, legacy, loaded.members)
-    periods = await enrollment_reads.periods_at(tx, revisions)
-    bases = await _bases(core, tx, keys, loaded, periods, {}, hold=True)
-    waiting = await recomputes.waiting_recomputes(tx, list(keys))
-    return [
-        OpenGroup(
-            group,
-            bases[group.group_key],
-            days_of(periods.get(group.group_key, ())),
-            types_of(periods.get(group.group_key, ())),
-            waiting.get(group.group_key),
-            _in_core_terms(sides.get(group.group_key), bases[group.group_key]),
-        )
-        for group in groups
-    ]
+    opened = await try_to_open(core, call, tx, groups)
+    return [_opened(opened[group.group_id]) for group in groups]
 
 
-def _in_core_terms(side: LegacySide | None, basis: GroupBasis) -> TranslatedSide | None:
-    return None if side is None else in_core_terms(side, basis.contract, basis.membership_types())
+def _opened(result: OpenGroup | DomainError) -> OpenGroup:
+    if isinstance(result, DomainError):
+        raise result
+    return result
 
 
-NEW_GROUP = 0
-"""Used as the key of a group that doesn't exist yet. Further ones have negative keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a group is computed from, its recorded state with the types of its members, and whether a recompute is
-    waiting, or an alignment with legacy tables.
-    """
-
-    basis: GroupBasis
-    recorded: State
-    types: Mapping[UUID, MembershipType]
-    recompute_waits: bool
-
-
-async def look_into(core: Core, call: Call, connection: Connection, key: GroupKey, also: Iterable[UUID] = ()) -> Seen:
-    """Loads a group without locks. A group that doesn't exist yet has no decisions and no days.
-
-    If legacy tables answer for the group, it is seen as if it were aligned with them now. Raises ContractUnknown,
-    MemberUnknown, LegacyCannotHold.
-    """
-    side = await answering_side(core, connection, key)
-    rows = side.group if side else None
-    of_legacy = set(rows.member_ids.values()) if rows else set()
-    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, of_legacy)} if rows else {}
-    try:
-        head = await enrollment_reads.group_head(connection, key)
-    except GroupUnknown:
-        group_key, recorded, waits = NEW_GROUP, [], False
-    else:
-        group_key = head.group_key
-        recorded = await enrollment_reads.periods_of(connection, group_key, head.revision)
-        waits = bool(await recomputes.waiting_recomputes(connection, [group_key]))
-    periods = {group_key: recorded}
-    loaded = await _load(core, connection, {group_key: key}, [*also, *of_legacy], hold=False)
-    basis = (await _bases(core, connection, {group_key: key}, loaded, periods, assumed, hold=False))[group_key]
-    if side and rows:
-        legacy = in_core_terms(side, basis.contract, basis.membership_types())
-        if legacy.translated:
-            reject_blocked(legacy.translated)
-        if legacy.is_stale and legacy.translated:
-            basis = aligned_basis(basis, legacy.translated, to_day(call.today(basis.contract.time_zone)))
-            waits = True
-    return Seen(basis, days_of(recorded), types_of(recorded), waits)
-
-
-async def bases_of(
+async def try_to_open(
     core: Core,
-    connection: Connection,
-    groups: Iterable[LegacyGroup],
-    heads: Mapping[UUID, GroupHead],
-    periods: Mapping[int, Sequence[Period]],
-) -> dict[UUID, GroupBasis]:
-    """Returns what the core computes legacy groups from, by group id, without locks. `heads` are those of the groups
-    that the core has, and `periods` those of their newest revisions by group key.
-
-    Members whom the core doesn't know have no facts. Raises ContractUnknown.
-    """
-    groups = list(groups)
-    group_keys = {
-        group.group_id: heads[group.group_id].group_key if group.group_id in heads else NEW_GROUP - n
-        for n, group in enumerate(groups)
-    }
-    keys = {group_keys[group.group_id]: group.key for group in groups}
-    members = {member_id for group in groups for member_id in (group.key.primary_id, *group.member_ids.values())}
-    assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, members)}
-    loaded = await _load(core, connection, keys, members, hold=False)
-    bases = await _bases(core, connection, keys, loaded, periods, assumed, hold=False)
-    return {group_id: bases[group_key] for group_id, group_key in group_keys.items()}
-
-
-async def state_of(core: Core, call: Call, seen: Seen) -> State:
-    """Returns the state that a group has after its waiting recompute."""
-    if not seen.recompute_waits:
-        return seen.recorded
-    return await core.compute(call, replay_seconds(seen.basis), replayed_days, seen.basis)
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """Contracts by id, decisions by group key, the members whose facts are needed, and their other ids."""
-
-    contracts: Mapping[UUID, Contract]
-    decisions: Mapping[int, Sequence[Decision]]
-    members: Set[UUID]
-    aliases: Mapping[UUID, UUID]
-
-
-async def _load(
-    core: Core, connection: Connection, keys: Mapping[int, GroupKey], also: Iterable[UUID], *, hold: bool
-) -> _Loaded:
-    """Loads what groups are computed from, except for facts. With `hold`, contracts can't change until the end."""
-    contracts = {
-        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
-        for contract_id in sorted({key.contract_id for key in keys.values()})
-    }
-    decisions = await enrollment.decisions_of(connection, list(keys))
-    primaries = {key.primary_id for key in keys.values()}  # a merged one has no approved requests, but has facts
-    members = primaries | set(also)
-    for of_group in decisions.values():
-        members |= enrolled_members(of_group)
-    aliases = await merges.aliases_of(connection, members)
-    members = primaries | {aliases.get(member_id, member_id) for member_id in members}
-    return _Loaded(contracts, decisions, members, aliases)
-
-
-async def _bases(
-    core: Core,
-    connection: Connection,
-    keys: Mapping[int, GroupKey],
-    loaded: _Loaded,
-    periods: Mapping[int, Sequence[Period]],
-    assumed: Mapping[UUID, Facts],
+    call: Call,
+    tx: Connection,
+    groups: Sequence[LockedGroup],
+    also: Mapping[UUID, Collection[UUID]] = NOBODY,
     *,
-    hold: bool,
-) -> dict[int, GroupBasis]:
-    """Returns what groups are computed from, by group key. `periods` are those of their newest revisions. The facts of
-    members in `assumed` are not loaded.
+    wait: bool = True,
+) -> dict[UUID, OpenGroup | DomainError]:
+    """Opens locked groups, or returns why one can't be opened: ContractUnknown, MemberUnknown, WriteConflict.
+
+    `also` are further members whose facts are needed, by group id. Without `wait`, groups are in conflict if others
+    have locked their contracts or members. Raises MigrationStageForbids.
     """
-    current = await core.fact_source.current_facts(connection, loaded.members - assumed.keys(), hold=hold)
-    facts, aliases = {**current, **assumed}, loaded.aliases
+    sides = await lock_sides(core, tx, groups)
+    found = await _contracts(core, tx, {group.key.contract_id for group in groups}, wait=wait)
+    failed = {
+        group.group_id: contract
+        for group in groups
+        if isinstance(contract := found[group.key.contract_id], DomainError)
+    }
+    groups = [group for group in groups if group.group_id not in failed]
+    contracts = {each: contract for each, contract in found.items() if isinstance(contract, Contract)}
+    recorded = await _recorded(core, tx, groups, contracts)
+    named = {
+        group.group_id: _named(group, recorded[group.group_id], also, sides.get(group.group_id)) for group in groups
+    }
+    aliases = await merges.aliases_of(tx, set().union(*named.values()))
+    needed = {  # a merged primary has no approved requests, but has facts
+        group.group_id: {group.key.primary_id, *(aliases.get(each, each) for each in named[group.group_id])}
+        for group in groups
+    }
+    if legacy := [side.group for side in sides.values() if side.group is not None]:
+        await store_missing(core, call, tx, legacy, set().union(*needed.values()))
+    facts = await _facts(core, tx, needed, wait=wait)
+    now, waiting = await recomputes.waiting_now(tx, [group.group_key for group in groups if not group.is_new])
 
-    def basis(group_key: int, key: GroupKey) -> GroupBasis:
-        of_group = tuple(loaded.decisions.get(group_key, ()))
-        named = {key.primary_id} | {aliases.get(m, m) for m in enrolled_members(of_group)}
-        contract, recorded = loaded.contracts[key.contract_id], days_of(periods.get(group_key, ()))
-        recorded_days = read_with_aliases(recorded, aliases, contract.slots)
-        closed = closed_by(facts, named, key.primary_id, recorded_days)
-        return GroupBasis(contract, key.primary_id, of_group, facts, closed, aliases)
+    def opened(group: LockedGroup) -> OpenGroup | DomainError:
+        of_group, side = facts[group.group_id], sides.get(group.group_id)
+        if isinstance(of_group, DomainError):
+            return of_group
+        own_aliases = {each: aliases[each] for each in named[group.group_id] if each in aliases}
+        current = _with_current(recorded[group.group_id], contracts[group.key.contract_id], of_group, own_aliases)
+        legacy = in_core_terms(side, current.basis.contract, current.basis.membership_types()) if side else None
+        return OpenGroup(group, current, waiting.get(group.group_key), now, legacy)
 
-    return {group_key: basis(group_key, key) for group_key, key in keys.items()}
+    return {group.group_id: opened(group) for group in groups} | failed
+
+
+def _named(
+    group: LockedGroup, recorded: Recorded, also: Mapping[UUID, Collection[UUID]], side: LegacySide | None
+) -> set[UUID]:
+    """Returns the members whose facts a group needs, as they are named."""
+    of_legacy = side.group.member_ids.values() if side and side.group else ()
+    return {group.key.primary_id, *recorded.enrolled, *also.get(group.group_id, ()), *of_legacy}
+
+
+def _with_current(
+    recorded: Recorded, contract: Contract, facts: Mapping[UUID, Facts], aliases: Mapping[UUID, UUID]
+) -> Recorded:
+    """Returns what is recorded of a group with the current contract, facts and merges."""
+    basis = recorded.basis
+    if basis.contract is contract and basis.aliases == aliases:
+        basis = replace(basis, facts=facts)
+    else:
+        basis = GroupBasis(contract, basis.primary_id, basis.decisions, facts, None, aliases)
+    return replace(recorded, basis=closed_basis(basis, recorded.enrolled, recorded.state))
+
+
+def closed_basis(basis: GroupBasis, enrolled: Set[UUID], recorded: State) -> GroupBasis:
+    """Returns a basis with its past closed, if facts of the group were erased. `enrolled` are the members whom its
+    decisions enroll, and `recorded` the days of its newest revision."""
+    named = {basis.primary_id} | {basis.aliases.get(each, each) for each in enrolled}
+    days = read_with_aliases(recorded, basis.aliases, basis.contract.slots)
+    closed = closed_by(basis.facts, named, basis.primary_id, days)
+    return basis if closed == basis.closed else replace(basis, closed=closed)
+
+
+async def _contracts(
+    core: Core, tx: Connection, contract_ids: Set[UUID], *, wait: bool
+) -> dict[UUID, Contract | DomainError]:
+    """Returns contracts, which can't be amended until the transaction ends, or why they can't be had."""
+    free = contract_ids if wait else await try_lock_shared(tx, Lock.CONTRACT, contract_ids)
+    found: dict[UUID, Contract | DomainError] = {each: WriteConflict() for each in contract_ids - free}
+    for contract_id in sorted(free):
+        try:
+            found[contract_id] = await core.contract_source.current(tx, contract_id, hold=True)
+        except DomainError as error:
+            found[contract_id] = error
+    return found
+
+
+async def _recorded(
+    core: Core, tx: Connection, groups: Sequence[LockedGroup], contracts: Mapping[UUID, Contract]
+) -> dict[UUID, Recorded]:
+    """Returns what is recorded of locked groups, from memory if nothing has been recorded or erased since."""
+    erasures = await explanations.erasure_number(tx)
+    found = {group.group_id: core.groups.recall(group, erasures) for group in groups}
+    known = {group_id: recorded for group_id, recorded in found.items() if recorded is not None}
+    missing = [group for group in groups if group.group_id not in known]
+    stored = [group.group_key for group in missing if not group.is_new]
+    decisions = await enrollment.decisions_of(tx, stored) if stored else {}
+    had = await enrollment.days_had(tx, stored) if stored else {}
+    heads = [GroupHead(group.group_key, group.group_id, group.key, group.revision) for group in missing]
+    states = await enrollment_reads.group_states(tx, heads, AsOf()) if stored else list(map(_nothing, heads))
+    for group, current in zip(missing, states, strict=True):
+        of_group = tuple(decisions.get(group.group_key, ()))
+        known[group.group_id] = Recorded(
+            GroupBasis(contracts[group.key.contract_id], group.key.primary_id, of_group, {}),
+            current,
+            days_of(current.periods),
+            types_of(current.periods),
+            had.get(group.group_key, {}),
+            frozenset(enrolled_members(of_group)),
+            erasures,
+        )
+    return known
+
+
+def _nothing(group: GroupHead) -> GroupState:
+    """Returns the state of a group before its first revision."""
+    return GroupState(group.group_id, group.key, 0, None, None, ())
+
+
+async def _facts(
+    core: Core, tx: Connection, needed: Mapping[UUID, Set[UUID]], *, wait: bool
+) -> dict[UUID, Mapping[UUID, Facts] | DomainError]:
+    """Returns the facts that groups need, by group id, which can't change until the transaction ends, or why they
+    can't be had."""
+    found: dict[UUID, Mapping[UUID, Facts] | DomainError] = {}
+    everybody = set().union(*needed.values())
+    busy = set[UUID]() if wait else everybody - await try_lock_shared(tx, Lock.MEMBER, everybody)
+    found |= {group_id: WriteConflict() for group_id, members in needed.items() if not busy.isdisjoint(members)}
+    while True:
+        left = {group_id: members for group_id, members in needed.items() if group_id not in found}
+        try:
+            facts = await core.fact_source.current_facts(tx, set().union(*left.values()), hold=True)
+        except MemberUnknown as unknown:
+            without = {group_id for group_id, members in left.items() if unknown.member_id in members}
+            if not without:
+                raise
+            found |= dict.fromkeys(without, unknown)
+        else:
+            return found | {group_id: {each: facts[each] for each in members} for group_id, members in left.items()}

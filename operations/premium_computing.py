@@ -18,7 +18,7 @@ from domain.premiums.ledger import LedgerRow, reconciled_rows
 from domain.premiums.months import Month, days_of_month, month_of
 from domain.pricing.inquiries import Policy
 from operations.call import Call
-from operations.catching_up import catch_up
+from operations.catching_up import caught_up
 from operations.core import Core
 from operations.opening import open_groups
 from storage import enrollment_reads, migration_stages, premium_stale, premiums, recomputes
@@ -110,7 +110,7 @@ async def _caught_up(core: Core, call: Call, tx: Connection, groups: Sequence[Lo
     waiting = await recomputes.waiting_recomputes(tx, [group.group_key for group in groups])
     revisions = {group.group_key: group.revision for group in groups}
     for opened in await open_groups(core, call, tx, [group for group in groups if group.group_key in waiting]):
-        revisions[opened.group.group_key] = (await catch_up(core, call, tx, opened)).group.revision
+        revisions[opened.group.group_key] = (await caught_up(core, call, tx, opened)).group.revision
     return [GroupHead(g.group_key, g.group_id, g.key, revisions[g.group_key]) for g in groups]
 
 

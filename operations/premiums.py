@@ -18,7 +18,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.legacy.answering import answered_groups, found_by_searching
 from operations.legacy.sides import hold_stages
-from operations.opening import NEW_GROUP, look_into, state_of
+from operations.looking import look_into, state_of
 from operations.paging import Page
 from operations.premium_computing import (
     Computed,
@@ -31,6 +31,7 @@ from operations.premium_computing import (
     premiums_not_open,
 )
 from storage import enrollment, merges, migration_stages, premium_stale, premiums, recomputes
+from storage.enrollment import NEW_GROUP
 from storage.enrollment_reads import GroupHead, group_head, members_of
 from storage.placed_groups import placed_groups
 from storage.postgres.database import Connection

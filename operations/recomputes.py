@@ -1,5 +1,6 @@
 """Requests, runs, retries and lists recomputes, and runs them dry."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -15,10 +16,12 @@ from operations.catching_up import catch_up
 from operations.computing import INLINE_SECONDS
 from operations.core import Core
 from operations.legacy.sides import hold_stages_of_groups
-from operations.opening import look_into, open_groups
+from operations.looking import look_into
+from operations.opening import OpenGroup, open_groups
 from operations.paging import Page
 from storage import enrollment, recomputes
 from storage.enrollment_reads import days_had_before, group_head, members_of
+from storage.group_writes import GroupWrites
 from storage.listing import ListFilter, RowPosition
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
@@ -111,19 +114,25 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> lis
     keep the other groups locked.
     """
 
-    async def work(tx: Connection) -> list[int]:
+    async def work(tx: Connection) -> tuple[list[int], list[OpenGroup]]:
         long: list[int] = []
+        changed: list[OpenGroup] = []
+        writes = GroupWrites()
         stages = await hold_stages_of_groups(core, tx, group_keys)
         waiting = [key for key in group_keys if key not in stages or stages[key].accepts_changes]
         locked = await enrollment.lock_free_groups(tx, waiting)
         for opened in await open_groups(core, call, tx, locked):
+            await asyncio.sleep(0)  # lets other tasks run, including the one that keeps the transaction alive
             if len(group_keys) > 1 and replay_seconds(opened.basis) >= INLINE_SECONDS:
                 long.append(opened.group.group_key)
             else:
-                await catch_up(core, call, tx, opened)
-        return long
+                changed.append(await catch_up(core, call, tx, opened, writes))
+        await writes.write(tx)
+        return long, changed
 
-    left = await core.database.write(work)
+    left, changed = await core.database.write(work)
+    for opened in changed:
+        core.groups.remember(opened.group, opened.recorded)
     core.sequencing.wanted.set()
     return left
 

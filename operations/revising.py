@@ -1,41 +1,47 @@
 """Records the next state of a group, after a change request or a recompute, in the core and in legacy tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from domain.days import to_day
-from domain.enrollment.differences import corrected_members, differences, policy_event
-from domain.enrollment.group import periods
-from domain.enrollment.history import GroupState, RevisionCause
+from domain.enrollment.decisions import EnrollmentKey, enrolled_members
+from domain.enrollment.differences import Difference, corrected_members, differences, policy_event
+from domain.enrollment.group import periods, types_of
+from domain.enrollment.history import ChangeRequest, GroupState, RevisionCause
+from domain.enrollment.verdicts import Verdict
 from domain.membership import MembershipType
 from domain.premiums.repricing import first_changed_month
 from operations.core import Core
+from operations.group_memory import State
 from operations.legacy.writing_back import write_back
-from operations.opening import OpenGroup, State
-from storage import enrollment, premium_stale
-from storage.enrollment import NewRevision
-from storage.enrollment_reads import days_had_before
+from operations.opening import OpenGroup
+from storage.group_writes import GroupWrites, NewRevision
 from storage.postgres.database import Connection
+from storage.recomputes import WaitingRecompute
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The next state of a group, and the change request or recompute that made it.
 
-    `cause` has the id of the row that a key names. `recorded_at` is the instant of the change request; None for the
-    current instant. `writes_back` is false for a state that was taken over from legacy tables.
+    `writes_back` is false for a state that was taken over from legacy tables.
     """
 
     days: State
     membership_types: Mapping[UUID, MembershipType]
     today: date
-    cause: RevisionCause
-    recorded_at: datetime | None = None
-    change_request_key: int | None = None
-    recompute_key: int | None = None
+    request: ChangeRequest | None = None
+    recompute: WaitingRecompute | None = None
     writes_back: bool = True
+
+    @property
+    def cause(self) -> RevisionCause:
+        return RevisionCause(
+            self.request.change_request_id if self.request else None,
+            self.recompute.recompute_id if self.recompute else None,
+        )
 
 
 def differs(opened: OpenGroup, days: State, membership_types: Mapping[UUID, MembershipType]) -> bool:
@@ -46,44 +52,61 @@ def differs(opened: OpenGroup, days: State, membership_types: Mapping[UUID, Memb
     return any(key.member_id in corrected for key, of_one in days.items() if of_one)
 
 
-async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settled) -> OpenGroup:
+def decided(opened: OpenGroup, request: ChangeRequest, writes: GroupWrites) -> OpenGroup:
+    """Records a judged request. Returns the group with its decision, if it is approved, and before its revision."""
+    group = opened.group.changed(request.recorded_at, makes_revision=False)
+    writes.add_request(group, request)
+    if request.verdict != Verdict.APPROVED:
+        return replace(opened, group=group)
+    before, decision = opened.recorded, request.decision()
+    enrolled = enrolled_members([decision])
+    writes.add_members(group, enrolled - before.enrolled, request.recorded_at)
+    after = replace(before, basis=before.basis.with_decision(decision), enrolled=before.enrolled | enrolled)
+    return replace(opened, group=group, recorded=after)
+
+
+async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settled, writes: GroupWrites) -> OpenGroup:
     """Records the next revision, with its differences and event, if any period differs."""
     if not differs(opened, settled.days, settled.membership_types):
         return opened
-    group = opened.group
-    recorded_at = settled.recorded_at or await enrollment.recording_instant(tx, group)
-    had = await days_had_before(tx, group.group_key, group.revision)
-    corrected = corrected_members(opened.types, settled.membership_types)
-    changed = differences(opened.state, settled.days, had, corrected)
-    found = periods(settled.days, settled.membership_types)
-    next_state = GroupState(group.group_id, group.key, group.revision + 1, settled.cause, recorded_at, found)
-    revision = await enrollment.add_revision(
-        tx,
+    before = opened.recorded
+    recorded_at = settled.request.recorded_at if settled.request else opened.next_instant()
+    group = opened.group.changed(recorded_at, makes_revision=True)
+    new = periods(settled.days, settled.membership_types)
+    corrected = corrected_members(before.types, settled.membership_types)
+    changed = differences(before.state, settled.days, before.had, corrected)
+    current = GroupState(group.group_id, group.key, group.revision, settled.cause, recorded_at, new)
+    writes.add_revision(
         group,
         opened.basis.contract,
         NewRevision(
-            found,
+            new,
             changed,
-            {**opened.types, **settled.membership_types},  # with those of merged members, who lose their days
-            policy_event(opened.state, settled.days, to_day(settled.today)),
+            {**before.types, **settled.membership_types},  # with those of merged members, who lose their days
+            policy_event(before.state, settled.days, to_day(settled.today)),
             recorded_at,
-            settled.change_request_key,
-            settled.recompute_key,
-            core.group_view(next_state) if core.group_view else None,
+            change_request_id=settled.cause.change_request_id,
+            recompute_key=settled.recompute.recompute_key if settled.recompute else None,
+            stale_from=first_changed_month(changed, corrected, (before.state, settled.days)),
+            view=core.group_view(current) if core.group_view else None,
         ),
     )
-    first = first_changed_month(changed, corrected, (opened.state, settled.days))
-    if first is not None:
-        await premium_stale.mark_revised(tx, group.group_key, first)
     legacy = opened.legacy
     if legacy is not None and settled.writes_back and legacy.side.stage.writes_back:
         legacy = await write_back(
-            core, tx, group, opened.basis.contract, legacy, opened.state, settled.days, settled.membership_types
+            core, tx, group, opened.basis.contract, legacy, before.state, settled.days, settled.membership_types
         )
-    return replace(
-        opened,
-        legacy=legacy,
-        group=replace(group, revision=revision, recorded_at=recorded_at),
-        state=settled.days,
-        types=settled.membership_types,
-    )
+    state = {key: days for key, days in settled.days.items() if days}
+    had = _had_with(before.had, changed)
+    after = replace(before, current=current, state=state, types=types_of(new), had=had)
+    return replace(opened, group=group, recorded=after, legacy=legacy)
+
+
+def _had_with(had: State, changed: Iterable[Difference]) -> State:
+    """Returns the days that a group ever had after a revision with some differences."""
+    after = dict(had)
+    for difference in changed:
+        if difference.gained:
+            key = EnrollmentKey(difference.member_id, difference.module_id)
+            after[key] = after[key] | difference.gained if key in after else difference.gained
+    return after

@@ -4,7 +4,7 @@ The function that adds an entry sets the instant and the database role, and chec
 come from the server, and the database can't verify them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -33,19 +33,23 @@ class AuditEntry:
     outcome: str
 
 
-async def add_entry(tx: Connection, entry: AuditEntry) -> None:
-    """Adds an entry with the current instant, and indexes it by each of its ids."""
+async def add_entries(tx: Connection, entries: Sequence[AuditEntry]) -> None:
+    """Adds entries with the current instant, and indexes each by each of its ids."""
+    if not entries:
+        return
     await tx.execute(
-        "SELECT add_audit_entry(%s, %s, %s, %s, %s, %s, %s, %s)",
+        "SELECT count(add_audit_entry(call_id, method, caller_kind, subject, on_behalf_of, ids, omitted_ids, outcome))"
+        " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::integer[],"
+        " %s::text[]) AS e(call_id, method, caller_kind, subject, on_behalf_of, ids, omitted_ids, outcome)",
         [
-            entry.call_id,
-            entry.method,
-            entry.actor.kind.value,
-            entry.actor.subject,
-            entry.actor.on_behalf_of,
-            Jsonb(dict(entry.ids)),
-            entry.omitted_ids,
-            entry.outcome,
+            [entry.call_id for entry in entries],
+            [entry.method for entry in entries],
+            [entry.actor.kind.value for entry in entries],
+            [entry.actor.subject for entry in entries],
+            [entry.actor.on_behalf_of for entry in entries],
+            [Jsonb(dict(entry.ids)) for entry in entries],
+            [entry.omitted_ids for entry in entries],
+            [entry.outcome for entry in entries],
         ],
     )
 

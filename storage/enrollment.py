@@ -1,36 +1,37 @@
-"""Writes of enrollment groups: requests, revisions, periods, differences and events, in the caller's transaction.
+"""The heads of enrollment groups, and the decisions and members that are stored with them.
 
-A transaction that changes a group holds the lock on its row in `enrollment_group` (`lock_group`), so only one changes
-it at a time. `enrollment_reads.py` has the reads.
+A transaction that changes a group holds the lock on its row in `enrollment_group`, so only one changes it at a time.
+`group_writes.py` writes changes, and `enrollment_reads.py` has the reads.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
+from psycopg.errors import SerializationFailure
 
-from domain.catalog.contract import Contract
-from domain.enrollment.decisions import Decision, GroupKey, members_named
-from domain.enrollment.differences import Difference, PolicyEvent
-from domain.enrollment.events import EventType
-from domain.enrollment.group import Period
-from domain.enrollment.history import ChangeRequest
-from domain.enrollment.verdicts import Verdict
-from domain.identity import slot_id
-from domain.membership import MembershipType
-from storage.outbox import NewEvent, add_event
+from domain.days import Days
+from domain.enrollment.decisions import Decision, EnrollmentKey, GroupKey
 from storage.postgres.database import Connection
-from storage.postgres.documents import actor_to_document, change_request_from_document, change_request_to_document
+from storage.postgres.documents import change_request_from_document
 from storage.postgres.instants import LATER_THAN, NOW
-from storage.postgres.rows import fetch_all, fetch_column, fetch_value, insert_rows
+from storage.postgres.rows import fetch_all, fetch_column, fetch_value
+
+NEW_GROUP = 0
+"""Used as the key of a group that doesn't exist yet."""
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""An instant before everything that is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockedGroup:
-    """A group that this transaction can change. `recorded_at` is the instant of its last change."""
+    """A group that this transaction can change, or a new one, which is created with its first request.
+
+    `recorded_at` is the instant of its last change; NEVER for a new group.
+    """
 
     group_key: int
     group_id: UUID
@@ -38,42 +39,61 @@ class LockedGroup:
     revision: int
     recorded_at: datetime
 
+    @property
+    def is_new(self) -> bool:
+        return self.group_key == NEW_GROUP
+
+    def changed(self, recorded_at: datetime, *, makes_revision: bool) -> "LockedGroup":
+        """Returns the group after a change."""
+        return replace(self, revision=self.revision + makes_revision, recorded_at=recorded_at)
+
 
 async def lock_group(tx: Connection, group_id: UUID, key: GroupKey) -> LockedGroup:
-    """Locks a group, and creates it if it does not exist. A rollback removes a group that was created."""
-    (locked,) = await lock_or_create_groups(tx, {group_id: key})
-    return locked
+    """Locks a group. If it doesn't exist, returns a new one, which isn't locked."""
+    return (await lock_groups_by_id(tx, {group_id: key}))[group_id]
 
 
-async def lock_or_create_groups(tx: Connection, keys: Mapping[UUID, GroupKey]) -> list[LockedGroup]:
-    """Does the same for any number of groups, with as many statements as for one."""
-    found = await _lock(tx, keys)
-    if missing := sorted(keys.keys() - {group.group_id for group in found}):
-        await tx.execute(
-            "INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)"
-            f" SELECT g.group_id, g.contract_id, g.primary_id, {NOW} FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])"
-            " AS g(group_id, contract_id, primary_id) ON CONFLICT DO NOTHING",
-            [missing, [keys[each].contract_id for each in missing], [keys[each].primary_id for each in missing]],
+async def lock_groups_by_id(
+    tx: Connection, keys: Mapping[UUID, GroupKey], *, wait: bool = True
+) -> dict[UUID, LockedGroup]:
+    """Does the same for any number of groups. Without `wait`, groups that others have locked are left out."""
+    skip = "" if wait else " SKIP LOCKED"
+    statement = f"SELECT {_LOCKED} WHERE group_id = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE{skip}"
+    found = {group.group_id: group for group in await fetch_all(tx, _locked, statement, [list(keys)])}
+    missing = keys.keys() - found.keys()
+    if missing and not wait:
+        exist = "SELECT group_id FROM enrollment_group WHERE group_id = ANY(%s)"
+        missing -= set(await fetch_column(tx, UUID, exist, [list(missing)]))
+    return found | {each: LockedGroup(NEW_GROUP, each, keys[each], 0, NEVER) for each in missing}
+
+
+async def create_groups(tx: Connection, groups: Collection[LockedGroup]) -> dict[UUID, int]:
+    """Stores the new ones among some groups with their primaries. Returns the keys of all by group id.
+
+    Raises SerializationFailure if another transaction has created one of them since it was found missing.
+    """
+    keys = {group.group_id: group.group_key for group in groups}
+    if new := sorted((group for group in groups if group.is_new), key=lambda group: group.group_id):
+        cursor = await tx.execute(
+            "WITH created AS (INSERT INTO enrollment_group (group_id, contract_id, primary_id, revision, recorded_at)"
+            " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::integer[], %s::timestamptz[])"
+            " ON CONFLICT DO NOTHING RETURNING group_id, group_key, primary_id, recorded_at),"
+            " primaries AS (INSERT INTO group_member (member_id, group_key, recorded_at)"
+            " SELECT primary_id, group_key, recorded_at FROM created)"
+            " SELECT group_id, group_key FROM created",
+            [
+                [group.group_id for group in new],
+                [group.key.contract_id for group in new],
+                [group.key.primary_id for group in new],
+                [group.revision for group in new],
+                [group.recorded_at for group in new],
+            ],
         )
-        created = await _lock(tx, missing)  # by this transaction, or meanwhile by others
-        await _add_primaries(tx, created)
-        found += created
-    return found
-
-
-async def _lock(tx: Connection, group_ids: Collection[UUID]) -> list[LockedGroup]:
-    statement = f"SELECT {_LOCKED} WHERE group_id = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE"
-    return await fetch_all(tx, _locked, statement, [list(group_ids)])
-
-
-async def _add_primaries(tx: Connection, groups: Sequence[LockedGroup]) -> None:
-    """Stores that new groups concern their primaries."""
-    await tx.execute(
-        "INSERT INTO group_member (member_id, group_key, recorded_at)"
-        f" SELECT g.primary_id, g.group_key, (SELECT {NOW}) FROM unnest(%s::uuid[], %s::bigint[])"
-        " AS g(primary_id, group_key) ON CONFLICT DO NOTHING",
-        [[group.key.primary_id for group in groups], [group.group_key for group in groups]],
-    )
+        created: dict[UUID, int] = dict(await cursor.fetchall())
+        if len(created) < len(new):
+            raise SerializationFailure("another transaction has created the group")
+        keys |= created
+    return keys
 
 
 _LOCKED = "group_key, group_id, contract_id, primary_id, revision, recorded_at FROM enrollment_group"
@@ -114,6 +134,19 @@ async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[in
     return decisions
 
 
+async def days_had(connection: Connection, group_keys: list[int]) -> dict[int, dict[EnrollmentKey, Days]]:
+    """Returns all days of each enrollment that any revision of some groups had, by group key."""
+    cursor = await connection.execute(
+        "SELECT group_key, member_id, module_id, range_agg(gained) FROM enrollment_difference"
+        " WHERE group_key = ANY(%s) GROUP BY group_key, member_id, module_id",
+        [group_keys],
+    )
+    had: dict[int, dict[EnrollmentKey, Days]] = {}
+    for group_key, member_id, module_id, days in await cursor.fetchall():
+        had.setdefault(group_key, {})[EnrollmentKey(member_id, module_id)] = days
+    return had
+
+
 async def decisions_of_groups(connection: Connection, group_ids: Collection[UUID]) -> dict[UUID, list[Decision]]:
     """Returns the decisions of some groups by group id, in order of approval. Groups without decisions are missing."""
     cursor = await connection.execute(
@@ -143,114 +176,4 @@ async def recording_instant(tx: Connection, group: LockedGroup) -> datetime:
         datetime,
         f"UPDATE enrollment_group SET recorded_at = {LATER_THAN} WHERE group_key = %s RETURNING recorded_at",
         [group.recorded_at, group.group_key],
-    )
-
-
-async def add_change_request(tx: Connection, group: LockedGroup, request: ChangeRequest) -> int:
-    """Stores a change request with its verdict and, if it is rejected, the event. Returns its key."""
-    approved = request.verdict == Verdict.APPROVED
-    change_request_key = await fetch_value(
-        tx,
-        int,
-        "INSERT INTO change_request (change_request_id, group_key, approved, revision, recorded_at, document, actor)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING change_request_key",
-        [
-            request.change_request_id,
-            group.group_key,
-            approved,
-            request.revision,
-            request.recorded_at,
-            Jsonb(change_request_to_document(request)),
-            Jsonb(actor_to_document(request.actor)),
-        ],
-    )
-    if not approved:
-        member_ids = {request.key.primary_id, *members_named(scoped.change for scoped in request.changes)}
-        rejected = NewEvent(EventType.CHANGE_REQUEST_REJECTED, member_ids, change_request_key=change_request_key)
-        await add_event(tx, group.group_key, rejected, request.recorded_at)
-    return change_request_key
-
-
-@dataclass(frozen=True, slots=True)
-class NewRevision:
-    """The contents of a revision: its periods, the differences from the previous revision, and the resulting event.
-
-    `membership_types` has every member who has a period or a difference.
-    """
-
-    periods: tuple[Period, ...]
-    differences: tuple[Difference, ...]
-    membership_types: Mapping[UUID, MembershipType]
-    policy_event: PolicyEvent
-    recorded_at: datetime
-    change_request_key: int | None = None
-    recompute_key: int | None = None
-    view: bytes | None = None
-
-
-async def add_revision(tx: Connection, group: LockedGroup, contract: Contract, new: NewRevision) -> int:
-    """Stores the next revision of a group with its event, and makes it the current one. Returns its number."""
-    revision = group.revision + 1
-    slot_ids: Mapping[UUID, UUID] = {
-        module_id: slot_id(contract.contract_id, module_id, contract.slots[module_id])
-        for module_id in {period.module_id for period in new.periods}
-    }
-    revision_key = await fetch_value(
-        tx,
-        int,
-        _ADD_REVISION,
-        {
-            "group_key": group.group_key,
-            "revision": revision,
-            "recorded_at": new.recorded_at,
-            "change_request_key": new.change_request_key,
-            "recompute_key": new.recompute_key,
-            "policy_event": new.policy_event.value,
-            "view": new.view,
-            "members": [p.member_id for p in new.periods],
-            "modules": [p.module_id for p in new.periods],
-            "slots": [slot_ids[p.module_id] for p in new.periods],
-            "types": [p.membership_type.value for p in new.periods],
-            "days": [p.days for p in new.periods],
-        },
-    )
-    await _add_differences(tx, revision_key, group, new)
-    member_ids = {group.key.primary_id, *(p.member_id for p in new.periods), *(d.member_id for d in new.differences)}
-    event = NewEvent(EventType(f"POLICY_{new.policy_event}"), member_ids, revision_key=revision_key)
-    await add_event(tx, group.group_key, event, new.recorded_at)
-    return revision
-
-
-_ADD_REVISION = (
-    "WITH moved AS (UPDATE enrollment_group SET revision = %(revision)s WHERE group_key = %(group_key)s),"
-    " added AS (INSERT INTO enrollment_revision"
-    " (group_key, revision, recorded_at, change_request_key, recompute_key, policy_event, view) VALUES (%(group_key)s,"
-    " %(revision)s, %(recorded_at)s, %(change_request_key)s, %(recompute_key)s, %(policy_event)s, %(view)s)"
-    " RETURNING revision_key),"
-    " periods AS (INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)"
-    " SELECT added.revision_key, p.* FROM added, unnest(%(members)s::uuid[], %(modules)s::uuid[], %(slots)s::uuid[],"
-    " %(types)s::text[], %(days)s::daterange[]) AS p)"
-    " SELECT revision_key FROM added"
-)
-"""SQL that adds a revision with its periods, and makes it the current one."""
-
-
-async def _add_differences(tx: Connection, revision_key: int, group: LockedGroup, new: NewRevision) -> None:
-    await insert_rows(
-        tx,
-        "enrollment_difference (revision_key, group_key, member_id, membership_type, module_id, kinds, gained, lost)",
-        "(%s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            [
-                revision_key,
-                group.group_key,
-                d.member_id,
-                new.membership_types[d.member_id].value,
-                d.module_id,
-                [str(k) for k in d.kinds],
-                d.gained,
-                d.lost,
-            ]
-            for d in new.differences
-        ),
     )

@@ -52,17 +52,20 @@ class Epoch:
         return key <= self.inherited_up_to and not any(key in span for span in self.inherited_without)
 
 
-async def log_write(tx: Connection, usage_of: UUID | None, merged: UUID | None = None) -> WriteMark:
+async def log_write(tx: Connection, usage_of: Sequence[UUID] = (), merged: Sequence[UUID] = ()) -> WriteMark:
     """Adds a write to the log. This must be the last statement of its transaction.
 
-    `usage_of` is the policy whose balances the write has changed, `merged` the member whom it has merged into another.
+    `usage_of` are the policies whose balances the write has changed, `merged` the members whom it has merged into
+    others. Each of them beyond the first has a row of its own.
     """
     return await fetch_one(
         tx,
         WriteMark,
-        "INSERT INTO write_log (usage_of, merged) VALUES (%s, %s) RETURNING"
-        " (SELECT epoch_id FROM history_epoch ORDER BY position DESC LIMIT 1) AS epoch_id, write_key AS key",
-        [usage_of, merged],
+        "WITH added AS (INSERT INTO write_log (usage_of, merged)"
+        " SELECT w.usage_of, w.merged FROM unnest(%s::uuid[], %s::uuid[]) AS w(usage_of, merged) RETURNING write_key)"
+        " SELECT (SELECT epoch_id FROM history_epoch ORDER BY position DESC LIMIT 1) AS epoch_id, max(write_key) AS key"
+        " FROM added",
+        [list(usage_of) or [None], list(merged)],
     )
 
 

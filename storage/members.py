@@ -2,12 +2,13 @@
 
 import asyncio
 from base64 import urlsafe_b64encode
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -28,8 +29,11 @@ from storage.postgres.documents import (
 )
 from storage.postgres.instants import LATER_THAN, NOW
 from storage.postgres.locks import Lock, lock
-from storage.postgres.rows import fetch_all, fetch_first, fetch_value
+from storage.postgres.rows import IS_COMMITTED, fetch_all, fetch_first, fetch_value
 from storage.premium_stale import mark_member
+
+MAX_CACHED_FACTS = 50_000
+"""Number of members whose facts a process caches."""
 
 MEMBERS_AT_A_TIME = 50
 """Number of members to convert before other calls get a chance to run."""
@@ -56,7 +60,15 @@ class RecordedMember:
 
 
 class StoredMembers:
-    """Reads members and their facts."""
+    """Reads members and their facts, and caches facts. Those of a committed state only change by an erasure."""
+
+    def __init__(self) -> None:
+        self._facts: OrderedDict[UUID, tuple[int, Facts]] = OrderedDict()
+
+    def clear(self) -> None:
+        """Clears the cache, because facts were erased, or because after a restore the database can have other states
+        with the same numbers."""
+        self._facts.clear()
 
     async def current_facts(
         self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
@@ -68,12 +80,23 @@ class StoredMembers:
         ids = sorted(set(member_ids))
         if hold:
             await lock(connection, Lock.MEMBER, *ids, shared=True)
-        cursor = await connection.execute(f"SELECT n.member_id, n.document FROM {_NEWEST}", [ids])
-        facts = {member_id: member_from_document(document).facts for member_id, document in await cursor.fetchall()}
+        cached = {member_id: self._facts[member_id] for member_id in ids if member_id in self._facts}
+        cursor = await connection.execute(_NEWEST_FACTS, [ids, [cached.get(each, (0,))[0] for each in ids]])
+        facts: dict[UUID, Facts] = {}
+        for member_id, revision, document, is_committed in await cursor.fetchall():
+            facts[member_id] = cached[member_id][1] if document is None else member_from_document(document).facts
+            if is_committed:
+                self._cache(member_id, revision, facts[member_id])
         for member_id in ids:
             if member_id not in facts:
                 raise MemberUnknown(member_id)
         return facts
+
+    def _cache(self, member_id: UUID, revision: int, facts: Facts) -> None:
+        self._facts[member_id] = revision, facts
+        self._facts.move_to_end(member_id)
+        if len(self._facts) > MAX_CACHED_FACTS:
+            self._facts.popitem(last=False)
 
     async def recorded(
         self, connection: Connection, member_id: UUID, as_of: datetime | None = None
@@ -152,6 +175,15 @@ _NEWEST = (
     " (SELECT * FROM member_revision r WHERE r.member_id = m.member_id ORDER BY r.revision DESC LIMIT 1) AS r) AS n"
 )
 """SQL for the newest states of members by their ids. It reads one row per member, however many states there are."""
+
+
+_NEWEST_FACTS: LiteralString = (
+    "SELECT m.member_id, r.revision, CASE WHEN r.revision <> m.cached OR r.document->'facts'->>'erased_on' IS NOT NULL"
+    " THEN r.document END, r.is_committed FROM unnest(%s::uuid[], %s::integer[]) AS m(member_id, cached)"
+    f" CROSS JOIN LATERAL (SELECT revision, document, {IS_COMMITTED} AS is_committed FROM member_revision r"
+    " WHERE r.member_id = m.member_id ORDER BY r.revision DESC LIMIT 1) AS r"
+)
+"""SQL for the newest states of members. Documents that are cached are null, unless they were erased."""
 
 
 def _recorded_member(*, document: Document, actor: Document, **columns: Any) -> RecordedMember:

@@ -42,14 +42,18 @@ _STALE: LiteralString = _since("p.months", "s.from_month")
 """SQL for the computed months that may be outdated, of a mark `s` and its row `p` in `premium_policy`."""
 
 
-async def mark_revised(tx: Connection, group_key: int, first: Month) -> None:
-    """Marks a policy with a new revision, whose days or membership types changed from a month on."""
+async def mark_revised(tx: Connection, firsts: Mapping[int, Month]) -> None:
+    """Marks policies with a new revision, by group key, whose days or membership types changed from a month on."""
+    if not firsts:
+        return
     changed = (
-        f"SELECT g.group_key, g.contract_id, lower({_since('p.months', '%(first)s')}) AS from_month"
-        " FROM premium_policy p JOIN enrollment_group g USING (group_key)"
-        f" WHERE group_key = %(group_key)s AND NOT isempty({_since('p.months', '%(first)s')})"
+        f"SELECT g.group_key, g.contract_id, lower({_since('p.months', 'r.first')}) AS from_month"
+        " FROM unnest(%(groups)s::bigint[], %(firsts)s::integer[]) AS r(group_key, first)"
+        " JOIN premium_policy p USING (group_key) JOIN enrollment_group g USING (group_key)"
+        f" WHERE NOT isempty({_since('p.months', 'r.first')})"
     )
-    await tx.execute(_MARK.format(changed=changed), {"group_key": group_key, "first": first, "caused_by": None})
+    values = {"groups": list(firsts), "firsts": list(firsts.values()), "caused_by": None}
+    await tx.execute(_MARK.format(changed=changed), values)
 
 
 async def mark_member(tx: Connection, member_id: UUID, first: Month, *, as_primary: bool, caused_by: str) -> None:

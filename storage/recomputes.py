@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from storage.postgres.documents import (
     unmet_from_document,
     unmet_to_document,
 )
+from storage.postgres.instants import NOW
 from storage.postgres.rows import fetch_all, fetch_column, fetch_first, fetch_one, fetch_value
 
 _ENQUEUE = (
@@ -156,16 +157,50 @@ async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> d
     return {group_key: WaitingRecompute(*waiting) for group_key, *waiting in await cursor.fetchall()}
 
 
-async def finish(tx: Connection, waiting: WaitingRecompute, revision: int | None, unmet: UnmetEnrolls) -> None:
-    """Marks a recompute as done, with the revision that it made and the enrolls that are not fully met.
+async def waiting_now(tx: Connection, group_keys: list[int]) -> tuple[datetime, dict[int, WaitingRecompute]]:
+    """Returns an instant of recording, and the waiting recomputes of some locked groups, by group key."""
+    cursor = await tx.execute(
+        "SELECT n.instant, q.group_key, q.recompute_key, q.recompute_id, q.today_override, q.failed_attempts"
+        f" FROM (SELECT {NOW} AS instant) AS n LEFT JOIN recompute q ON q.group_key = ANY(%s) AND {WAITING}",
+        [group_keys],
+    )
+    rows = await cursor.fetchall()
+    waiting = {group_key: WaitingRecompute(*rest) for _, group_key, *rest in rows if group_key is not None}
+    return rows[0][0], waiting
 
-    This must be the last thing that a recompute does: from here on, transactions that enqueue the group wait for this
-    one to end.
+
+@dataclass(frozen=True, slots=True)
+class FinishedRecompute:
+    """A recompute that is done, the revision that it made, if any, and the enrolls that are not fully met."""
+
+    recompute: WaitingRecompute
+    revision: int | None
+    unmet: UnmetEnrolls
+
+
+async def finish(tx: Connection, finished: Sequence[FinishedRecompute]) -> None:
+    """Marks recomputes as done.
+
+    This must be the last thing that they do: from here on, transactions that enqueue their groups wait for this one to
+    end.
     """
+    if not finished:
+        return
+    rows = [
+        {
+            "recompute_key": each.recompute.recompute_key,
+            "revision": each.revision,
+            "unmet": unmet_to_document(each.unmet.enrolls),
+            "unmet_omitted": each.unmet.omitted,
+        }
+        for each in finished
+    ]
     await tx.execute(
-        "UPDATE recompute SET done_at = clock_timestamp(), revision = %s, unmet = %s, unmet_omitted = %s"
-        " WHERE recompute_key = %s",
-        [revision, Jsonb(unmet_to_document(unmet.enrolls)), unmet.omitted, waiting.recompute_key],
+        "UPDATE recompute q SET done_at = clock_timestamp(), revision = f.revision, unmet = f.unmet,"
+        " unmet_omitted = f.unmet_omitted FROM jsonb_to_recordset(%s)"
+        " AS f(recompute_key bigint, revision integer, unmet jsonb, unmet_omitted integer)"
+        " WHERE q.recompute_key = f.recompute_key",
+        [Jsonb(rows)],
     )
 
 

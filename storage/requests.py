@@ -1,16 +1,16 @@
 """Writes that were answered. Storing their responses makes every write safe to repeat."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from domain.errors import RequestIdReused
+from domain.errors import DomainError, RequestIdReused, WriteConflict
 from storage.postgres.database import Connection
 from storage.postgres.instants import NOW
-from storage.postgres.locks import Lock, lock
-from storage.postgres.rows import fetch_first
+from storage.postgres.locks import Lock, lock, try_lock
 
 ERASED_FINGERPRINT = b""
 """The fingerprint of a request whose contents were erased."""
@@ -24,26 +24,43 @@ class WriteKey:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    fingerprint: bytes
-    answer: dict[str, Any]
-
-
 async def find_answer(tx: Connection, key: WriteKey) -> dict[str, Any] | None:
     """Returns the stored response of a write as plain JSON, or None if the write is new.
 
     Concurrent writes with the same id wait for each other. Raises RequestIdReused if the id belongs to a different
     request. If the contents of that request were erased, its id alone identifies it.
     """
-    await lock(tx, Lock.REQUEST, key.request_id)
-    statement = "SELECT fingerprint, answer FROM answered_request WHERE request_id = %s"
-    stored = await fetch_first(tx, _Stored, statement, [key.request_id])
-    if stored is None:
-        return None
-    if bytes(stored.fingerprint) not in (key.fingerprint, ERASED_FINGERPRINT):
-        raise RequestIdReused(key.request_id)
-    return stored.answer
+    found = (await find_answers(tx, [key]))[key.request_id]
+    if isinstance(found, DomainError):
+        raise found
+    return found
+
+
+async def find_answers(
+    tx: Connection, keys: Sequence[WriteKey], *, wait: bool = True
+) -> dict[UUID, dict[str, Any] | DomainError | None]:
+    """Does the same for any number of writes, by request id. Errors are returned.
+
+    Without `wait`, writes whose ids other transactions have locked are in conflict (WriteConflict).
+    """
+    ids = {key.request_id for key in keys}
+    if wait:
+        await lock(tx, Lock.REQUEST, *ids)
+    locked = ids if wait else await try_lock(tx, Lock.REQUEST, ids)
+    cursor = await tx.execute(
+        "SELECT request_id, fingerprint, answer FROM answered_request WHERE request_id = ANY(%s)", [list(locked)]
+    )
+    stored = {request_id: (bytes(fingerprint), answer) for request_id, fingerprint, answer in await cursor.fetchall()}
+    found: dict[UUID, dict[str, Any] | DomainError | None] = {}
+    for key in keys:
+        fingerprint, answer = stored.get(key.request_id, (key.fingerprint, None))
+        if key.request_id not in locked:
+            found[key.request_id] = WriteConflict()
+        elif fingerprint not in (key.fingerprint, ERASED_FINGERPRINT):
+            found[key.request_id] = RequestIdReused(key.request_id)
+        else:
+            found[key.request_id] = answer
+    return found
 
 
 async def store_answer(tx: Connection, key: WriteKey, answer: dict[str, Any]) -> None:

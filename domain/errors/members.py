@@ -11,6 +11,7 @@ class MemberUnknown(DomainError):
     reason = Reason.MEMBER_UNKNOWN
 
     def __init__(self, member_id: UUID) -> None:
+        self.member_id = member_id
         super().__init__(f"There is no member {member_id}.", member_id=member_id)
 
 

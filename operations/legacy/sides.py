@@ -97,8 +97,8 @@ async def hold_stages_of_groups(core: Core, tx: Connection, group_keys: Collecti
     return await migration_stages.hold_of_groups(tx, group_keys) if core.legacy else {}
 
 
-async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) -> dict[int, LegacySide]:
-    """Locks the groups' legacy rows. Returns the sides by group key. The stages of their countries should be held.
+async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) -> dict[UUID, LegacySide]:
+    """Locks the groups' legacy rows. Returns the sides by group id. The stages of their countries should be held.
 
     Raises MigrationStageForbids if the stage accepts no changes.
     """
@@ -116,7 +116,7 @@ async def lock_sides(core: Core, tx: Connection, groups: Sequence[LockedGroup]) 
             await source.store_identifiers(tx, {group.key.primary_id for group in groups if group.group_id in missing})
             loaded |= await source.lock(tx, missing)
         found |= await _sides(tx, source, stage, group_ids, loaded)
-    return {group.group_key: found[group.group_id] for group in groups if group.group_id in found}
+    return found
 
 
 def _by_country(

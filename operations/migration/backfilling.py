@@ -11,7 +11,7 @@ from domain.errors import DomainError, LegacyCannotHold, MigrationStageForbids, 
 from domain.migration.aligning import reject_blocked
 from domain.migration.stages import Stage
 from operations.call import MAX_RESOLVED_IDS, Call
-from operations.catching_up import catch_up
+from operations.catching_up import caught_up
 from operations.core import Core
 from operations.failures import described
 from operations.legacy.sides import source_of
@@ -163,7 +163,7 @@ async def _lock(tx: Connection, source: LegacySource, group_ids: Sequence[UUID])
     keys = {group_id: each.key for group_id, each in rows.items()}
     only_in_core = [group_id for group_id in group_ids if group_id not in keys]
     keys |= {head.group_id: head.key for head in (await group_heads(tx, only_in_core)).values()}
-    return await enrollment.lock_or_create_groups(tx, keys)
+    return list((await enrollment.lock_groups_by_id(tx, keys)).values())
 
 
 async def _do_group(core: Core, call: Call, tx: Connection, opened: OpenGroup, done: _Done) -> None:
@@ -182,7 +182,7 @@ async def _do_group(core: Core, call: Call, tx: Connection, opened: OpenGroup, d
     except LegacyCannotHold as error:
         done.failures.append(_failure(opened.group.group_id, error))
         return
-    opened = await catch_up(core, call, tx, opened)
+    opened = await caught_up(core, call, tx, opened)
     done.aligned += was_stale
     try:
         done.written_back += await _written_back(core, tx, opened)

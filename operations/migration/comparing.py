@@ -16,7 +16,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.legacy.groups import GROUPS_OF_A_PAGE, legacy_groups_of
 from operations.legacy.sides import source_of
-from operations.opening import bases_of
+from operations.looking import bases_of
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
 from storage.enrollment_reads import GroupHead
 from storage.migration_comparisons import Comparison

@@ -6,7 +6,7 @@ from affilia.enrollment.v1 import change_request_service_pb2 as pb
 from affilia.enrollment.v1.change_request_service_pb2_grpc import ChangeRequestServiceServicer
 from domain.errors import FieldViolation, RequestMalformed
 from domain.identity import group_id
-from operations import change_requests, recomputes
+from operations import change_requests, recomputes, submitting
 from operations.call import current_call
 from operations.core import Core
 from server.identity.requesters import agree_with_caller
@@ -41,7 +41,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         call = current_call()
         agree_with_caller(request.requester, call.caller, request.group.primary_id)
         key, proposal = write_key(request, self._tokens), proposal_from_proto(request)
-        submitted = await change_requests.submit(self._core, call, key, proposal)
+        submitted = await submitting.submit(self._core, call, key, proposal)
         return pb.SubmitChangeRequestResponse(
             change_request=change_request_to_proto(submitted.change_request),
             group=group_to_proto(submitted.group),

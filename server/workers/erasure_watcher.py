@@ -40,6 +40,8 @@ async def check(core: Core, connection: Connection, server_id: UUID) -> None:
     if head := await erasures.read_head(connection, lease.number):
         lease.forget(head.number, head.without_periods)
         core.feed.forget()
+        core.members.clear()
+        core.groups.forget()
         core.eligibility.findings.clear()
         await erasures.record_cleared_caches(connection, server_id, lease.number)
     lease.renew(checked_at)

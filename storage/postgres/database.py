@@ -166,9 +166,7 @@ class Database:
             except TooManyRequests as error:
                 raise Overloaded from error
             except PoolTimeout as none_free:
-                if time.monotonic() - self._last_returned_at < WAIT_FOR_CONNECTION_SECONDS:
-                    raise Overloaded from none_free
-                raise DatabaseUnavailable from none_free
+                raise self.why_none_is_free() from none_free
             try:
                 yield connection
             except psycopg.errors.ReadOnlySqlTransaction:
@@ -181,6 +179,12 @@ class Database:
                     # Otherwise the pool would wait for the rollback, and lose the connection if that is cancelled.
                     await connection.close()
                 await self._pool.putconn(connection)
+
+    def why_none_is_free(self) -> NotNow:
+        """Returns the error of a call that has waited too long: Overloaded if connections are being returned in time,
+        and otherwise DatabaseUnavailable."""
+        in_time = time.monotonic() - self._last_returned_at < WAIT_FOR_CONNECTION_SECONDS
+        return Overloaded() if in_time else DatabaseUnavailable()
 
     async def _take(self, seconds: float) -> BoundedConnection:
         """Returns a connection whose session PostgreSQL has not ended. Raises TooManyRequests, PoolTimeout."""

@@ -3,9 +3,10 @@
 Row locks are not listed here. ARCHITECTURE.md describes the order in which a transaction takes all of its locks.
 """
 
+from collections.abc import Set
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -51,6 +52,25 @@ async def lock(tx: psycopg.AsyncConnection[Any], kind: Lock, *ids: UUID, shared:
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     keys = sorted({lock_key(kind, each) for each in ids})
     await tx.execute(f"SELECT {function}(key) FROM unnest(%s::bigint[]) AS key", [keys])
+
+
+async def try_lock_shared(tx: psycopg.AsyncConnection[Any], kind: Lock, ids: Set[UUID]) -> set[UUID]:
+    """Locks those of some things of one kind that can be shared without waiting. Returns them."""
+    return await _try_lock(tx, "pg_try_advisory_xact_lock_shared", kind, ids)
+
+
+async def try_lock(tx: psycopg.AsyncConnection[Any], kind: Lock, ids: Set[UUID]) -> set[UUID]:
+    """Locks those of some things of one kind that can be locked without waiting. Returns them."""
+    return await _try_lock(tx, "pg_try_advisory_xact_lock", kind, ids)
+
+
+async def _try_lock(tx: psycopg.AsyncConnection[Any], function: LiteralString, kind: Lock, ids: Set[UUID]) -> set[UUID]:
+    keys = {each: lock_key(kind, each) for each in ids}
+    cursor = await tx.execute(
+        f"SELECT key FROM unnest(%s::bigint[]) AS key WHERE {function}(key)", [sorted(set(keys.values()))]
+    )
+    locked = {key for (key,) in await cursor.fetchall()}
+    return {each for each, key in keys.items() if key in locked}
 
 
 def lock_key(kind: Lock, thing: UUID) -> int:

@@ -37,7 +37,7 @@ def test_a_snapshot_with_a_write_has_everything_committed_before_it(own_database
                 known = frozenset(answered)
 
                 async def work(tx: Connection) -> WriteMark:
-                    mark = await history.log_write(tx, None)
+                    mark = await history.log_write(tx)
                     await asyncio.sleep(draw.random() * 0.02)
                     if draw.random() < 0.1:
                         raise ZeroDivisionError
@@ -167,7 +167,7 @@ def test_trimming_keeps_the_newest_rows_of_the_log(own_database_url: str) -> Non
         database = Database(own_database_url, pool_size=2)
         await database.open()
         for _ in range(9):
-            await database.write(lambda tx: history.log_write(tx, None))
+            await database.write(history.log_write)
         await database.write(lambda tx: history.trim(tx, keep=4))
         async with database.reading() as connection:
             kept = list((await history.look(connection, 0, [])).keys)

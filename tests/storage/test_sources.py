@@ -20,7 +20,7 @@ from domain.enrollment.verdicts import Verdict
 from domain.errors import ContractUnknown, MemberUnknown
 from domain.members import Facts, Member
 from domain.membership import MembershipType
-from operations import catalog, change_requests, premium_runs, recomputes
+from operations import catalog, premium_runs, recomputes, submitting
 from operations.core import Core, core_on
 from operations.offers import OffersBook
 from operations.paging import Page
@@ -266,7 +266,7 @@ def test_operations_use_a_contract_and_a_member_that_only_the_sources_know(own_d
         call = replace(own_call("a-call"), method="/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest")
         (module,) = await catalog.get_modules(core, call, [module_id], to_date(start))
         assert module.contract_id == contract.contract_id
-        submitted = await change_requests.submit(core, call, WriteKey(uuid4(), b"submit"), proposal)
+        submitted = await submitting.submit(core, call, WriteKey(uuid4(), b"submit"), proposal)
         assert submitted.change_request.verdict == Verdict.APPROVED
         assert [period.module_id for period in submitted.group.periods] == [module_id]
         key = WriteKey(uuid4(), b"recompute")

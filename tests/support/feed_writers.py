@@ -4,7 +4,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from domain.actors import BEFORE_ACTORS
 from domain.catalog.contract import Contract
@@ -17,7 +17,9 @@ from domain.enrollment.verdicts import Verdict
 from domain.identity import group_id
 from domain.membership import MembershipType
 from storage import enrollment
+from storage.group_writes import GroupWrites, NewRevision
 from storage.postgres.database import Connection, Database
+from storage.recomputes import waiting_now
 
 PRIMARY = MembershipType.PRIMARY
 TODAY = date(2026, 6, 1).toordinal()
@@ -41,16 +43,20 @@ class Writer:
     async def _change(self, tx: Connection) -> None:
         key = self.draw.choice(self.groups)
         group = await enrollment.lock_group(tx, group_id(*key), key)
-        recorded_at = await enrollment.recording_instant(tx, group)
+        recorded_at, _ = await waiting_now(tx, [])
         approved = self.draw.random() > 0.1
-        request = _request(key, group.revision + approved, recorded_at, approved)
-        request_key = await enrollment.add_change_request(tx, group, request)
+        writes = GroupWrites()
+        group = group.changed(recorded_at, makes_revision=approved)
+        request = _request(key, group.revision, recorded_at, approved)
+        writes.add_request(group, request)
         if approved:
-            await enrollment.add_revision(tx, group, self.contract, self._revision(group.revision, key, request_key))
+            new = self._revision(group.revision - 1, key, request.change_request_id)
+            writes.add_revision(group, self.contract, new)
+        await writes.write(tx)
         # The event is written, and not committed for a while.
         await asyncio.sleep(self.draw.random() ** 4 * self.longest_seconds)
 
-    def _revision(self, current: int, key: GroupKey, request_key: int) -> enrollment.NewRevision:
+    def _revision(self, current: int, key: GroupKey, request_id: UUID) -> NewRevision:
         module = next(iter(self.contract.slots))
         then, now = (
             {EnrollmentKey(key.primary_id, module): Days.of(_until(n))} if n else {} for n in (current, current + 1)
@@ -58,7 +64,7 @@ class Writer:
         types = {key.primary_id: PRIMARY}
         event = policy_event(then, now, TODAY)
         changed = differences(then, now, {})
-        return enrollment.NewRevision(periods(now, types), changed, types, event, datetime.now(UTC), request_key)
+        return NewRevision(periods(now, types), changed, types, event, datetime.now(UTC), request_id)
 
 
 def _until(n: int) -> Span:
