@@ -123,6 +123,8 @@ def _repeated_check(name: str, required: bool, max_items: int, check_item: Check
 
 
 def _value_check(field: FieldDescriptor) -> Check:
+    if field.GetOptions().Extensions[limits_pb2.limits].reported:
+        return _anything
     if field.message_type is not None:
         # The check is looked up on first use, because messages can contain each other.
         inner = field.message_type

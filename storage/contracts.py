@@ -168,9 +168,7 @@ async def record_contract(
 
 async def _claim_modules(tx: Connection, contract: Contract) -> None:
     """Assigns every module permanently to the contract and to its slot."""
-    slots: Mapping[UUID, str | None] = {
-        module.module_id: module.slot for version in contract.versions for module in version.modules
-    }
+    slots = _slots_in(contract)
     ids = sorted(slots)
     await tx.execute(
         "INSERT INTO contract_module (module_id, contract_id, slot)"
@@ -178,11 +176,25 @@ async def _claim_modules(tx: Connection, contract: Contract) -> None:
         " ON CONFLICT DO NOTHING",
         [contract.contract_id, ids, [slots[i] for i in ids]],
     )
-    cursor = await tx.execute(
-        "SELECT module_id, contract_id, slot FROM contract_module WHERE module_id = ANY(%s)", [ids]
+    for conflict in (await module_conflicts(tx, contract)).values():
+        raise conflict
+
+
+async def module_conflicts(connection: Connection, contract: Contract) -> dict[UUID, ModuleTaken | SlotChanged]:
+    """Returns the modules that can't be in a contract, because another one or another slot has them, in order of id."""
+    slots = _slots_in(contract)
+    cursor = await connection.execute(
+        "SELECT module_id, contract_id, slot FROM contract_module WHERE module_id = ANY(%s) ORDER BY module_id",
+        [list(slots)],
     )
+    conflicts: dict[UUID, ModuleTaken | SlotChanged] = {}
     for module_id, contract_id, slot in await cursor.fetchall():
         if contract_id != contract.contract_id:
-            raise ModuleTaken(module_id)
-        if slot != slots[module_id]:
-            raise SlotChanged(module_id, slot)
+            conflicts[module_id] = ModuleTaken(module_id)
+        elif slot != slots[module_id]:
+            conflicts[module_id] = SlotChanged(module_id, slot)
+    return conflicts
+
+
+def _slots_in(contract: Contract) -> Mapping[UUID, str | None]:
+    return {module.module_id: module.slot for version in contract.versions for module in version.modules}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tools.docs_drawing import FAINT, Drawing
+from tools.docs_drawing import Drawing
 
 
 def computed() -> str:
@@ -30,7 +30,7 @@ MONTH, LEFT = 50, 130
 
 def _months(d: Drawing, names: str, bottom: int) -> None:
     for n, name in enumerate(names.split()):
-        d.text(LEFT + n * MONTH + MONTH / 2, 46, name, anchor="middle", size=12, color=FAINT)
+        d.text(LEFT + n * MONTH + MONTH / 2, 46, name, anchor="middle", size="faint")
         d.line(LEFT + n * MONTH, 54, LEFT + n * MONTH, bottom)
 
 
@@ -40,18 +40,17 @@ def axes() -> str:
     d.text(LEFT, 24, "effective: the days that a period is about  →", bold=True)
     d.text(14, 46, "recorded ↓", bold=True)
     _months(d, "Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Jan", 190)
-    rows = [
-        ("1 February", "revision 1", None),
-        ("20 September", "revision 2", 7 * MONTH + 23),
-        ("later", "revision 3", None),
-    ]
+    rows = [("1 February", "revision 1", 0), ("20 September", "revision 2", 7 * MONTH + 23), ("later", "revision 3", 0)]
     for n, (when, revision, until) in enumerate(rows):
-        y = 66 + n * 44
-        d.text(14, y + 10, when, size=12)
-        d.text(14, y + 25, revision, size=12, color=FAINT)
-        width = until - MONTH if until else 11 * MONTH
-        d.bar(LEFT + MONTH, y, width, "primary on BASE_PLUS" + ("" if until else ", open"), "red" if until else "blue")
-    d.text(14, 214, "A read as of revision 2, or as of 25 September, always returns the middle line.", size=12)
+        y = 68 + n * 44
+        d.text(14, y + 4, when, size="small")
+        d.text(14, y + 19, revision, size="faint")
+        if until:
+            d.bar(LEFT + until, y, 11 * MONTH + MONTH - until, "", "lost", is_open=True)
+            d.bar(LEFT + MONTH, y, until - MONTH, "primary on BASE_PLUS", "blue")
+        else:
+            d.bar(LEFT + MONTH, y, 11 * MONTH, "primary on BASE_PLUS, open-ended", "blue", is_open=True)
+    d.text(14, 214, "A read as of revision 2, or as of 25 September, always returns the middle line.", size="small")
     return d.svg()
 
 
@@ -62,17 +61,17 @@ def family() -> str:
     _months(d, "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", 168)
     start = LEFT + 2 * MONTH
     d.text(14, 82, "primary", bold=True)
-    d.text(14, 97, "slot base", size=12, color=FAINT)
-    d.bar(start, 66, 500, "BASE_PLUS, committed for 12 months, open", "blue")
-    d.text(14, 117, "no slot", size=12, color=FAINT)
-    d.bar(start, 101, 500, "OPTION: only while on BASE_PLUS, open", "green")
+    d.text(14, 97, "slot base", size="faint")
+    d.bar(start, 70, 500, "BASE_PLUS, committed for 12 months, open-ended", "blue", is_open=True)
+    d.text(14, 117, "no slot", size="faint")
+    d.bar(start, 106, 500, "OPTION: only while on BASE_PLUS, open-ended", "green", is_open=True)
     d.text(14, 146, "child", bold=True)
-    d.text(14, 161, "slot base", size=12, color=FAINT)
-    d.bar(start, 138, 2 * MONTH + 31, "BASE", "amber")
-    d.text(start + 2 * MONTH + 40, 153, "ends on 19 May: turns 25 on 20 May (notice, no rejection)", size=12)
-    d.text(14, 194, "In June, the primary requests BASE from 1 July. The request has two violations:", size=12)
-    d.text(14, 213, "COMMITMENT_NOT_ELAPSED: BASE_PLUS must last until 28 February of next year.", size=12)
-    d.text(14, 232, "CONSEQUENCES_NOT_ACCEPTED: OPTION would be lost from 1 July on.", size=12)
+    d.text(14, 161, "slot base", size="faint")
+    d.bar(start, 142, 2 * MONTH + 31, "BASE until 19 May", "amber")
+    d.text(start + 2 * MONTH + 40, 158, "ends on 19 May: turns 25 on 20 May (notice, no rejection)", size="small")
+    d.text(14, 194, "In June, the primary requests BASE from 1 July. The request has two violations:", size="small")
+    d.text(14, 213, "COMMITMENT_NOT_ELAPSED: BASE_PLUS must last until 28 February of next year.", size="small")
+    d.text(14, 232, "CONSEQUENCES_NOT_ACCEPTED: OPTION would be lost from 1 July on.", size="small")
     return d.svg()
 
 
@@ -88,14 +87,14 @@ def feed() -> str:
     d.arrow((455, 94), (490, 94))
     for n in range(5):
         d.box(490 + n * 50, 74, 50, 40, f"{41 + n}", "green")
-    d.text(490, 62, "positions, without gaps", size=12, color=FAINT)
+    d.text(490, 62, "positions, without gaps", size="faint")
     d.box(440, 176, 140, 60, "reader A\ntoken after 42", "amber")
     d.box(600, 176, 140, 60, "reader B\ntoken after 44", "amber")
     d.arrow((590, 114), (525, 176))
     d.arrow((690, 114), (675, 176))
-    d.text(20, 200, "A token names a position and the event at it. After a", size=12)
-    d.text(20, 217, "restore, a different event has that position, and the", size=12)
-    d.text(20, 234, "reader gets FEED_DIVERGED.", size=12)
+    d.text(20, 200, "A token names a position and the event at it. After a", size="small")
+    d.text(20, 217, "restore, a different event has that position, and the", size="small")
+    d.text(20, 234, "reader gets FEED_DIVERGED.", size="small")
     return d.svg()
 
 
@@ -110,7 +109,7 @@ def ledger() -> str:
         days = {"January": 31, "February": 28, "March": 31}[name]
         d.box(x, 42, 180, 44, f"entry, {days} days\nthe whole month", "blue")
     d.text(16, 126, "added later", bold=True)
-    d.text(16, 143, "(nothing is edited)", size=12, color=FAINT)
+    d.text(16, 143, "(nothing is edited)", size="faint")
     d.box(350, 106, 180, 44, "offset, -28 days\nminus the whole month", "red")
     d.box(550, 106, 180, 44, "offset, -31 days\nminus the whole month", "red")
     d.box(350, 162, 180, 44, "entry, 10 days\n10/30 of the month", "green")
@@ -134,14 +133,14 @@ def eligibility() -> str:
     d.arrow((580, 70), (630, 70))
     d.box(630, 40, 110, 60, "check\ncovered, why", "amber")
     d.arrow((305, 116), (305, 134), (685, 134), (685, 101), dashed=True)
-    d.text(315, 150, "if memory is out of date", size=12, color=FAINT)
+    d.text(315, 150, "if memory is out of date", size="faint")
     d.box(20, 180, 130, 60, "claim\nan application", "blue")
     d.arrow((150, 210), (210, 210))
     d.box(210, 174, 190, 72, "usage of limits\na ledger, not derived\nfrom enrollment", "grey")
     d.arrow((400, 210), (520, 210), (520, 101))
-    d.text(540, 197, "A check with the token of", size=12)
-    d.text(540, 214, "a write waits until the", size=12)
-    d.text(540, 231, "projection includes it.", size=12)
+    d.text(540, 197, "A check with the token of", size="small")
+    d.text(540, 214, "a write waits until the", size="small")
+    d.text(540, 231, "projection includes it.", size="small")
     return d.svg()
 
 

@@ -155,6 +155,8 @@ def _form(field: Field) -> str:
         parts.append("matches `" + limits.pattern.replace("|", r"\|") + "`")
     if limits.each_alone:
         parts.append("a malformed item fails only itself")
+    if limits.reported:
+        parts.append("what is malformed is reported in the response")
     return ", ".join(parts)
 
 

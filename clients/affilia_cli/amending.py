@@ -11,7 +11,7 @@ from affilia.history.v1 import history_entry_pb2
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.history import contract_lines
 from affilia_cli.local_files import read_regular, write_private
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin
 from affilia_cli.session import Session
 from affilia_cli.showing import show_warnings
@@ -77,5 +77,5 @@ def _changes(client: Client, contract_id: str) -> list[str]:
         entries = client.history.list_history(contract_id=contract_id, kinds=kinds, page_size=1).entries
     except CallFailed:
         return [f"details: affilia history {contract_id}"]
-    lines = [line for entry in entries for line in contract_lines(entry.contract, Names(client))]
+    lines = [line for entry in entries for line in contract_lines(entry.contract, ServerNames(client))]
     return lines or ["nothing differs from the earlier versions"]

@@ -7,13 +7,14 @@ import typer
 
 from affilia.audit.v1.audit_service_pb2 import AuditEntry
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_instant, parse_recorded
-from affilia_cli.names import Names
+from affilia_cli.days import parse_recorded
+from affilia_cli.names import ServerNames
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
 from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
-from affilia_cli.words import actor_words
+from affilia_views.days import format_instant
+from affilia_views.words import actor_words
 
 
 def audit(
@@ -37,11 +38,11 @@ def audit(
         entries = client.audit.all_audit_entries(**fields)
         if session.print_parts(entries=entries):
             return
-        show = partial(_show, Names(client))
+        show = partial(_show, ServerNames(client))
         show_each(entries, show, nothing="No call matches.")
 
 
-def _show(names: Names, entry: AuditEntry) -> None:
+def _show(names: ServerNames, entry: AuditEntry) -> None:
     method = entry.method.rpartition("/")[2]
     CONSOLE.print(styled((format_instant(entry.recorded_at), "bold"), f"  {method}: {entry.outcome}"))
     CONSOLE.print(f"  by {actor_words(entry.actor, names)}")

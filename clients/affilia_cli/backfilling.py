@@ -11,10 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from affilia.migration.v1.migration_service_pb2 import BackfillGroupsResponse
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.exit_status import OTHER_ERROR
-from affilia_cli.migration_words import country_in, plural
+from affilia_cli.migration_arguments import country_in
 from affilia_cli.options import Admin, Country, MappedContract
 from affilia_cli.session import Session
 from affilia_client import CallFailed
+from affilia_views.migration_words import plural
 
 MAX_FAILURES_REPORTED = 100
 """How many failures the server reports."""

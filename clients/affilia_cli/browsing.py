@@ -8,7 +8,7 @@ import typer
 
 from affilia.enrollment.v1.enrollment_group_pb2 import ENROLLMENT_SOURCE_LEGACY, EnrollmentGroup
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Source, source_of_truth
 from affilia_cli.session import Session
 from affilia_cli.tables import BATCH, show_rows
@@ -67,15 +67,15 @@ def groups(
         titles = ["primary", "group", "members", "revision"]
         if not contract:
             titles.insert(0, "contract")
-        show_rows(titles, _rows(found, Names(client, ids), with_contract=not contract), ids=["group"])
+        show_rows(titles, _rows(found, ServerNames(client, ids), with_contract=not contract), ids=["group"])
 
 
 def _revision(group: EnrollmentGroup) -> str:
     return "legacy" if group.source == ENROLLMENT_SOURCE_LEGACY else str(group.revision)
 
 
-def _rows(found: Iterable[EnrollmentGroup], names: Names, *, with_contract: bool) -> Iterator[list[str]]:
-    """Yields a row for each group. Names are read in batches of groups."""
+def _rows(found: Iterable[EnrollmentGroup], names: ServerNames, *, with_contract: bool) -> Iterator[list[str]]:
+    """Yields a row for each group. ServerNames are read in batches of groups."""
     remaining = iter(found)
     while batch := list(islice(remaining, BATCH)):
         names.load_members(group.key.primary_id for group in batch)

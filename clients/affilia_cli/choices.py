@@ -9,13 +9,13 @@ from affilia.enrollment.v1.change_request_pb2 import Choice
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
 from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
 from affilia_cli.showing import show_violations
-from affilia_cli.words import cost_words
 from affilia_client.dates import date_from_proto
+from affilia_views.words import cost_words
 
 
 def choices(
@@ -37,7 +37,7 @@ def choices(
         resolver = session.resolver(client)
         member_id = resolver.member(member)
         families = [resolver.family(family)] if family else resolver.families_of(member_id)
-        names = Names(client)
+        names = ServerNames(client)
         days = {str(group): day.under(names.contract(resolver.key_of(group).contract_id)) for group in families}
         answers = {
             str(group): client.changes.list_available_choices(
@@ -53,7 +53,7 @@ def choices(
             show_choices(answers[str(group)].choices, resolver.key_of(group), names)
 
 
-def show_choices(found: Sequence[Choice], key: GroupKey, names: Names) -> None:
+def show_choices(found: Sequence[Choice], key: GroupKey, names: ServerNames) -> None:
     """Prints the modules that a member can choose in a family."""
     names.load_modules(choice.module_id for choice in found)
     CONSOLE.print(names.family(key))
@@ -63,7 +63,7 @@ def show_choices(found: Sequence[Choice], key: GroupKey, names: Names) -> None:
         CONSOLE.print("  The contract offers nothing on this day.")
 
 
-def show_choice(choice: Choice, contract_id: str, names: Names) -> None:
+def show_choice(choice: Choice, contract_id: str, names: ServerNames) -> None:
     """Prints whether a module is chosen or available, why it isn't, and the cost."""
     sign = ("●", "green") if choice.enrolled else ("○", "cyan") if choice.allowed else ("✗", "red")
     state = "enrolled" if choice.enrolled else "available" if choice.allowed else "not available"

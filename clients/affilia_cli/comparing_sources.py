@@ -9,24 +9,24 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.migration.v1 import migration_service_pb2 as pb
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_span, today_under
 from affilia_cli.exit_status import SOURCES_DIFFER
-from affilia_cli.migration_words import (
+from affilia_cli.migration_arguments import country_in
+from affilia_cli.names import ServerNames
+from affilia_cli.options import Country, MappedContract
+from affilia_cli.session import Session
+from affilia_cli.showing import show_violations
+from affilia_client.dates import date_from_proto
+from affilia_views.days import format_span, today_under
+from affilia_views.migration_words import (
     DIFFERENCES,
     FINDINGS,
     comparison_words,
-    country_in,
     difference_name,
     finding_name,
     next_step,
     stage_name,
 )
-from affilia_cli.names import Names
-from affilia_cli.options import Country, MappedContract
-from affilia_cli.session import Session
-from affilia_cli.showing import show_violations
-from affilia_cli.words import enum_word
-from affilia_client.dates import date_from_proto
+from affilia_views.words import enum_word
 
 NOT_OFFERED = change_request_pb2.VIOLATION_CODE_NOT_OFFERED
 LATER = pb.SOURCE_DIFFERENCE_KIND_LATER
@@ -47,7 +47,7 @@ def compare(
     session: Session = context.obj
     result = pb.SourceComparison()
     with session.client() as client:
-        resolver, names = session.resolver(client), Names(client)
+        resolver, names = session.resolver(client), ServerNames(client)
         contract_id = resolver.contract(contract) if contract else ""
         answers = client.migrations.compare_sources(country_code=country_in(country), contract_id=contract_id)
         for answer in answers:
@@ -62,7 +62,7 @@ def compare(
     raise typer.Exit(SOURCES_DIFFER if any(each.kind != LATER for each in result.differences) else 0)
 
 
-def _show_difference(difference: pb.GroupSourceDifference, names: Names, *, show_all: bool) -> None:
+def _show_difference(difference: pb.GroupSourceDifference, names: ServerNames, *, show_all: bool) -> None:
     """Prints how the sources differ about a group. Without `show_all`, omits what rules end only after today."""
     is_missing = difference.kind == pb.SOURCE_DIFFERENCE_KIND_MISSING
     today = today_under(names.contract(difference.key.contract_id))
@@ -100,7 +100,9 @@ def _is_urgent(each: pb.EnrollmentSourceDifference, today: date, *, is_missing: 
     return is_unexplained or by_today or any(reason.code == NOT_OFFERED for reason in each.reasons)
 
 
-def _show_enrollment(each: pb.EnrollmentSourceDifference, contract_id: str, names: Names, *, is_missing: bool) -> None:
+def _show_enrollment(
+    each: pb.EnrollmentSourceDifference, contract_id: str, names: ServerNames, *, is_missing: bool
+) -> None:
     role = enum_word(membership_type_pb2.MembershipType, each.membership_type)
     who = f"{names.member(each.member_id)} ({role}) on {names.module(each.module_id)}"
     if is_missing:

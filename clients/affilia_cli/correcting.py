@@ -12,7 +12,7 @@ from affilia.type.v1 import membership_type_pb2
 from affilia_cli.choosing import NothingMatches, one_of
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.matching import Match
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Family
 from affilia_cli.requesters import check_is_admin
 from affilia_cli.requesting import (
@@ -26,9 +26,9 @@ from affilia_cli.requesting import (
 )
 from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
-from affilia_cli.words import changes_words, consequence_words, request_words
 from affilia_client import Client
 from affilia_client.dates import date_from_proto
+from affilia_views.words import changes_words, consequence_words, request_words
 
 MIN_ID_CHARACTERS = 4
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and cost, without changing anything.")]
@@ -64,7 +64,7 @@ def revert(
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
         undone = _request_of(client, group_id, request)
         if not session.as_json:
-            show_undone(undone, Names(client))
+            show_undone(undone, ServerNames(client))
         change = ScopedChange(revert=change_request_pb2.Revert(change_request_id=undone.change_request_id))
         make = simulate_change if dry_run else submit_change
         make(session, client, key, change, fields)
@@ -108,7 +108,7 @@ def _request_of(client: Client, group_id: str, text: str) -> ChangeRequest:
     if found := id_in(text):
         request = client.changes.get_change_request(change_request_id=found).change_request
         if request.group_id != group_id:
-            raise NothingMatches(f"Request {found} is of another family: {Names(client).family(request.key)}.")
+            raise NothingMatches(f"Request {found} is of another family: {ServerNames(client).family(request.key)}.")
         return request
     requests = list(client.changes.all_change_requests(group_id=group_id))
     if not text:
@@ -119,7 +119,7 @@ def _request_of(client: Client, group_id: str, text: str) -> ChangeRequest:
     if len(text) < MIN_ID_CHARACTERS:
         raise typer.BadParameter(f"Give at least {MIN_ID_CHARACTERS} characters of the request's id, got {text}.")
     by_id = {each.change_request_id: each for each in requests if each.change_request_id.startswith(text.lower())}
-    names = Names(client)
+    names = ServerNames(client)
     matches = [Match("request", each, request_words(request, names), (each,)) for each, request in by_id.items()]
     return by_id[one_of(text, matches, "ids of the family's change requests").id]
 
@@ -142,7 +142,7 @@ def counting_requests(requests: Iterable[ChangeRequest]) -> Sequence[ChangeReque
     return counting[::-1]
 
 
-def show_undone(request: ChangeRequest, names: Names) -> None:
+def show_undone(request: ChangeRequest, names: ServerNames) -> None:
     """Prints what a revert undoes."""
     CONSOLE.print(styled(("Reverts ", "bold"), request_words(request, names)))
     for line in changes_words(request, names):

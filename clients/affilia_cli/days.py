@@ -1,16 +1,13 @@
-"""Parses and formats days, months and instants. Instants are shown in the time zone of this machine."""
+"""Parses days, months and instants. The time zone defaults to that of this machine."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, date, datetime, time, timedelta
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from affilia.catalog.v1.contract_pb2 import Contract
-from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
-from affilia_client.dates import instant_from_proto, span_from_proto
+from affilia_views.days import today_under
 
 DAYS_AHEAD = {"yesterday": -1, "today": 0, "tomorrow": 1}
 MONTH_LENGTH = len("2026-03")
@@ -29,20 +26,6 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as wrong:
         raise typer.BadParameter(f"{text} is not a valid day such as 2026-03-01") from wrong
-
-
-def today_under(contract: Contract) -> date:
-    """Returns the current day in the time zone of a contract; in UTC if the contract or the zone is unknown here."""
-    return today_in(contract.time_zone)
-
-
-def today_in(time_zone: str) -> date:
-    """Returns the current day in a time zone; in UTC if it is empty or unknown here."""
-    try:
-        zone: tzinfo = ZoneInfo(time_zone or "UTC")
-    except ZoneInfoNotFoundError:
-        zone = UTC
-    return datetime.now(zone).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +102,3 @@ def parse_months(text: str) -> MonthSpan:
 def _month(text: str) -> YearMonth:
     first = parse_day(f"{text}-01")
     return YearMonth(year=first.year, month=first.month)
-
-
-def format_span(days: DateSpan) -> str:
-    """Formats a span as its first and last day, both included, or as a single day."""
-    first, last = span_from_proto(days)
-    if first and first == last:
-        return first.isoformat()
-    return f"{first or 'the beginning'} to {last or 'open end'}"
-
-
-def format_instant(stamp: Timestamp) -> str:
-    """Formats an instant with minutes, such as 2026-03-01 13:00+01:00."""
-    return instant_from_proto(stamp).astimezone().isoformat(" ", "minutes")

@@ -9,11 +9,10 @@ from rich.text import Text
 
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
-from affilia_cli.changes import corrections_of
 from affilia_cli.console import CONSOLE, ERRORS
-from affilia_cli.days import parse_day, parse_instant, today_under
+from affilia_cli.days import parse_day, parse_instant
 from affilia_cli.local_files import write_private
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Family, Source, source_of_truth
 from affilia_cli.requesting import (
     Accept,
@@ -27,16 +26,18 @@ from affilia_cli.requesting import (
 )
 from affilia_cli.resolving import Resolver, fields_of
 from affilia_cli.session import Session
-from affilia_cli.timeline import Window
-from affilia_cli.timeline_svg import svg
 from affilia_cli.timeline_text import (
-    default_window,
-    rows_of_group,
+    rows_with_names,
     show_changes,
     show_timeline,
 )
-from affilia_cli.words import state_words
 from affilia_client.dates import span_to_proto
+from affilia_views.changes import corrections_of, default_window
+from affilia_views.days import today_under
+from affilia_views.lanes import lanes_of, module_colors
+from affilia_views.timeline import Window
+from affilia_views.timeline_svg import timeline_svg
+from affilia_views.words import state_words
 
 Module = Annotated[str, typer.Option(help="Module: its name or id.")]
 Member = Annotated[str, typer.Option(help="Member: a name, an identifier or an id. Defaults to the primary.")]
@@ -129,9 +130,9 @@ def timeline(
         found = client.enrollment.get_enrollment_group(**selection, **state).group
         if picture is None and session.print_json(found):
             return
-        names = Names(client, ids)
+        names = ServerNames(client, ids)
         before = periods_before(client, found)
-        rows = rows_of_group(found.periods, found.key.primary_id, names, before)
+        rows = rows_with_names(found.periods, found.key.primary_id, names, before)
         today = today_under(names.contract(found.key.contract_id))
         shown = default_window(rows, today)
         window = Window(parse_day(first) if first else shown.first_on, parse_day(last) if last else shown.last_on)
@@ -139,7 +140,9 @@ def timeline(
             raise typer.BadParameter(f"--to must not be before --from: {window.last_on} is before {window.first_on}.")
         title = state_words(found.group_id, found.revision)
         if picture:
-            write_private(picture, svg(rows, names, window, today, title))
+            colors = module_colors(names.contract(found.key.contract_id))
+            lanes = lanes_of(rows, names, colors)
+            write_private(picture, timeline_svg(lanes, window, today, f"{names.family(found.key)}: {title}"))
             ERRORS.print(f"Wrote {picture}.")
             return
         CONSOLE.print(Text(title, style="bold"))

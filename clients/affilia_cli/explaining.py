@@ -15,18 +15,20 @@ from affilia.eligibility.v1.accumulator_pb2 import Counter
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli import explaining_premiums
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import DayInQuestion, format_span
+from affilia_cli.days import DayInQuestion
 from affilia_cli.explained_days import DayUnder, lacking
 from affilia_cli.explanations import show_days, show_revisions
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
-from affilia_cli.payment_order import payment_in_words
 from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
-from affilia_cli.showing import money, show_violations
-from affilia_cli.words import state_words
+from affilia_cli.showing import show_violations
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto, date_to_proto
+from affilia_views.days import format_span
+from affilia_views.money import money
+from affilia_views.payment_order import payment_in_words
+from affilia_views.words import state_words
 
 app = typer.Typer(help="Explain coverage, costs and premiums.", no_args_is_help=True)
 app.command()(explaining_premiums.price)
@@ -57,7 +59,7 @@ def coverage(
         answer = client.eligibility.check_eligibility(check=check, explain=True)
         if session.print_json(answer):
             return
-        names = Names(client)
+        names = ServerNames(client)
 
         def day_under(contract_id: str) -> date:
             return day.under(names.contract(contract_id))
@@ -89,7 +91,7 @@ def coverage(
         _show_choices(client, groups, member, day_under, names)
 
 
-def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: Names) -> None:
+def _show_limits(answer: eligibility_pb2.CheckEligibilityResponse, names: ServerNames) -> None:
     contracts = {record.group_id: record.key.contract_id for record in answer.records}
     for accumulator in answer.accumulators:
         in_money = accumulator.unit == contract_pb2.LIMIT_UNIT_MONEY
@@ -121,7 +123,7 @@ def _groups(resolver: Resolver, member: str) -> tuple[list[EnrollmentGroup], str
 
 
 def _show_choices(
-    client: Client, groups: Iterable[EnrollmentGroup], member: str, day_under: DayUnder, names: Names
+    client: Client, groups: Iterable[EnrollmentGroup], member: str, day_under: DayUnder, names: ServerNames
 ) -> None:
     """Prints, for each module of the member's groups, whether the member can be enrolled on that day."""
     for group in groups:

@@ -16,14 +16,15 @@ from affilia.type.v1.actor_pb2 import Actor, ActorKind
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_span, parse_day, parse_months
+from affilia_cli.days import parse_day, parse_months
 from affilia_cli.explanations import show_premium_causes, show_revisions
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
-from affilia_cli.showing import money
 from affilia_cli.tables import new_table, show_table
 from affilia_client.dates import date_from_proto, instant_from_proto, span_from_proto
+from affilia_views.days import format_span
+from affilia_views.money import money
 
 REASONS = {
     premium_entry_pb2.PIECE_REASON_RANGE_START: "the computed months start here",
@@ -52,7 +53,7 @@ def price(
         )
         if session.print_json(answer):
             return
-        names = Names(client)
+        names = ServerNames(client)
         entries = [entry for entry in answer.entries if _includes(entry, day)]
         for entry in entries:
             _show_entry(entry, names)
@@ -77,7 +78,7 @@ def premium(
     session: Session = context.obj
     months = parse_months(month)
     with session.client() as client:
-        names, policy = Names(client), session.resolver(client).policy(group)
+        names, policy = ServerNames(client), session.resolver(client).policy(group)
         entries = list(client.premiums.all_premium_entries(policy=policy, months=months, explain=True))
         if session.as_json:
             for entry in entries:
@@ -130,7 +131,7 @@ def _first(entry: PremiumEntry) -> date:
     return date_from_proto(entry.days.first_on)
 
 
-def _show_entry(entry: PremiumEntry, names: Names) -> None:
+def _show_entry(entry: PremiumEntry, names: ServerNames) -> None:
     member = f"{names.member(entry.member_id)} ({_word(MembershipType, entry.beneficiary_type)})"
     title = f"\n{member} on {names.module(entry.module_id)}"
     CONSOLE.print(styled((title, "bold"), f", {format_span(entry.days)}"))
@@ -141,7 +142,7 @@ def _show_reasons(
     start: PremiumEntry,
     entry: PremiumEntry,
     differences: Callable[[int], Sequence[EnrollmentDifference]],
-    names: Names,
+    names: ServerNames,
 ) -> None:
     """Prints why the amounts apply from the first day of `start`, why the entry ends before the end of the month, and
     the revisions that caused both.

@@ -20,10 +20,10 @@ from affilia.history.v1.explanation_pb2 import (
 from affilia.history.v1.history_service_pb2 import ExplainDifferenceResponse
 from affilia.premium.v1.premium_entry_pb2 import PremiumCause
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_instant, format_span
 from affilia_cli.explained_days import ExplainedDay
-from affilia_cli.names import Names
-from affilia_cli.words import (
+from affilia_cli.names import ServerNames
+from affilia_views.days import format_instant, format_span
+from affilia_views.words import (
     actor_words,
     changes_words,
     enum_word,
@@ -39,7 +39,7 @@ NO_VALUE = "unknown, or not visible to you"
 OF_MEMBER = re.compile(r"of member ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
-def show_difference(answer: ExplainDifferenceResponse, names: Names, contract_id: str) -> None:
+def show_difference(answer: ExplainDifferenceResponse, names: ServerNames, contract_id: str) -> None:
     """Prints how a revision differs from the previous one, and why."""
     _show_runs(answer.runs, names, contract_id)
     if answer.runs_omitted:
@@ -48,7 +48,7 @@ def show_difference(answer: ExplainDifferenceResponse, names: Names, contract_id
         CONSOLE.print("Nothing changed.")
 
 
-def show_days(days: Iterable[ExplainedDay], names: Names) -> None:
+def show_days(days: Iterable[ExplainedDay], names: ServerNames) -> None:
     """Prints why enrollments include a day or not: the revisions that decided it, or the rules that exclude it."""
     by_revision: dict[tuple[str, int], list[ExplainedDay]] = {}
     for day in days:
@@ -65,7 +65,7 @@ def show_days(days: Iterable[ExplainedDay], names: Names) -> None:
             CONSOLE.print(styled((f"  whole revision: affilia why {group_id} --revision {revision}", "dim")))
 
 
-def _show_unexplained(day: ExplainedDay, names: Names) -> None:
+def _show_unexplained(day: ExplainedDay, names: ServerNames) -> None:
     """Prints what is known if there is no revision, or if it can't be explained to the caller."""
     enrollment = f"{names.member(day.member_id)} on {names.module(day.module_id)}"
     excluded = not day.revision and day.failed_rules
@@ -74,14 +74,14 @@ def _show_unexplained(day: ExplainedDay, names: Names) -> None:
     _show_rules(day.failed_rules, names, day.key.contract_id)
 
 
-def show_premium_causes(causes: Iterable[PremiumCause], names: Names) -> None:
+def show_premium_causes(causes: Iterable[PremiumCause], names: ServerNames) -> None:
     """Prints what caused a premium entry."""
     for cause in causes:
         where = f" (revision {cause.revision})" if cause.revision else ""
         CONSOLE.print(f"  because: {_named(cause.summary, names)}{where}")
 
 
-def show_revisions(differences: Iterable[EnrollmentDifference], names: Names, indent: str = "  ") -> None:
+def show_revisions(differences: Iterable[EnrollmentDifference], names: ServerNames, indent: str = "  ") -> None:
     """Prints the revisions that changed each enrollment, oldest first, and what caused each of them."""
     for difference in differences:
         enrollment = f"{names.member(difference.member_id)} on {names.module(difference.module_id)}"
@@ -96,7 +96,7 @@ def _revision_words(cause: DifferenceCause) -> str:
     return f"{by} ({details})" if details else by
 
 
-def _show_runs(found: Iterable[ExplainedRun], names: Names, contract_id: str) -> None:
+def _show_runs(found: Iterable[ExplainedRun], names: ServerNames, contract_id: str) -> None:
     """Prints runs of days. Those with the same causes are printed together."""
     by_causes: dict[tuple[object, ...], list[ExplainedRun]] = {}
     for run in found:
@@ -114,7 +114,7 @@ def _show_runs(found: Iterable[ExplainedRun], names: Names, contract_id: str) ->
         _show_causes(runs[0], names)
 
 
-def _show_causes(run: ExplainedRun, names: Names) -> None:
+def _show_causes(run: ExplainedRun, names: ServerNames) -> None:
     if run.is_incomplete:
         CONSOLE.print("  Facts have been erased since. These are all inputs that changed:")
     elif run.is_reducible:
@@ -128,7 +128,7 @@ def _show_causes(run: ExplainedRun, names: Names) -> None:
         CONSOLE.print(f"  and {run.inputs_omitted} more causes")
 
 
-def _cause_lines(each: DecisiveInput, names: Names) -> Iterator[str]:
+def _cause_lines(each: DecisiveInput, names: ServerNames) -> Iterator[str]:
     recorded = _recorded(each, names)
     match each.WhichOneof("input"):
         case "change_request_id":
@@ -151,13 +151,13 @@ def _contract_words(changed: ContractInput) -> str:
     return f"the contract's version {format_span(changed.days)} was {kind}"
 
 
-def _fact_words(fact: FactInput, names: Names) -> list[str]:
+def _fact_words(fact: FactInput, names: ServerNames) -> list[str]:
     if fact.changes:
         return [fact_change_words(change, names) for change in fact.changes]
     return [f"{fact_name(fact.kind, fact.attribute_name)} of {names.member(fact.member_id)} changed"]
 
 
-def _request_lines(change_request_id: str, names: Names) -> Iterator[str]:
+def _request_lines(change_request_id: str, names: ServerNames) -> Iterator[str]:
     """Yields what a request asked for, or only its id if the caller can't read it."""
     yield f"request {change_request_id}"
     request = names.request(change_request_id)
@@ -168,7 +168,7 @@ def _request_lines(change_request_id: str, names: Names) -> Iterator[str]:
     yield from changes_words(request, names)
 
 
-def _show_rules(rules: Iterable[FailedRule], names: Names, contract_id: str) -> None:
+def _show_rules(rules: Iterable[FailedRule], names: ServerNames, contract_id: str) -> None:
     """Prints rules that exclude days, the facts that make them fail, and who recorded these facts."""
     for rule in rules:
         known = names.rule(contract_id, rule.rule_code) if rule.rule_code else None
@@ -182,7 +182,7 @@ def _show_rules(rules: Iterable[FailedRule], names: Names, contract_id: str) -> 
             CONSOLE.print(f"      and {rule.facts_omitted} more facts")
 
 
-def _fact_line(fact: SeenFact, names: Names) -> str:
+def _fact_line(fact: SeenFact, names: ServerNames) -> str:
     words = f"{fact_name(fact.kind, fact.name)} of {names.member(fact.member_id)}"
     if not (fact.HasField("value") or fact.HasField("value_before")):
         return f"{words}: {NO_VALUE}"
@@ -192,12 +192,12 @@ def _fact_line(fact: SeenFact, names: Names) -> str:
     return f"{words}: {value}{changed}{_recorded(fact, names)}"
 
 
-def _recorded(each: DecisiveInput | SeenFact, names: Names) -> str:
+def _recorded(each: DecisiveInput | SeenFact, names: ServerNames) -> str:
     if not each.HasField("recorded_at"):
         return ""
     return f", recorded by {actor_words(each.actor, names)} on {format_instant(each.recorded_at)}"
 
 
-def _named(summary: str, names: Names) -> str:
+def _named(summary: str, names: ServerNames) -> str:
     """Returns a sentence from the server with member ids replaced by names."""
     return OF_MEMBER.sub(lambda found: f"of {names.member(found[1])}", summary)

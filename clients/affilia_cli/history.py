@@ -9,13 +9,15 @@ from affilia.history.v1 import history_entry_pb2
 from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia.premium.v1 import premium_entry_pb2
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_instant, format_span, parse_recorded
-from affilia_cli.names import Names
+from affilia_cli.days import parse_recorded
+from affilia_cli.names import ServerNames
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
 from affilia_cli.session import Session
-from affilia_cli.showing import money, show_violations
-from affilia_cli.words import (
+from affilia_cli.showing import show_violations
+from affilia_views.days import format_instant, format_span
+from affilia_views.money import money
+from affilia_views.words import (
     actor_words,
     changes_words,
     cost_words,
@@ -65,11 +67,11 @@ def history(
         entries = client.history.all_history(**fields)
         if session.print_parts(entries=entries):
             return
-        show = partial(_show, Names(client), "contract_id" in fields)
+        show = partial(_show, ServerNames(client), "contract_id" in fields)
         show_each(entries, show, nothing="Nothing was recorded.")
 
 
-def _show(names: Names, of_contract: bool, entry: HistoryEntry) -> None:
+def _show(names: ServerNames, of_contract: bool, entry: HistoryEntry) -> None:
     kind = enum_word(history_entry_pb2.HistoryKind, entry.kind)
     made = f"  revision {entry.revision}" if entry.HasField("revision") else ""
     CONSOLE.print(styled((format_instant(entry.recorded_at), "bold"), "  ", (kind, "cyan"), made))
@@ -96,7 +98,7 @@ def _show(names: Names, of_contract: bool, entry: HistoryEntry) -> None:
         CONSOLE.print(styled((f"{INDENT}why: affilia why {entry.group_id} --revision {entry.revision}", "dim")))
 
 
-def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[str]:
+def _details(entry: HistoryEntry, names: ServerNames, *, of_contract: bool) -> list[str]:
     """Returns what was recorded, line by line. Changes of a contract are only detailed in its own history."""
     match entry.WhichOneof("data"):
         case "change_request":
@@ -123,7 +125,7 @@ def _details(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[st
     return []
 
 
-def contract_lines(contract: history_entry_pb2.ContractEntry, names: Names) -> list[str]:
+def contract_lines(contract: history_entry_pb2.ContractEntry, names: ServerNames) -> list[str]:
     """Returns what a publication or an amendment changed, line by line."""
     modules = {change.module_id for version in contract.versions for change in version.fields}
     lines = [field_words(change, names) for change in contract.fields]

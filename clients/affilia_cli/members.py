@@ -18,15 +18,16 @@ from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia.type.v1 import membership_type_pb2
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.days import format_instant, format_span, parse_day, parse_instant
-from affilia_cli.names import Names
+from affilia_cli.days import parse_day, parse_instant
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Member
-from affilia_cli.people import merged_words
 from affilia_cli.recording import record
 from affilia_cli.session import Session
-from affilia_cli.words import actor_words, address_words, employment_words, enum_word, fact_name, state_words
 from affilia_client import Client, NotAllowed, NotSupported
 from affilia_client.dates import date_from_proto, date_to_proto, span_from_proto
+from affilia_views.days import format_instant, format_span
+from affilia_views.people import merged_words
+from affilia_views.words import actor_words, address_words, employment_words, enum_word, fact_name, state_words
 
 app = typer.Typer(help="Show, add and change members.", no_args_is_help=True)
 app.command()(record)
@@ -53,7 +54,7 @@ def show(
         recorded = [] if as_of else _recorded(client, member_id, facts)
         if session.print_parts(member=found.member, facts=found.facts, recorded=recorded, groups=groups):
             return
-        names = Names(client)
+        names = ServerNames(client)
         _show_member(found)
         _show_facts(facts, recorded, member_id, names)
         for group in groups:
@@ -132,7 +133,7 @@ def _show_member(found: GetMemberResponse) -> None:
     CONSOLE.print(styled((f"  etag {member.etag}", "dim")))
 
 
-def _show_facts(facts: Iterable[_Fact], recorded: Iterable[HistoryEntry], member_id: str, names: Names) -> None:
+def _show_facts(facts: Iterable[_Fact], recorded: Iterable[HistoryEntry], member_id: str, names: ServerNames) -> None:
     title = ""
     for fact in facts:
         if (heading := fact_name(fact.kind, fact.name)) != title:
@@ -146,7 +147,7 @@ def _show_facts(facts: Iterable[_Fact], recorded: Iterable[HistoryEntry], member
             CONSOLE.print(styled((by, "dim")))
 
 
-def _show_group(group: EnrollmentGroup, member_id: str, names: Names) -> None:
+def _show_group(group: EnrollmentGroup, member_id: str, names: ServerNames) -> None:
     own = [period for period in group.periods if period.member_id == member_id]
     names.load_modules(period.module_id for period in own)
     CONSOLE.print(styled((f"\n{names.family(group.key)}", "bold")))

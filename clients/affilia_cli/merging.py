@@ -11,13 +11,13 @@ from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, KeptFacts, 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin
 from affilia_cli.session import Session
-from affilia_cli.showing import money
-from affilia_cli.words import difference_words, enum_word
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto
+from affilia_views.money import money
+from affilia_views.words import difference_words, enum_word
 
 KEPT: "dict[str, KeptFacts.ValueType]" = {
     "": member_service_pb2.KEPT_FACTS_UNSPECIFIED,
@@ -49,7 +49,7 @@ def merge(
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise typer.BadParameter("A merge can't be undone. Without a terminal on which to confirm it, add --yes.")
     with session.client(admin) as client:
-        resolver, names = session.resolver(client), Names(client)
+        resolver, names = session.resolver(client), ServerNames(client)
         from_id, into_id = resolver.member(source), resolver.member(target)
         if not yes:
             _show_record("This record:", client, from_id, names)
@@ -65,10 +65,10 @@ def merge(
             return
         CONSOLE.print(styled((f"Merged {from_name} into {answer.member.display_name or into_id}.", "bold")))
         CONSOLE.print(f"  {from_id} is now another id of {into_id}.")
-        show_merged(answer, client, Names(client))
+        show_merged(answer, client, ServerNames(client))
 
 
-def _show_record(title: str, client: Client, member_id: str, names: Names) -> None:
+def _show_record(title: str, client: Client, member_id: str, names: ServerNames) -> None:
     """Prints a record to recognize a person by: name, date of birth, identifiers and roles in families."""
     found: GetMemberResponse = client.members.get_member(member_id=member_id)
     born = f"born {date_from_proto(found.facts.born_on)}" if found.facts.HasField("born_on") else "birth date unknown"
@@ -82,7 +82,7 @@ def _show_record(title: str, client: Client, member_id: str, names: Names) -> No
         ERRORS.print(f"  {words or 'not enrolled'} in the {names.family(group.key)}")
 
 
-def show_merged(answer: MergeMembersResponse, client: Client, names: Names) -> None:
+def show_merged(answer: MergeMembersResponse, client: Client, names: ServerNames) -> None:
     """Prints how the families concerned changed, and which limits are exceeded."""
     named = dict.fromkeys([*(each.group_id for each in answer.groups), *(each.group_id for each in answer.overruns)])
     groups = {group_id: _group(client, group_id) for group_id in named}
@@ -108,7 +108,7 @@ def _group(client: Client, group_id: str) -> EnrollmentGroup:
         return EnrollmentGroup()
 
 
-def _differences(client: Client, merged: member_service_pb2.MergedGroup, names: Names) -> Iterable[str]:
+def _differences(client: Client, merged: member_service_pb2.MergedGroup, names: ServerNames) -> Iterable[str]:
     """Returns what the revision of a merge changed, in words, or nothing if it can't be read."""
     try:
         found = client.enrollment.diff_revisions(
@@ -119,7 +119,7 @@ def _differences(client: Client, merged: member_service_pb2.MergedGroup, names: 
     return [line for difference in found.differences for line in difference_words(difference, names)]
 
 
-def overrun_words(overrun: Overrun, key: GroupKey, names: Names) -> str:
+def overrun_words(overrun: Overrun, key: GroupKey, names: ServerNames) -> str:
     """Returns by how much a limit is exceeded, in the contract's currency or in visits."""
     contract = names.contract(key.contract_id) if key.contract_id else contract_pb2.Contract()
     in_money = any(

@@ -17,26 +17,25 @@ from affilia.migration.v1.migration_service_pb2 import (
 from affilia_cli import backfilling, comparing_sources
 from affilia_cli.choosing import NothingMatches
 from affilia_cli.console import CONSOLE, ERRORS, DataConsole, styled
-from affilia_cli.days import format_instant
-from affilia_cli.migration_words import (
+from affilia_cli.migration_arguments import country_in, stage_in
+from affilia_cli.names import ServerNames
+from affilia_cli.options import Admin, Country
+from affilia_cli.resolving import Resolver
+from affilia_cli.session import Session
+from affilia_client import Client
+from affilia_views.days import format_instant
+from affilia_views.migration_words import (
     EFFECTS,
     FINDINGS,
     NO_STAGE,
     RETIRED,
     comparison_words,
-    country_in,
     finding_name,
     next_step,
     plural,
-    stage_in,
     stage_name,
 )
-from affilia_cli.names import Names
-from affilia_cli.options import Admin, Country
-from affilia_cli.resolving import Resolver
-from affilia_cli.session import Session
-from affilia_cli.words import actor_words
-from affilia_client import Client
+from affilia_views.words import actor_words
 
 LABEL_WIDTH = len("contracts  ")
 
@@ -58,7 +57,7 @@ def show(
             return
         if not found.migrations:
             CONSOLE.print("No country has legacy tables that this server can read (AFFILIA_LEGACY_SOURCES).")
-        names = Names(client)
+        names = ServerNames(client)
         for index, migration in enumerate(found.migrations):
             if index:
                 CONSOLE.print()
@@ -88,7 +87,7 @@ def map_contract(
         resolver = session.resolver(client)
         contract_id = resolver.contract(contract)
         products = [_resolved(code, module, resolver, contract_id) for code, module in given]
-        names = Names(client)
+        names = ServerNames(client)
         if not yes:
             _confirm_missing(client, country_in(country), legacy_contract, products, names)
         answer = client.migrations.map_legacy_contract(
@@ -165,7 +164,7 @@ def _migrations(client: Client, country: str) -> list[Migration]:
     return wanted
 
 
-def _show(migration: Migration, names: Names) -> None:
+def _show(migration: Migration, names: ServerNames) -> None:
     """Prints everything about the migration of one country."""
     title = styled((migration.country_code, "bold"), f"  {stage_name(migration.stage)}" if migration.stage else "")
     if migration.HasField("changed_at"):
@@ -199,7 +198,7 @@ def _finding_lines(migration: Migration) -> Iterator[str]:
         yield f"{plural(each.count, 'row')} {finding_name(each.kind)}: {FINDINGS.get(each.kind, 'unknown')}"
 
 
-def _contract_lines(mapped: MappedContract, names: Names) -> Iterator[str]:
+def _contract_lines(mapped: MappedContract, names: ServerNames) -> Iterator[str]:
     """Yields a mapped contract, and its products."""
     names.load_modules(each.module_id for each in mapped.products)
     yield f"{mapped.legacy_contract_id} is {names.contract_name(mapped.contract_id)} ({mapped.contract_id})"
@@ -235,7 +234,7 @@ def _resolved(code: str, module: str, resolver: Resolver, contract_id: str) -> L
 
 
 def _confirm_missing(
-    client: Client, country: str, legacy_contract: str, products: list[LegacyProduct], names: Names
+    client: Client, country: str, legacy_contract: str, products: list[LegacyProduct], names: ServerNames
 ) -> None:
     """Asks before products that are mapped now are left out."""
     mapped = [

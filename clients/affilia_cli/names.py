@@ -1,4 +1,4 @@
-"""Looks up the names to show for ids, and change requests to describe."""
+"""Reads the names to show for ids, and change requests to describe, from the server."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from affilia.catalog.v1.catalog_service_pb2 import ModuleOfContract
-from affilia.catalog.v1.condition_pb2 import Rule
 from affilia.catalog.v1.contract_pb2 import Contract
 from affilia.enrollment.v1.change_request_pb2 import ChangeRequest
-from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_client import CallFailed, Client, Invalid, NotAllowed, NotFound, NotSupported
+from affilia_views.names import Names
 
 Value = TypeVar("Value")
 
@@ -34,7 +33,7 @@ class Cache(OrderedDict[str, Value]):
 
 
 @dataclass(slots=True)
-class Names:
+class ServerNames(Names):
     """Names of members, modules, contracts and rules, read from the server in batches and cached.
 
     If there is no name, or the caller isn't allowed to read it, the id is shown. With `ids`, ids are always shown.
@@ -142,24 +141,4 @@ class Names:
         return self._contracts[contract_id]
 
     def contract_name(self, contract_id: str) -> str:
-        return (not self.ids and self.contract(contract_id).display_name) or contract_id
-
-    def family(self, key: GroupKey) -> str:
-        """Returns a family with its contract, such as `family of Marie Dupont, Basic health`."""
-        return f"family of {self.member(key.primary_id)}, {self.contract_name(key.contract_id)}"
-
-    def in_sentence(self, sentence: str, member_ids: Iterable[str], module_ids: Iterable[str] = ()) -> str:
-        """Returns a sentence with these ids replaced by names."""
-        for member_id in filter(None, member_ids):
-            sentence = sentence.replace(member_id, self.member(member_id)) if member_id in sentence else sentence
-        for module_id in filter(None, module_ids):
-            sentence = sentence.replace(module_id, self.module(module_id)) if module_id in sentence else sentence
-        return sentence
-
-    def rule(self, contract_id: str, code: str) -> Rule | None:
-        """Returns a rule from the newest version that has it, or None."""
-        for version in reversed(self.contract(contract_id).versions):
-            for rule in (*version.rules, *(rule for module in version.modules for rule in module.rules)):
-                if rule.code == code:
-                    return rule
-        return None
+        return contract_id if self.ids else Names.contract_name(self, contract_id)

@@ -1,12 +1,10 @@
-"""Describes the people found by a search, and picks the families that a text can refer to."""
+"""Picks the people and families that a text can refer to."""
 
 from collections.abc import Iterator, Sequence
 
-from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, IdentifierFilter, MemberGroup, MemberHit
-from affilia.type.v1 import membership_type_pb2
+from affilia.catalog.v1.member_service_pb2 import IdentifierFilter, MemberGroup, MemberHit
 from affilia_cli.matching import Match, closest
-from affilia_cli.words import enum_word
-from affilia_client.dates import date_from_proto
+from affilia_views.people import name_and_birth, role_in
 
 MEMBER, FAMILY = "member", "family"
 
@@ -15,26 +13,6 @@ def identifier_in(text: str) -> IdentifierFilter:
     """Returns the identifier given as `SYSTEM:VALUE` or `VALUE`."""
     system, colon, value = text.partition(":")
     return IdentifierFilter(system=system, value=value) if colon else IdentifierFilter(value=text)
-
-
-def name_and_birth(hit: MemberHit) -> str:
-    """Returns the name and date of birth."""
-    born = f"born {date_from_proto(hit.born_on)}" if hit.HasField("born_on") else "date of birth unknown"
-    return f"{hit.member.display_name or 'no name'}, {born}"
-
-
-def merged_words(member_id: str, answer: GetMemberResponse) -> str:
-    """Returns that a requested member was merged into the one in the answer."""
-    name = answer.member.display_name
-    remaining = f"{name} ({answer.merged_into})" if name else answer.merged_into
-    return f"Member {member_id} was merged into {remaining}."
-
-
-def role_in(group: MemberGroup) -> str:
-    """Returns the role in a group, and the contract's name."""
-    role = enum_word(membership_type_pb2.MembershipType, group.membership_type) if group.membership_type else "no role"
-    today = "enrolled today" if group.enrolled_today else "not enrolled today"
-    return f"{role} in {group.contract_name or group.contract_id} ({today})"
 
 
 def member_match(hit: MemberHit) -> Match:

@@ -12,11 +12,11 @@ from affilia.premium.v1.premium_entry_pb2 import PremiumEntry
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_months
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
-from affilia_cli.showing import money
 from affilia_cli.tables import show_rows
+from affilia_views.money import money
 
 app = typer.Typer(help="Compute premiums and show the ledger.", no_args_is_help=True)
 
@@ -72,15 +72,15 @@ def list_entries(
             for entry in entries:
                 session.print_json(entry)
             return
-        show_rows(("month", "member", "module", "days", "owed", "version"), _rows(entries, Names(client)))
+        show_rows(("month", "member", "module", "days", "owed", "version"), _rows(entries, ServerNames(client)))
         listed = client.premiums.list_premium_entries(policy=policy, page_size=1)
         if listed.HasField("stale_from"):
             month = f"{listed.stale_from.year}-{listed.stale_from.month:02}"
             CONSOLE.print(f"Amounts from {month} on may be outdated. Compute these months again.")
 
 
-def _rows(entries: Iterable[PremiumEntry], names: Names) -> Iterator[list[str]]:
-    """Yields a row for each entry. Names are read one by one, because a policy has few members."""
+def _rows(entries: Iterable[PremiumEntry], names: ServerNames) -> Iterator[list[str]]:
+    """Yields a row for each entry. ServerNames are read one by one, because a policy has few members."""
     for entry in entries:
         owed = sum(component.owed_minor for component in entry.components)
         kind = MembershipType.Name(entry.beneficiary_type).removeprefix("MEMBERSHIP_TYPE_").lower()

@@ -10,12 +10,13 @@ from affilia.catalog.v1 import condition_pb2, member_pb2
 from affilia.catalog.v1.member_service_pb2 import ClearedDays
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_cli.console import CONSOLE
-from affilia_cli.days import format_instant, parse_day
+from affilia_cli.days import parse_day
 from affilia_cli.options import Admin, Member
 from affilia_cli.session import Session
-from affilia_cli.words import enum_word
 from affilia_client.dates import date_to_proto, span_to_proto
 from affilia_client.money import amount_to_minor
+from affilia_views.days import format_instant
+from affilia_views.words import enum_word
 
 BORN, DIED, ADDRESS, EMPLOYMENT, REGIME, ATTRIBUTE = KINDS = (
     "born",

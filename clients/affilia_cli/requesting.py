@@ -12,17 +12,17 @@ from affilia.enrollment.v1.change_request_service_pb2 import SimulateChangeReque
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, EnrollmentPeriod, GroupKey
 from affilia.history.v1 import history_entry_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.changes import corrections_of
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import today_under
 from affilia_cli.exit_status import REJECTED
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.requesters import Claims, requester_of
 from affilia_cli.session import Session
 from affilia_cli.showing import show_verdict
-from affilia_cli.timeline_text import rows_of_group, show_comparison
-from affilia_cli.words import cost_words, enum_word
+from affilia_cli.timeline_text import rows_with_names, show_comparison
 from affilia_client import CallFailed, Client
+from affilia_views.changes import corrections_of
+from affilia_views.days import today_under
+from affilia_views.words import cost_words, enum_word
 
 Reason = Annotated[str, typer.Option(help="Why the change is requested. Required for admins.")]
 Accept = Annotated[
@@ -59,7 +59,7 @@ def simulate_change(
     answer = client.changes.simulate_change_request(group=key, changes=[change], **fields)
     if session.print_json(answer):
         return
-    names = Names(client)
+    names = ServerNames(client)
     show_verdict(answer.verdict, answer, key.contract_id, names)
     _show_enrollments(answer.periods_before, answer.periods_after, key, names, "What would change:")
     _show_simulated_cost(answer)
@@ -75,7 +75,7 @@ def submit_change(
     answer = client.changes.submit_change_request(group=key, changes=[change], **fields)
     request = answer.change_request
     if not session.print_json(answer):
-        names = Names(client)
+        names = ServerNames(client)
         show_verdict(request.verdict, request, key.contract_id, names)
         before = periods_before(client, answer.group) if request.made_revision else answer.group.periods
         _show_enrollments(before, answer.group.periods, key, names, "What changed:")
@@ -105,10 +105,10 @@ def periods_before(client: Client, group: EnrollmentGroup) -> Sequence[Enrollmen
 
 
 def _show_enrollments(
-    before: Sequence[EnrollmentPeriod], after: Sequence[EnrollmentPeriod], key: GroupKey, names: Names, title: str
+    before: Sequence[EnrollmentPeriod], after: Sequence[EnrollmentPeriod], key: GroupKey, names: ServerNames, title: str
 ) -> None:
     CONSOLE.print()
-    rows = rows_of_group(after, key.primary_id, names, before)
+    rows = rows_with_names(after, key.primary_id, names, before)
     today = today_under(names.contract(key.contract_id))
     show_comparison(rows, names, title, today, corrections_of(before, after))
 

@@ -8,13 +8,14 @@ import typer
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import ChangeRequest
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import format_instant, parse_recorded
-from affilia_cli.names import Names
+from affilia_cli.days import parse_recorded
+from affilia_cli.names import ServerNames
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
 from affilia_cli.session import Session
 from affilia_cli.showing import show_consequences, show_notices, show_violations
-from affilia_cli.words import changes_words, requester_words
+from affilia_views.days import format_instant
+from affilia_views.words import changes_words, requester_words
 
 
 def requests(
@@ -40,11 +41,11 @@ def requests(
         found = client.changes.all_change_requests(**fields)
         if session.print_parts(change_requests=found):
             return
-        show = partial(_show, Names(client))
+        show = partial(_show, ServerNames(client))
         show_each(found, show, nothing="No request matches.")
 
 
-def _show(names: Names, request: ChangeRequest) -> None:
+def _show(names: ServerNames, request: ChangeRequest) -> None:
     """Prints a request: when, whose, the verdict, who requested it, the changes and the reasons."""
     approved = request.verdict == change_request_pb2.VERDICT_APPROVED
     verdict = ("APPROVED", "green") if approved else ("REJECTED", "red")

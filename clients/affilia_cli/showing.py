@@ -1,4 +1,4 @@
-"""Prints the verdict on a change with its reasons, and amounts of money."""
+"""Prints the verdict on a change with its reasons, and warnings about a contract."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,13 +9,13 @@ from affilia.catalog.v1.catalog_service_pb2 import PublicationWarning
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import Cause, Consequence, MissingFact, Notice, Verdict, Violation
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.days import format_span
-from affilia_cli.names import Names
-from affilia_cli.rules import attributes_of
-from affilia_client.money import amount_from_minor
+from affilia_cli.names import ServerNames
+from affilia_views.days import format_span
+from affilia_views.rules import attributes_of
+from affilia_views.words import warning_words
 
 
-def show_verdict(verdict: "Verdict.ValueType", answer: Any, contract_id: str, names: Names) -> None:
+def show_verdict(verdict: "Verdict.ValueType", answer: Any, contract_id: str, names: ServerNames) -> None:
     """Prints a verdict with its violations, notices and consequences, and a warning for overridden codes that match no
     rule."""
     approved = verdict == change_request_pb2.VERDICT_APPROVED
@@ -31,7 +31,7 @@ def show_verdict(verdict: "Verdict.ValueType", answer: Any, contract_id: str, na
 
 
 def show_violations(
-    violations: Iterable[Violation], contract_id: str, names: Names, indent: str = "  ", omitted: int = 0
+    violations: Iterable[Violation], contract_id: str, names: ServerNames, indent: str = "  ", omitted: int = 0
 ) -> None:
     """Prints violations, and how many the server omitted.
 
@@ -49,12 +49,12 @@ def show_violations(
         CONSOLE.print(f"{indent}and {omitted} more reasons")
 
 
-def _fact_in_words(fact: MissingFact, names: Names) -> str:
+def _fact_in_words(fact: MissingFact, names: ServerNames) -> str:
     kind = change_request_pb2.FactKind.Name(fact.kind).removeprefix("FACT_KIND_").lower().replace("_", " ")
     return f"{kind} {fact.attribute_name}".rstrip() + f" of {names.member(fact.member_id)}"
 
 
-def _sentence(reason: Violation | Cause, contract_id: str, names: Names) -> list[str | tuple[str, str]]:
+def _sentence(reason: Violation | Cause, contract_id: str, names: ServerNames) -> list[str | tuple[str, str]]:
     """Returns the server's message with ids replaced by names, the description of the rule, and the attributes that the
     rule depends on."""
     sentence = reason.message
@@ -68,7 +68,7 @@ def _sentence(reason: Violation | Cause, contract_id: str, names: Names) -> list
     return [sentence, (f" ({about})" if about else "", "dim")]
 
 
-def show_notices(notices: Iterable[Notice], contract_id: str, names: Names) -> None:
+def show_notices(notices: Iterable[Notice], contract_id: str, names: ServerNames) -> None:
     """Prints requested days that didn't come into effect, with the reasons."""
     for notice in notices:
         days = ", ".join(format_span(span) for span in notice.days)
@@ -77,24 +77,14 @@ def show_notices(notices: Iterable[Notice], contract_id: str, names: Names) -> N
         show_violations(notice.reasons, contract_id, names, "      ", notice.reasons_omitted)
 
 
-def show_consequences(consequences: Iterable[Consequence], names: Names) -> None:
+def show_consequences(consequences: Iterable[Consequence], names: ServerNames) -> None:
     """Prints the coverage that others lose because of the change."""
     for consequence in consequences:
         enrollment = f"{names.member(consequence.member_id)} on {names.module(consequence.module_id)}"
         CONSOLE.print(styled(("  → ", "yellow"), f"also ends: {enrollment}, {format_span(consequence.days)}"))
 
 
-def warning_words(warning: PublicationWarning) -> str:
-    """Returns what is probably not intended in a contract, and where."""
-    return f"{warning.field}: {warning.message}"
-
-
 def show_warnings(warnings: Iterable[PublicationWarning]) -> None:
     """Prints what is allowed in a published contract but probably not intended."""
     for warning in warnings:
         ERRORS.print(styled(("! ", "yellow"), warning_words(warning)))
-
-
-def money(minor: int, currency_code: str) -> str:
-    """Formats an amount, such as 1,234.50 EUR."""
-    return f"{amount_from_minor(minor, currency_code):,} {currency_code}"

@@ -1,6 +1,6 @@
 """Prints a family's timeline as text: bars on a common axis, and changes in words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from rich.cells import cell_len
@@ -9,37 +9,31 @@ from rich.text import Text
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.changes import Change, Correction, changes_of, span_in_words
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.tables import ID_WIDTH, show_table
-from affilia_cli.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of, window_around
-from affilia_cli.words import enum_word
+from affilia_views.changes import Change, Correction, changes_of, default_window, span_in_words
+from affilia_views.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of_group
+from affilia_views.words import enum_word
 
 DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
 
 
-def rows_of_group(
+def rows_with_names(
     periods: Sequence[EnrollmentPeriod],
     primary_id: str,
-    names: Names,
+    names: ServerNames,
     before: Sequence[EnrollmentPeriod] | None = None,
 ) -> list[Row]:
-    """Returns rows, compared with an earlier state if one is given. The primary comes first. Reads the names."""
+    """Returns rows, compared with an earlier state if one is given, and reads the names that they show."""
     both = [*periods, *(before or ())]
     names.load_modules(period.module_id for period in both)
     names.load_members(period.member_id for period in both)
-    others = {period.member_id for period in both} - {primary_id}
-    return rows_of(periods, [primary_id, *sorted(others, key=names.member)], before)
-
-
-def default_window(rows: Iterable[Row], today: date) -> Window:
-    """Returns a window of eighteen months before and after today that also includes what changed."""
-    return window_around(today, [change.days for change in changes_of(rows, {})])
+    return rows_of_group(periods, primary_id, names, before)
 
 
 def show_comparison(
-    rows: Sequence[Row], names: Names, title: str, today: date, corrections: Sequence[Correction] = ()
+    rows: Sequence[Row], names: ServerNames, title: str, today: date, corrections: Sequence[Correction] = ()
 ) -> None:
     """Prints compared rows before and after on a common axis, then a title and the changes in words."""
     show_timeline(rows, names, today, compare=True)
@@ -47,7 +41,7 @@ def show_comparison(
 
 
 def show_timeline(
-    rows: Sequence[Row], names: Names, today: date, window: Window | None = None, *, compare: bool = False
+    rows: Sequence[Row], names: ServerNames, today: date, window: Window | None = None, *, compare: bool = False
 ) -> None:
     """Prints rows as bars, with an axis above and a mark for today below.
 
@@ -126,7 +120,7 @@ def _pointing_at(column: int, label: str, width: int) -> str:
     return rightwards if len(rightwards) <= width else f"{label} ^".rjust(column + 1)
 
 
-def show_changes(rows: Sequence[Row], names: Names, title: str, corrections: Sequence[Correction] = ()) -> None:
+def show_changes(rows: Sequence[Row], names: ServerNames, title: str, corrections: Sequence[Correction] = ()) -> None:
     """Prints a title, and in words what compared rows gained, lost and moved, and which types were corrected."""
     changes = changes_of(rows, names.slots(row.module_id for row in rows))
     CONSOLE.print(Text(f"\n{title}" if changes or corrections else "\nNo enrolled days change.", style="bold"))
@@ -140,7 +134,7 @@ def show_changes(rows: Sequence[Row], names: Names, title: str, corrections: Seq
         CONSOLE.print("  No enrolled days change.")
 
 
-def _change_in_words(change: Change, names: Names) -> Text:
+def _change_in_words(change: Change, names: ServerNames) -> Text:
     lost, gained = change.lost_module_id, change.gained_module_id
     if lost and gained:
         sign, action = ("  → ", "yellow"), f"moves from {names.module(lost)} to {names.module(gained)},"

@@ -10,12 +10,12 @@ from affilia.enrollment.v1.enrollment_event_pb2 import EnrollmentEvent
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.days import format_span
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.session import Session
-from affilia_cli.words import enum_word
 from affilia_client import CallFailed
 from affilia_client.dates import instant_from_proto
+from affilia_views.days import format_span
+from affilia_views.words import enum_word
 
 MIN_TOKEN_CHARACTERS = 32
 TYPE_CORRECTED = enrollment_group_pb2.DIFFERENCE_KIND_TYPE_CORRECTED
@@ -57,7 +57,7 @@ def watch(
     seen, token = 0, ""
     try:
         with session.client() as client, client.subscribe(STARTS.get(start, start), event_filter) as subscription:
-            names = Names(client, ids)
+            names = ServerNames(client, ids)
             for message in subscription:
                 token = message.resume_token
                 if not session.print_json(message):
@@ -88,7 +88,7 @@ def _warn_if_unreachable(session: Session) -> None:
             ERRORS.print(f"{session.address} is unreachable. Retrying; press Ctrl-C to stop.", style="yellow")
 
 
-def _load_names(names: Names, groups: Iterable[EnrollmentGroup], events: Iterable[EnrollmentEvent]) -> None:
+def _load_names(names: ServerNames, groups: Iterable[EnrollmentGroup], events: Iterable[EnrollmentEvent]) -> None:
     """Reads all names that a message needs with as few calls as possible."""
     events = list(events)
     differences = [each for event in events for each in event.policy_revision.differences]
@@ -97,12 +97,12 @@ def _load_names(names: Names, groups: Iterable[EnrollmentGroup], events: Iterabl
     names.load_modules(each.module_id for each in differences)
 
 
-def _group(group_id: str, key: GroupKey, names: Names) -> str:
+def _group(group_id: str, key: GroupKey, names: ServerNames) -> str:
     """Returns a group in words: its primary, its contract, and its id for use in other commands."""
     return f"{names.member(key.primary_id)}, {names.contract_name(key.contract_id)}, group {group_id}"
 
 
-def _show(event: EnrollmentEvent, names: Names) -> None:
+def _show(event: EnrollmentEvent, names: ServerNames) -> None:
     name = enrollment_event_pb2.EnrollmentEventType.Name(event.type).removeprefix("ENROLLMENT_EVENT_TYPE_")
     at = instant_from_proto(event.recorded_at)
     when = f"{event.position:>8}  {at:%Y-%m-%d %H:%M:%S}  "

@@ -12,16 +12,17 @@ from affilia.eligibility.v1.eligibility_check_service_pb2 import CheckEligibilit
 from affilia.enrollment.v1.change_request_service_pb2 import ListAvailableChoicesResponse
 from affilia_cli.choices import show_choices
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.days import DayInQuestion, format_span
+from affilia_cli.days import DayInQuestion
 from affilia_cli.explained_days import having, lacking
 from affilia_cli.explanations import show_days, show_difference
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.options import On
-from affilia_cli.payment_order import payment_in_words
 from affilia_cli.session import Session
-from affilia_cli.words import enum_word
 from affilia_client import Client
 from affilia_client.dates import date_from_proto, date_to_proto
+from affilia_views.days import format_span
+from affilia_views.payment_order import payment_in_words
+from affilia_views.words import enum_word
 
 
 def why(
@@ -55,7 +56,7 @@ def _explain_revision(session: Session, client: Client, family: str, module: str
     answer = client.history.explain_difference(group_id=group_id, revision=revision, module_id=module_id)
     if session.print_json(answer):
         return
-    names = Names(client)
+    names = ServerNames(client)
     CONSOLE.print(styled((f"revision {revision}", "bold"), f" of the {names.family(key)}"))
     show_difference(answer, names, key.contract_id)
 
@@ -65,7 +66,7 @@ def _explain_day(session: Session, client: Client, member: str, target: str, on:
     member_id = resolver.existing_member(member)
     wanted = resolver.module_or_capability(target, resolver.contracts_of(member_id)) if target else {}
     answer = _check(client, member_id, on, **wanted)
-    names = Names(client)
+    names = ServerNames(client)
 
     def day_under(contract_id: str) -> date:
         return on.under(names.contract(contract_id))
@@ -127,7 +128,7 @@ def _modules_for(wanted: dict[str, str], contract: Contract) -> set[str]:
     }
 
 
-def _show_check(answer: CheckEligibilityResponse, name: str, on: date | DayInQuestion, names: Names) -> None:
+def _show_check(answer: CheckEligibilityResponse, name: str, on: date | DayInQuestion, names: ServerNames) -> None:
     reason = enum_word(eligibility_pb2.EligibilityReason, answer.reason).replace("-", " ")
     state = ("covered", "bold green") if answer.covered else ("not covered", "bold red")
     CONSOLE.print(styled((name, "bold"), f" on {on}: ", state, "" if answer.covered else f" ({reason})"))

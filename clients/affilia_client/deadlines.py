@@ -16,6 +16,7 @@ SECONDS: dict[str, float] = {
     "ExplainDifference": 30.0,
     "AggregatePremiums": 120.0,
     "AmendContract": 60.0,
+    "ValidateContract": 30.0,
     "RequestRecompute": 120.0,
     "RebuildProjection": 3600.0,
     # Translates every group of the legacy tables.

@@ -57,6 +57,14 @@ class ActorFields(TypedDict, total=False):
     subject: str
     on_behalf_of: str
 
+class AddContractVersionRequestFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AddContractVersionRequest."""
+
+    request_id: str
+    contract_id: str
+    version: contract_pb2.ContractVersion | ContractVersionFields | None
+    etag: str
+
 class AddressFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Address."""
 
@@ -101,6 +109,14 @@ class AliveConditionFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.AliveCondition."""
 
     subject: condition_pb2.Subject.ValueType | str
+
+class AmendContractRequestFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.AmendContractRequest."""
+
+    request_id: str
+    contract_id: str
+    versions: Iterable[contract_pb2.ContractVersion | ContractVersionFields] | None
+    etag: str
 
 class AttributeConditionFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.AttributeCondition."""
@@ -421,6 +437,12 @@ class PolicyQuoteFields(TypedDict, total=False):
 
     policy: insurance_cost_pb2.Policy | PolicyFields | None
     beneficiaries: Iterable[insurance_cost_pb2.BeneficiarySpec | BeneficiarySpecFields] | None
+
+class PublishContractRequestFields(TypedDict, total=False):
+    """The fields of affilia.catalog.v1.PublishContractRequest."""
+
+    request_id: str
+    contract: contract_pb2.Contract | ContractFields | None
 
 class RequesterFields(TypedDict, total=False):
     """The fields of affilia.enrollment.v1.Requester."""
@@ -2740,6 +2762,23 @@ class CatalogService:
         FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
         ALREADY_EXISTS/MODULE_TAKEN. Safe to retry with the same request_id.
         """
+    def validate_contract(
+        self,
+        request: catalog_service_pb2.ValidateContractRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        publish: catalog_service_pb2.PublishContractRequest | PublishContractRequestFields | None = ...,
+        add_version: catalog_service_pb2.AddContractVersionRequest | AddContractVersionRequestFields | None = ...,
+        amend: catalog_service_pb2.AmendContractRequest | AmendContractRequestFields | None = ...,
+    ) -> catalog_service_pb2.ValidateContractResponse:
+        """Returns all errors and warnings that PublishContract, AddContractVersion or AmendContract would return now,
+        without storing anything. Errors that these calls report as their status are returned as `errors`, so a
+        contract with errors doesn't fail this call. Allowed for callers who may publish contracts.
+        Errors: INVALID_ARGUMENT if `publication` is unset.
+        """
     def get_contract(
         self,
         request: catalog_service_pb2.GetContractRequest | None = None,
@@ -2860,6 +2899,23 @@ class AsyncCatalogService:
         Errors: INVALID_ARGUMENT as for PublishContract; NOT_FOUND/CONTRACT_UNKNOWN; ABORTED/ETAG_MISMATCH;
         FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
         ALREADY_EXISTS/MODULE_TAKEN. Safe to retry with the same request_id.
+        """
+    async def validate_contract(
+        self,
+        request: catalog_service_pb2.ValidateContractRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        publish: catalog_service_pb2.PublishContractRequest | PublishContractRequestFields | None = ...,
+        add_version: catalog_service_pb2.AddContractVersionRequest | AddContractVersionRequestFields | None = ...,
+        amend: catalog_service_pb2.AmendContractRequest | AmendContractRequestFields | None = ...,
+    ) -> catalog_service_pb2.ValidateContractResponse:
+        """Returns all errors and warnings that PublishContract, AddContractVersion or AmendContract would return now,
+        without storing anything. Errors that these calls report as their status are returned as `errors`, so a
+        contract with errors doesn't fail this call. Allowed for callers who may publish contracts.
+        Errors: INVALID_ARGUMENT if `publication` is unset.
         """
     async def get_contract(
         self,

@@ -20,6 +20,7 @@ from affilia_console.sessions import Sessions
 from affilia_console.settings import ConsoleSettings
 from affilia_console.signing_in import CALLBACK, SignIn, SignInFailed
 from affilia_console.visits import page
+from affilia_views.svg_style import STYLESHEET
 
 SIGN_IN_SECONDS = 600
 """How long signing in can take."""
@@ -50,6 +51,7 @@ def application(settings: ConsoleSettings) -> Starlette:
             Route(CALLBACK, _signed_in),
             Route("/signed-out", _signed_out),
             Route("/healthz", _healthy),
+            Route("/static/drawing.css", _drawing_styles),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
@@ -86,6 +88,11 @@ async def _signed_out(request: Request) -> Response:
 async def _healthy(request: Request) -> Response:
     """Answers probes. It says nothing about the server, because a restart of the console wouldn't help it."""
     return Response("ok\n", media_type="text/plain")
+
+
+async def _drawing_styles(request: Request) -> Response:
+    """Returns the styles of drawings, which are the same as in files that the command line writes."""
+    return Response(STYLESHEET, media_type="text/css")
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

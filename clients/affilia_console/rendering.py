@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.words import enum_word
 from affilia_client.dates import date_from_proto
+from affilia_views.words import enum_word
 
 FOLDER = Path(__file__).parent
 TEMPLATES, STATIC = FOLDER / "templates", FOLDER / "static"

@@ -10,7 +10,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.requests import Request
 from starlette.responses import Response
 
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_client import TLS, Client, Endpoint
 from affilia_console.settings import ConsoleSettings
 
@@ -38,7 +38,7 @@ class Session:
     csrf_token: str
     person: Person
     client: Client
-    names: Names
+    names: ServerNames
     last_used: float
     recent: list[tuple[str, str]] = field(default_factory=list)
     """Addresses and titles of the pages that were opened last, newest first."""
@@ -63,7 +63,7 @@ class Sessions:
     def begin(self, person: Person, token: Callable[[], str] | None) -> Session:
         """Creates a session. Without a token, the server must be a `--dev` server."""
         client = self._client(person, token)
-        session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32), person, client, Names(client), 0)
+        session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32), person, client, ServerNames(client), 0)
         session.last_used = self._clock()
         with self._lock:
             self._end_idle()

@@ -10,7 +10,7 @@ from starlette.datastructures import URL, FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_client import CallFailed, Client, Unauthenticated
 from affilia_console.console import Console
 from affilia_console.failures import Failure, Refused, failure_of
@@ -36,7 +36,7 @@ class Visit:
         return self.session.client
 
     @property
-    def names(self) -> Names:
+    def names(self) -> ServerNames:
         return self.session.names
 
     @property

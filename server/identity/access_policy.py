@@ -72,6 +72,7 @@ CATALOG = {
     "PublishContract": ADMINS_ONLY,
     "AddContractVersion": ADMINS_ONLY,
     "AmendContract": ADMINS_ONLY,
+    "ValidateContract": ADMINS_ONLY,
     "GetContract": Permission("catalog.read", ownership.contract),
     "ListContracts": Permission("catalog.read"),
     "GetModules": Permission("catalog.read", ownership.modules),

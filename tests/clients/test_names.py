@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from affilia.catalog.v1.member_pb2 import MEMBER_KIND_PERSON
-from affilia_cli.names import Cache, Names
+from affilia_cli.names import Cache, ServerNames
 from affilia_client import Client
 from affilia_client.testing import Affilia
 from tests.support.calls import Family, new_id
@@ -28,7 +28,7 @@ def calls(affilia: Affilia) -> tuple[int, int]:
 def test_names_of_many_members_are_read_with_one_call(
     members: dict[str, str], client: Client, affilia: Affilia
 ) -> None:
-    names, unknown = Names(client), new_id()
+    names, unknown = ServerNames(client), new_id()
     names.load_members([*members, unknown])
     assert {member_id: names.member(member_id) for member_id in members} == members
     assert names.member(unknown) == unknown
@@ -40,7 +40,7 @@ def test_members_are_read_one_by_one_where_batches_are_not_served_or_not_allowed
     members: dict[str, str], client: Client, affilia: Affilia, code: grpc.StatusCode
 ) -> None:
     affilia.fail("batch_get_members", code)
-    names = Names(client)
+    names = ServerNames(client)
     names.load_members(members)
     assert {member_id: names.member(member_id) for member_id in members} == members
     names.member(new_id())
@@ -49,12 +49,12 @@ def test_members_are_read_one_by_one_where_batches_are_not_served_or_not_allowed
 
 def test_a_failed_lookup_shows_ids_and_is_repeated(members: dict[str, str], client: Client, affilia: Affilia) -> None:
     affilia.fail("batch_get_members", grpc.StatusCode.INTERNAL)
-    names, member_id = Names(client), next(iter(members))
+    names, member_id = ServerNames(client), next(iter(members))
     assert [names.member(member_id), names.member(member_id)] == [member_id, members[member_id]]
 
 
 def test_ids_are_shown_without_any_call(family: Family, client: Client, affilia: Affilia) -> None:
-    names = Names(client, ids=True)
+    names = ServerNames(client, ids=True)
     names.load_members([family.primary])
     shown = names.member(family.primary), names.module(family.base), names.contract_name(family.contract_id)
     assert shown == (family.primary, family.base, family.contract_id)

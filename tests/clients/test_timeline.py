@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
-from affilia_cli.changes import Change, changes_of, common, span_in_words, without
-from affilia_cli.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of, window_around
 from affilia_client.dates import span_to_proto
+from affilia_views.changes import Change, changes_of, common, span_in_words, without
+from affilia_views.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of, window_around
 
 FIRST = date(2026, 1, 1)
 NUM_DAYS = 40

@@ -17,10 +17,10 @@ from affilia.enrollment.v1.change_request_pb2 import (
 from affilia.type.v1.actor_pb2 import ACTOR_KIND_ADMIN, Actor
 from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_CHILD, MEMBERSHIP_TYPE_PRIMARY
 from affilia_cli.correcting import show_undone
-from affilia_cli.names import Names
-from affilia_cli.words import change_words, changes_words, requester_words
+from affilia_cli.names import ServerNames
 from affilia_client import Client
 from affilia_client.dates import date_to_proto, span_to_proto
+from affilia_views.words import change_words, changes_words, requester_words
 
 FROM_2024, UNTIL_MAY = span_to_proto(date(2024, 1, 1)), span_to_proto(date(2024, 1, 1), date(2024, 5, 31))
 MIGRATED = ChangeRequest(
@@ -48,13 +48,13 @@ LINES = [
 
 
 @pytest.fixture
-def names() -> Iterator[Names]:
+def names() -> Iterator[ServerNames]:
     """Names that are the ids, without any call."""
     with Client("localhost:1") as client:
-        yield Names(client, ids=True)
+        yield ServerNames(client, ids=True)
 
 
-def test_a_migration_is_said_with_its_country_and_who_recorded_it(names: Names) -> None:
+def test_a_migration_is_said_with_its_country_and_who_recorded_it(names: ServerNames) -> None:
     words = "taken over from the legacy tables of ES, recorded by ada (admin)"
     assert requester_words(MIGRATED, names) == words
     shown_to_a_member = ChangeRequest(
@@ -64,17 +64,17 @@ def test_a_migration_is_said_with_its_country_and_who_recorded_it(names: Names) 
     assert requester_words(shown_to_a_member, names) == words
 
 
-def test_the_leaves_of_a_migration_are_one_line(names: Names) -> None:
+def test_the_leaves_of_a_migration_are_one_line(names: ServerNames) -> None:
     assert changes_words(MIGRATED, names) == LINES
 
 
-def test_a_migration_that_is_reverted_is_said_in_the_same_words(names: Names) -> None:
+def test_a_migration_that_is_reverted_is_said_in_the_same_words(names: ServerNames) -> None:
     names._requests["r1"] = MIGRATED
     words = change_words(ScopedChange(revert=Revert(change_request_id="r1")), names)
     assert words.endswith("; ".join(LINES))
 
 
-def test_what_a_revert_of_a_migration_undoes_is_printed(names: Names, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_revert_of_a_migration_undoes_is_printed(names: ServerNames, capsys: pytest.CaptureFixture[str]) -> None:
     show_undone(MIGRATED, names)
     printed = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert printed == [

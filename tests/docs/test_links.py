@@ -52,7 +52,7 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
 
 def test_every_variable_that_is_named_is_a_setting_or_used_elsewhere() -> None:
     used = {f"AFFILIA_{name.upper()}" for name in Settings.model_fields}
-    for folder in ("clients/affilia_cli", "tests", "tools", "benchmarks"):
+    for folder in ("clients/affilia_cli", "clients/affilia_views", "tests", "tools", "benchmarks"):
         for file in (ROOT / folder).rglob("*.py"):
             used |= set(VARIABLE.findall(file.read_text(encoding="utf-8")))
     used |= set(VARIABLE.findall((ROOT / "Makefile").read_text(encoding="utf-8")))

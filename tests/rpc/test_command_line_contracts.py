@@ -7,7 +7,8 @@ import pytest
 
 from affilia.catalog.v1.catalog_service_pb2 import PublicationWarning
 from affilia_cli.samples.loading import Summary
-from affilia_cli.showing import show_warnings, warning_words
+from affilia_cli.showing import show_warnings
+from affilia_views.words import warning_words
 from tests.support.calls import Family
 from tests.support.command_line import typed
 

@@ -87,6 +87,7 @@ def requests_of(insured: Insured) -> dict[str, dict[str, Any]]:
             "versions": insured.contract().versions,
             "etag": "old",
         },
+        "ValidateContract": {"publish": {"contract": family.contract()}},
         "GetContract": {"contract_id": family.contract_id},
         "GetModules": {"module_ids": [family.base]},
         "UpsertMember": {**twice, "member": {"member_id": family.child, "kind": "MEMBER_KIND_PERSON"}},

@@ -15,7 +15,7 @@ from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
 from affilia.eligibility.v1.eligibility_internal_service_pb2_grpc import EligibilityInternalServiceStub
-from affilia_cli.payment_order import PAYS_NEXT
+from affilia_views.payment_order import PAYS_NEXT
 from domain.days import to_day
 from domain.eligibility.checks import Question
 from operations.call import Call

@@ -18,7 +18,7 @@ from affilia.history.v1.explanation_pb2 import (
 from affilia.history.v1.fact_change_pb2 import FactChange, FactValue
 from affilia.history.v1.history_service_pb2 import ExplainDifferenceResponse
 from affilia_cli.explanations import show_difference
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_cli.showing import show_violations
 from affilia_client import Client
 from tests.scenarios.enrollment_messages import span
@@ -29,22 +29,22 @@ STUDENT = {"kind": change_request_pb2.FACT_KIND_ATTRIBUTE, "name": "student"}
 
 
 @pytest.fixture
-def names(server_address: str) -> Iterator[Names]:
+def names(server_address: str) -> Iterator[ServerNames]:
     with Client(server_address) as client:
-        yield Names(client)
+        yield ServerNames(client)
 
 
 def run(**fields: object) -> ExplainedRun:
     return ExplainedRun(member_id=MEMBER, module_id=MODULE, days=span("2026-01-01", "2026-01-01"), **fields)  # type: ignore[arg-type]
 
 
-def printed(names: Names, capsys: pytest.CaptureFixture[str], *runs: ExplainedRun, omitted: int = 0) -> list[str]:
+def printed(names: ServerNames, capsys: pytest.CaptureFixture[str], *runs: ExplainedRun, omitted: int = 0) -> list[str]:
     show_difference(ExplainDifferenceResponse(runs=runs, runs_omitted=omitted), names, new_id())
     return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_omitted_runs_inputs_rules_facts_and_changes_are_counted(
-    names: Names, capsys: pytest.CaptureFixture[str]
+    names: ServerNames, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change = FactChange(member_id=MEMBER, **STUDENT, after=FactValue(attribute="no"))  # type: ignore[arg-type]
     fact = FactInput(member_id=MEMBER, kind=change.kind, attribute_name="student", changes=[change], changes_omitted=2)
@@ -68,14 +68,16 @@ def test_omitted_runs_inputs_rules_facts_and_changes_are_counted(
     ("field", "said"),
     [("is_reducible", "Some of these may have made no difference"), ("is_incomplete", "Facts have been erased since.")],
 )
-def test_uncertain_causes_are_marked(field: str, said: str, names: Names, capsys: pytest.CaptureFixture[str]) -> None:
+def test_uncertain_causes_are_marked(
+    field: str, said: str, names: ServerNames, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = printed(names, capsys, run(**{field: True}))
     assert [line for line in lines if said in line]
     assert not [line for line in printed(names, capsys, run()) if said in line]
 
 
 def test_runs_with_the_same_causes_but_different_marks_are_printed_apart(
-    names: Names, capsys: pytest.CaptureFixture[str]
+    names: ServerNames, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = printed(names, capsys, run(), run(is_reducible=True), run(gained=True))
     assert lines.count(f"{MEMBER} on {MODULE}: lost 2026-01-01") == 2
@@ -84,7 +86,7 @@ def test_runs_with_the_same_causes_but_different_marks_are_printed_apart(
     assert marked[0] == len(lines) - 1
 
 
-def test_a_changed_contract_is_described(names: Names, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_contract_is_described(names: ServerNames, capsys: pytest.CaptureFixture[str]) -> None:
     removed = ContractInput(days=span("2026-01-01", None), kind=history_entry_pb2.CHANGE_KIND_REMOVED)
     outside = ContractInput(kind=history_entry_pb2.CHANGE_KIND_CHANGED)
     inputs = [DecisiveInput(contract=each) for each in (removed, outside)]
@@ -94,6 +96,6 @@ def test_a_changed_contract_is_described(names: Names, capsys: pytest.CaptureFix
     ]
 
 
-def test_omitted_violations_are_counted(names: Names, capsys: pytest.CaptureFixture[str]) -> None:
+def test_omitted_violations_are_counted(names: ServerNames, capsys: pytest.CaptureFixture[str]) -> None:
     show_violations([Violation(message="Too young.")], new_id(), names, omitted=7)
     assert capsys.readouterr().out.splitlines() == ["  ✗ Too young.", "  and 7 more reasons"]

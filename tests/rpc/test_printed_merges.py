@@ -6,7 +6,7 @@ import pytest
 
 from affilia.catalog.v1.member_service_pb2 import MergedGroup, MergeMembersResponse, Overrun
 from affilia_cli.merging import show_merged
-from affilia_cli.names import Names
+from affilia_cli.names import ServerNames
 from affilia_client import Client
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import Family, new_id
@@ -20,7 +20,7 @@ def client(server_address: str) -> Iterator[Client]:
 
 
 def printed(answer: MergeMembersResponse, client: Client, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    show_merged(answer, client, Names(client))
+    show_merged(answer, client, ServerNames(client))
     return capsys.readouterr().out.splitlines()
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from affilia.catalog.v1.contract_pb2 import Contract
-from affilia_cli.days import today_under
 from affilia_cli.enrollment_export.feed_reading import FeedChanges, Snapshot, changes_since
 from affilia_cli.enrollment_export.left_out import Remarks
 from affilia_cli.enrollment_export.outbound_mapping import outbound_mapping
@@ -19,6 +18,7 @@ from affilia_cli.enrollment_file.findings import EnrollmentFileError
 from affilia_cli.enrollment_file.mapping import DependantNumber, Mapping
 from affilia_cli.local_files import read_regular
 from affilia_client import CallFailed, Client
+from affilia_views.days import today_under
 
 AnyFamily = TypeVar("AnyFamily")
 

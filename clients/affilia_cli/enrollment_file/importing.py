@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from affilia_cli.days import today_in
 from affilia_cli.enrollment_file.applying.applying import Applier
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.guard import Limits, check_plan
@@ -25,6 +24,7 @@ from affilia_cli.enrollment_file.reading.file import EnrollmentFile
 from affilia_cli.enrollment_file.reading.parsing import read_file
 from affilia_cli.requesters import NOBODY, Claims
 from affilia_client import Client
+from affilia_views.days import today_in
 
 Acknowledge = Callable[[EnrollmentFile | FileRejected], None]
 """Acknowledges a file that was read, or one that is rejected."""

@@ -29,8 +29,8 @@ from affilia_cli.requesters import NOBODY, Claims, loading_admin
 from affilia_cli.samples.ids import derived_id
 from affilia_cli.samples.location import sample_book_folder
 from affilia_cli.samples.reading import SampleContract, SampleFamily, SampleMember, read_samples
-from affilia_cli.showing import warning_words
 from affilia_client import AsyncClient, CallFailed, NotAllowed, NotFound
+from affilia_views.words import warning_words
 
 CALL_SECONDS = 30
 

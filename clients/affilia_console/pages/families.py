@@ -5,10 +5,12 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from affilia_cli.days import today_under
-from affilia_cli.timeline_svg import svg
-from affilia_cli.timeline_text import default_window, rows_of_group
+from affilia_cli.timeline_text import rows_with_names
 from affilia_console.visits import Visit
+from affilia_views.changes import default_window
+from affilia_views.days import today_under
+from affilia_views.lanes import lanes_of, module_colors
+from affilia_views.timeline_svg import timeline_svg
 
 
 def family(visit: Visit) -> Response:
@@ -21,7 +23,11 @@ def family(visit: Visit) -> Response:
     group = visit.client.enrollment.get_enrollment_group(group_id=group_id, **state).group if state else newest
     title = names.family(group.key)
     visit.remember(title)
-    today = today_under(names.contract(group.key.contract_id))
-    rows = rows_of_group(group.periods, group.key.primary_id, names, None)
-    picture = Markup(svg(rows, names, default_window(rows, today), today, title))  # noqa: S704 (every text is escaped)
+    contract = names.contract(group.key.contract_id)
+    today = today_under(contract)
+    rows = rows_with_names(group.periods, group.key.primary_id, names, None)
+    lanes = lanes_of(rows, names, module_colors(contract))
+    links = {lane.member_id: f"/people/{lane.member_id}" for lane in lanes}
+    drawing = timeline_svg(lanes, default_window(rows, today), today, title, links=links, in_page=True)
+    picture = Markup(drawing)  # noqa: S704 (the drawing escapes every text)
     return visit.page("family.html", title=title, group=group, newest=newest.revision, picture=picture)

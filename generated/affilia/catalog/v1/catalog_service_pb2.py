@@ -20,7 +20,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(affilia/catalog/v1/catalog_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a!affilia/catalog/v1/contract.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"p\n\x16PublishContractRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x34\n\x08\x63ontract\x18\x02 \x01(\x0b\x32\x1c.affilia.catalog.v1.ContractB\x04\xe2\x41\x01\x02\"\x9e\x01\n\x17PublishContractResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x38\n\x08warnings\x18\x03 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"\xaa\x01\n\x19\x41\x64\x64\x43ontractVersionRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12!\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12:\n\x07version\x18\x03 \x01(\x0b\x32#.affilia.catalog.v1.ContractVersionB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"\xa1\x01\n\x1a\x41\x64\x64\x43ontractVersionResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x38\n\x08warnings\x18\x03 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"\xb2\x01\n\x14\x41mendContractRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12!\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x41\n\x08versions\x18\x03 \x03(\x0b\x32#.affilia.catalog.v1.ContractVersionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"\x9c\x01\n\x15\x41mendContractResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x38\n\x08warnings\x18\x03 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"n\n\x12PublicationWarning\x12\x38\n\x04\x63ode\x18\x01 \x01(\x0e\x32*.affilia.catalog.v1.PublicationWarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x86\x01\n\x12GetContractRequest\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"E\n\x13GetContractResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\"w\n\x14ListContractsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"a\n\x15ListContractsResponse\x12/\n\tcontracts\x18\x01 \x03(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11GetModulesRequest\x12 \n\nmodule_ids\x18\x01 \x03(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1d\n\x02on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"K\n\x12GetModulesResponse\x12\x35\n\x07modules\x18\x01 \x03(\x0b\x32$.affilia.catalog.v1.ModuleOfContract\"t\n\x10ModuleOfContract\x12\x11\n\tmodule_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\t\x12*\n\x06module\x18\x04 \x01(\x0b\x32\x1a.affilia.catalog.v1.Module*t\n\x16PublicationWarningCode\x12(\n$PUBLICATION_WARNING_CODE_UNSPECIFIED\x10\x00\x12\x30\n,PUBLICATION_WARNING_CODE_NOT_LIMITED_TO_LIFE\x10\x01\x32\x98\x05\n\x0e\x43\x61talogService\x12o\n\x0fPublishContract\x12*.affilia.catalog.v1.PublishContractRequest\x1a+.affilia.catalog.v1.PublishContractResponse\"\x03\x90\x02\x02\x12x\n\x12\x41\x64\x64\x43ontractVersion\x12-.affilia.catalog.v1.AddContractVersionRequest\x1a..affilia.catalog.v1.AddContractVersionResponse\"\x03\x90\x02\x02\x12i\n\rAmendContract\x12(.affilia.catalog.v1.AmendContractRequest\x1a).affilia.catalog.v1.AmendContractResponse\"\x03\x90\x02\x02\x12\x63\n\x0bGetContract\x12&.affilia.catalog.v1.GetContractRequest\x1a\'.affilia.catalog.v1.GetContractResponse\"\x03\x90\x02\x01\x12i\n\rListContracts\x12(.affilia.catalog.v1.ListContractsRequest\x1a).affilia.catalog.v1.ListContractsResponse\"\x03\x90\x02\x01\x12`\n\nGetModules\x12%.affilia.catalog.v1.GetModulesRequest\x1a&.affilia.catalog.v1.GetModulesResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(affilia/catalog/v1/catalog_service.proto\x12\x12\x61\x66\x66ilia.catalog.v1\x1a!affilia/catalog/v1/contract.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"p\n\x16PublishContractRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x34\n\x08\x63ontract\x18\x02 \x01(\x0b\x32\x1c.affilia.catalog.v1.ContractB\x04\xe2\x41\x01\x02\"\x9e\x01\n\x17PublishContractResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x38\n\x08warnings\x18\x03 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"\xaa\x01\n\x19\x41\x64\x64\x43ontractVersionRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12!\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12:\n\x07version\x18\x03 \x01(\x0b\x32#.affilia.catalog.v1.ContractVersionB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"\xa1\x01\n\x1a\x41\x64\x64\x43ontractVersionResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x38\n\x08warnings\x18\x03 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"\xb2\x01\n\x14\x41mendContractRequest\x12 \n\nrequest_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12!\n\x0b\x63ontract_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x41\n\x08versions\x18\x03 \x03(\x0b\x32#.affilia.catalog.v1.ContractVersionB\n\xe2\x41\x01\x02\x8a\xe7\x18\x02\x18\x64\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"\x9c\x01\n\x15\x41mendContractResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x19\n\x11\x63onsistency_token\x18\x02 \x01(\t\x12\x38\n\x08warnings\x18\x03 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"\x86\x02\n\x17ValidateContractRequest\x12\x45\n\x07publish\x18\x01 \x01(\x0b\x32*.affilia.catalog.v1.PublishContractRequestB\x06\x8a\xe7\x18\x02@\x01H\x00\x12L\n\x0b\x61\x64\x64_version\x18\x02 \x01(\x0b\x32-.affilia.catalog.v1.AddContractVersionRequestB\x06\x8a\xe7\x18\x02@\x01H\x00\x12\x41\n\x05\x61mend\x18\x03 \x01(\x0b\x32(.affilia.catalog.v1.AmendContractRequestB\x06\x8a\xe7\x18\x02@\x01H\x00\x42\x13\n\x0bpublication\x12\x04\x90\xe7\x18\x01\"\x8a\x01\n\x18ValidateContractResponse\x12\x34\n\x06\x65rrors\x18\x01 \x03(\x0b\x32$.affilia.catalog.v1.PublicationError\x12\x38\n\x08warnings\x18\x02 \x03(\x0b\x32&.affilia.catalog.v1.PublicationWarning\"F\n\x10PublicationError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"n\n\x12PublicationWarning\x12\x38\n\x04\x63ode\x18\x01 \x01(\x0e\x32*.affilia.catalog.v1.PublicationWarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x86\x01\n\x12GetContractRequest\x12!\n\x0b\x63ontract_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"E\n\x13GetContractResponse\x12.\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1c.affilia.catalog.v1.Contract\"w\n\x14ListContractsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\x8a\xe7\x18\x07\x08\x00\x10\xe8\x07\x38\x01\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"a\n\x15ListContractsResponse\x12/\n\tcontracts\x18\x01 \x03(\x0b\x32\x1c.affilia.catalog.v1.Contract\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11GetModulesRequest\x12 \n\nmodule_ids\x18\x01 \x03(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1d\n\x02on\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x11\x63onsistency_token\x18\x03 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"K\n\x12GetModulesResponse\x12\x35\n\x07modules\x18\x01 \x03(\x0b\x32$.affilia.catalog.v1.ModuleOfContract\"t\n\x10ModuleOfContract\x12\x11\n\tmodule_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ontract_id\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\t\x12*\n\x06module\x18\x04 \x01(\x0b\x32\x1a.affilia.catalog.v1.Module*t\n\x16PublicationWarningCode\x12(\n$PUBLICATION_WARNING_CODE_UNSPECIFIED\x10\x00\x12\x30\n,PUBLICATION_WARNING_CODE_NOT_LIMITED_TO_LIFE\x10\x01\x32\x8c\x06\n\x0e\x43\x61talogService\x12o\n\x0fPublishContract\x12*.affilia.catalog.v1.PublishContractRequest\x1a+.affilia.catalog.v1.PublishContractResponse\"\x03\x90\x02\x02\x12x\n\x12\x41\x64\x64\x43ontractVersion\x12-.affilia.catalog.v1.AddContractVersionRequest\x1a..affilia.catalog.v1.AddContractVersionResponse\"\x03\x90\x02\x02\x12i\n\rAmendContract\x12(.affilia.catalog.v1.AmendContractRequest\x1a).affilia.catalog.v1.AmendContractResponse\"\x03\x90\x02\x02\x12r\n\x10ValidateContract\x12+.affilia.catalog.v1.ValidateContractRequest\x1a,.affilia.catalog.v1.ValidateContractResponse\"\x03\x90\x02\x01\x12\x63\n\x0bGetContract\x12&.affilia.catalog.v1.GetContractRequest\x1a\'.affilia.catalog.v1.GetContractResponse\"\x03\x90\x02\x01\x12i\n\rListContracts\x12(.affilia.catalog.v1.ListContractsRequest\x1a).affilia.catalog.v1.ListContractsResponse\"\x03\x90\x02\x01\x12`\n\nGetModules\x12%.affilia.catalog.v1.GetModulesRequest\x1a&.affilia.catalog.v1.GetModulesResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.catalog.v1P\x01Z+affilia/gen/go/affilia/catalog/v1;catalogv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_AMENDCONTRACTREQUEST'].fields_by_name['versions']._serialized_options = b'\342A\001\002\212\347\030\002\030d'
   _globals['_AMENDCONTRACTREQUEST'].fields_by_name['etag']._options = None
   _globals['_AMENDCONTRACTREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\002'
+  _globals['_VALIDATECONTRACTREQUEST'].oneofs_by_name['publication']._options = None
+  _globals['_VALIDATECONTRACTREQUEST'].oneofs_by_name['publication']._serialized_options = b'\220\347\030\001'
+  _globals['_VALIDATECONTRACTREQUEST'].fields_by_name['publish']._options = None
+  _globals['_VALIDATECONTRACTREQUEST'].fields_by_name['publish']._serialized_options = b'\212\347\030\002@\001'
+  _globals['_VALIDATECONTRACTREQUEST'].fields_by_name['add_version']._options = None
+  _globals['_VALIDATECONTRACTREQUEST'].fields_by_name['add_version']._serialized_options = b'\212\347\030\002@\001'
+  _globals['_VALIDATECONTRACTREQUEST'].fields_by_name['amend']._options = None
+  _globals['_VALIDATECONTRACTREQUEST'].fields_by_name['amend']._serialized_options = b'\212\347\030\002@\001'
   _globals['_GETCONTRACTREQUEST'].fields_by_name['contract_id']._options = None
   _globals['_GETCONTRACTREQUEST'].fields_by_name['contract_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_GETCONTRACTREQUEST'].fields_by_name['consistency_token']._options = None
@@ -66,14 +74,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_CATALOGSERVICE'].methods_by_name['AddContractVersion']._serialized_options = b'\220\002\002'
   _globals['_CATALOGSERVICE'].methods_by_name['AmendContract']._options = None
   _globals['_CATALOGSERVICE'].methods_by_name['AmendContract']._serialized_options = b'\220\002\002'
+  _globals['_CATALOGSERVICE'].methods_by_name['ValidateContract']._options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ValidateContract']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['GetContract']._options = None
   _globals['_CATALOGSERVICE'].methods_by_name['GetContract']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['ListContracts']._options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListContracts']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['GetModules']._options = None
   _globals['_CATALOGSERVICE'].methods_by_name['GetModules']._serialized_options = b'\220\002\001'
-  _globals['_PUBLICATIONWARNINGCODE']._serialized_start=2057
-  _globals['_PUBLICATIONWARNINGCODE']._serialized_end=2173
+  _globals['_PUBLICATIONWARNINGCODE']._serialized_start=2535
+  _globals['_PUBLICATIONWARNINGCODE']._serialized_end=2651
   _globals['_PUBLISHCONTRACTREQUEST']._serialized_start=248
   _globals['_PUBLISHCONTRACTREQUEST']._serialized_end=360
   _globals['_PUBLISHCONTRACTRESPONSE']._serialized_start=363
@@ -86,22 +96,28 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_AMENDCONTRACTREQUEST']._serialized_end=1039
   _globals['_AMENDCONTRACTRESPONSE']._serialized_start=1042
   _globals['_AMENDCONTRACTRESPONSE']._serialized_end=1198
-  _globals['_PUBLICATIONWARNING']._serialized_start=1200
-  _globals['_PUBLICATIONWARNING']._serialized_end=1310
-  _globals['_GETCONTRACTREQUEST']._serialized_start=1313
-  _globals['_GETCONTRACTREQUEST']._serialized_end=1447
-  _globals['_GETCONTRACTRESPONSE']._serialized_start=1449
-  _globals['_GETCONTRACTRESPONSE']._serialized_end=1518
-  _globals['_LISTCONTRACTSREQUEST']._serialized_start=1520
-  _globals['_LISTCONTRACTSREQUEST']._serialized_end=1639
-  _globals['_LISTCONTRACTSRESPONSE']._serialized_start=1641
-  _globals['_LISTCONTRACTSRESPONSE']._serialized_end=1738
-  _globals['_GETMODULESREQUEST']._serialized_start=1740
-  _globals['_GETMODULESREQUEST']._serialized_end=1860
-  _globals['_GETMODULESRESPONSE']._serialized_start=1862
-  _globals['_GETMODULESRESPONSE']._serialized_end=1937
-  _globals['_MODULEOFCONTRACT']._serialized_start=1939
-  _globals['_MODULEOFCONTRACT']._serialized_end=2055
-  _globals['_CATALOGSERVICE']._serialized_start=2176
-  _globals['_CATALOGSERVICE']._serialized_end=2840
+  _globals['_VALIDATECONTRACTREQUEST']._serialized_start=1201
+  _globals['_VALIDATECONTRACTREQUEST']._serialized_end=1463
+  _globals['_VALIDATECONTRACTRESPONSE']._serialized_start=1466
+  _globals['_VALIDATECONTRACTRESPONSE']._serialized_end=1604
+  _globals['_PUBLICATIONERROR']._serialized_start=1606
+  _globals['_PUBLICATIONERROR']._serialized_end=1676
+  _globals['_PUBLICATIONWARNING']._serialized_start=1678
+  _globals['_PUBLICATIONWARNING']._serialized_end=1788
+  _globals['_GETCONTRACTREQUEST']._serialized_start=1791
+  _globals['_GETCONTRACTREQUEST']._serialized_end=1925
+  _globals['_GETCONTRACTRESPONSE']._serialized_start=1927
+  _globals['_GETCONTRACTRESPONSE']._serialized_end=1996
+  _globals['_LISTCONTRACTSREQUEST']._serialized_start=1998
+  _globals['_LISTCONTRACTSREQUEST']._serialized_end=2117
+  _globals['_LISTCONTRACTSRESPONSE']._serialized_start=2119
+  _globals['_LISTCONTRACTSRESPONSE']._serialized_end=2216
+  _globals['_GETMODULESREQUEST']._serialized_start=2218
+  _globals['_GETMODULESREQUEST']._serialized_end=2338
+  _globals['_GETMODULESRESPONSE']._serialized_start=2340
+  _globals['_GETMODULESRESPONSE']._serialized_end=2415
+  _globals['_MODULEOFCONTRACT']._serialized_start=2417
+  _globals['_MODULEOFCONTRACT']._serialized_end=2533
+  _globals['_CATALOGSERVICE']._serialized_start=2654
+  _globals['_CATALOGSERVICE']._serialized_end=3434
 # @@protoc_insertion_point(module_scope)

@@ -263,6 +263,109 @@ class AmendContractResponse(_message.Message):
 Global___AmendContractResponse: _TypeAlias = AmendContractResponse  # noqa: Y015
 
 @_typing.final
+class ValidateContractRequest(_message.Message):
+    """Request of ValidateContract."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLISH_FIELD_NUMBER: _builtins.int
+    ADD_VERSION_FIELD_NUMBER: _builtins.int
+    AMEND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def publish(self) -> Global___PublishContractRequest:
+        """Validate a new contract. Its request_id is ignored."""
+
+    @_builtins.property
+    def add_version(self) -> Global___AddContractVersionRequest:
+        """Validate a new version of a published contract. Its request_id is ignored."""
+
+    @_builtins.property
+    def amend(self) -> Global___AmendContractRequest:
+        """Validate new versions of a published contract. Its request_id is ignored."""
+
+    def __init__(
+        self,
+        *,
+        publish: Global___PublishContractRequest | None = ...,
+        add_version: Global___AddContractVersionRequest | None = ...,
+        amend: Global___AmendContractRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_version", b"add_version", "amend", b"amend", "publication", b"publication", "publish", b"publish"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_version", b"add_version", "amend", b"amend", "publication", b"publication", "publish", b"publish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_publication: _TypeAlias = _typing.Literal["publish", "add_version", "amend"]  # noqa: Y015
+    _WhichOneofArgType_publication: _TypeAlias = _typing.Literal["publication", b"publication"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_publication) -> _WhichOneofReturnType_publication | None: ...
+
+Global___ValidateContractRequest: _TypeAlias = ValidateContractRequest  # noqa: Y015
+
+@_typing.final
+class ValidateContractResponse(_message.Message):
+    """Response of ValidateContract."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERRORS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationError]:
+        """Why publishing would fail: malformed fields or, if there are none, a conflict with the contract's current state or,
+        if there is none, all inconsistencies in the contract or, if there are none, all modules that belong to another
+        contract or slot. At most 1001 errors; if there are more, the last one says so. Empty if publishing would succeed.
+        """
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
+        """What is allowed but probably not intended, as publishing would return it. Empty if the contract is malformed or
+        inconsistent.
+        """
+
+    def __init__(
+        self,
+        *,
+        errors: _abc.Iterable[Global___PublicationError] | None = ...,
+        warnings: _abc.Iterable[Global___PublicationWarning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateContractResponse: _TypeAlias = ValidateContractResponse  # noqa: Y015
+
+@_typing.final
+class PublicationError(_message.Message):
+    """A reason why a contract can't be published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The reason with which publishing would fail, such as REQUEST_MALFORMED or MODULE_TAKEN."""
+    field: _builtins.str
+    """Path of the field in the request that would be sent to publish, such as `contract.versions[0].modules[2].slot`."""
+    description: _builtins.str
+    """What is wrong, as a sentence for people."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublicationError: _TypeAlias = PublicationError  # noqa: Y015
+
+@_typing.final
 class PublicationWarning(_message.Message):
     """Something in a contract that is allowed but probably not intended."""
 

@@ -31,6 +31,11 @@ class CatalogServiceStub(object):
                 request_serializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.AmendContractRequest.SerializeToString,
                 response_deserializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.AmendContractResponse.FromString,
                 )
+        self.ValidateContract = channel.unary_unary(
+                '/affilia.catalog.v1.CatalogService/ValidateContract',
+                request_serializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.ValidateContractRequest.SerializeToString,
+                response_deserializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.ValidateContractResponse.FromString,
+                )
         self.GetContract = channel.unary_unary(
                 '/affilia.catalog.v1.CatalogService/GetContract',
                 request_serializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.GetContractRequest.SerializeToString,
@@ -88,6 +93,16 @@ class CatalogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ValidateContract(self, request, context):
+        """Returns all errors and warnings that PublishContract, AddContractVersion or AmendContract would return now, without
+        storing anything. Errors that these calls report as their status are returned as `errors`, so a contract with errors
+        doesn't fail this call. Allowed for callers who may publish contracts.
+        Errors: INVALID_ARGUMENT if `publication` is unset.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetContract(self, request, context):
         """Returns a contract in its current state, or as it was recorded at an instant.
         Errors: NOT_FOUND/CONTRACT_UNKNOWN (including a contract that didn't exist at that instant); INVALID_ARGUMENT.
@@ -130,6 +145,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.AmendContract,
                     request_deserializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.AmendContractRequest.FromString,
                     response_serializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.AmendContractResponse.SerializeToString,
+            ),
+            'ValidateContract': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateContract,
+                    request_deserializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.ValidateContractRequest.FromString,
+                    response_serializer=affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.ValidateContractResponse.SerializeToString,
             ),
             'GetContract': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContract,
@@ -206,6 +226,23 @@ class CatalogService(object):
         return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.CatalogService/AmendContract',
             affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.AmendContractRequest.SerializeToString,
             affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.AmendContractResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ValidateContract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/affilia.catalog.v1.CatalogService/ValidateContract',
+            affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.ValidateContractRequest.SerializeToString,
+            affilia_dot_catalog_dot_v1_dot_catalog__service__pb2.ValidateContractResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -58,6 +58,12 @@ class CatalogServiceStub:
     ALREADY_EXISTS/MODULE_TAKEN.
     Safe to retry with the same request_id.
     """
+    ValidateContract: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ValidateContractRequest, _catalog_service_pb2.ValidateContractResponse]
+    """Returns all errors and warnings that PublishContract, AddContractVersion or AmendContract would return now, without
+    storing anything. Errors that these calls report as their status are returned as `errors`, so a contract with errors
+    doesn't fail this call. Allowed for callers who may publish contracts.
+    Errors: INVALID_ARGUMENT if `publication` is unset.
+    """
     GetContract: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetContractRequest, _catalog_service_pb2.GetContractResponse]
     """Returns a contract in its current state, or as it was recorded at an instant.
     Errors: NOT_FOUND/CONTRACT_UNKNOWN (including a contract that didn't exist at that instant); INVALID_ARGUMENT.
@@ -101,6 +107,12 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
     ALREADY_EXISTS/MODULE_TAKEN.
     Safe to retry with the same request_id.
+    """
+    ValidateContract: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ValidateContractRequest, _catalog_service_pb2.ValidateContractResponse]  # type: ignore[assignment]
+    """Returns all errors and warnings that PublishContract, AddContractVersion or AmendContract would return now, without
+    storing anything. Errors that these calls report as their status are returned as `errors`, so a contract with errors
+    doesn't fail this call. Allowed for callers who may publish contracts.
+    Errors: INVALID_ARGUMENT if `publication` is unset.
     """
     GetContract: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetContractRequest, _catalog_service_pb2.GetContractResponse]  # type: ignore[assignment]
     """Returns a contract in its current state, or as it was recorded at an instant.
@@ -160,6 +172,18 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION/SLOT_CHANGED if a module would move to another slot; ALREADY_EXISTS/REQUEST_ID_REUSED,
         ALREADY_EXISTS/MODULE_TAKEN.
         Safe to retry with the same request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def ValidateContract(
+        self,
+        request: _catalog_service_pb2.ValidateContractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ValidateContractResponse, _abc.Awaitable[_catalog_service_pb2.ValidateContractResponse]]:
+        """Returns all errors and warnings that PublishContract, AddContractVersion or AmendContract would return now, without
+        storing anything. Errors that these calls report as their status are returned as `errors`, so a contract with errors
+        doesn't fail this call. Allowed for callers who may publish contracts.
+        Errors: INVALID_ARGUMENT if `publication` is unset.
         """
 
     @_abc_1.abstractmethod

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61\x66\x66ilia/type/v1/limits.proto\x12\x0f\x61\x66\x66ilia.type.v1\x1a google/protobuf/descriptor.proto\"\xd0\x01\n\x06Limits\x12\x10\n\x03min\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x16\n\tmax_items\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nmax_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x14\n\x07pattern\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x12\n\neach_alone\x18\x06 \x01(\x08\x12\x0e\n\x06\x63\x61pped\x18\x07 \x01(\x08\x42\x06\n\x04_minB\x06\n\x04_maxB\x0c\n\n_max_itemsB\r\n\x0b_max_lengthB\n\n\x08_pattern:7\n\x0erequired_oneof\x12\x1d.google.protobuf.OneofOptions\x18\xf2\x8c\x03 \x01(\x08:H\n\x06limits\x12\x1d.google.protobuf.FieldOptions\x18\xf1\x8c\x03 \x01(\x0b\x32\x17.affilia.type.v1.LimitsB>\n\x13\x63om.affilia.type.v1P\x01Z%affilia/gen/go/affilia/type/v1;typev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61\x66\x66ilia/type/v1/limits.proto\x12\x0f\x61\x66\x66ilia.type.v1\x1a google/protobuf/descriptor.proto\"\xe2\x01\n\x06Limits\x12\x10\n\x03min\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x16\n\tmax_items\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nmax_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x14\n\x07pattern\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x12\n\neach_alone\x18\x06 \x01(\x08\x12\x0e\n\x06\x63\x61pped\x18\x07 \x01(\x08\x12\x10\n\x08reported\x18\x08 \x01(\x08\x42\x06\n\x04_minB\x06\n\x04_maxB\x0c\n\n_max_itemsB\r\n\x0b_max_lengthB\n\n\x08_pattern:7\n\x0erequired_oneof\x12\x1d.google.protobuf.OneofOptions\x18\xf2\x8c\x03 \x01(\x08:H\n\x06limits\x12\x1d.google.protobuf.FieldOptions\x18\xf1\x8c\x03 \x01(\x0b\x32\x17.affilia.type.v1.LimitsB>\n\x13\x63om.affilia.type.v1P\x01Z%affilia/gen/go/affilia/type/v1;typev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -24,5 +24,5 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\023com.affilia.type.v1P\001Z%affilia/gen/go/affilia/type/v1;typev1'
   _globals['_LIMITS']._serialized_start=84
-  _globals['_LIMITS']._serialized_end=292
+  _globals['_LIMITS']._serialized_end=310
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class Limits(_message.Message):
     PATTERN_FIELD_NUMBER: _builtins.int
     EACH_ALONE_FIELD_NUMBER: _builtins.int
     CAPPED_FIELD_NUMBER: _builtins.int
+    REPORTED_FIELD_NUMBER: _builtins.int
     min: _builtins.int
     """Smallest allowed number. Unset: no minimum beyond the type's."""
     max: _builtins.int
@@ -54,6 +55,8 @@ class Limits(_message.Message):
     """
     capped: _builtins.bool
     """Whether a number above max is treated as max instead of being rejected."""
+    reported: _builtins.bool
+    """Whether the call itself reports what is wrong with a message: a malformed message doesn't fail the call."""
     def __init__(
         self,
         *,
@@ -64,10 +67,11 @@ class Limits(_message.Message):
         pattern: _builtins.str | None = ...,
         each_alone: _builtins.bool = ...,
         capped: _builtins.bool = ...,
+        reported: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_max_items", b"_max_items", "_max_length", b"_max_length", "_min", b"_min", "_pattern", b"_pattern", "max", b"max", "max_items", b"max_items", "max_length", b"max_length", "min", b"min", "pattern", b"pattern"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_max_items", b"_max_items", "_max_length", b"_max_length", "_min", b"_min", "_pattern", b"_pattern", "capped", b"capped", "each_alone", b"each_alone", "max", b"max", "max_items", b"max_items", "max_length", b"max_length", "min", b"min", "pattern", b"pattern"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_max_items", b"_max_items", "_max_length", b"_max_length", "_min", b"_min", "_pattern", b"_pattern", "capped", b"capped", "each_alone", b"each_alone", "max", b"max", "max_items", b"max_items", "max_length", b"max_length", "min", b"min", "pattern", b"pattern", "reported", b"reported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
     _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import typer
-
 from affilia.migration.v1 import migration_service_pb2 as pb
 from affilia.migration.v1.migration_service_pb2 import MigrationStage, SourceComparison, SourceDifferenceCount
 
@@ -79,20 +77,6 @@ STAGES = {
 
 def stage_name(stage: "MigrationStage.ValueType") -> str:
     return MigrationStage.Name(stage).removeprefix("MIGRATION_STAGE_")
-
-
-def stage_in(text: str) -> "MigrationStage.ValueType":
-    """Returns the stage with this name, such as dual-write or DUAL_WRITE."""
-    name = text.strip().upper().replace("-", "_")
-    if name not in STAGES:
-        known = [each.lower().replace("_", "-") for each in STAGES]
-        raise typer.BadParameter(f"The stage must be {', '.join(known[:-1])} or {known[-1]}; got {text}.")
-    return STAGES[name]
-
-
-def country_in(text: str) -> str:
-    """Returns a country code in upper case. The server checks it."""
-    return text.strip().upper()
 
 
 def finding_name(kind: "pb.LegacyFindingKind.ValueType") -> str:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.timeline import Row, Span
+from affilia_views.timeline import Row, Span, Window, window_around
 
 DAY = timedelta(days=1)
 Days = dict[str, list[Span]]
@@ -40,6 +40,11 @@ def changes_of(rows: Iterable[Row], slots: Mapping[str, str]) -> list[Change]:
         lost.setdefault(row.member_id, {})[row.module_id] = without(before, row.spans)
         gained.setdefault(row.member_id, {})[row.module_id] = without(row.spans, before)
     return [change for member_id in lost for change in _of_member(member_id, lost[member_id], gained[member_id], slots)]
+
+
+def default_window(rows: Iterable[Row], today: date) -> Window:
+    """Returns a window of eighteen months before and after today that also includes what changed."""
+    return window_around(today, [change.days for change in changes_of(rows, {})])
 
 
 def _of_member(member_id: str, lost: Days, gained: Days, slots: Mapping[str, str]) -> list[Change]:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia_client.dates import span_from_proto
+from affilia_views.names import Names
 
 FULL, ENDS, STARTS, PARTLY, EMPTY, CONTINUES = "█", "▌", "▐", "▒", "·", "▶"
 LAST_YEAR = 9000
@@ -51,6 +52,17 @@ class Window:
     def share_of(self, on: date) -> float:
         """Returns the share of the width at which a day starts, between 0 and 1. Days outside are moved to the edge."""
         return min(1.0, max(0.0, (on - self.first_on).days / self.num_days))
+
+
+def rows_of_group(
+    periods: Sequence[EnrollmentPeriod],
+    primary_id: str,
+    names: Names,
+    before: Sequence[EnrollmentPeriod] | None = None,
+) -> list[Row]:
+    """Returns rows, compared with an earlier state if one is given. The primary comes first, then members by name."""
+    others = {period.member_id for period in (*periods, *(before or ()))} - {primary_id}
+    return rows_of(periods, [primary_id, *sorted(others, key=names.member)], before)
 
 
 def rows_of(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from affilia.catalog.v1 import condition_pb2, member_pb2
+from affilia.catalog.v1.catalog_service_pb2 import PublicationWarning
 from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2
 from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, Consequence, ScopedChange
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference
@@ -11,10 +12,10 @@ from affilia.history.v1.fact_change_pb2 import FactChange, FactValue
 from affilia.history.v1.history_entry_pb2 import FieldChange
 from affilia.type.v1 import actor_pb2, membership_type_pb2
 from affilia.type.v1.cost_pb2 import CostChange
-from affilia_cli.days import format_instant, format_span
-from affilia_cli.names import Names
-from affilia_cli.showing import money
 from affilia_client.dates import date_from_proto
+from affilia_views.days import format_instant, format_span
+from affilia_views.money import money
+from affilia_views.names import Names
 
 BEFORE_ACTORS = "before-actors"
 UNKNOWN = "unknown"
@@ -220,3 +221,8 @@ def field_words(change: FieldChange, names: Names) -> str:
         case history_entry_pb2.CHANGE_KIND_REMOVED:
             return f"{words} removed: {change.before}"
     return f"{words}: {change.after} (before: {change.before})"
+
+
+def warning_words(warning: PublicationWarning) -> str:
+    """Returns what is probably not intended in a contract, and where."""
+    return f"{warning.field}: {warning.message}"

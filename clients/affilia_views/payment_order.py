@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from affilia.eligibility.v1 import coverage_pb2
 from affilia.eligibility.v1.coverage_pb2 import CoverageRecord
-from affilia_cli.names import Names
+from affilia_views.names import Names
 
 PAYS_NEXT = {
     coverage_pb2.PAYMENT_RULE_PRIMARY: "the member's own policy pays before all others",
