@@ -21,7 +21,7 @@ from affilia_console.tokens import SignedOut
 
 
 class Refused(Exception):
-    """The console itself refuses a request. The second argument says what to do."""
+    """The console itself refuses a request. Further arguments say what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def failure_of(error: CallFailed | Refused | SignedOut) -> Failure:
         return Failure(401, TITLES[401], str(error))
     if isinstance(error, Refused):
         sentence, *advice = map(str, error.args)
-        return Failure(403, "Refused", sentence, advice)
+        return Failure(400, "The request can't be processed", sentence, advice)
     status = HTTP_STATUS.get(type(error), 502)
     sentence = error.message
     if isinstance(error, Unavailable) and not error.reason:
