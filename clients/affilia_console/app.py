@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from affilia_console.console import Console
 from affilia_console.headers import SecurityHeaders
-from affilia_console.pages import audit, families, feed, people, search, status
+from affilia_console.pages import audit, families, feed, people, search, status, work
 from affilia_console.rendering import STATIC
 from affilia_console.sessions import Sessions
 from affilia_console.settings import ConsoleSettings
@@ -30,6 +30,11 @@ ROUTES = [
     Route("/search", page(search.search), methods=["POST"]),
     Route("/people/{member_id:uuid}", page(people.person)),
     Route("/families/{group_id:uuid}", page(families.family)),
+    Route("/work", page(work.work)),
+    Route("/work/recomputes", page(work.run_again), methods=["POST"]),
+    Route("/work/runs", page(work.start_run), methods=["POST"]),
+    Route("/work/runs/{run_id:uuid}", page(work.run)),
+    Route("/work/runs/{run_id:uuid}/stop", page(work.stop_run), methods=["POST"]),
     Route("/feed", page(feed.feed), methods=["GET", "POST"]),
     Route("/audit", page(audit.audit), methods=["GET", "POST"]),
     Route("/status", page(status.server_status)),
