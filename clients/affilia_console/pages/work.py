@@ -1,6 +1,7 @@
 """What needs attention: rejected requests, failed recomputes, premium runs and migrations."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
@@ -39,7 +40,7 @@ def work(visit: Visit) -> Response:
     rejected = _part(lambda: _rejected_on(visit, on))
     failed = _part(lambda: _failed_recomputes(visit))
     runs = _part(lambda: _runs(visit))
-    migrations = _part(lambda: (list(visit.client.migration.list_migrations().migrations), False))
+    migrations = _part(lambda: (list(visit.client.migrations.list_migrations().migrations), False))
     return visit.page(
         "work.html",
         on=on,
@@ -67,10 +68,12 @@ def start_run(visit: Visit) -> Response:
     first = _month(visit.text("first"))
     months = MonthSpan(first=first, last=_month(visit.text("last")) if visit.text("last") else first)
     contract = finding.contract_id(visit, visit.text("contract")) if visit.text("contract") else ""
-    answer = visit.client.premiums.run_premiums(
-        request_id=visit.text("request_id"), contract_id=contract, months=months, timeout=30
+    progress = visit.client.premiums.run_premiums(
+        request_id=visit.text("request_id"), contract_id=contract, months=months
     )
-    return visit.goes_to(f"/work/runs/{answer.run.run_id}", "The premium run has been started.")
+    with closing(progress):  # the run goes on without a reader
+        run_id = next(progress).run.run_id
+    return visit.goes_to(f"/work/runs/{run_id}", "The premium run has been started.")
 
 
 def run(visit: Visit) -> Response:
