@@ -9,8 +9,8 @@ help: ## List these targets
 
 setup: venv-dev ## Create .venv with everything in the lock files (choose the interpreter with PYTHON=...)
 
-run: venv-run ## Start the server with an embedded database and a sample book (flags: ARGS="...")
-	@AFFILIA_SAMPLE_BOOK=$${AFFILIA_SAMPLE_BOOK-1} exec $(PYTHON_IN_VENV) -m server serve --dev $(ARGS)
+run: venv-run ## Start the server, an embedded database, a sample book and the console (flags: ARGS="...")
+	@AFFILIA_SAMPLE_BOOK=$${AFFILIA_SAMPLE_BOOK-1} exec $(PYTHON_IN_VENV) -m tools.run $(ARGS)
 
 test: venv-dev ## Run the tests (pytest's flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m pytest $(or $(ARGS),tests)

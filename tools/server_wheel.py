@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT_PACKAGE = "affilia_server"
 LAYERS = {name: REPOSITORY / name for name in ("domain", "storage", "operations", "server")}
-LAYERS |= {name: REPOSITORY / "clients" / name for name in ("affilia_views", "affilia_cli")}
+LAYERS |= {name: REPOSITORY / "clients" / name for name in ("affilia_views", "affilia_cli", "affilia_console")}
 SAMPLE_BOOK = Path("affilia_cli", "samples", "book")
 """Where the sample book is in the root package. In the repository it is the folder samples/."""
 

@@ -31,6 +31,7 @@ from affilia_cli import (
     operating,
     premiums,
     requests,
+    serving_console,
     watching,
     why,
 )
@@ -163,6 +164,7 @@ def _add_commands() -> None:
     app.command("export-834")(exporting.export_file)
     app.add_typer(loading.app, name="sample")
     app.command("doctor")(operating.doctor)
+    app.command("console")(serving_console.console)
 
 
 def main(add_server_commands: Callable[[typer.Typer], None] = lambda app: None) -> None:

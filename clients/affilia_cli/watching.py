@@ -5,20 +5,17 @@ from typing import Annotated
 
 import typer
 
-from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_group_pb2, enrollment_query_service_pb2
+from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_query_service_pb2
 from affilia.enrollment.v1.enrollment_event_pb2 import EnrollmentEvent
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
-from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.names import ServerNames
 from affilia_cli.session import Session
 from affilia_client import CallFailed
 from affilia_client.dates import instant_from_proto
-from affilia_views.days import format_span
-from affilia_views.words import enum_word
+from affilia_views.event_words import event_lines, event_name
 
 MIN_TOKEN_CHARACTERS = 32
-TYPE_CORRECTED = enrollment_group_pb2.DIFFERENCE_KIND_TYPE_CORRECTED
 STARTS = {
     "now": enrollment_query_service_pb2.FEED_START_NOW,
     "beginning": enrollment_query_service_pb2.FEED_START_BEGINNING,
@@ -103,23 +100,11 @@ def _group(group_id: str, key: GroupKey, names: ServerNames) -> str:
 
 
 def _show(event: EnrollmentEvent, names: ServerNames) -> None:
-    name = enrollment_event_pb2.EnrollmentEventType.Name(event.type).removeprefix("ENROLLMENT_EVENT_TYPE_")
     at = instant_from_proto(event.recorded_at)
     when = f"{event.position:>8}  {at:%Y-%m-%d %H:%M:%S}  "
-    CONSOLE.print(styled((when, "dim"), (name, "bold")))
+    CONSOLE.print(styled((when, "dim"), (event_name(event), "bold")))
     CONSOLE.print(f"          {_group(event.group_id, event.key, names)}")
     if event.incomplete:
         CONSOLE.print(styled(("          The stored event is damaged. Only a part of it is shown.", "red")))
-    for difference in event.policy_revision.differences:
-        kinds = ", ".join(
-            enrollment_group_pb2.DifferenceKind.Name(kind).removeprefix("DIFFERENCE_KIND_").lower()
-            for kind in difference.kinds
-        )
-        enrollment = f"{names.member(difference.member_id)} on {names.module(difference.module_id)}"
-        role = (
-            f" to {enum_word(MembershipType, difference.membership_type)}" if TYPE_CORRECTED in difference.kinds else ""
-        )
-        CONSOLE.print(f"          {enrollment}: {kinds.replace('_', ' ')}{role}")
-        for sign, spans in (("+", difference.gained), ("-", difference.lost)):
-            for days in spans:
-                CONSOLE.print(f"            {sign} {format_span(days)}")
+    for line in event_lines(event, names):
+        CONSOLE.print(f"          {line}")

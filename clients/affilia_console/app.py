@@ -1,0 +1,116 @@
+"""The console as an ASGI application: its addresses, and what surrounds every request."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from affilia_console.console import Console
+from affilia_console.headers import SecurityHeaders
+from affilia_console.pages import audit, families, feed, people, search, status, work
+from affilia_console.rendering import STATIC
+from affilia_console.sessions import Sessions
+from affilia_console.settings import ConsoleSettings
+from affilia_console.signing_in import CALLBACK, SignIn, SignInFailed
+from affilia_console.visits import page
+from affilia_views.svg_style import STYLESHEET
+
+SIGN_IN_SECONDS = 600
+"""How long signing in can take."""
+
+ROUTES = [
+    Route("/", page(search.home)),
+    Route("/search", page(search.search), methods=["POST"]),
+    Route("/people/{member_id:uuid}", page(people.person)),
+    Route("/families/{group_id:uuid}", page(families.family)),
+    Route("/work", page(work.work)),
+    Route("/work/recomputes", page(work.run_again), methods=["POST"]),
+    Route("/work/runs", page(work.start_run), methods=["POST"]),
+    Route("/work/runs/{run_id:uuid}", page(work.run)),
+    Route("/work/runs/{run_id:uuid}/stop", page(work.stop_run), methods=["POST"]),
+    Route("/feed", page(feed.feed), methods=["GET", "POST"]),
+    Route("/audit", page(audit.audit), methods=["GET", "POST"]),
+    Route("/status", page(status.server_status)),
+    Route("/sign-out", page(status.sign_out), methods=["POST"]),
+]
+
+
+def application(settings: ConsoleSettings) -> Starlette:
+    """Returns the application. Its state has the console."""
+    sessions = Sessions(settings)
+    signing_in = SignIn(settings, settings.provider, sessions.begin) if settings.provider else None
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        sessions.end_all()
+
+    app = Starlette(
+        routes=[
+            *ROUTES,
+            Route(CALLBACK, _signed_in),
+            Route("/signed-out", _signed_out),
+            Route("/healthz", _healthy),
+            Route("/static/drawing.css", _drawing_styles),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(
+                SessionMiddleware,
+                secret_key=settings.session_key or secrets.token_urlsafe(32),
+                session_cookie="affilia_console_sign_in",
+                max_age=SIGN_IN_SECONDS,
+                same_site="lax",
+                https_only=settings.uses_https,
+            ),
+        ],
+        exception_handlers={404: _not_found, SignInFailed: _sign_in_failed},
+        lifespan=lifespan,
+    )
+    app.state.console = Console(settings, sessions, signing_in)
+    return app
+
+
+async def _signed_in(request: Request) -> Response:
+    console: Console = request.app.state.console
+    if console.signing_in is None:
+        return RedirectResponse("/")
+    session, response = await console.signing_in.finish(request)
+    console.sessions.remember(session, response)
+    return response
+
+
+async def _signed_out(request: Request) -> Response:
+    return _plain(request, "You are signed out", "Your session has ended.", "Sign in again", 200)
+
+
+async def _healthy(request: Request) -> Response:
+    """Answers probes. It says nothing about the server, because a restart of the console wouldn't help it."""
+    return Response("ok\n", media_type="text/plain")
+
+
+async def _drawing_styles(request: Request) -> Response:
+    """Returns the styles of drawings, which are the same as in files that the command line writes."""
+    return Response(STYLESHEET, media_type="text/css")
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _plain(request, "Not found", "The console has no page with this address.", "Search", 404)
+
+
+async def _sign_in_failed(request: Request, error: Exception) -> Response:
+    return _plain(request, "You could not be signed in", str(error), "Sign in again", 503)
+
+
+def _plain(request: Request, title: str, sentence: str, link: str, status: int) -> Response:
+    """Returns a page for somebody who may not be signed in."""
+    template = request.app.state.console.templates.get_template("plain.html")
+    return Response(template.render(title=title, sentence=sentence, link=link), status, media_type="text/html")

@@ -1,0 +1,81 @@
+"""What a page shows about a request that failed: reason, sentence, details and call id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from affilia_cli.unreachable import unreachable
+from affilia_client import (
+    AlreadyExists,
+    CallFailed,
+    Conflict,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    Overloaded,
+    PreconditionFailed,
+    TooLate,
+    Unauthenticated,
+    Unavailable,
+)
+from affilia_console.tokens import SignedOut
+
+
+class Refused(Exception):
+    """The console itself refuses a request. Further arguments say what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed request as people read it. `reason` and `call_id` are empty if no server was reached."""
+
+    status: int
+    title: str
+    sentence: str
+    details: Sequence[str] = ()
+    reason: str = ""
+    call_id: str = ""
+
+
+HTTP_STATUS: dict[type[CallFailed], int] = {
+    NotFound: 404,
+    Invalid: 400,
+    NotAllowed: 403,
+    Unauthenticated: 401,
+    Conflict: 409,
+    AlreadyExists: 409,
+    PreconditionFailed: 409,
+    Overloaded: 503,
+    Unavailable: 503,
+    TooLate: 504,
+}
+TITLES = {
+    404: "Not found",
+    400: "The request is not valid",
+    403: "You are not allowed to do this",
+    401: "You are signed out",
+    409: "This isn't possible now",
+    503: "The server is unavailable",
+    504: "The server did not answer in time",
+}
+
+
+def failure_of(error: CallFailed | Refused | SignedOut) -> Failure:
+    """Returns what to show about an error."""
+    if isinstance(error, SignedOut):
+        return Failure(401, TITLES[401], str(error))
+    if isinstance(error, Refused):
+        sentence, *advice = map(str, error.args)
+        return Failure(400, "The request can't be processed", sentence, advice)
+    status = HTTP_STATUS.get(type(error), 502)
+    sentence = error.message
+    if isinstance(error, Unavailable) and not error.reason:
+        sentence = unreachable(error.message)
+    details = [
+        *(f"{each.field}: {each.description}" for each in error.violations),
+        *(each.description for each in error.preconditions),
+        *(f"{name} = {value}" for name, value in error.facts.items()),
+    ]
+    if error.retry_after_seconds:
+        details.append(f"Try again in {error.retry_after_seconds:g} s.")
+    title = TITLES.get(status, "The server failed")
+    return Failure(status, title, sentence, details, error.reason, error.call_id)

@@ -1,0 +1,53 @@
+"""Renders templates. Every value is escaped, except markup that our own drawings return."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from affilia.type.v1.membership_type_pb2 import MembershipType
+from affilia_client.dates import date_from_proto
+from affilia_views.words import enum_word
+
+FOLDER = Path(__file__).parent
+TEMPLATES, STATIC = FOLDER / "templates", FOLDER / "static"
+
+
+def _day(value: Any) -> str:
+    """Returns a date, or a `google.type.Date`, such as 2026-12-31."""
+    found = value if isinstance(value, date) else date_from_proto(value)
+    return found.isoformat()
+
+
+def _instant(value: Any) -> str:
+    """Returns an instant, or a Timestamp, in UTC to the second."""
+    found: datetime = value if isinstance(value, datetime) else value.ToDatetime()
+    return f"{found:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _role(value: Any) -> str:
+    """Returns a membership type as a word."""
+    return enum_word(MembershipType, value) if value else "no role"
+
+
+FILTERS: dict[str, Callable[..., str]] = {"day": _day, "instant": _instant, "role": _role}
+
+NAVIGATION = (("/work", "Work"), ("/contracts", "Contracts"), ("/feed", "Feed"), ("/audit", "Audit"))
+"""Addresses and titles of the pages in the menu."""
+
+
+def environment() -> Environment:
+    """Returns the templates. An undefined variable in one is an error."""
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(FILTERS)
+    templates.globals.update(navigation=NAVIGATION, new_id=lambda: str(uuid4()))
+    return templates

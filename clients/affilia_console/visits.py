@@ -1,0 +1,146 @@
+"""One request of one person: finds the session, checks forms, runs the page, and reports failures."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL, FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from affilia_cli.names import ServerNames
+from affilia_client import CallFailed, Client, Unauthenticated
+from affilia_console.console import Console
+from affilia_console.failures import Failure, Refused, failure_of
+from affilia_console.sessions import Session
+from affilia_console.tokens import SignedOut
+
+CSRF_FIELD = "csrf"
+MAX_FILES, MAX_FIELDS = 1, 2000
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A request with the session of the person who sent it. `form` is empty unless the request is a POST."""
+
+    request: Request
+    console: Console
+    session: Session
+    form: FormData
+
+    @property
+    def client(self) -> Client:
+        """The client that calls the server with this person's token."""
+        return self.session.client
+
+    @property
+    def names(self) -> ServerNames:
+        return self.session.names
+
+    @property
+    def is_htmx(self) -> bool:
+        """Whether htmx asks for a part of a page rather than for a whole one."""
+        return "hx-request" in self.request.headers
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.request.query_params
+
+    def path(self, name: str) -> str:
+        """Returns a parameter of the path, which always has it."""
+        return str(self.request.path_params[name])
+
+    def text(self, name: str) -> str:
+        """Returns a field of the form without surrounding spaces; empty if it is missing."""
+        value = self.form.get(name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Returns a page. Its template finds the visit as `visit`."""
+        notices, self.session.notices = self.session.notices, []
+        content = self.console.templates.get_template(template).render(visit=self, notices=notices, **values)
+        return HTMLResponse(content, status)
+
+    def goes_to(self, address: str, notice: str = "") -> Response:
+        """Redirects to another page after a form was processed, so that reloading doesn't send the form again."""
+        if notice:
+            self.session.notices.append(notice)
+        return RedirectResponse(address, 303)
+
+    def remember(self, title: str) -> None:
+        """Lists this page among the recent ones."""
+        self.session.visited(self.request.url.path, title)
+
+    def check_writable(self) -> None:
+        """Raises Refused if the console is read-only."""
+        if self.console.settings.read_only:
+            raise Refused("This console is read-only.", "It was started with --read-only.")
+
+
+Page = Callable[[Visit], Response]
+
+
+def page(show: Page) -> Callable[[Request], Awaitable[Response]]:
+    """Returns the endpoint of a page. `show` runs in a thread, because it calls the server and waits.
+
+    Requests without a session are sent to the sign-in page. Forms without the session's CSRF token are refused. Failed
+    calls become error pages with reason, sentence and call id.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        console: Console = request.app.state.console
+        session = console.sessions.find(request)
+        if session is None:
+            return await _sign_in_first(console, request)
+        form = FormData()
+        try:
+            if request.method == "POST":
+                form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS)
+            is_ours = request.method != "POST" or _has_csrf_token(request, form, session)
+            shown = show if is_ours else _refuse_form
+            return await run_in_threadpool(_shown, shown, Visit(request, console, session, form))
+        finally:
+            await form.close()
+
+    endpoint.__name__ = getattr(show, "__name__", "page")
+    return endpoint
+
+
+async def _sign_in_first(console: Console, request: Request) -> Response:
+    if console.settings.dev:
+        session = console.begin_development_session()
+        response: Response = RedirectResponse(_address(request.url), 307)
+        console.sessions.remember(session, response)
+        return response
+    if "hx-request" in request.headers:
+        return Response(headers={"HX-Refresh": "true"})  # the browser loads the page again, and signs in
+    return await console.sign_in(request, _address(request.url) if request.method == "GET" else "/")
+
+
+def _address(url: URL) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
+def _has_csrf_token(request: Request, form: FormData, session: Session) -> bool:
+    sent = form.get(CSRF_FIELD) or request.headers.get("x-csrf-token", "")
+    return isinstance(sent, str) and hmac.compare_digest(sent.encode(), session.csrf_token.encode())
+
+
+def _refuse_form(visit: Visit) -> Response:
+    raise Refused("The form was not sent from this session.", "Open the page again, and send the form from there.")
+
+
+def _shown(show: Page, visit: Visit) -> Response:
+    try:
+        return show(visit)
+    except (SignedOut, Unauthenticated) as error:
+        visit.console.sessions.end(visit.session)
+        return _failure(visit, failure_of(error))
+    except (CallFailed, Refused) as error:
+        return _failure(visit, failure_of(error))
+
+
+def _failure(visit: Visit, failure: Failure) -> Response:
+    return visit.page("failure.html", status=failure.status, failure=failure)
