@@ -57,7 +57,7 @@ def console(
             listen=listen,
             address=session.address,
             internal_address=session.internal_address,
-            ca=session.ca,
+            tls=session.tls,
             dev=dev,
             read_only=read_only,
             idle_minutes=idle_minutes,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from affilia_cli.names import ServerNames
-from affilia_client import TLS, Client, Endpoint
+from affilia_client import Client, Endpoint
 from affilia_console.settings import ConsoleSettings
 
 COOKIE = "affilia_console"
@@ -116,7 +116,7 @@ class Sessions:
             session.client.close()
 
     def _client(self, person: Person, token: Callable[[], str] | None) -> Client:
-        tls = TLS(ca=self._settings.ca) if self._settings.ca else None
+        tls = self._settings.tls
         return Client(
             self._settings.address,
             tls=tls,

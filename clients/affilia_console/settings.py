@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from affilia_client import TLS
+
 
 class SettingsUnusable(ValueError):
     """The settings contradict each other, or one is malformed. The message names the flag."""
@@ -28,7 +30,7 @@ class ConsoleSettings:
     listen: str = "127.0.0.1:8080"
     address: str = "127.0.0.1:50051"
     internal_address: str = "127.0.0.1:50052"
-    ca: str = ""
+    tls: TLS | None = None
     dev: bool = False
     read_only: bool = False
     idle_minutes: float = 30
