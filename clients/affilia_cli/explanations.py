@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable
 
-from affilia.enrollment.v1.enrollment_group_pb2 import DifferenceCause, EnrollmentDifference
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference
 from affilia.history.v1.history_service_pb2 import ExplainDifferenceResponse
 from affilia.premium.v1.premium_entry_pb2 import PremiumCause
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.names import ServerNames
 from affilia_cli.outlines import show_items
-from affilia_views.explanations import ExplainedDay, difference_items, run_items, unexplained_item, with_names
+from affilia_views.explanations import (
+    ExplainedDay,
+    difference_items,
+    revision_words,
+    run_items,
+    unexplained_item,
+    with_names,
+)
 
 
 def show_difference(answer: ExplainDifferenceResponse, names: ServerNames, contract_id: str) -> None:
@@ -43,11 +50,4 @@ def show_revisions(differences: Iterable[EnrollmentDifference], names: ServerNam
     for difference in differences:
         enrollment = f"{names.member(difference.member_id)} on {names.module(difference.module_id)}"
         for cause in difference.causes:
-            CONSOLE.print(styled((f"{indent}revision {cause.revision}: {enrollment}, {_revision_words(cause)}", "dim")))
-
-
-def _revision_words(cause: DifferenceCause) -> str:
-    requested = bool(cause.cause.change_request_id)
-    by = "by a change request" if requested else "by a recompute after facts or the contract changed"
-    details = ", ".join(filter(None, (cause.reason_code, cause.note, cause.requester_reason)))
-    return f"{by} ({details})" if details else by
+            CONSOLE.print(styled((f"{indent}revision {cause.revision}: {enrollment}, {revision_words(cause)}", "dim")))

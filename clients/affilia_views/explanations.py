@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
+from affilia.enrollment.v1.enrollment_group_pb2 import DifferenceCause, GroupKey
 from affilia.history.v1 import history_entry_pb2
 from affilia.history.v1.explanation_pb2 import (
     ContractInput,
@@ -175,3 +175,11 @@ def _recorded(each: DecisiveInput | SeenFact, names: Names) -> str:
 def with_names(summary: str, names: Names) -> str:
     """Returns a sentence from the server with member ids replaced by names."""
     return OF_MEMBER.sub(lambda found: f"of {names.member(found[1])}", summary)
+
+
+def revision_words(cause: DifferenceCause) -> str:
+    """Returns what made a revision, with the reasons that were given."""
+    requested = bool(cause.cause.change_request_id)
+    by = "by a change request" if requested else "by a recompute after facts or the contract changed"
+    details = ", ".join(filter(None, (cause.reason_code, cause.note, cause.requester_reason)))
+    return f"{by} ({details})" if details else by

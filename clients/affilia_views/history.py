@@ -1,5 +1,8 @@
 """Describes what was recorded about a family, member or contract, by whom, and what changed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from affilia.history.v1 import history_entry_pb2
 from affilia.history.v1.history_entry_pb2 import ContractEntry, HistoryEntry, PremiumHistoryEntry
 from affilia.premium.v1 import premium_entry_pb2
@@ -26,6 +29,22 @@ KINDS = {
     if number
 }
 """The kinds of entries by name, such as `change-request`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An entry in words."""
+
+    entry: HistoryEntry
+    summary: str
+    recorder: str
+    details: Sequence[Item]
+
+
+def described(entry: HistoryEntry, names: Names, *, of_contract: bool = False) -> Described:
+    """Returns an entry in words; see `detail_items`."""
+    details = detail_items(entry, names, of_contract=of_contract)
+    return Described(entry, summary_of(entry, names), recorder_of(entry, names), details)
 
 
 def summary_of(entry: HistoryEntry, names: Names) -> str:
