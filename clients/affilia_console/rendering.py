@@ -35,6 +35,11 @@ def _role(value: Any) -> str:
     return enum_word(MembershipType, value) if value else "no role"
 
 
+def _sentence(value: str) -> str:
+    """Returns a text with its first letter in upper case."""
+    return value[:1].upper() + value[1:]
+
+
 def _history_kind(value: Any) -> str:
     """Returns the kind of a history entry in words, such as `change request`."""
     return enum_word(HistoryKind, value).replace("-", " ")
@@ -45,6 +50,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "instant": _instant,
     "money": money,
     "role": _role,
+    "sentence": _sentence,
     "history_kind": _history_kind,
 }
 

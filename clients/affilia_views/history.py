@@ -95,7 +95,8 @@ def _recorded(entry: HistoryEntry, names: Names, *, of_contract: bool) -> list[I
             reason = [item(f"reason: {entry.record.reason}")] if entry.record.reason else []
             return [item(merge_words(entry.record.member_id, entry.record.merged_into, names)), *reason]
         case "record" if entry.record.name_before or entry.record.name_after:
-            return [item(f"name: {entry.record.name_after} (before: {entry.record.name_before})")]
+            after, before = (name or "none" for name in (entry.record.name_after, entry.record.name_before))
+            return [item(f"name: {after} (before: {before})")]
     return []
 
 

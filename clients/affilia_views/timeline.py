@@ -45,6 +45,12 @@ class Window:
     def num_days(self) -> int:
         return (self.last_on - self.first_on).days + 1
 
+    def within_years(self, today: date, years: int) -> "Window":
+        """Returns the part of the window that is at most so many years away from today."""
+        first = date(max(today.year - years, 1), 1, 1)
+        last = date(min(today.year + years, 9999), 12, 31)
+        return Window(max(self.first_on, first), min(self.last_on, last))
+
     def day_at(self, share: float) -> date:
         """Returns the day at a share of the width, between 0 and 1."""
         return self.first_on + timedelta(days=min(self.num_days - 1, int(share * self.num_days)))

@@ -11,6 +11,11 @@ from starlette.responses import HTMLResponse, Response
 
 from affilia.catalog.v1.contract_pb2 import Contract
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference, EnrollmentGroup
+from affilia.history.v1.history_entry_pb2 import (
+    HISTORY_KIND_CHANGE_REQUEST,
+    HISTORY_KIND_RECOMPUTE,
+    HISTORY_KIND_RECORD,
+)
 from affilia.pricing.v1.insurance_cost_pb2 import InsuranceCost
 from affilia_cli.names import ServerNames
 from affilia_cli.timeline_text import rows_with_names
@@ -29,8 +34,12 @@ from affilia_views.outline import Item, Style, item
 from affilia_views.timeline import Row
 from affilia_views.timeline_svg import timeline_svg
 
-JUST_AFTER = timedelta(microseconds=1)
-"""Instants are recorded with microseconds."""
+RECORDING = timedelta(minutes=1)
+"""How long after a revision its history entry can be recorded. That of a recompute has the instant at which it ended."""
+CAUSES = [HISTORY_KIND_CHANGE_REQUEST, HISTORY_KIND_RECOMPUTE, HISTORY_KIND_RECORD]
+"""Kinds of history entries that can make a revision."""
+MAX_YEARS = 5
+"""How far from today the timeline shows days that changed."""
 
 
 @dataclass(eq=False)
@@ -71,7 +80,8 @@ class Picture:
         }
         today = today_under(self.contract)
         title = self.names.family(self.group.key)
-        drawing = timeline_svg(lanes, default_window(shown, today), today, title, links=links, in_page=True)
+        window = default_window(shown, today).within_years(today, MAX_YEARS)
+        drawing = timeline_svg(lanes, window, today, title, links=links, in_page=True)
         return Markup(drawing)  # noqa: S704 (the drawing escapes every text)
 
     @cached_property
@@ -190,7 +200,7 @@ def _cause(visit: Visit, group: EnrollmentGroup) -> Described | None:
         return None
     at = instant_from_proto(group.recorded_at)
     entries = visit.client.history.all_history(
-        group_id=group.group_id, recorded_from=at, recorded_before=at + JUST_AFTER
+        group_id=group.group_id, kinds=CAUSES, recorded_from=at, recorded_before=at + RECORDING
     )
     for entry in entries:
         if entry.HasField("revision") and entry.revision == group.revision:

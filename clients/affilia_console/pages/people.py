@@ -73,7 +73,7 @@ def person(visit: Visit) -> Response:
         picture=_picture(facts, name, today),
         changes=part(lambda: _changes(visit, member_id)),
         memberships=memberships,
-        coverage=part(lambda: _coverage(visit, found)),
+        coverage=part(lambda: _coverage(visit, found, today)),
         capabilities=part(lambda: _capabilities(visit, member_id, today)),
         today=today,
     )
@@ -131,10 +131,10 @@ def _memberships(visit: Visit, member_id: str) -> list[Membership]:
     ]
 
 
-def _coverage(visit: Visit, found: GetMemberResponse) -> Item:
+def _coverage(visit: Visit, found: GetMemberResponse, today: date) -> Item:
     check = EligibilityCheck(member_id=found.member.member_id)
     answer = visit.client.eligibility.check_eligibility(check=check)
-    return coverage_item(answer, name_of(found.member), "today", visit.names)
+    return coverage_item(answer, name_of(found.member), today, visit.names)
 
 
 def _capabilities(visit: Visit, member_id: str, today: date) -> list[str]:
