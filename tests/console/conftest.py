@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import ROOT, ServerProcess
 
@@ -22,6 +22,7 @@ READY = re.compile(r"The console is at (http://\S+)/")
 CHROMIUM = shutil.which("chromium")
 TIMEOUT_MS = 60_000
 """The longest wait for a page on a busy machine."""
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 class ConsoleProcess:

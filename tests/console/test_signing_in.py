@@ -1,0 +1,162 @@
+"""Signing in at a provider: every call carries the person's own token, and sessions end as they should."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from affilia_client import Client
+from tests.conftest import ServerProcess
+from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
+from tests.console.provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
+from tests.support.identities import FLAGS, VARIABLES, token
+
+
+@dataclass
+class Office:
+    """A server that requires tokens, a provider that issues them, and a console."""
+
+    server: ServerProcess
+    provider: Provider
+    console: ConsoleProcess
+
+    def console_with(self, *flags: str) -> ConsoleProcess:
+        return ConsoleProcess(
+            self.server,
+            "--issuer",
+            self.provider.issuer,
+            "--client-id",
+            CLIENT_ID,
+            *flags,
+            environment={"AFFILIA_CONSOLE_CLIENT_SECRET": CLIENT_SECRET},
+        )
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    server = ServerProcess(
+        tmp_path_factory.mktemp("office"), *FLAGS, "--database-url", "embedded", environment=VARIABLES
+    )
+    with running_provider() as provider:
+        office = Office(server, provider, None)  # type: ignore[arg-type]  # set below
+        office.console = office.console_with()
+        yield office
+        office.console.stop()
+    server.stop()
+
+
+def open_browser(browser: Browser, console: ConsoleProcess) -> Page:
+    context = browser.new_context(base_url=console.url)
+    context.set_default_timeout(TIMEOUT_MS)
+    return context.new_page()
+
+
+def sign_in(page: Page, name: str, at: str = "/") -> None:
+    page.goto(at)
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("searchbox")).to_be_visible()
+
+
+def test_after_signing_in_the_requested_page_opens(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "ada", "/audit")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Audit log")
+    expect(page.get_by_text("Ada", exact=True)).to_be_visible()
+
+
+def test_two_people_are_in_the_audit_log_under_their_own_names(browser: Browser, office: Office) -> None:
+    for name in ("grace", "alan"):
+        page = open_browser(browser, office.console)
+        sign_in(page, name)
+        page.goto("/work")
+    with Client(office.server.address, token=token("admin", "auditor")) as client:
+        subjects = {entry.actor.subject for entry in client.audit.all_audit_entries()}
+    assert {"grace", "alan"} <= subjects
+
+
+def test_signing_out_ends_the_session(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "ada")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    page.goto("/")
+    expect(page.get_by_label("Name")).to_be_visible()
+
+
+def test_an_expired_token_is_renewed(browser: Browser, office: Office) -> None:
+    office.provider.lifetime_seconds = 1
+    try:
+        page = open_browser(browser, office.console)
+        sign_in(page, "ada")
+        before = office.provider.refreshed
+        page.goto("/work")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Work")
+        assert office.provider.refreshed > before
+    finally:
+        office.provider.lifetime_seconds = 3600
+
+
+def test_a_token_that_cannot_be_renewed_asks_to_sign_in_again(browser: Browser, office: Office) -> None:
+    office.provider.lifetime_seconds = 1
+    try:
+        page = open_browser(browser, office.console)
+        sign_in(page, "ada")
+        office.provider.refresh_tokens.clear()
+        page.goto("/work")
+        expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    finally:
+        office.provider.lifetime_seconds = 3600
+
+
+def test_a_forged_form_is_refused(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "ada")
+    answer = page.request.post("/search", form={"query": "anybody", "csrf": "forged"})
+    assert answer.status == 400
+    assert "not sent from this session" in answer.text()
+
+
+@pytest.mark.parametrize("cookie", ["", "forged", "ImFiYyI.forged"])
+def test_without_a_session_every_page_leads_to_the_provider(office: Office, cookie: str) -> None:
+    for address in ("/", "/work", "/audit", "/feed"):
+        answer = httpx2.get(office.console.url + address, cookies={"affilia_console": cookie} if cookie else {})
+        assert answer.status_code == 302
+        assert answer.headers["location"].startswith(office.provider.issuer)
+
+
+def test_a_callback_that_nobody_began_is_refused(office: Office) -> None:
+    answer = httpx2.get(office.console.url + "/sign-in/done?code=stolen&state=forged")
+    assert answer.status_code == 503
+    assert "could not be completed" in answer.text
+
+
+def test_every_response_has_the_security_headers(office: Office) -> None:
+    for address in ("/", "/healthz", "/signed-out", "/missing", "/static/console.css"):
+        headers = httpx2.get(office.console.url + address).headers
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert headers["x-frame-options"] == "DENY"
+        assert headers.get("cache-control") == (None if address.startswith("/static") else "no-store")
+
+
+def test_the_sessions_cookie_is_out_of_reach_of_scripts(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "ada")
+    (cookie,) = [each for each in page.context.cookies() if each["name"] == "affilia_console"]
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Lax"
+    assert "ada" not in cookie["value"]
+
+
+@pytest.mark.parametrize("flags", [(), ("--dev", "--issuer", "http://127.0.0.1:1")])
+def test_a_console_without_exactly_one_way_to_sign_in_does_not_start(office: Office, flags: tuple[str, ...]) -> None:
+    with pytest.raises(RuntimeError, match="exit status 2"):
+        ConsoleProcess(office.server, *flags)
+
+
+def test_a_development_console_listens_on_the_loopback_interface_only(office: Office, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="exit status 2"):
+        ConsoleProcess(office.server, "--dev", "--listen", "0.0.0.0:0")
