@@ -12,17 +12,17 @@ from tests.scenarios.enrollment_messages import span
 from tests.support.calls import Family, admin, new_id
 from tests.support.waiting import wait_until
 
-SERVER_SECONDS = 60
 CHILD = membership_type_pb2.MEMBERSHIP_TYPE_CHILD
 PRIMARY = membership_type_pb2.MEMBERSHIP_TYPE_PRIMARY
 MODULES = ("Hospital basic", "Hospital plus", "Travel")
 
 
 class NamedFamily:
-    """Marie and her son Léo, whose cover ends when he turns 26. Names have a suffix, so that each family is found alone."""
+    """Marie and her son Léo, whose cover ends when he turns 26. A suffix makes their names unique."""
 
-    def __init__(self, channel: grpc.Channel, suffix: str = "") -> None:
+    def __init__(self, channel: grpc.Channel, suffix: str = "", admin_id: str = "back-office") -> None:
         self.family = Family(channel)
+        self._admin_id = admin_id
         self.suffix = suffix or new_id()[:8]
         self.marie, self.leo = f"Marie Dupont-{self.suffix}", f"Léo Dupont-{self.suffix}"
 
@@ -39,7 +39,7 @@ class NamedFamily:
         family.submit(
             family.enroll(family.base, "2026-01-01"),
             family.enroll(family.base, "2026-01-01", child=True),
-            requester=admin("joins the company"),
+            requester=admin("joins the company", self._admin_id),
         )
         return self
 
@@ -78,14 +78,18 @@ class NamedFamily:
         self.born(family.child, "2000-08-15")
         self.switch("2026-07-01")
         leave = change_request_pb2.Leave(member_id=family.child, days=span("2026-05-01", None))
-        family.submit(change_request_pb2.ScopedChange(leave=leave), requester=admin("has his own insurance"))
+        family.submit(
+            change_request_pb2.ScopedChange(leave=leave), requester=admin("has his own insurance", self._admin_id)
+        )
         return self
 
     def switch(self, on: str) -> None:
         """Moves Marie to the better module of the same slot."""
         family = self.family
         family.submit(
-            family.leave(on, module_id=family.base), family.enroll(family.plus, on), requester=admin("wants a single room")
+            family.leave(on, module_id=family.base),
+            family.enroll(family.plus, on),
+            requester=admin("wants a single room", self._admin_id),
         )
 
     def add_person(self, name: str, born_on: str | None = None, *identifiers: tuple[str, str]) -> str:
@@ -110,7 +114,9 @@ class LargeGroup:
         self.family.catalog.PublishContract(request)
         for n, member_id in enumerate(self.members):
             member = member_pb2.Member(
-                member_id=member_id, kind=member_pb2.MEMBER_KIND_PERSON, display_name=f"Person {n:03} of the large group"
+                member_id=member_id,
+                kind=member_pb2.MEMBER_KIND_PERSON,
+                display_name=f"Person {n:03} of the large group",
             )
             self.family.members.UpsertMember(member_service_pb2.UpsertMemberRequest(request_id=new_id(), member=member))
         changes = [self._enroll(member_id, module_id) for member_id in self.members for module_id in self.modules]

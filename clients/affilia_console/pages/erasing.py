@@ -8,6 +8,7 @@ from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_client import CallFailed, PreconditionFailed
 from affilia_client.dates import date_from_proto, span_from_proto
 from affilia_console.failures import failure_of
+from affilia_console.finding import groups_of
 from affilia_console.parts import part
 from affilia_console.visits import Visit
 from affilia_views.days import today_under
@@ -37,7 +38,7 @@ def erase(visit: Visit) -> Response:
 def _page(visit: Visit, *, confirms: bool, error: CallFailed | None = None) -> Response:
     member_id = visit.path("member_id")
     found = visit.client.members.get_member(member_id=member_id)
-    groups = part(lambda: list(visit.client.enrollment.all_enrollment_groups(member_id=member_id)))
+    groups = part(lambda: groups_of(visit, member_id))
     failure = failure_of(error) if error else None
     return visit.page(
         "erase.html",

@@ -35,7 +35,7 @@ from affilia_views.timeline import Row
 from affilia_views.timeline_svg import timeline_svg
 
 RECORDING = timedelta(minutes=1)
-"""How long after a revision its history entry can be recorded. That of a recompute has the instant at which it ended."""
+"""How long after a revision its history entry can be recorded: a recompute is recorded when it ends."""
 CAUSES = [HISTORY_KIND_CHANGE_REQUEST, HISTORY_KIND_RECOMPUTE, HISTORY_KIND_RECORD]
 """Kinds of history entries that can make a revision."""
 MAX_YEARS = 5
@@ -58,9 +58,12 @@ class Picture:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """Returns all rows, with those that only the earlier state has."""
+        """Returns all rows, with those that only the earlier state has. Each member's are in the contract's order."""
         key = self.group.key
-        return rows_with_names(self.group.periods, key.primary_id, self.names, self.before.periods)
+        rows = rows_with_names(self.group.periods, key.primary_id, self.names, self.before.periods)
+        members = {row.member_id: n for n, row in enumerate(rows)}
+        modules = {module_id: n for n, module_id in enumerate(module_colors(self.contract))}
+        return sorted(rows, key=lambda row: (members[row.member_id], modules.get(row.module_id, len(modules))))
 
     @property
     def is_large(self) -> bool:

@@ -10,6 +10,7 @@ from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia_cli.people import identifier_in
 from affilia_client import CallFailed, Invalid, PreconditionFailed
 from affilia_console.failures import Refused, failure_of
+from affilia_console.finding import groups_of
 from affilia_console.parts import part
 from affilia_console.visits import Visit
 from affilia_views.facts import facts_in
@@ -85,7 +86,7 @@ def _confirm(visit: Visit, error: CallFailed | None = None) -> Response:
 
 def _record(visit: Visit, member_id: str) -> Record:
     found = visit.client.members.get_member(member_id=member_id)
-    groups = part(lambda: list(visit.client.enrollment.all_enrollment_groups(member_id=member_id)))
+    groups = part(lambda: groups_of(visit, member_id))
     return Record(found, [visit.names.family(group.key) for group in groups.value or []])
 
 

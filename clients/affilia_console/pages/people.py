@@ -13,6 +13,7 @@ from affilia.eligibility.v1.eligibility_check_service_pb2 import EligibilityChec
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, EnrollmentPeriod
 from affilia.history.v1.history_entry_pb2 import HISTORY_KIND_FACT, HISTORY_KIND_RECORD, HistoryEntry
 from affilia_client.dates import date_to_proto
+from affilia_console.finding import groups_of
 from affilia_console.inputs import instant_in
 from affilia_console.parts import Part, part
 from affilia_console.visits import Visit
@@ -118,7 +119,7 @@ def _changes(visit: Visit, member_id: str) -> list[Described]:
 
 
 def _memberships(visit: Visit, member_id: str) -> list[Membership]:
-    groups = list(visit.client.enrollment.all_enrollment_groups(member_id=member_id))
+    groups = groups_of(visit, member_id)
     own = {group.group_id: [each for each in group.periods if each.member_id == member_id] for group in groups}
     visit.names.load_modules(each.module_id for periods in own.values() for each in periods)
     return [

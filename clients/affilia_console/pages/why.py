@@ -9,6 +9,7 @@ from affilia.catalog.v1.contract_pb2 import Contract
 from affilia_cli.asking_why import ask_why
 from affilia_cli.days import DayInQuestion
 from affilia_console.failures import Refused
+from affilia_console.finding import groups_of
 from affilia_console.inputs import day_in
 from affilia_console.visits import Visit
 from affilia_views.choices import choice_item
@@ -39,7 +40,7 @@ def why(visit: Visit) -> Response:
         return visit.goes_to(f"/people/{found.merged_into}/why", f"Member {member_id} was merged into this one.")
     on = day_in(visit.query.get("on", ""), "On")
     about = visit.query.get("about", "")
-    groups = list(visit.client.enrollment.all_enrollment_groups(member_id=member_id))
+    groups = groups_of(visit, member_id)
     contracts = [visit.names.contract(each) for each in dict.fromkeys(group.key.contract_id for group in groups)]
     answer = ask_why(visit.client, visit.names, member_id, groups, DayInQuestion(on), _wanted(about))
     name, names = name_of(found.member), visit.names
