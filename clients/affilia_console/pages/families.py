@@ -16,7 +16,7 @@ from affilia.history.v1.history_entry_pb2 import (
     HISTORY_KIND_RECOMPUTE,
     HISTORY_KIND_RECORD,
 )
-from affilia.pricing.v1.insurance_cost_pb2 import InsuranceCost
+from affilia.pricing.v1.insurance_cost_pb2 import InsuranceCost, Policy
 from affilia_cli.names import ServerNames
 from affilia_cli.timeline_text import rows_with_names
 from affilia_client.dates import instant_from_proto
@@ -220,5 +220,5 @@ def _why(visit: Visit, group: EnrollmentGroup) -> list[Item]:
 
 
 def _cost(visit: Visit, group: EnrollmentGroup, on: date) -> InsuranceCost:
-    inquiry = {"on": on, "policy": {"group_id": group.group_id}}
-    return visit.client.costs.get_insurance_cost(inquiry=inquiry).cost
+    policy = Policy(group_id=group.group_id)
+    return visit.client.costs.get_insurance_cost(inquiry={"on": on, "policy": policy}).cost

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from affilia.catalog.v1 import member_service_pb2
 from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, MergeMembersResponse
-from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
+from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.people import identifier_in
 from affilia_client import CallFailed, Invalid, PreconditionFailed
 from affilia_console.failures import Refused, failure_of
@@ -114,10 +114,10 @@ def _merge(visit: Visit) -> Response:
 
 def _overruns(visit: Visit, answer: MergeMembersResponse) -> list[str]:
     """Returns the limits that the joint usage exceeds, in words."""
-    groups = {each.group_id: part(lambda each=each: _group(visit, each.group_id)) for each in answer.overruns}
-    keys = {group_id: found.value.key if found.value else GroupKey() for group_id, found in groups.items()}
-    return [overrun_words(each, keys[each.group_id], visit.names) for each in answer.overruns]
+    return [overrun_words(each, _key(visit, each.group_id), visit.names) for each in answer.overruns]
 
 
-def _group(visit: Visit, group_id: str) -> EnrollmentGroup:
-    return visit.client.enrollment.get_enrollment_group(group_id=group_id).group
+def _key(visit: Visit, group_id: str) -> GroupKey:
+    """Returns the contract and primary of a group, or none if it can't be read."""
+    found = part(lambda: visit.client.enrollment.get_enrollment_group(group_id=group_id).group)
+    return found.value.key if found.value else GroupKey()

@@ -32,6 +32,9 @@ KINDS = {
 }
 STATUSES = {enum_word(condition_pb2.EmploymentStatus, n): n for n in condition_pb2.EmploymentStatus.values() if n}
 REGIMES = {enum_word(member_pb2.HealthRegime, n): n for n in member_pb2.HealthRegime.values() if n}
+UNKNOWN_STATUS = condition_pb2.EMPLOYMENT_STATUS_UNSPECIFIED
+UNKNOWN_REGIME = member_pb2.HEALTH_REGIME_UNSPECIFIED
+"""Rejected by the server."""
 NUM_EMPTY_ROWS = 2
 """Rows for further identifiers."""
 CORRECTABLE = (Invalid, Conflict, AlreadyExists, PreconditionFailed, Refused)
@@ -141,13 +144,13 @@ def _dated(visit: Visit, kind: str, days: Any) -> dict[str, Any]:
             return {"addresses": member_pb2.Addresses(items=[member_pb2.Address(days=days, **address)])}
         case "employment":
             employment = member_pb2.Employment(
-                days=days, employer_id=visit.text("employer"), status=STATUSES.get(visit.text("status"), 0)
+                days=days, employer_id=visit.text("employer"), status=STATUSES.get(visit.text("status"), UNKNOWN_STATUS)
             )
             if salary := visit.text("salary"):
                 employment.salary.CopyFrom(_salary(salary))
             return {"employments": member_pb2.Employments(items=[employment])}
         case "regime":
-            regime = member_pb2.HealthRegimeSpan(days=days, regime=REGIMES.get(visit.text("regime"), 0))
+            regime = member_pb2.HealthRegimeSpan(days=days, regime=REGIMES.get(visit.text("regime"), UNKNOWN_REGIME))
             return {"health_regimes": member_pb2.HealthRegimes(items=[regime])}
     attribute = member_pb2.Attribute(days=days, name=visit.text("name"), value=visit.text("value"))
     return {"attributes": member_pb2.Attributes(items=[attribute])}
