@@ -107,8 +107,8 @@ def window_around(today: date, changed: Iterable[Span]) -> Window:
     """Returns a window of eighteen months before and after today that also includes the ends of all changed days."""
     ends = [on for span in changed for on in span if on and on != date.min]
     margin, around = timedelta(days=MARGIN_DAYS), timedelta(days=AROUND_TODAY_DAYS)
-    first = min([today - around, *(_moved(on, -margin) for on in ends)])
-    return Window(first, max([today + around, *(_moved(on, margin) for on in ends)]))
+    first = min([_moved(today, -around), *(_moved(on, -margin) for on in ends)])
+    return Window(first, max([_moved(today, around), *(_moved(on, margin) for on in ends)]))
 
 
 def _moved(on: date, by: timedelta) -> date:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import ServerProcess
 from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
 from tests.console.stories import LargeGroup, NamedFamily
+from tests.support.calls import admin
 from tests.support.channels import connected_to
 
 MEMBERS, MODULES = 200, 20
@@ -107,7 +108,7 @@ def test_a_page_of_an_older_state_says_what_another_tab_changed(page: Page, stor
     other = page.context.new_page()
     for tab in (page, other):
         tab.goto(f"/families/{story.group_id}")
-    story.switch("2027-01-01")
+    story.family.submit(story.family.enroll(story.family.option, "2026-09-01"), requester=admin("travels"))
     page.get_by_role("slider").press("ArrowLeft")
     notice = page.locator("#state").get_by_role("status")
     expect(notice).to_contain_text("Revision 5 has been recorded since this page was opened")
