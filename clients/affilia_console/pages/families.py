@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
@@ -34,10 +35,11 @@ from affilia_views.outline import Item, Style, item
 from affilia_views.timeline import Row
 from affilia_views.timeline_svg import timeline_svg
 
-RECORDING = timedelta(minutes=1)
-"""How long after a revision its history entry can be recorded: a recompute is recorded when it ends."""
-CAUSES = [HISTORY_KIND_CHANGE_REQUEST, HISTORY_KIND_RECOMPUTE, HISTORY_KIND_RECORD]
-"""Kinds of history entries that can make a revision."""
+REQUESTED = [HISTORY_KIND_CHANGE_REQUEST], timedelta(microseconds=1)
+"""The kind of history entry that made a revision, and how long after the revision it can be recorded, at most: a change
+request has the same instant, in microseconds."""
+RECOMPUTED = [HISTORY_KIND_RECOMPUTE, HISTORY_KIND_RECORD], timedelta(minutes=1)
+"""The same for a recompute or a merge. A recompute has the instant at which it ended."""
 MAX_YEARS = 5
 """How far from today the timeline shows days that changed."""
 
@@ -54,7 +56,13 @@ class Picture:
     """Members whose modules are shown although the family is large."""
     only_changed: bool
     address: str
-    """The address of the page that shows the picture, which links extend by parameters."""
+    """The address of the page that shows the picture, with parameters, but without those of the picture."""
+
+    @property
+    def parameters(self) -> str:
+        """Returns the parameters of the picture, which links to it in another state repeat."""
+        opened = "".join(f"&open={quote(each)}" for each in self.opened)
+        return f"{opened}&changed=1" if self.only_changed else opened
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -76,7 +84,7 @@ class Picture:
         shown = [row for row in self.rows if row.changed or not self.only_changed]
         lanes = lanes_of(shown, self.names, module_colors(self.contract), self.opened)
         links = {
-            lane.member_id: f"{self.address}&open={lane.member_id}#state"
+            lane.member_id: f"{self.address}{self.parameters}&open={lane.member_id}#state"
             if lane.is_whole_member
             else f"/people/{lane.member_id}"
             for lane in lanes
@@ -166,9 +174,8 @@ def _revisions(difference: EnrollmentDifference, names: ServerNames) -> Item:
 def _picture(visit: Visit, group: EnrollmentGroup, before: EnrollmentGroup, address: str) -> Picture:
     opened = visit.request.query_params.getlist("open")
     only_changed = bool(visit.query.get("changed"))
-    kept = "".join(f"&open={each}" for each in opened) + ("&changed=1" if only_changed else "")
     contract = visit.names.contract(group.key.contract_id)
-    return Picture(visit.names, contract, group, before, opened, only_changed, address + kept)
+    return Picture(visit.names, contract, group, before, opened, only_changed, address)
 
 
 def _group(visit: Visit, **state: Any) -> EnrollmentGroup:
@@ -202,8 +209,9 @@ def _cause(visit: Visit, group: EnrollmentGroup) -> Described | None:
     if not group.revision or not group.HasField("recorded_at"):
         return None
     at = instant_from_proto(group.recorded_at)
+    kinds, later = REQUESTED if group.cause.change_request_id else RECOMPUTED
     entries = visit.client.history.all_history(
-        group_id=group.group_id, kinds=CAUSES, recorded_from=at, recorded_before=at + RECORDING
+        group_id=group.group_id, kinds=kinds, recorded_from=at, recorded_before=at + later
     )
     for entry in entries:
         if entry.HasField("revision") and entry.revision == group.revision:
