@@ -88,7 +88,11 @@ def test_what_only_admins_can_do_is_disabled_and_refused(
     browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
 ) -> None:
     own = families[0].family
-    shown = browser_of_marie.get(f"/people/{own.primary}/erase").text
-    assert 'disabled title="Only admins can erase members."' in shown
+    for tab, reason in (
+        ("facts", "Only admins can record facts."),
+        ("edit", "Only admins can change names and identifiers."),
+        ("erase", "Only admins can erase members."),
+    ):
+        assert f'disabled title="{reason}"' in browser_of_marie.get(f"/people/{own.primary}/{tab}").text
     sent = browser_of_marie.post(f"/people/{own.primary}/erase", data={"step": "erase", "request_id": new_id()})
     assert sent.status_code == 403
