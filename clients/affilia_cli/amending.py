@@ -12,13 +12,15 @@ from affilia.history.v1 import history_entry_pb2
 from affilia_cli import contract_showing
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.contract_file import ContractFile, validate
-from affilia_cli.history import contract_lines
 from affilia_cli.local_files import write_private
 from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin
+from affilia_cli.outlines import show_items
 from affilia_cli.session import Session
 from affilia_cli.showing import show_warnings
 from affilia_client import CallFailed, Client
+from affilia_views.history import contract_items
+from affilia_views.outline import Item, item
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all errors and warnings, and change nothing.")]
 
@@ -68,8 +70,7 @@ def amend(
         if session.print_json(answer):
             return
         CONSOLE.print(styled((f"Amended {answer.contract.display_name or contract.contract_id}:", "bold")))
-        for line in _changes(client, contract.contract_id):
-            CONSOLE.print(f"  {line}")
+        show_items(_changes(client, contract.contract_id), "  ")
         show_warnings(answer.warnings)
 
 
@@ -93,12 +94,12 @@ def publish(
             show_warnings(answer.warnings)
 
 
-def _changes(client: Client, contract_id: str) -> list[str]:
+def _changes(client: Client, contract_id: str) -> list[Item]:
     """Returns what the newest amendment of a contract changed."""
     kinds = [history_entry_pb2.HISTORY_KIND_CONTRACT]
     try:
         entries = client.history.list_history(contract_id=contract_id, kinds=kinds, page_size=1).entries
     except CallFailed:
-        return [f"details: affilia history {contract_id}"]
-    lines = [line for entry in entries for line in contract_lines(entry.contract, ServerNames(client))]
-    return lines or ["nothing differs from the earlier versions"]
+        return [item(f"details: affilia history {contract_id}")]
+    found = [each for entry in entries for each in contract_items(entry.contract, ServerNames(client))]
+    return found or [item("nothing differs from the earlier versions")]

@@ -11,11 +11,10 @@ from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
 from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
+from affilia_cli.outlines import show_items
 from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
-from affilia_cli.showing import show_violations
-from affilia_client.dates import date_from_proto
-from affilia_views.words import cost_words
+from affilia_views.choices import choice_item
 
 
 def choices(
@@ -57,26 +56,6 @@ def show_choices(found: Sequence[Choice], key: GroupKey, names: ServerNames) -> 
     """Prints the modules that a member can choose in a family."""
     names.load_modules(choice.module_id for choice in found)
     CONSOLE.print(names.family(key))
-    for choice in found:
-        show_choice(choice, key.contract_id, names)
+    show_items((choice_item(choice, key.contract_id, names) for choice in found), "  ")
     if not found:
         CONSOLE.print("  The contract offers nothing on this day.")
-
-
-def show_choice(choice: Choice, contract_id: str, names: ServerNames) -> None:
-    """Prints whether a module is chosen or available, why it isn't, and the cost."""
-    sign = ("●", "green") if choice.enrolled else ("○", "cyan") if choice.allowed else ("✗", "red")
-    state = "enrolled" if choice.enrolled else "available" if choice.allowed else "not available"
-    CONSOLE.print(styled("  ", sign, f" {names.module(choice.module_id)}: {state}"))
-    if choice.HasField("committed_until"):
-        CONSOLE.print(f"      committed until {date_from_proto(choice.committed_until)}")
-    if not choice.enrolled:
-        show_violations(choice.reasons, contract_id, names, "      ", choice.reasons_omitted)
-        if choice.HasField("first_allowed_later"):
-            CONSOLE.print(f"      first possible on {date_from_proto(choice.first_allowed_later)}")
-        elif not choice.allowed:
-            CONSOLE.print("      not possible within the next two years")
-    if choice.HasField("cost"):
-        CONSOLE.print(f"      {cost_words(choice.cost)}")
-    elif choice.cost_missing_reason:
-        CONSOLE.print(styled((f"      monthly cost unknown: {choice.cost_missing_reason}", "dim")))

@@ -1,16 +1,16 @@
 """Reads why enrollments include a day or not: the revision that last added or removed it, and its explanation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from affilia.eligibility.v1.coverage_pb2 import CoverageRecord
 from affilia.eligibility.v1.eligibility_check_service_pb2 import MissingCoverage
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference, EnrollmentGroup, GroupKey
-from affilia.history.v1.explanation_pb2 import ExplainedRun, FailedRule
+from affilia.history.v1.explanation_pb2 import ExplainedRun
 from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_client import Client, NotAllowed, NotFound, NotSupported
 from affilia_client.dates import span_from_proto
+from affilia_views.explanations import ExplainedDay
 
 CANNOT_EXPLAIN = (NotAllowed, NotFound, NotSupported)
 """Errors for callers who aren't allowed to read the group, and from older servers."""
@@ -18,22 +18,6 @@ CANNOT_EXPLAIN = (NotAllowed, NotFound, NotSupported)
 
 DayUnder = Callable[[str], date]
 """Returns the day to explain under a contract, given by its id."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedDay:
-    """An enrollment, and why it includes a day or not."""
-
-    group_id: str
-    key: GroupKey
-    member_id: str
-    module_id: str
-    revision: int
-    """The last revision that added or removed the day. 0 if there is none."""
-    runs: Sequence[ExplainedRun]
-    """The runs of this revision that include the day. Empty if there is no revision, or if it can't be explained."""
-    failed_rules: Sequence[FailedRule] = ()
-    summary: str = ""
 
 
 def lacking(

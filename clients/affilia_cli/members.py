@@ -1,8 +1,6 @@
 """The commands `member show` and `member add`."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import uuid4
 
@@ -10,13 +8,10 @@ import typer
 
 from affilia.catalog.v1 import member_pb2
 from affilia.catalog.v1.member_service_pb2 import GetMemberResponse
-from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia.history.v1 import history_entry_pb2
-from affilia.history.v1.fact_change_pb2 import FactChange
 from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia.type.v1 import membership_type_pb2
-from affilia.type.v1.date_span_pb2 import DateSpan
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import parse_day, parse_instant
 from affilia_cli.names import ServerNames
@@ -24,10 +19,11 @@ from affilia_cli.options import Admin, Member
 from affilia_cli.recording import record
 from affilia_cli.session import Session
 from affilia_client import Client, NotAllowed, NotSupported
-from affilia_client.dates import date_from_proto, date_to_proto, span_from_proto
+from affilia_client.dates import date_from_proto, date_to_proto
 from affilia_views.days import format_instant, format_span
+from affilia_views.facts import Fact, facts_in, recording_entries, records
 from affilia_views.people import merged_words
-from affilia_views.words import actor_words, address_words, employment_words, enum_word, fact_name, state_words
+from affilia_views.words import actor_words, enum_word, fact_name, state_words
 
 app = typer.Typer(help="Show, add and change members.", no_args_is_help=True)
 app.command()(record)
@@ -50,7 +46,7 @@ def show(
             ERRORS.print(merged_words(member_id, found), style="yellow")
             member_id = found.merged_into
         groups = resolver.groups_of(member_id)
-        facts = list(_facts_in(found.facts))
+        facts = list(facts_in(found.facts))
         recorded = [] if as_of else _recorded(client, member_id, facts)
         if session.print_parts(member=found.member, facts=found.facts, recorded=recorded, groups=groups):
             return
@@ -61,64 +57,16 @@ def show(
             _show_group(group, member_id, names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
-    """The value of a fact on some days. Dates of birth and death have no days."""
-
-    kind: "change_request_pb2.FactKind.ValueType"
-    name: str
-    value: str
-    days: DateSpan | None = None
-
-    def changed_by(self, change: FactChange) -> bool:
-        """Returns whether a recorded change affects days of this fact."""
-        if (change.kind, change.name) != (self.kind, self.name):
-            return False
-        return self.days is None or _overlap(self.days, change.days)
-
-
-def _overlap(one: DateSpan, other: DateSpan) -> bool:
-    (first, last), (other_first, other_last) = span_from_proto(one), span_from_proto(other)
-    return (first or date.min) <= (other_last or date.max) and (other_first or date.min) <= (last or date.max)
-
-
-def _facts_in(facts: member_pb2.MemberFacts) -> Iterator[_Fact]:
-    kinds = change_request_pb2
-    if facts.HasField("born_on"):
-        yield _Fact(kinds.FACT_KIND_DATE_OF_BIRTH, "", date_from_proto(facts.born_on).isoformat())
-    if facts.HasField("died_on"):
-        yield _Fact(kinds.FACT_KIND_DATE_OF_DEATH, "", date_from_proto(facts.died_on).isoformat())
-    for address in facts.addresses:
-        yield _Fact(kinds.FACT_KIND_ADDRESS, "", address_words(address), address.days)
-    for employment in facts.employments:
-        yield _Fact(kinds.FACT_KIND_EMPLOYMENT, employment.employer_id, employment_words(employment), employment.days)
-    for regime in facts.health_regimes:
-        yield _Fact(kinds.FACT_KIND_HEALTH_REGIME, "", enum_word(member_pb2.HealthRegime, regime.regime), regime.days)
-    for attribute in facts.attributes:
-        yield _Fact(kinds.FACT_KIND_ATTRIBUTE, attribute.name, attribute.value, attribute.days)
-
-
-def _recorded(client: Client, member_id: str, facts: Iterable[_Fact]) -> list[HistoryEntry]:
+def _recorded(client: Client, member_id: str, facts: Iterable[Fact]) -> list[HistoryEntry]:
     """Returns the newest history entries that together recorded all the facts, newest first.
 
     Returns nothing if the caller or the server can't list the history.
     """
-    missing, found = list(facts), []
+    entries = client.history.all_history(member_id=member_id, kinds=[history_entry_pb2.HISTORY_KIND_FACT])
     try:
-        for entry in client.history.all_history(member_id=member_id, kinds=[history_entry_pb2.HISTORY_KIND_FACT]):
-            if not missing:
-                break
-            recorded = [fact for fact in missing if _records(entry, fact, member_id)]
-            if recorded:
-                found.append(entry)
-                missing = [fact for fact in missing if fact not in recorded]
+        return recording_entries(entries, facts, member_id)
     except (NotAllowed, NotSupported):
         return []
-    return found
-
-
-def _records(entry: HistoryEntry, fact: _Fact, member_id: str) -> bool:
-    return any(change.member_id == member_id and fact.changed_by(change) for change in entry.fact.changes)
 
 
 def _show_member(found: GetMemberResponse) -> None:
@@ -133,7 +81,7 @@ def _show_member(found: GetMemberResponse) -> None:
     CONSOLE.print(styled((f"  etag {member.etag}", "dim")))
 
 
-def _show_facts(facts: Iterable[_Fact], recorded: Iterable[HistoryEntry], member_id: str, names: ServerNames) -> None:
+def _show_facts(facts: Iterable[Fact], recorded: Iterable[HistoryEntry], member_id: str, names: ServerNames) -> None:
     title = ""
     for fact in facts:
         if (heading := fact_name(fact.kind, fact.name)) != title:
@@ -141,7 +89,7 @@ def _show_facts(facts: Iterable[_Fact], recorded: Iterable[HistoryEntry], member
             CONSOLE.print(styled((f"\n{heading}", "bold")))
         days = f"{format_span(fact.days)}: " if fact.days is not None else ""
         CONSOLE.print(f"  {days}{fact.value}")
-        newest = next((entry for entry in recorded if _records(entry, fact, member_id)), None)
+        newest = next((entry for entry in recorded if records(entry, fact, member_id)), None)
         if newest is not None:
             by = f"    recorded by {actor_words(newest.actor, names)} on {format_instant(newest.recorded_at)}"
             CONSOLE.print(styled((by, "dim")))

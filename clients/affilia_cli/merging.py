@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from affilia.catalog.v1 import contract_pb2, member_service_pb2
-from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, KeptFacts, MergeMembersResponse, Overrun
-from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
+from affilia.catalog.v1 import member_service_pb2
+from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, KeptFacts, MergeMembersResponse
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.names import ServerNames
@@ -16,7 +16,7 @@ from affilia_cli.options import Admin
 from affilia_cli.session import Session
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto
-from affilia_views.money import money
+from affilia_views.merges import overrun_words
 from affilia_views.words import difference_words, enum_word
 
 KEPT: "dict[str, KeptFacts.ValueType]" = {
@@ -117,26 +117,3 @@ def _differences(client: Client, merged: member_service_pb2.MergedGroup, names: 
     except CallFailed:
         return []
     return [line for difference in found.differences for line in difference_words(difference, names)]
-
-
-def overrun_words(overrun: Overrun, key: GroupKey, names: ServerNames) -> str:
-    """Returns by how much a limit is exceeded, in the contract's currency or in visits."""
-    contract = names.contract(key.contract_id) if key.contract_id else contract_pb2.Contract()
-    in_money = any(
-        limit.unit == contract_pb2.LIMIT_UNIT_MONEY
-        for version in contract.versions
-        for module in version.modules
-        for limit in module.limits
-        if _code(limit) == overrun.code
-    )
-    used, limit, over = (
-        money(number, contract.currency_code) if in_money else str(number)
-        for number in (overrun.used, overrun.individual_limit, overrun.overrun)
-    )
-    term = f"term from {date_from_proto(overrun.term_start)}"
-    return f"{overrun.code}, {term}: {used} of {limit} used, {over} above the limit"
-
-
-def _code(limit: contract_pb2.Limit) -> str:
-    kind = contract_pb2.LimitKind.Name(limit.kind).removeprefix("LIMIT_KIND_")
-    return f"{kind}:{limit.benefit}" if limit.benefit else kind

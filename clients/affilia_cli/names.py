@@ -61,6 +61,10 @@ class ServerNames(Names):
             for member_id, name in self._read_members(batch).items():
                 self._members[member_id] = name
 
+    def forget_member(self, member_id: str) -> None:
+        """Reads the name of a member again when it is needed next, because it changed."""
+        self._members.pop(member_id, None)
+
     def _read_members(self, member_ids: list[str]) -> dict[str, str]:
         """Returns the names of members, empty for those without one.
 

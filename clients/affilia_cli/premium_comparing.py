@@ -8,11 +8,11 @@ import typer
 from affilia.premium.v1.premium_entry_pb2 import PremiumEntry
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_instant, parse_months
-from affilia_cli.explanations import named_sentence
 from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
 from affilia_client.dates import instant_from_proto
+from affilia_views.explanations import with_names
 from affilia_views.money import money
 from affilia_views.premiums import PremiumDifference, compared, live_before, owed_by
 
@@ -55,7 +55,7 @@ def compare(
             return
         names.load_members(entry.member_id for entry in (*old, *new))
         names.load_modules(entry.module_id for entry in (*old, *new))
-        differences = compared(old, new, lambda sentence: named_sentence(sentence, names))
+        differences = compared(old, new, lambda sentence: with_names(sentence, names))
         for each in differences:
             _show(each, labels, names)
         _show_total(old, new, labels)

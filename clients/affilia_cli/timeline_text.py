@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
-from affilia.type.v1.membership_type_pb2 import MembershipType
-from affilia_cli.console import CONSOLE, styled
+from affilia_cli.console import CONSOLE
 from affilia_cli.names import ServerNames
+from affilia_cli.outlines import show_items
 from affilia_cli.tables import ID_WIDTH, show_table
-from affilia_views.changes import Change, Correction, changes_of, default_window, span_in_words
+from affilia_views.change_words import change_items
+from affilia_views.changes import Correction, changes_of, default_window
 from affilia_views.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of_group
-from affilia_views.words import enum_word
 
 DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
 
@@ -124,22 +124,6 @@ def show_changes(rows: Sequence[Row], names: ServerNames, title: str, correction
     """Prints a title, and in words what compared rows gained, lost and moved, and which types were corrected."""
     changes = changes_of(rows, names.slots(row.module_id for row in rows))
     CONSOLE.print(Text(f"\n{title}" if changes or corrections else "\nNo enrolled days change.", style="bold"))
-    for each in corrections:
-        before, after = (enum_word(MembershipType, number) for number in (each.before, each.after))
-        member = names.member(each.member_id)
-        CONSOLE.print(styled(("  ~ ", "yellow"), f"{member} is {after} instead of {before}"))
-    for change in changes:
-        CONSOLE.print(_change_in_words(change, names))
+    show_items(change_items(changes, corrections, names), "  ")
     if corrections and not changes:
         CONSOLE.print("  No enrolled days change.")
-
-
-def _change_in_words(change: Change, names: ServerNames) -> Text:
-    lost, gained = change.lost_module_id, change.gained_module_id
-    if lost and gained:
-        sign, action = ("  → ", "yellow"), f"moves from {names.module(lost)} to {names.module(gained)},"
-    elif gained:
-        sign, action = ("  + ", "green"), f"gains {names.module(gained)}"
-    else:
-        sign, action = ("  - ", "red"), f"loses {names.module(lost)}"
-    return styled(sign, f"{names.member(change.member_id)} {action} {span_in_words(change.days)}")

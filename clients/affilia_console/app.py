@@ -14,7 +14,20 @@ from starlette.staticfiles import StaticFiles
 
 from affilia_console.console import Console
 from affilia_console.headers import SecurityHeaders
-from affilia_console.pages import audit, families, feed, people, search, status, work
+from affilia_console.pages import (
+    audit,
+    erasing,
+    families,
+    feed,
+    histories,
+    merging,
+    people,
+    recording,
+    search,
+    status,
+    why,
+    work,
+)
 from affilia_console.rendering import STATIC
 from affilia_console.sessions import Sessions
 from affilia_console.settings import ConsoleSettings
@@ -29,7 +42,18 @@ ROUTES = [
     Route("/", page(search.home)),
     Route("/search", page(search.search), methods=["POST"]),
     Route("/people/{member_id:uuid}", page(people.person)),
+    Route("/people/{member_id:uuid}/why", page(why.why)),
+    Route("/people/{member_id:uuid}/history", page(histories.of_person)),
+    Route("/people/{member_id:uuid}/facts", page(recording.facts), methods=["GET", "POST"]),
+    Route("/people/{member_id:uuid}/edit", page(recording.edit), methods=["GET", "POST"]),
+    Route("/people/{member_id:uuid}/erase", page(erasing.erase), methods=["GET", "POST"]),
+    Route("/people/{member_id:uuid}/merge", page(merging.merge), methods=["GET", "POST"]),
+    Route("/merges/{from_id:uuid}/into/{into_id:uuid}", page(merging.merge_into), methods=["GET", "POST"]),
     Route("/families/{group_id:uuid}", page(families.family)),
+    Route("/families/{group_id:uuid}/newer", page(families.newer)),
+    Route("/families/{group_id:uuid}/compare", page(families.compare)),
+    Route("/families/{group_id:uuid}/history", page(histories.of_family)),
+    Route("/contracts/{contract_id:uuid}/history", page(histories.of_contract)),
     Route("/work", page(work.work)),
     Route("/work/recomputes", page(work.run_again), methods=["POST"]),
     Route("/work/runs", page(work.start_run), methods=["POST"]),

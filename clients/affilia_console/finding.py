@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli.people import identifier_in
+from affilia_cli.resolving import Resolver
 from affilia_console.failures import Refused
 from affilia_console.visits import Visit
 from affilia_views.people import name_and_birth
@@ -30,6 +32,11 @@ def member_id(visit: Visit, text: str) -> str:
         page = visit.client.members.search_members(query=text, page_size=MAX_LISTED + 1)
     exact = [hit for hit in page.hits if hit.member.display_name == text] or list(page.hits)
     return _one(text, [(hit.member.member_id, name_and_birth(hit)) for hit in exact])
+
+
+def groups_of(visit: Visit, member_id: str) -> list[EnrollmentGroup]:
+    """Returns every group to which a member belongs. For a member who asks, those of which they are the primary."""
+    return Resolver(visit.client, visit.session.person.subject).groups_of(member_id)
 
 
 def contract_id(visit: Visit, text: str) -> str:

@@ -8,8 +8,10 @@ from uuid import uuid4
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from affilia.history.v1.history_entry_pb2 import HistoryKind
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client.dates import date_from_proto
+from affilia_views.money import money
 from affilia_views.words import enum_word
 
 FOLDER = Path(__file__).parent
@@ -33,7 +35,24 @@ def _role(value: Any) -> str:
     return enum_word(MembershipType, value) if value else "no role"
 
 
-FILTERS: dict[str, Callable[..., str]] = {"day": _day, "instant": _instant, "role": _role}
+def _sentence(value: str) -> str:
+    """Returns a text with its first letter in upper case."""
+    return value[:1].upper() + value[1:]
+
+
+def _history_kind(value: Any) -> str:
+    """Returns the kind of a history entry in words, such as `change request`."""
+    return enum_word(HistoryKind, value).replace("-", " ")
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "day": _day,
+    "instant": _instant,
+    "money": money,
+    "role": _role,
+    "sentence": _sentence,
+    "history_kind": _history_kind,
+}
 
 NAVIGATION = (("/work", "Work"), ("/contracts", "Contracts"), ("/feed", "Feed"), ("/audit", "Audit"))
 """Addresses and titles of the pages in the menu."""

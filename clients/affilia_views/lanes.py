@@ -1,7 +1,7 @@
 """The lines of a drawn timeline: one for each module of a member or, for large groups, one for each member."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -12,6 +12,7 @@ from affilia_views.names import Names
 from affilia_views.svg_style import NUM_COLORS
 from affilia_views.timeline import Row, Span
 
+ALL = "all"
 MAX_LANES = 60
 """Timelines with more rows show one line for each member."""
 
@@ -33,6 +34,11 @@ class Lane:
     """For a line that stands for several modules: in how many of them the member is enrolled from each day on."""
 
     @property
+    def is_whole_member(self) -> bool:
+        """Whether the line stands for all modules of a member. Its label is the member's name."""
+        return self.color == ALL
+
+    @property
     def about(self) -> str:
         """Returns the line in words."""
         return f"{self.label}: {'; '.join(self.words)}"
@@ -44,15 +50,19 @@ def module_colors(contract: Contract) -> dict[str, int]:
     return {module_id: n % NUM_COLORS for n, module_id in enumerate(dict.fromkeys(modules))}
 
 
-def lanes_of(rows: Sequence[Row], names: Names, colors: Mapping[str, int]) -> list[Lane]:
-    """Returns a line for each row or, if there are too many, for each member. Modules without a color get the next."""
-    if len(rows) > MAX_LANES:
-        return members_of(rows, names)
+def lanes_of(rows: Sequence[Row], names: Names, colors: Mapping[str, int], opened: Collection[str] = ()) -> list[Lane]:
+    """Returns a line for each row or, if there are too many, for each member who isn't in `opened`. Modules without a
+    color get the next."""
     known = dict(colors)
     for row in rows:
         known.setdefault(row.module_id, len(known) % NUM_COLORS)
+    collapses = len(rows) > MAX_LANES
     lanes = []
-    for member_id, own in groupby(rows, lambda row: row.member_id):
+    for member_id, grouped in groupby(rows, lambda row: row.member_id):
+        own = list(grouped)
+        if collapses and member_id not in opened:
+            lanes += members_of(own, names)
+            continue
         heading = names.member(member_id)
         for row in own:
             color = f"c{known[row.module_id]}"
@@ -69,7 +79,7 @@ def members_of(rows: Iterable[Row], names: Names) -> list[Lane]:
         changed = sum(row.changed for row in own)
         ends = words_of(joined(span for row in own for span in row.spans))[-1]
         words = [_counted(sum(bool(row.spans) for row in own)), f"{changed} changed" if changed else "", ends]
-        lane = _lane("", names.member(member_id), [", ".join(filter(None, words))], own, "all")
+        lane = _lane("", names.member(member_id), [", ".join(filter(None, words))], own, ALL)
         lanes.append(replace(lane, counts=counts_of(span for row in own for span in row.spans)))
     return lanes
 

@@ -1,5 +1,6 @@
 """Describes the people found by a search."""
 
+from affilia.catalog.v1.member_pb2 import Member
 from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, MemberGroup, MemberHit
 from affilia.type.v1 import membership_type_pb2
 from affilia_client.dates import date_from_proto
@@ -24,3 +25,8 @@ def role_in(group: MemberGroup) -> str:
     role = enum_word(membership_type_pb2.MembershipType, group.membership_type) if group.membership_type else "no role"
     today = "enrolled today" if group.enrolled_today else "not enrolled today"
     return f"{role} in {group.contract_name or group.contract_id} ({today})"
+
+
+def name_of(member: Member) -> str:
+    """Returns the name of a member, or the id."""
+    return member.display_name or member.member_id

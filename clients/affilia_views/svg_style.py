@@ -77,6 +77,7 @@ RULES = """\
 .affilia-drawing .today{stroke:var(--ad-today);stroke-width:1.5}
 .affilia-drawing text.today{fill:var(--ad-today);stroke:none}
 .affilia-drawing a text{text-decoration:underline}
+.affilia-drawing a .heading{stroke-width:0}
 """
 FILLS = "".join(
     f".affilia-drawing .{name}{{fill:var(--ad-{name})}}\n"

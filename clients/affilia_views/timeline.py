@@ -45,6 +45,12 @@ class Window:
     def num_days(self) -> int:
         return (self.last_on - self.first_on).days + 1
 
+    def within_years(self, today: date, years: int) -> "Window":
+        """Returns the part of the window that is at most so many years away from today."""
+        first = date(max(today.year - years, 1), 1, 1)
+        last = date(min(today.year + years, 9999), 12, 31)
+        return Window(max(self.first_on, first), min(self.last_on, last))
+
     def day_at(self, share: float) -> date:
         """Returns the day at a share of the width, between 0 and 1."""
         return self.first_on + timedelta(days=min(self.num_days - 1, int(share * self.num_days)))
@@ -101,8 +107,8 @@ def window_around(today: date, changed: Iterable[Span]) -> Window:
     """Returns a window of eighteen months before and after today that also includes the ends of all changed days."""
     ends = [on for span in changed for on in span if on and on != date.min]
     margin, around = timedelta(days=MARGIN_DAYS), timedelta(days=AROUND_TODAY_DAYS)
-    first = min([today - around, *(_moved(on, -margin) for on in ends)])
-    return Window(first, max([today + around, *(_moved(on, margin) for on in ends)]))
+    first = min([_moved(today, -around), *(_moved(on, -margin) for on in ends)])
+    return Window(first, max([_moved(today, around), *(_moved(on, margin) for on in ends)]))
 
 
 def _moved(on: date, by: timedelta) -> date:

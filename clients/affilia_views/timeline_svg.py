@@ -62,13 +62,14 @@ class _Timeline:
                     f'<rect class="band" x="0" y="{top + heading:g}" width="{self._width:g}" height="{height}"/>'
                 )
             if lane.heading:
-                body.append(_text(MARGIN, top + heading - 6, lane.heading, "heading"))
+                body.append(self._linked(lane, _text(MARGIN, top + heading - 6, lane.heading, "heading")))
             body += self._lane(lane, label, top + heading)
             top += heading + height
+        role = "group" if self._links else "img"  # the content of an image can't be reached with the keyboard
         foot = 56 if self._has_changes or self._has_counts else 30
         opening = (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="affilia-drawing" width="{self._width:g}"'
-            f' height="{top + foot:g}" viewBox="0 0 {self._width:g} {top + foot:g}" role="img"'
+            f' height="{top + foot:g}" viewBox="0 0 {self._width:g} {top + foot:g}" role="{role}"'
             f' aria-label="{xml_text(title)}">'
         )
         parts = [
@@ -88,17 +89,22 @@ class _Timeline:
     def _description(self) -> str:
         heading, sentences = "", []
         for lane in self._lanes:
-            heading = lane.heading or heading
+            heading = "" if lane.is_whole_member else lane.heading or heading
             sentences.append(f"{heading}, {lane.about}" if heading else lane.about)
         return ". ".join(sentences)
 
     def _x(self, on: date) -> float:
         return self._left + BARS_WIDTH * self._window.share_of(on)
 
-    def _lane(self, lane: Lane, label: Sequence[str], top: float) -> Iterator[str]:
-        name = "".join(_text(MARGIN + 12, top + 15 + LINE * n, line) for n, line in enumerate(label))
+    def _linked(self, lane: Lane, name: str) -> str:
+        """Returns a member's name as a link, if there is one."""
         href = self._links.get(lane.member_id)
-        yield f'<a href="{xml_text(href)}">{name}</a>' if href else name
+        return f'<a href="{xml_text(href)}">{name}</a>' if href else name
+
+    def _lane(self, lane: Lane, label: Sequence[str], top: float) -> Iterator[str]:
+        left = MARGIN if lane.is_whole_member else MARGIN + 12
+        name = "".join(_text(left, top + 15 + LINE * n, line) for n, line in enumerate(label))
+        yield self._linked(lane, name) if lane.is_whole_member else name
         for span in lane.lost:
             yield from self._bar(span, "lost", f"{lane.label}, no longer", top + 4)
         if lane.counts:

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import grpc
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import ROOT, ServerProcess
+from tests.support.channels import connected_to
 
 LOADED = "Three commands to try"
 """Printed once the sample book is loaded."""
@@ -75,6 +77,13 @@ def console(sample_server: ServerProcess) -> Iterator[ConsoleProcess]:
     running = ConsoleProcess(sample_server, "--dev")
     yield running
     running.stop()
+
+
+@pytest.fixture
+def channel(sample_server: ServerProcess) -> Iterator[grpc.Channel]:
+    """A channel to the shared server, for families of the stories."""
+    with connected_to(sample_server.address) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,98 @@
+"""What a member sees in the console: their own pages, and the server's refusal for those of others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+from starlette.testclient import TestClient
+
+from affilia_console.app import application
+from affilia_console.sessions import COOKIE, Person
+from affilia_console.settings import ConsoleSettings
+from tests.conftest import ServerProcess
+from tests.console.stories import NamedFamily
+from tests.support.calls import new_id
+from tests.support.channels import connected_to
+from tests.support.guarded import guarded_server
+from tests.support.identities import as_, channel_of, token
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with guarded_server(Path(tmp_path_factory.mktemp("guarded"))) as (server, _):
+        yield server
+
+
+@pytest.fixture(scope="module")
+def families(guarded: ServerProcess) -> Iterator[tuple[NamedFamily, NamedFamily]]:
+    with connected_to(guarded.address) as plain:
+        office = channel_of(plain, as_("admin", "ada"))
+        yield NamedFamily(office, admin_id="ada").set_up(), NamedFamily(office, admin_id="ada").set_up()
+
+
+@pytest.fixture
+def browser_of_marie(guarded: ServerProcess, families: tuple[NamedFamily, NamedFamily]) -> Iterator[TestClient]:
+    """A browser in which the primary of the first family is signed in, as a member."""
+    app = application(ConsoleSettings(address=guarded.address, internal_address=guarded.internal_address, dev=True))
+    sessions, marie = app.state.console.sessions, families[0].family.primary
+    session = sessions.begin(Person("Marie", marie, "member"), lambda: token("member", marie))
+    response = Response()
+    sessions.remember(session, response)
+    cookie = response.headers["set-cookie"].partition(";")[0].partition("=")[2]
+    with TestClient(app, cookies={COOKIE: cookie}) as client:
+        client.headers["x-csrf-token"] = session.csrf_token
+        yield client
+
+
+def test_a_member_sees_their_own_person_family_and_why(
+    browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
+) -> None:
+    own = families[0]
+    for address in (
+        f"/people/{own.family.primary}",
+        f"/people/{own.family.primary}/why",
+        f"/people/{own.family.primary}/history",
+        f"/families/{own.group_id}",
+        f"/families/{own.group_id}/history",
+    ):
+        answer = browser_of_marie.get(address)
+        assert (address, answer.status_code) == (address, 200)
+        assert own.marie in answer.text
+
+
+def test_pages_of_another_family_are_refused_with_the_reason(
+    browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
+) -> None:
+    other = families[1]
+    for address in (
+        f"/people/{other.family.primary}",
+        f"/people/{other.family.primary}/why",
+        f"/people/{other.family.primary}/history",
+        f"/people/{other.family.primary}/facts",
+        f"/people/{other.family.primary}/edit",
+        f"/people/{other.family.primary}/merge",
+        f"/people/{other.family.primary}/erase",
+        f"/merges/{other.family.primary}/into/{other.family.child}",
+        f"/families/{other.group_id}",
+        f"/families/{other.group_id}/compare",
+        f"/families/{other.group_id}/history",
+        f"/families/{other.group_id}/newer?known=0",
+    ):
+        answer = browser_of_marie.get(address)
+        assert (address, answer.status_code) == (address, 403)
+        assert other.marie not in answer.text
+
+
+def test_what_only_admins_can_do_is_disabled_and_refused(
+    browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
+) -> None:
+    own = families[0].family
+    for tab, reason in (
+        ("facts", "Only admins can record facts."),
+        ("edit", "Only admins can change names and identifiers."),
+        ("erase", "Only admins can erase members."),
+    ):
+        assert f'disabled title="{reason}"' in browser_of_marie.get(f"/people/{own.primary}/{tab}").text
+    sent = browser_of_marie.post(f"/people/{own.primary}/erase", data={"step": "erase", "request_id": new_id()})
+    assert sent.status_code == 403
