@@ -10,7 +10,8 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, Verdict, Violation
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.names import ServerNames
-from affilia_views.reason_words import Reason, ended_words, notice_words, violation_reasons
+from affilia_cli.outlines import show_items
+from affilia_views.reasons import consequence_item, notice_item, violation_items
 from affilia_views.words import warning_words
 
 
@@ -36,37 +37,17 @@ def show_violations(
 
     Each has the description of its rule, the missing facts, and the chain of causes.
     """
-    for reason in violation_reasons(violations, contract_id, names):
-        CONSOLE.print(styled(indent, ("✗ ", "red"), reason.sentence, (_about(reason), "dim")))
-        for below in reason.below:
-            _show_below(below, indent + "    ")
-    if omitted:
-        CONSOLE.print(f"{indent}and {omitted} more reasons")
-
-
-def _show_below(reason: Reason, indent: str) -> None:
-    separator = ": " if reason.label == "unknown" else " "
-    label = (f"{indent}{reason.label}{separator}", "dim")
-    CONSOLE.print(styled(label, reason.sentence, (_about(reason), "dim")))
-    for below in reason.below:
-        _show_below(below, indent + "  ")
-
-
-def _about(reason: Reason) -> str:
-    return f" ({reason.about})" if reason.about else ""
+    show_items(violation_items(violations, contract_id, names, omitted), indent)
 
 
 def show_notices(notices: Iterable[Notice], contract_id: str, names: ServerNames) -> None:
     """Prints requested days that didn't come into effect, with the reasons."""
-    for notice in notices:
-        CONSOLE.print(styled(("  ! ", "yellow"), f"not in effect: {notice_words(notice, names)}"))
-        show_violations(notice.reasons, contract_id, names, "      ", notice.reasons_omitted)
+    show_items((notice_item(notice, contract_id, names) for notice in notices), "  ")
 
 
 def show_consequences(consequences: Iterable[Consequence], names: ServerNames) -> None:
     """Prints the coverage that others lose because of the change."""
-    for consequence in consequences:
-        CONSOLE.print(styled(("  → ", "yellow"), f"also ends: {ended_words(consequence, names)}"))
+    show_items((consequence_item(each, names) for each in consequences), "  ")
 
 
 def show_warnings(warnings: Iterable[PublicationWarning]) -> None:

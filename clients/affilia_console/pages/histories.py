@@ -34,7 +34,7 @@ def of_contract(visit: Visit) -> Response:
     """Shows everything recorded about a contract."""
     contract = visit.client.catalog.get_contract(contract_id=visit.path("contract_id")).contract
     title = contract.display_name or contract.contract_id
-    return _shown(visit, {"contract_id": contract.contract_id}, title, "", contract=contract)
+    return _shown(visit, {"contract_id": contract.contract_id}, title, "contract_tabs.html", contract=contract)
 
 
 def _shown(visit: Visit, subject: Mapping[str, str], title: str, tabs: str, **values: Any) -> Response:

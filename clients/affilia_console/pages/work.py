@@ -1,10 +1,10 @@
 """What needs attention: rejected requests, failed recomputes, premium runs and migrations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from starlette.responses import Response
 
@@ -13,12 +13,13 @@ from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, Recompute
 from affilia.migration.v1.migration_service_pb2 import Migration
 from affilia.premium.v1.premium_computation_service_pb2 import PremiumRun, PremiumRunState
 from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
-from affilia_client import CallFailed, NotAllowed
 from affilia_console import finding
-from affilia_console.failures import Refused, failure_of
+from affilia_console.failures import Refused
+from affilia_console.parts import part
 from affilia_console.visits import Visit
 from affilia_views.migration_words import EFFECTS, next_step, stage_name
-from affilia_views.reason_words import violation_reasons
+from affilia_views.outline import Item
+from affilia_views.reasons import violation_items
 from affilia_views.words import actor_words, changes_words, enum_word, requester_words
 
 MAX_LISTED = 50
@@ -26,21 +27,20 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A list of the page, or why this person can't see it."""
+class _Listed(Generic[T]):
+    """The newest of some things, and whether there are more."""
 
-    items: Sequence[object]
+    items: Sequence[T]
     has_more: bool = False
-    refused: str = ""
 
 
 def work(visit: Visit) -> Response:
     """Shows the lists of one day. A list that the person isn't allowed to read says so; the others are shown."""
     on = _day(visit.query.get("on", ""))
-    rejected = _part(lambda: _rejected_on(visit, on))
-    failed = _part(lambda: _failed_recomputes(visit))
-    runs = _part(lambda: _runs(visit))
-    migrations = _part(lambda: (list(visit.client.migrations.list_migrations().migrations), False))
+    rejected = part(lambda: _rejected_on(visit, on))
+    failed = part(lambda: _failed_recomputes(visit))
+    runs = part(lambda: _runs(visit))
+    migrations = part(lambda: list(visit.client.migrations.list_migrations().migrations))
     return visit.page(
         "work.html",
         on=on,
@@ -101,17 +101,7 @@ def _month(text: str) -> YearMonth:
     return YearMonth(year=first_on.year, month=first_on.month)
 
 
-def _part(read: Callable[[], tuple[Sequence[T], bool]]) -> _Part:
-    try:
-        items, has_more = read()
-    except NotAllowed as refused:
-        return _Part([], refused=failure_of(refused).sentence)
-    except CallFailed as failed:
-        return _Part([], refused=failure_of(failed).sentence)
-    return _Part(items, has_more)
-
-
-def _rejected_on(visit: Visit, on: date) -> tuple[Sequence[ChangeRequest], bool]:
+def _rejected_on(visit: Visit, on: date) -> _Listed[ChangeRequest]:
     begins = datetime.combine(on, time(), UTC)
     page = visit.client.changes.list_change_requests(
         verdict=requests_pb.VERDICT_REJECTED,
@@ -120,17 +110,17 @@ def _rejected_on(visit: Visit, on: date) -> tuple[Sequence[ChangeRequest], bool]
         page_size=MAX_LISTED,
     )
     visit.names.load_members(request.key.primary_id for request in page.change_requests)
-    return page.change_requests, bool(page.next_page_token)
+    return _Listed(page.change_requests, bool(page.next_page_token))
 
 
-def _failed_recomputes(visit: Visit) -> tuple[Sequence[Recompute], bool]:
+def _failed_recomputes(visit: Visit) -> _Listed[Recompute]:
     page = visit.client.changes.list_recomputes(state=requests_pb.RECOMPUTE_STATE_FAILED, page_size=MAX_LISTED)
-    return page.recomputes, bool(page.next_page_token)
+    return _Listed(page.recomputes, bool(page.next_page_token))
 
 
-def _runs(visit: Visit) -> tuple[Sequence[PremiumRun], bool]:
+def _runs(visit: Visit) -> _Listed[PremiumRun]:
     page = visit.client.premiums.list_premium_runs(page_size=MAX_LISTED)
-    return page.runs, bool(page.next_page_token)
+    return _Listed(page.runs, bool(page.next_page_token))
 
 
 def _day(text: str) -> date:
@@ -153,8 +143,9 @@ class _About:
     def changes(self, request: ChangeRequest) -> Sequence[str]:
         return changes_words(request, self._visit.names)
 
-    def reasons(self, request: ChangeRequest) -> Sequence[object]:
-        return violation_reasons(request.violations, request.key.contract_id, self._visit.names)
+    def reasons(self, request: ChangeRequest) -> Sequence[Item]:
+        omitted = request.violations_omitted
+        return violation_items(request.violations, request.key.contract_id, self._visit.names, omitted)
 
     def trigger(self, recompute: Recompute) -> str:
         return enum_word(requests_pb.RecomputeTrigger, recompute.trigger)
