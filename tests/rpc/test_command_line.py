@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from io import StringIO
 from pathlib import Path
@@ -53,8 +54,9 @@ def test_a_timeline_shows_who_is_on_what_and_when(server_address: str, covered: 
     assert ("█▶ open-ended" in primarys, "█▌··" in childs, childs.endswith("·· until 2026-05-31")) == (True, True, True)
     drawing = tmp_path / "family.svg"
     assert typed(server_address, "timeline", name_of(covered), "--svg", str(drawing)).code == 0
-    bars = [e for e in ElementTree.parse(drawing).iter() if e.tag.endswith("rect")]  # noqa: S314 (our own)
-    assert len(bars) == 2
+    paths = [each for each in ElementTree.parse(drawing).iter() if each.tag.endswith("path")]  # noqa: S314 (our own)
+    bars = ["".join(path.itertext()) for path in paths if re.fullmatch(r"c\d", path.get("class", ""))]
+    assert [days.rpartition(" ")[2] for days in bars] == ["on", "2026-05-31"], bars
 
 
 def test_a_timeline_is_shown_as_it_was(server_address: str, covered: Family) -> None:
