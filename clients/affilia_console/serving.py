@@ -28,6 +28,7 @@ def serve(settings: ConsoleSettings) -> None:
         listening = config.bind_socket()
     except SystemExit:
         raise AddressTaken(f"Cannot listen on {settings.listen}: another program uses this address.") from None
+    listening.listen(config.backlog)  # from now on, connections wait until the server accepts them
     bound = listening.getsockname()[1]
     print(f"The console is at {settings.public_url or f'http://{host}:{bound}/'}", flush=True)
     uvicorn.Server(config).run(sockets=[listening])

@@ -15,8 +15,10 @@ import grpc
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from affilia_client import Client
 from tests.conftest import ROOT, ServerProcess
 from tests.support.channels import connected_to
+from tests.support.waiting import wait_until
 
 LOADED = "Three commands to try"
 """Printed once the sample book is loaded."""
@@ -56,10 +58,13 @@ class ConsoleProcess:
 
 
 def server_with_samples(folder: Path, *flags: str) -> ServerProcess:
-    """Starts a server and waits until its sample book is loaded."""
+    """Starts a server and waits until its sample book is loaded, and until searches find it."""
     server = ServerProcess(folder, "--sample-book", *flags)
     assert server.process.stdout is not None
     assert any(LOADED in line for line in server.process.stdout), server.log.read_text()[-2000:]
+    with Client(server.address) as client:
+        wait_until(lambda: client.members.search_members(query="fr-001").hits, "the sample book is found")
+        wait_until(lambda: client.members.search_members(query="fr-001").is_complete, "the index is complete")
     return server
 
 
