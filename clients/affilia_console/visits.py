@@ -76,7 +76,7 @@ class Visit:
     def check_writable(self) -> None:
         """Raises Refused if the console is read-only."""
         if self.console.settings.read_only:
-            raise Refused("This console is read-only.", "It was started with --read-only.")
+            raise Refused("This console is read-only.", "To allow changes, start it without --read-only.")
 
 
 Page = Callable[[Visit], Response]
@@ -129,7 +129,7 @@ def _has_csrf_token(request: Request, form: FormData, session: Session) -> bool:
 
 
 def _refuse_form(visit: Visit) -> Response:
-    raise Refused("The form was not sent from this session.", "Open the page again, and send the form from there.")
+    raise Refused("The form was not submitted from this session.", "Open the page again and submit the form there.")
 
 
 def _shown(show: Page, visit: Visit) -> Response:

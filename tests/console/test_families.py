@@ -153,4 +153,4 @@ def test_a_group_of_200_members_and_20_modules_is_one_line_a_person_and_opens(
     expect(page.locator("#state svg text", has_text="Module 19")).to_have_count(1)
     expect(page.locator("#state svg").get_by_role("link")).to_have_count(MEMBERS)
     page.get_by_role("link", name="Show only what changed").click()
-    expect(page.locator("#state")).to_contain_text("Show everybody")
+    expect(page.locator("#state")).to_contain_text("Show everyone")
