@@ -44,7 +44,7 @@ class SignIn:
         self._client: Any = oauth.create_client("provider")
 
     async def begin(self, request: Request, then: str) -> Response:
-        """Redirects the browser to the provider, which redirects it to CALLBACK. From there it goes to `then`. Raises SignInFailed."""
+        """Redirects the browser to the provider, which returns it to CALLBACK, then to `then`. Raises SignInFailed."""
         request.session[THEN] = then
         try:
             response: Response = await self._client.authorize_redirect(request, self._callback(request))

@@ -117,7 +117,7 @@ def test_a_forged_form_is_refused(browser: Browser, office: Office) -> None:
     sign_in(page, "ada")
     answer = page.request.post("/search", form={"query": "anybody", "csrf": "forged"})
     assert answer.status == 400
-    assert "not sent from this session" in answer.text()
+    assert "not submitted from this session" in answer.text()
 
 
 @pytest.mark.parametrize("cookie", ["", "forged", "ImFiYyI.forged"])
