@@ -87,8 +87,8 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="Number of server processes. They share both addresses, pool_size, compute_workers and the processes"
-        " of premium_engine. Limits on calls, streams and watches apply to each process.",
+        description="Number of server processes. They share both addresses, pool_size, compute_workers and the"
+        " processes of premium_engine. Limits on calls, streams and watches apply to each process.",
     )
     drain_seconds: float = Field(
         20.0, ge=0, le=600, description="Grace period in which calls can finish after SIGTERM, in seconds."
