@@ -21,7 +21,7 @@ from affilia_console.tokens import SignedOut
 
 
 class Refused(Exception):
-    """The console itself refuses a request. Further arguments say what to do."""
+    """The console itself rejects a request. Additional arguments say what to do."""
 
 
 @dataclass(frozen=True, slots=True)

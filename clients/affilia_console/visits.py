@@ -85,7 +85,7 @@ Page = Callable[[Visit], Response]
 def page(show: Page) -> Callable[[Request], Awaitable[Response]]:
     """Returns the endpoint of a page. `show` runs in a thread, because it calls the server and waits.
 
-    Requests without a session are sent to the sign-in page. Forms without the session's CSRF token are refused. Failed
+    Requests without a session are sent to the sign-in page. Forms without the session's CSRF token are rejected. Failed
     calls become error pages with reason, sentence and call id.
     """
 

@@ -1,4 +1,4 @@
-"""What a member sees in the console: their own pages, and the server's refusal for those of others."""
+"""What a member sees in the console: their own pages, and errors instead of the pages of others."""
 
 from collections.abc import Iterator
 from pathlib import Path

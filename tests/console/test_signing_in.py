@@ -1,4 +1,4 @@
-"""Signing in at a provider: every call carries the person's own token, and sessions end as they should."""
+"""Signing in at a provider: every call carries the person's own token, and sessions end when they should."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Why a person is covered on a day or not: by which rule, with values, and the first possible day."""
+"""Why a person is or isn't covered on a day: rules, values, and the first possible day."""
 
 import re
 
