@@ -146,7 +146,7 @@ def test_two_records_are_merged_after_a_page_that_says_what_is_kept(page: Page, 
     open_person(page, story.family.child, "Merge")
     page.get_by_label("The other record").fill(f"leo dupond {story.suffix}")
     page.get_by_role("button", name="Find").click()
-    page.get_by_role("link", name="Keep this record").click()
+    page.get_by_role("link", name="Merge it into the current record").click()
     born = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="date of birth"))
     expect(born).to_contain_text("2015-06-02")
     expect(born).to_contain_text("your choice")
