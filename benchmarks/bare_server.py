@@ -32,7 +32,7 @@ REGISTERED = (
     enrollment_query_service_pb2,
     cost_provider_service_pb2,
 )
-"""The modules whose services can be asked: importing them registers their messages."""
+"""The modules of the services that can be called. Importing them registers their messages."""
 
 THREADS = 8
 

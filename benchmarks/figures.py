@@ -20,7 +20,7 @@ class Figure:
     at_least: float | None = None
     at_most: float | None = None
     against: str = ""
-    """What the value is a ratio of, or measured beside."""
+    """What the value is relative to, or was measured together with."""
     client: str = ""
     """The program that generated the load, if there was any: `go` or `python`."""
 

@@ -105,7 +105,7 @@ class Outcome:
     statuses: Mapping[str, Durations]
     lag_p99_seconds: float
     lag_max_seconds: float
-    """How much later than due calls were sent. If this is long, the client was overloaded, not only the server."""
+    """How long after their due time calls were sent. If this is long, the client was overloaded, too."""
     client_cpu_us: float
     """CPU time of the load generator per call."""
     response_bytes: float

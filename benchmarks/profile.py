@@ -46,7 +46,7 @@ FUNCTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """A sampled server, and the database of its own."""
+    """A sampled server and its database."""
 
     process: "subprocess.Popen[str]"
     channel: grpc.Channel

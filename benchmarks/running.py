@@ -19,7 +19,7 @@ SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class MeasuredServer:
-    """A server on a database of its own. `channel` retries calls that the server rejects."""
+    """A server with its own database. `channel` retries calls that the server rejects."""
 
     process: ServerProcess
     channel: grpc.Channel

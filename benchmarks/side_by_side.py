@@ -1,4 +1,4 @@
-"""Compares loads: they take turns, so that whatever else runs on the machine affects all of them alike."""
+"""Compares loads: they take turns, so that other programs on the machine affect all of them equally."""
 
 from collections.abc import Callable, Mapping
 from statistics import median

@@ -1,8 +1,7 @@
-"""Collects what waits to be written, so that one transaction writes what many callers have requested.
+"""Groups the writes of many callers into batches, each of which is one transaction.
 
-Nothing waits for others to arrive: a batch takes what is there when it begins, and what arrives meanwhile is for the
-next one. Callers get equal shares. Items about the same thing are taken in the order in which they arrived, one at a
-time.
+A batch never waits for more items: it takes those that are queued when it begins, and later ones form the next batch.
+Callers get equal shares. Items about the same object are taken one at a time, in the order in which they arrived.
 """
 
 import asyncio
@@ -22,10 +21,10 @@ R = TypeVar("R")
 
 MAX_SIZE = 64
 MAX_CONCURRENT = 2
-"""Two batches run at a time, so that one is computed while the database works on the other."""
+"""Two batches run concurrently, so that one is computed while the database works on the other."""
 
 Together = Callable[[Sequence[T]], Awaitable[Sequence[R | Exception | None]]]
-"""Returns for each item of a batch its result or error, or None if it must be done alone."""
+"""Returns the result or error of each item of a batch, or None if the item must be done alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,12 +50,12 @@ class _Place(Generic[T, R]):
 
 
 class Batches(Generic[T, R]):
-    """One per process, for one kind of items."""
+    """The queue of one kind of items. One per process."""
 
     def __init__(self) -> None:
         self._queue: FairQueue[_Place[T, R]] = FairQueue()
         self._about: dict[UUID, deque[_Place[T, R]]] = {}
-        """All places by what they are about. Only the first of each is in the queue or being done."""
+        """All places by the object that they are about. Only the first of each object is queued or being done."""
         self._running = 0
         self._tasks = set[asyncio.Task[None]]()
 

@@ -1,4 +1,4 @@
-"""Gathers the reads of concurrent callers into one: each caller gets what a read finds that begins after its call."""
+"""Combines the reads of concurrent callers. Each caller gets the result of a read that begins after its call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -14,7 +14,7 @@ WAIT_SECONDS = 0.1
 
 
 class Gathering(Generic[K, V]):
-    """Reads values by key. While a read is under way, the keys of further callers are gathered for the next one."""
+    """Reads values by key. While a read is running, the keys of additional callers are gathered for the next one."""
 
     def __init__(self) -> None:
         self._gathered: set[K] = set()

@@ -1,4 +1,4 @@
-"""What this process remembers of groups that it has changed, so that changing them again doesn't load everything."""
+"""Caches the groups that this process has changed, so that changing them again doesn't load everything."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from storage.enrollment import LockedGroup
 State = Mapping[EnrollmentKey, Days]
 
 MAX_SIZE = 500_000
-"""The number of decisions, periods and other parts to remember in total. Most take less than a kilobyte."""
+"""Maximum number of cached decisions, periods and other parts in total. Most take less than a kilobyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What is recorded of a group: its newest revision, with the days and types of its members, all days that it ever
+    """The recorded state of a group: its newest revision, with the days and types of its members, all days that it ever
     had, and the members whom its decisions enroll, as they name them.
 
     Only `decisions` of `basis` are recorded with the group. Everything else in it is as it was when it was loaded.
@@ -67,7 +67,7 @@ class GroupMemory:
         return remembered.recorded
 
     def remember(self, group: LockedGroup, recorded: Recorded) -> None:
-        """Remembers a group after its change was committed."""
+        """Caches a group after its change was committed."""
         self._drop(group.group_id)
         size = 4 + len(recorded.basis.decisions) + len(recorded.current.periods) + len(recorded.had)
         self._groups[group.group_id] = _Remembered(group.recorded_at, recorded, size)
@@ -76,7 +76,7 @@ class GroupMemory:
             self._drop(next(iter(self._groups)))
 
     def forget(self) -> None:
-        """Forgets all groups."""
+        """Clears the cache."""
         self._groups.clear()
         self._size = 0
 

@@ -56,7 +56,7 @@ async def load_model(
 async def _pages(
     read: Callable[[Key], Coroutine[Any, Any, tuple[Page, Key | None]]], first: Key
 ) -> AsyncGenerator[Page]:
-    """Yields pages, and reads the next one meanwhile.
+    """Yields pages, and reads the next page while the current one is processed.
 
     `read` returns the page after a key, and the key to continue after; None after the last page.
     """

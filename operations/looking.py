@@ -1,6 +1,6 @@
-"""Looks into groups without locks: loads everything that their states are computed from.
+"""Loads everything that the states of groups are computed from, without locking them.
 
-Looking into many groups takes as many queries as looking into one.
+Loading many groups takes as many queries as loading one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set

@@ -1,7 +1,7 @@
 """Opens locked groups: loads everything that their states are computed from.
 
-Opening many groups takes as many queries as opening one. What a group was computed from when this process changed it
-last is remembered (`group_memory.py`), so that only contracts and facts are checked again.
+Opening many groups takes as many queries as opening one. The inputs of a group from the last time that this
+process changed it are cached (`group_memory.py`), so that only contracts and facts are checked again.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
@@ -90,7 +90,7 @@ async def try_to_open(
 ) -> dict[UUID, OpenGroup | DomainError]:
     """Opens locked groups, or returns why one can't be opened: ContractUnknown, MemberUnknown, WriteConflict.
 
-    `also` are further members whose facts are needed, by group id. Without `wait`, groups are in conflict if others
+    `also` are additional members whose facts are needed, by group id. Without `wait`, groups are in conflict if others
     have locked their contracts or members. Raises MigrationStageForbids.
     """
     sides = await lock_sides(core, tx, groups)
@@ -160,7 +160,7 @@ def closed_basis(basis: GroupBasis, enrolled: Set[UUID], recorded: State) -> Gro
 async def _contracts(
     core: Core, tx: Connection, contract_ids: Set[UUID], *, wait: bool
 ) -> dict[UUID, Contract | DomainError]:
-    """Returns contracts, which can't be amended until the transaction ends, or why they can't be had."""
+    """Returns contracts, which can't be amended until the transaction ends, or the errors."""
     free = contract_ids if wait else await try_lock_shared(tx, Lock.CONTRACT, contract_ids)
     found: dict[UUID, Contract | DomainError] = {each: WriteConflict() for each in contract_ids - free}
     for contract_id in sorted(free):
@@ -206,8 +206,8 @@ def _nothing(group: GroupHead) -> GroupState:
 async def _facts(
     core: Core, tx: Connection, needed: Mapping[UUID, Set[UUID]], *, wait: bool
 ) -> dict[UUID, Mapping[UUID, Facts] | DomainError]:
-    """Returns the facts that groups need, by group id, which can't change until the transaction ends, or why they
-    can't be had."""
+    """Returns the facts that groups need, by group id, which can't change until the transaction ends, or the
+    errors."""
     found: dict[UUID, Mapping[UUID, Facts] | DomainError] = {}
     everybody = set().union(*needed.values())
     busy = set[UUID]() if wait else everybody - await try_lock_shared(tx, Lock.MEMBER, everybody)

@@ -1,4 +1,4 @@
-"""Publishes and amends contracts, or only checks what would be published."""
+"""Publishes and amends contracts, or only validates them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -114,7 +114,7 @@ def added_version(expected: ExpectedContract, version: ContractVersion) -> Publi
 
 
 def _in_the_added_version(path: str, contract: Contract) -> str:
-    """Returns a path in the request: it contains only the added version, the last one of the contract."""
+    """Returns a path in the request, which contains only the added version: the last one of the contract."""
     last = f"versions[{len(contract.versions) - 1}]."
     return path.replace(last, "version.", 1) if path.startswith(last) else path
 

@@ -1,7 +1,7 @@
-"""Judges change requests and applies the approved ones, many groups' in one transaction.
+"""Judges change requests and applies the approved ones, for many groups in one transaction.
 
-The groups are opened together, each request is judged on its own group, and what was decided is written together. A
-request that fails leaves nothing, and the others of its transaction don't notice.
+The groups are opened together, each request is judged on its own group, and the decisions are written together. If a
+request fails, nothing is stored for it, and the other requests of its transaction aren't affected.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ async def _alone(core: Core, request: Submit) -> Submitted:
 
 @dataclass(slots=True)
 class _Judging:
-    """Requests that are judged in one transaction, each about another group, and what has become of them.
+    """Requests about different groups that are judged in one transaction, and their outcomes.
 
     An outcome of None means that the request must be judged alone.
     """
@@ -132,7 +132,7 @@ class _Judging:
     changed: list[OpenGroup] = field(default_factory=list)
 
     async def run(self) -> Sequence[Call]:
-        """Judges all requests and writes what was decided. Returns the calls for which something is stored."""
+        """Judges all requests and writes the decisions. Returns the calls for which something is stored."""
         for request in self.requests:
             request.call.trail.forget_resolved()
         await hold_stages(self.core, self.tx, {request.proposal.key.contract_id for request in self.requests})
@@ -149,13 +149,13 @@ class _Judging:
         return stored
 
     def committed(self) -> None:
-        """Remembers the groups, after the transaction was committed."""
+        """Caches the groups, after the transaction was committed."""
         for opened in self.changed:
             self.core.groups.remember(opened.group, opened.recorded)
         self.core.sequencing.wanted.set()
 
     async def _without_answered(self) -> list[Submit]:
-        """Returns the requests that are new. The outcomes of others are those of the first time."""
+        """Returns the requests that are new. Retried ones get their stored outcomes."""
         answers = await find_answers(self.tx, [request.key for request in self.requests], wait=self.wait)
         new: dict[UUID, Submit] = {}
         for request in self.requests:
@@ -202,7 +202,7 @@ class _Judging:
         return found
 
     async def _judge(self, request: Submit, opened: OpenGroup) -> GroupWrites | None:
-        """Judges a request on its group. Returns what to write, or None if nothing is."""
+        """Judges a request on its group. Returns what to write, or None if there is nothing to write."""
         call, proposal, writes = request.call, request.proposal, GroupWrites()
         if not self.wait and _takes_long(proposal, opened):
             self.outcomes[request] = None

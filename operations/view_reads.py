@@ -1,4 +1,4 @@
-"""Reads of stored views, which share statements: those that arrive during a statement are read together by the next."""
+"""Reads stored views. Reads that arrive while a statement runs share the next one."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class _Reader:
 
     @property
     def is_unwanted(self) -> bool:
-        """Whether a statement is running for which nobody waits any longer."""
+        """Whether the current statement no longer has a waiting caller."""
         return bool(self.reading) and all(read.found.done() for read in self.reading)
 
     def fail(self, error: Exception) -> None:
@@ -42,7 +42,7 @@ class _Reader:
 
 
 class SharedViewReads:
-    """The waiting and the running reads of a process. Callers take turns, however many reads one of them has."""
+    """The waiting and the running reads of a process. Callers take turns, regardless of how many reads each has."""
 
     def __init__(self) -> None:
         self._waiting: FairQueue[_Read] = FairQueue()
@@ -51,7 +51,7 @@ class SharedViewReads:
     async def view(self, database: Database, key: ViewKey) -> bytes | None:
         """Returns the view of a revision, or None if there is none. Its statement begins after this call.
 
-        A statement is cancelled when nobody waits for it. Raises DatabaseUnavailable, Overloaded.
+        A statement is cancelled when it has no more waiting callers. Raises DatabaseUnavailable, Overloaded.
         """
         owner, read = connection_owner.get(), _Read(key, asyncio.get_running_loop().create_future())
         self._waiting.put(owner, read)

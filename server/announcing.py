@@ -10,7 +10,7 @@ print after that report, which may be empty."""
 
 
 def announce(settings: Settings, public: str, internal: str, metrics: Iterable[str], advice: str) -> None:
-    """Prints that the server is ready, its addresses and those of its metrics, and advice, each unless it is empty."""
+    """Prints that the server is ready, its addresses and, unless they are empty, its metrics addresses and advice."""
     print(f"affilia is ready: {public} (public), {internal} (internal)", flush=True)
     for address in filter(None, metrics):
         print(f"metrics: http://{address}/metrics", flush=True)

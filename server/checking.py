@@ -59,7 +59,7 @@ def violations(message: Message, path: str = "") -> list[FieldViolation]:
 
 
 def is_valid(message: Message) -> bool:
-    """Returns whether a message has no violations, much faster than finding them. Clears output-only fields."""
+    """Returns whether a message has no violations, much faster than listing them. Clears output-only fields."""
     return _validity(message.DESCRIPTOR)(message)
 
 
@@ -87,7 +87,7 @@ def message_check(descriptor: Descriptor) -> Check:
 
 @cache
 def _validity(descriptor: Descriptor) -> IsValid:
-    """Returns a function that returns whether the check of a message type finds nothing.
+    """Returns a function that returns whether a message of this type is valid.
 
     It only looks at the fields that are set, and at those that must be.
     """
@@ -217,7 +217,7 @@ def _value_check(field: FieldDescriptor) -> Check:
 
 
 def _check_of(problem_of: ProblemOf) -> Check:
-    """Returns the check of a value with which at most one thing is wrong."""
+    """Returns the check of a value that has at most one violation."""
 
     def check(value: Any, path: str) -> Iterator[FieldViolation]:
         problem = problem_of(value)

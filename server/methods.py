@@ -22,7 +22,7 @@ def is_always_admitted(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method, with the groups to which it belongs. It is made once per method, so that calls don't compare names."""
+    """A method, with the groups to which it belongs. Created once per method, so that calls don't compare names."""
 
     name: str
     is_health: bool

@@ -38,7 +38,7 @@ def run(settings: Settings, prepare: Prepare | None = None) -> None:
 
 
 def on_event_loop(serving: Coroutine[Any, Any, None]) -> None:
-    """Runs a server on an event loop of its own. Raises START_ERRORS."""
+    """Runs a server on its own event loop. Raises START_ERRORS."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serving)

@@ -87,8 +87,8 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="Number of server processes, which share both addresses, the pool_size, the compute_workers and the"
-        " processes of the premium_engine. Limits of calls, streams and watches are those of each process.",
+        description="Number of server processes. They share both addresses, pool_size, compute_workers and the"
+        " processes of premium_engine. Limits on calls, streams and watches apply to each process.",
     )
     drain_seconds: float = Field(
         20.0, ge=0, le=600, description="Grace period in which calls can finish after SIGTERM, in seconds."
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     metrics_listen: str = Field(
         "",
         description="Address of the Prometheus metrics endpoint (HTTP), host:port. If empty, metrics are not served."
-        " With several processes, each one has an endpoint of its own, on the ports that follow.",
+        " With several processes, each process has its own endpoint, on the following ports.",
     )
     trace_endpoint: str = Field(
         "", description="URL of an OpenTelemetry collector (OTLP over gRPC). If empty, no traces are sent."
@@ -241,7 +241,7 @@ class Settings(BaseSettings):
 
     @property
     def compute_worker_count(self) -> int:
-        """The number of worker processes for long computations, also if the setting is 0."""
+        """The number of worker processes for long computations, with the default for 0 applied."""
         return self.compute_workers or max(1, (os.cpu_count() or 1) - 1)
 
 

@@ -56,7 +56,7 @@ async def lock_group(tx: Connection, group_id: UUID, key: GroupKey) -> LockedGro
 async def lock_groups_by_id(
     tx: Connection, keys: Mapping[UUID, GroupKey], *, wait: bool = True
 ) -> dict[UUID, LockedGroup]:
-    """Does the same for any number of groups. Without `wait`, groups that others have locked are left out."""
+    """Does the same for any number of groups. Without `wait`, groups locked by other transactions are omitted."""
     skip = "" if wait else " SKIP LOCKED"
     statement = f"SELECT {_LOCKED} WHERE group_id = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE{skip}"
     found = {group.group_id: group for group in await fetch_all(tx, _locked, statement, [list(keys)])}

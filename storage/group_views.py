@@ -1,4 +1,4 @@
-"""The stored views of revisions: the state of a group as a response, which reads return as it is.
+"""The stored views of revisions: the state of a group as a serialized response, which reads return unchanged.
 
 A view is stored with its revision, and cleared if periods of the revision are removed. Revisions of older servers have
 none.

@@ -1,6 +1,6 @@
 """Writes of enrollment groups: requests, revisions, periods, differences and events of any number of locked groups.
 
-Operations decide first and collect what they decided; one statement then writes it, set by set. A transaction that
+Operations first collect their decisions; one statement then writes them, set by set. A transaction that
 changes a group holds the lock on its row in `enrollment_group` (`storage/enrollment.py`).
 """
 
@@ -38,8 +38,8 @@ class NewRevision:
     """The contents of a revision: its periods, the differences from the previous revision, and the resulting event.
 
     `membership_types` has every member who has a period or a difference. Exactly one of `change_request_id` and
-    `recompute_key` is set. `stale_from` is the first month in which premiums can change, and `view` the state as it is
-    returned to readers.
+    `recompute_key` is set. `stale_from` is the first month in which premiums can change, and `view` the state as
+    readers receive it.
     """
 
     periods: Sequence[Period]
@@ -94,7 +94,7 @@ class GroupWrites:
             )
 
     def add_members(self, group: LockedGroup, member_ids: Iterable[UUID], recorded_at: datetime) -> None:
-        """Adds members whom a group concerns, in addition to those stored before."""
+        """Adds members of a group, in addition to those stored before."""
         for member_id in member_ids:
             self._members.setdefault((group.group_id, member_id), recorded_at)
 

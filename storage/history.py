@@ -56,7 +56,7 @@ async def log_write(tx: Connection, usage_of: Sequence[UUID] = (), merged: Seque
     """Adds a write to the log. This must be the last statement of its transaction.
 
     `usage_of` are the policies whose balances the write has changed, `merged` the members whom it has merged into
-    others. Each of them beyond the first has a row of its own.
+    others. Each of them after the first has its own row.
     """
     return await fetch_one(
         tx,

@@ -1,7 +1,7 @@
 """Pages of coverage and usage from which the read model is loaded, as columns.
 
-An object for each row would take longer to make than everything else. So PostgreSQL packs the rows of a page into one
-value, as records of a fixed size, and Python takes the columns out of it.
+Creating an object for each row would take longer than everything else. PostgreSQL therefore packs the rows of a page
+into one value, as records of a fixed size, and Python takes the columns out of it.
 """
 
 import sys

@@ -181,7 +181,7 @@ class FinishedRecompute:
 async def finish(tx: Connection, finished: Sequence[FinishedRecompute]) -> None:
     """Marks recomputes as done.
 
-    This must be the last thing that they do: from here on, transactions that enqueue their groups wait for this one to
+    This must be the last step of a recompute: from here on, transactions that enqueue its group wait for this one to
     end.
     """
     if not finished:

@@ -41,7 +41,7 @@ async def find_answers(
 ) -> dict[UUID, dict[str, Any] | DomainError | None]:
     """Does the same for any number of writes, by request id. Errors are returned.
 
-    Without `wait`, writes whose ids other transactions have locked are in conflict (WriteConflict).
+    Without `wait`, writes whose ids are locked by other transactions are in conflict (WriteConflict).
     """
     ids = {key.request_id for key in keys}
     if wait:

@@ -1,6 +1,6 @@
-"""Runs a development server with the console beside it, for `make run`.
+"""Runs a development server and the console, for `make run`.
 
-The server runs in the foreground: its output is printed as it is, and its exit status is that of this program. The
+The server runs in the foreground: its output is printed unchanged, and this program exits with its status. The
 console is stopped with it. If the console can't start, for example because another program uses its address, the server
 runs without it.
 """
@@ -24,7 +24,7 @@ def main() -> int:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, forward)
-    signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C reaches the server itself
+    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends Ctrl-C to the server, too
     try:
         return server.wait()
     finally:
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _console_environment() -> dict[str, str]:
-    """Returns the environment with the server's addresses, if it listens on others than usual."""
+    """Returns the environment with the server's addresses, if they aren't the defaults."""
     environment = dict(os.environ)
     for flag, setting, client in (
         ("--listen", "AFFILIA_LISTEN", "AFFILIA_ADDRESS"),

@@ -15,7 +15,7 @@ type report struct {
 	Ended int `json:"ended"`
 	// Statuses describes the calls that were sent in the window.
 	Statuses map[string]statusReport `json:"statuses"`
-	// LagP99 and LagMax say how much later than due calls were sent.
+	// LagP99 and LagMax are how long after their due time calls were sent.
 	LagP99 float64 `json:"lag_p99"`
 	LagMax float64 `json:"lag_max"`
 	// ClientCPU is the CPU time of this program per call.

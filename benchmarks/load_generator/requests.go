@@ -20,7 +20,7 @@ type requests struct {
 	taken    atomic.Int64
 }
 
-// readRequests reads a file of messages, each after its length as four bytes, the most significant first.
+// readRequests reads a file of messages, each preceded by its length as four bytes, most significant first.
 func readRequests(path string) (*requests, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -42,7 +42,7 @@ func readRequests(path string) (*requests, error) {
 	return read, nil
 }
 
-// next returns the next message in turn, with an id of its own. It can be called concurrently.
+// next returns the next message in turn, with its own id. It can be called concurrently.
 func (r *requests) next() []byte {
 	n := int(r.taken.Add(1)-1) % len(r.messages)
 	message, at := r.messages[n], r.ids[n]

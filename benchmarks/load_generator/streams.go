@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// streamReport says what streams received, without their first messages, and how they ended.
+// streamReport describes what streams received, except for their first messages, and how they ended.
 type streamReport struct {
 	Messages int64          `json:"messages"`
 	Bytes    int64          `json:"bytes"`

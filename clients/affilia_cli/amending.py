@@ -22,7 +22,7 @@ from affilia_client import CallFailed, Client
 from affilia_views.history import contract_items
 from affilia_views.outline import Item, item
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all errors and warnings, and change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all errors and warnings without changing anything.")]
 
 app = typer.Typer(help="Show contracts, and publish, export and amend them as files.", no_args_is_help=True)
 app.command()(contract_showing.show)

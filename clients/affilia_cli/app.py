@@ -79,7 +79,7 @@ def _common(
         str,
         typer.Option(
             envvar="AFFILIA_PROFILE",
-            help="Profile in ~/.config/affilia/config.toml, or in the file AFFILIA_CONFIG: server and token.",
+            help="Profile with server and token command, from ~/.config/affilia/config.toml or AFFILIA_CONFIG.",
         ),
     ] = "",
     address: Annotated[

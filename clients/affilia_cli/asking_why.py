@@ -48,7 +48,7 @@ def ask_why(
     on: DayInQuestion,
     wanted: Mapping[str, str],
 ) -> Answer:
-    """Asks about a member's coverage by any module or, if `wanted` has a `module_id` or a `capability`, by that."""
+    """Reads a member's coverage by any module or, if `wanted` has a `module_id` or a `capability`, by that one."""
     check = _check(client, member_id, on, **wanted)
 
     def day_under(contract_id: str) -> date:

@@ -75,7 +75,7 @@ def _revision(group: EnrollmentGroup) -> str:
 
 
 def _rows(found: Iterable[EnrollmentGroup], names: ServerNames, *, with_contract: bool) -> Iterator[list[str]]:
-    """Yields a row for each group. ServerNames are read in batches of groups."""
+    """Yields a row for each group. Names are read in batches of groups."""
     remaining = iter(found)
     while batch := list(islice(remaining, BATCH)):
         names.load_members(group.key.primary_id for group in batch)

@@ -25,7 +25,8 @@ def change(
         list[str] | None, typer.Argument(metavar="[CHANGE]...", help=f"'{FORMS[0]}' or '{FORMS[1]}', in this order.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Read further changes from this file, one a line. Lines with # are comments.")
+        Path | None,
+        typer.Option(help="File with additional changes, one per line. Lines that start with # are comments."),
     ] = None,
     dry_run: DryRun = False,
     admin: Admin = "",

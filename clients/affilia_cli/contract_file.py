@@ -1,4 +1,4 @@
-"""Reads contracts from files, and reports what is wrong with them with the lines of the file."""
+"""Reads contracts from files, and reports errors in them by line."""
 
 from dataclasses import dataclass
 from pathlib import Path

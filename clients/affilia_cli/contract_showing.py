@@ -36,7 +36,10 @@ def show(
     contract: Annotated[str, typer.Argument(help="Contract: its name, its sponsor's id, or its id.")],
     on: On = "today",
     people: Annotated[
-        bool, typer.Option("--people/--no-people", help="Count who is enrolled. Reads all families of the contract.")
+        bool,
+        typer.Option(
+            "--people/--no-people", help="Count the people who are enrolled. Reads all families of the contract."
+        ),
     ] = True,
 ) -> None:
     """Show what a contract offers on a day: modules, rules, prices and limits.

@@ -1,4 +1,4 @@
-"""Finds the line of a JSON file on which a field is, given its path in the message."""
+"""Finds the line of a field in a JSON file, given its path in the message."""
 
 import json
 import re

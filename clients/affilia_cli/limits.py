@@ -32,7 +32,9 @@ def limits(
     ledger: Annotated[
         bool, typer.Option("--ledger/--no-ledger", help="Also show what was applied. Uses the internal listener.")
     ] = True,
-    orphaned: Annotated[bool, typer.Option("--orphaned", help="Of the ledger, only orphaned applications.")] = False,
+    orphaned: Annotated[
+        bool, typer.Option("--orphaned", help="Show only orphaned applications in the ledger.")
+    ] = False,
 ) -> None:
     """Show how much of each limit is used, and what was applied to it: claims, reversals and orphans.
 

@@ -1,4 +1,4 @@
-"""Parses the stages and countries that people type in `migration` commands."""
+"""Parses the stages and countries in the arguments of `migration` commands."""
 
 import typer
 

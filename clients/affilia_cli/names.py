@@ -62,7 +62,7 @@ class ServerNames(Names):
                 self._members[member_id] = name
 
     def forget_member(self, member_id: str) -> None:
-        """Reads the name of a member again when it is needed next, because it changed."""
+        """Forgets the name of a member, which changed. It is read again when needed."""
         self._members.pop(member_id, None)
 
     def _read_members(self, member_ids: list[str]) -> dict[str, str]:

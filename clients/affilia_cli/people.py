@@ -1,4 +1,4 @@
-"""Picks the people and families that a text can refer to."""
+"""Finds the people and families that a text can refer to."""
 
 from collections.abc import Iterator, Sequence
 

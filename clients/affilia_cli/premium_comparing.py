@@ -21,7 +21,9 @@ def compare(
     context: typer.Context,
     group: Family,
     month: Annotated[str, typer.Argument(help="Month, such as 2026-03.")],
-    other: Annotated[str, typer.Argument(metavar="[OTHER]", help="Month to compare with MONTH. Or see --before.")] = "",
+    other: Annotated[
+        str, typer.Argument(metavar="[OTHER]", help="Month to compare with MONTH. See also --before.")
+    ] = "",
     before: Annotated[
         str,
         typer.Option(

@@ -32,7 +32,7 @@ OptionalFamily = Annotated[
     str, typer.Argument(metavar="[FAMILY]", help="Family, as for other commands. Or use --contract.")
 ]
 Contract = Annotated[str, typer.Option(help="All families of this contract: its name or id.")]
-UpTo = Annotated[str, typer.Option("--up-to", help="Only months that have begun on this day.")]
+UpTo = Annotated[str, typer.Option("--up-to", help="Only months that have begun by this day.")]
 DebtorName = Annotated[str, typer.Option("--debtor", help=f"One of {', '.join(DEBTORS)}.")]
 
 
@@ -149,9 +149,9 @@ def invoice(
     contract: Contract = "",
     debtor: DebtorName = "primary",
     up_to: UpTo = "today",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the amount, and mark nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the amount without marking anything.")] = False,
 ) -> None:
-    """Mark everything that a debtor hasn't been invoiced yet as part of an invoice."""
+    """Mark everything that hasn't been invoiced to a debtor yet as part of an invoice."""
     session: Session = context.obj
     number = _debtor(debtor)
     with session.client() as client:

@@ -1,4 +1,4 @@
-"""The commands `premiums`: `run`, which shows its progress, and `list`. The others are in files of their own."""
+"""The commands `premiums`: `run`, which shows its progress, and `list`. The other commands have their own files."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
@@ -19,7 +19,9 @@ from affilia_cli.session import Session
 from affilia_cli.tables import show_rows
 from affilia_views.money import money
 
-app = typer.Typer(help="Compute premiums, show and compare the ledger, and mark it as invoiced.", no_args_is_help=True)
+app = typer.Typer(
+    help="Compute premiums, show and compare the ledger, and mark entries as invoiced.", no_args_is_help=True
+)
 app.command()(premium_ledger.show)
 app.command()(premium_comparing.compare)
 app.command()(premium_ledger.uninvoiced)
@@ -85,7 +87,7 @@ def list_entries(
 
 
 def _rows(entries: Iterable[PremiumEntry], names: ServerNames) -> Iterator[list[str]]:
-    """Yields a row for each entry. ServerNames are read one by one, because a policy has few members."""
+    """Yields a row for each entry. Names are read one by one, because a policy has few members."""
     for entry in entries:
         owed = sum(component.owed_minor for component in entry.components)
         kind = MembershipType.Name(entry.beneficiary_type).removeprefix("MEMBERSHIP_TYPE_").lower()

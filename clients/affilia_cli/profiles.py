@@ -1,4 +1,4 @@
-"""Profiles: how to reach a server and who calls, in a TOML file, so that nobody types addresses and certificates."""
+"""Profiles: addresses, certificates and tokens of servers, in a TOML file."""
 
 import os
 import shlex
@@ -61,7 +61,9 @@ def read_profile(name: str, file: Path) -> Profile:
 def _profile(name: str, values: dict[str, Any], file: Path) -> Profile:
     where = f"[profiles.{name}] in {file}"
     if unknown := values.keys() - set(KNOWN):
-        raise typer.BadParameter(f"{where} has {', '.join(sorted(unknown))}; allowed are {', '.join(KNOWN)}.")
+        raise typer.BadParameter(
+            f"{where} has unknown keys: {', '.join(sorted(unknown))}. Allowed are: {', '.join(KNOWN)}."
+        )
     if not isinstance(values.get("plaintext", False), bool):
         raise typer.BadParameter(f"plaintext of {where} must be true or false.")
     for each in ("address", "internal_address", *PATHS):
@@ -70,7 +72,7 @@ def _profile(name: str, values: dict[str, Any], file: Path) -> Profile:
     if bool(values.get("certificate")) != bool(values.get("key")):
         raise typer.BadParameter(f"{where} must have both certificate and key, or neither.")
     if values.get("plaintext") and any(values.get(each) for each in PATHS):
-        raise typer.BadParameter(f"{where} has plaintext = true, so it must have none of {', '.join(PATHS)}.")
+        raise typer.BadParameter(f"{where} has plaintext = true, so {', '.join(PATHS)} must not be set.")
     paths = {each: str(_path(values[each], file)) for each in PATHS if values.get(each)}
     command = _command(values.get("token_command", ()), where)
     return Profile(name, **{**values, **paths, "token_command": command})
@@ -97,5 +99,5 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
 
 
 def profile_named(name: str) -> Profile:
-    """Returns a profile of the file that the environment says. Raises BadParameter."""
+    """Returns a profile from the file that the environment names. Raises BadParameter."""
     return read_profile(name, config_path(os.environ))

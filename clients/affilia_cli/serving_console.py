@@ -16,11 +16,11 @@ def console(
     dev: Annotated[
         bool,
         typer.Option(
-            "--dev", envvar="AFFILIA_CONSOLE_DEV", help="Without sign-in, for a --dev server on this machine."
+            "--dev", envvar="AFFILIA_CONSOLE_DEV", help="Turn sign-in off, for a --dev server on this machine."
         ),
     ] = False,
     read_only: Annotated[
-        bool, typer.Option("--read-only", envvar="AFFILIA_CONSOLE_READ_ONLY", help="Hide and refuse every write.")
+        bool, typer.Option("--read-only", envvar="AFFILIA_CONSOLE_READ_ONLY", help="Hide and reject every write.")
     ] = False,
     issuer: Annotated[
         str, typer.Option(envvar="AFFILIA_CONSOLE_ISSUER", help="OpenID Connect provider at which people sign in.")
@@ -33,7 +33,10 @@ def console(
     ] = "openid profile",
     public_url: Annotated[
         str,
-        typer.Option(envvar="AFFILIA_CONSOLE_PUBLIC_URL", help="URL at which browsers reach the console, if proxied."),
+        typer.Option(
+            envvar="AFFILIA_CONSOLE_PUBLIC_URL",
+            help="URL at which browsers reach the console, if it is behind a proxy.",
+        ),
     ] = "",
     idle_minutes: Annotated[
         float, typer.Option(envvar="AFFILIA_CONSOLE_IDLE_MINUTES", help="Sign people out after this time without use.")

@@ -71,7 +71,7 @@ def _run(profile: str, command: Sequence[str]) -> str:
 
 
 def _expires_at(token: str) -> float:
-    """Returns when a JWT expires, in seconds since 1970, or 0 if it doesn't say so. Doesn't verify the token."""
+    """Returns when a JWT expires, in seconds since 1970, or 0 if it has no expiry. Doesn't verify the token."""
     try:
         payload = token.split(".")[1]
         content = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -21,7 +21,7 @@ FORMS = "enroll MEMBER on MODULE from DAY [to DAY] [as TYPE]", "leave MEMBER [of
 
 @dataclass(frozen=True, slots=True)
 class TypedChange:
-    """An enroll or a leave. The member defaults to the primary; a leave without a module is of all modules."""
+    """An enroll or a leave. The member defaults to the primary. A leave without a module applies to all modules."""
 
     module: str
     first: str

@@ -126,7 +126,7 @@ async def _signed_out(request: Request) -> Response:
 
 
 async def _healthy(request: Request) -> Response:
-    """Answers probes. It says nothing about the server, because a restart of the console wouldn't help it."""
+    """Answers probes. It doesn't check the server, which a restart of the console can't fix."""
     return Response("ok\n", media_type="text/plain")
 
 
@@ -140,10 +140,10 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _sign_in_failed(request: Request, error: Exception) -> Response:
-    return _plain(request, "You could not be signed in", str(error), "Sign in again", 503)
+    return _plain(request, "Sign-in failed", str(error), "Sign in again", 503)
 
 
 def _plain(request: Request, title: str, sentence: str, link: str, status: int) -> Response:
-    """Returns a page for somebody who may not be signed in."""
+    """Returns a page that doesn't require a session."""
     template = request.app.state.console.templates.get_template("plain.html")
     return Response(template.render(title=title, sentence=sentence, link=link), status, media_type="text/html")

@@ -28,6 +28,6 @@ class Console:
         return self.sessions.begin(person, None)
 
     async def sign_in(self, request: Request, then: str) -> Response:
-        """Sends the browser to the provider, and to the address `then` after that."""
+        """Redirects the browser to the provider and, after sign-in, to the address `then`."""
         assert self.signing_in is not None  # noqa: S101 (the settings have a provider unless they are for development)
         return await self.signing_in.begin(request, then)

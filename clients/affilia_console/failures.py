@@ -21,7 +21,7 @@ from affilia_console.tokens import SignedOut
 
 
 class Refused(Exception):
-    """The console itself refuses a request. Further arguments say what to do."""
+    """The console itself rejects a request. Additional arguments say what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ HTTP_STATUS: dict[type[CallFailed], int] = {
 TITLES = {
     404: "Not found",
     400: "The request is not valid",
-    403: "You are not allowed to do this",
+    403: "Permission denied",
     401: "You are signed out",
-    409: "This isn't possible now",
+    409: "This isn't possible in the current state",
     503: "The server is unavailable",
     504: "The server did not answer in time",
 }
@@ -77,5 +77,5 @@ def failure_of(error: CallFailed | Refused | SignedOut) -> Failure:
     ]
     if error.retry_after_seconds:
         details.append(f"Try again in {error.retry_after_seconds:g} s.")
-    title = TITLES.get(status, "The server failed")
+    title = TITLES.get(status, "The server reported an error")
     return Failure(status, title, sentence, details, error.reason, error.call_id)

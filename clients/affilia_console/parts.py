@@ -1,4 +1,4 @@
-"""Parts of a page that are read separately: if one can't be read, it says why, and the others are shown."""
+"""Parts of a page that are read separately. If one can't be read, the page shows why, and the other parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

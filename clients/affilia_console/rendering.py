@@ -1,4 +1,4 @@
-"""Renders templates. Every value is escaped, except markup that our own drawings return."""
+"""Renders templates. Every value is escaped, except the markup of our own drawings."""
 
 from collections.abc import Callable
 from datetime import date, datetime

@@ -71,7 +71,7 @@ class Sessions:
         return session
 
     def find(self, request: Request) -> Session | None:
-        """Returns the session of a request, if there is one that isn't idle for too long, and marks it as used."""
+        """Returns the session of a request, if it hasn't been idle for too long, and marks it as used."""
         try:
             session_id = self._signer.loads(request.cookies.get(COOKIE, ""))
         except BadSignature:

@@ -42,11 +42,11 @@ class ConsoleSettings:
         if self.provider is None and not self.dev:
             raise SettingsUnusable("--issuer is required, or --dev for a console without sign-in.")
         if self.provider is not None and self.dev:
-            raise SettingsUnusable("--dev and --issuer exclude each other: with --dev, nobody signs in.")
+            raise SettingsUnusable("--dev and --issuer are mutually exclusive: --dev turns sign-in off.")
         if self.idle_minutes <= 0:
             raise SettingsUnusable(f"--idle-minutes must be positive, got {self.idle_minutes:g}.")
         if self.dev and not self._is_loopback:
-            raise SettingsUnusable(f"--dev is allowed on the loopback interface only, got --listen {self.listen}.")
+            raise SettingsUnusable(f"--dev requires a loopback address, got --listen {self.listen}.")
         self.host_and_port()
 
     def host_and_port(self) -> tuple[str, int]:

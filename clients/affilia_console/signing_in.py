@@ -23,7 +23,7 @@ BeginSession = Callable[[Person, AccessToken], Session]
 
 
 class SignInFailed(Exception):
-    """The provider refused, couldn't be reached, or answered something that can't be trusted."""
+    """The provider rejected the sign-in, couldn't be reached, or returned an invalid response."""
 
 
 class SignIn:
@@ -44,7 +44,7 @@ class SignIn:
         self._client: Any = oauth.create_client("provider")
 
     async def begin(self, request: Request, then: str) -> Response:
-        """Sends the browser to the provider. It returns to CALLBACK, and from there to `then`. Raises SignInFailed."""
+        """Redirects the browser to the provider, which returns it to CALLBACK, then to `then`. Raises SignInFailed."""
         request.session[THEN] = then
         try:
             response: Response = await self._client.authorize_redirect(request, self._callback(request))
@@ -53,7 +53,7 @@ class SignIn:
         return response
 
     async def finish(self, request: Request) -> tuple[Session, Response]:
-        """Checks the provider's answer. Returns the new session and where to go. Raises SignInFailed."""
+        """Checks the provider's response. Returns the new session and a redirect. Raises SignInFailed."""
         try:
             response = await self._client.authorize_access_token(request)
         except (OAuthError, HTTPError, ValueError) as failed:
@@ -61,7 +61,7 @@ class SignIn:
         about: Mapping[str, Any] = response.get("userinfo") or {}
         subject = str(about.get("sub", ""))
         if not subject:
-            raise SignInFailed("The sign-in service did not say who you are. Sign in again.")
+            raise SignInFailed("The sign-in service did not return your identity. Sign in again.")
         person = Person(str(about.get("name") or about.get("preferred_username") or subject), subject)
         session = self._begin_session(person, AccessToken(response, self._refresh))
         then = str(request.session.pop(THEN, "/"))

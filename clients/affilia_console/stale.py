@@ -14,7 +14,7 @@ JUST_AFTER = timedelta(microseconds=1)
 
 
 def seen_at(member: Member) -> str:
-    """Returns the instant from which later changes are new to somebody who sees this state."""
+    """Returns the instant from which on changes are newer than this state."""
     return (instant_from_proto(member.recorded_at) + JUST_AFTER).isoformat()
 
 

@@ -76,7 +76,7 @@ class Visit:
     def check_writable(self) -> None:
         """Raises Refused if the console is read-only."""
         if self.console.settings.read_only:
-            raise Refused("This console is read-only.", "It was started with --read-only.")
+            raise Refused("This console is read-only.", "To allow changes, start it without --read-only.")
 
 
 Page = Callable[[Visit], Response]
@@ -85,7 +85,7 @@ Page = Callable[[Visit], Response]
 def page(show: Page) -> Callable[[Request], Awaitable[Response]]:
     """Returns the endpoint of a page. `show` runs in a thread, because it calls the server and waits.
 
-    Requests without a session are sent to the sign-in page. Forms without the session's CSRF token are refused. Failed
+    Requests without a session are sent to the sign-in page. Forms without the session's CSRF token are rejected. Failed
     calls become error pages with reason, sentence and call id.
     """
 
@@ -129,7 +129,7 @@ def _has_csrf_token(request: Request, form: FormData, session: Session) -> bool:
 
 
 def _refuse_form(visit: Visit) -> Response:
-    raise Refused("The form was not sent from this session.", "Open the page again, and send the form from there.")
+    raise Refused("The form was not submitted from this session.", "Open the page again and submit the form there.")
 
 
 def _shown(show: Page, visit: Visit) -> Response:

@@ -27,7 +27,7 @@ def version_on(contract: Contract, on: date) -> ContractVersion | None:
 
 
 def versions_side_by_side(contract: Contract) -> list[list[str]]:
-    """Returns a row for each module and for the rules of all modules, with what each version says about it."""
+    """Returns a row for each module and one for everything else, with how it changes between versions."""
     modules = {module.module_id: module.display_name for version in contract.versions for module in version.modules}
     listed = [{module.module_id: module for module in version.modules} for version in contract.versions]
     rows = [
@@ -120,7 +120,7 @@ def _ages(row: Any) -> str:
 
 
 def price_notes(pricing: ModulePricing, currency_code: str) -> list[str]:
-    """Returns what is added to or taken off the prices of a module, and who pays, one line each."""
+    """Returns surcharges and discounts on the prices of a module, and who pays, one line each."""
     free = pricing.free_children_from_rank
     return [
         *([f"children are free from child number {free} on"] if pricing.HasField("free_children_from_rank") else []),

@@ -1,4 +1,4 @@
-"""Describes why enrollments changed, or include a day or not.
+"""Describes why enrollments changed, and why they include a day or not.
 
 An explanation lists the days gained and lost, the rules that exclude lost days, the inputs that made the difference and
 who recorded them. It also says how much the server omitted.
@@ -93,7 +93,7 @@ def _causes(run: ExplainedRun, names: Names) -> Iterator[Item]:
     if run.is_incomplete:
         yield item("Facts have been erased since. These are all inputs that changed:")
     elif run.is_reducible:
-        yield item("The family is large and much changed. Some of these may have made no difference:")
+        yield item("This family is large and has changed a lot. Some of these causes may have made no difference:")
     for each in run.decisive_inputs:
         first_line, *lines = _cause_lines(each, names)
         yield item(("because ", Style.STRONG), first_line, below=map(item, lines))
@@ -115,7 +115,7 @@ def _cause_lines(each: DecisiveInput, names: Names) -> Iterator[str]:
         case "contract":
             yield f"{_contract_words(each.contract)}{recorded}"
         case _:
-            yield "of something that this version of affilia doesn't know"
+            yield "of a cause that this version of affilia doesn't know"
 
 
 def _contract_words(changed: ContractInput) -> str:

@@ -52,7 +52,7 @@ def module_colors(contract: Contract) -> dict[str, int]:
 
 def lanes_of(rows: Sequence[Row], names: Names, colors: Mapping[str, int], opened: Collection[str] = ()) -> list[Lane]:
     """Returns a line for each row or, if there are too many, for each member who isn't in `opened`. Modules without a
-    color get the next."""
+    color get the next one."""
     known = dict(colors)
     for row in rows:
         known.setdefault(row.module_id, len(known) % NUM_COLORS)

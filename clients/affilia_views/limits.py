@@ -45,7 +45,7 @@ def used_share(counter: Counter) -> float | None:
 
 
 def usage_bar(counter: Counter, characters: int = BAR_CHARACTERS) -> str:
-    """Returns the usage as a bar, empty or full only if nothing or everything is used, or no text without a limit."""
+    """Returns the usage as a bar, or an empty text without a limit. Only 0 % is drawn empty, and only 100 % full."""
     share = used_share(counter)
     if share is None:
         return ""
@@ -68,7 +68,7 @@ def application_words(application: AccumulatorApplication, currency: str) -> str
     marks = [
         "reversal" if application.reversal else "",
         "reversed" if application.reversed else "",
-        "orphaned: not covered on this day any more" if application.orphaned else "",
+        "orphaned: no longer covered on this day" if application.orphaned else "",
     ]
     mark = ", ".join(filter(None, marks))
     return f"{date_from_proto(application.service_date)}  {application.code}: {amounts}{f' ({mark})' if mark else ''}"

@@ -1,4 +1,4 @@
-"""Names to show for ids. Where they are read from is up to the program that shows them."""
+"""Names to show for ids. Each program reads them in its own way."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping

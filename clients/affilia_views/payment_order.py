@@ -22,7 +22,7 @@ PAYS_NEXT = {
 def payment_in_words(records: Sequence[CoverageRecord], names: Names) -> Iterator[str]:
     """Yields, for each record in order of payment, when its policy pays and why.
 
-    Yields an empty text for further records of a policy, and if there is only one policy.
+    Yields an empty text for additional records of a policy, and if there is only one policy.
     """
     has_several = len({record.group_id for record in records}) > 1
     for n, record in enumerate(records):

@@ -22,7 +22,7 @@ REASONS = {
     pb.PIECE_REASON_DISCOUNT_ENDED: "a discount ended on the day before",
     pb.PIECE_REASON_REGIME_CHANGED: "the primary's health regime changed",
 }
-"""Why the amounts of an entry apply from its first day on."""
+"""Why an entry's amounts apply from its first day on."""
 
 
 def month_word(month: YearMonth) -> str:

@@ -53,7 +53,7 @@ DARK = {
     "plain": "#222931",
 }
 NUM_COLORS = 8
-"""Colors of modules, `c0` to `c7`. Modules beyond have the same colors again; every row also has its name."""
+"""Colors of modules, `c0` to `c7`. Additional modules reuse them; every row also shows the module's name."""
 
 RULES = """\
 .affilia-drawing{font-family:Helvetica,Arial,'Liberation Sans',sans-serif;font-size:13px}

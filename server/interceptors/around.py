@@ -1,4 +1,4 @@
-"""Everything around a call, in order, from its arrival until it leaves. Each step has a file of its own.
+"""All steps around a call, in order. Each step has its own file.
 
 Calls with one response and streams share it. `wrapping.py` rejects calls before it when the server is busy, and
 `validation.py` follows inside it.
@@ -51,7 +51,7 @@ class Around:
     def of(self, method: Method) -> AroundCall:
         """Prepares the steps for a method.
 
-        It is one generator with nested blocks, and not one context manager for each step: those took more time than
+        They are one generator with nested blocks instead of a context manager for each step: those took more time than
         the steps themselves.
         """
         admission, connections, limits, auditing = self.admission, self.connections, self.limits, self.auditing

@@ -1,4 +1,4 @@
-"""What a call brings with it besides its request, read once: each read is a call into gRPC's core."""
+"""The properties of a call besides its request. They are read once, because each read is a call into gRPC's core."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ AUTHORIZATION = "authorization"
 class Arrival(NamedTuple):
     """`peer` is gRPC's name of the connection (`ipv4:192.0.2.1:40000`). `metadata` has pairs of name and value.
 
-    Reading the peer after a call has ended, as a cancelled stream may, crashes the process.
+    Reading the peer after a call has ended, as a cancelled stream may do, crashes the process.
     """
 
     peer: str

@@ -49,7 +49,7 @@ class Auditing:
             entering.add_done_callback(self._unfinished.discard)
 
     async def _enter_failure(self, call: Call, outcome: str) -> None:
-        """Records a failed call. Without a database nothing was written, and only the log line of the call remains."""
+        """Records a failed call. If the database is unavailable, only the log line of the call remains."""
         try:
             await enter(self.core, call, outcome)
         except NotNow:

@@ -11,7 +11,7 @@ from server.streams import OpenStream
 def deadline_of(method: Method, context: Context, stream: OpenStream | None, default_seconds: float) -> "Deadline":
     """Returns the deadline of a call, to enter around its work.
 
-    Long-lived streams have no default deadline, but their database reads have. A stream enforces its deadline itself,
+    Long-lived streams have no default deadline, but their database reads do. A stream enforces its deadline itself,
     because an interruption around it could hit a response that is being sent.
     """
     seconds = context.time_remaining()
@@ -26,8 +26,8 @@ def deadline_of(method: Method, context: Context, stream: OpenStream | None, def
 class Deadline:
     """Interrupts the task that enters it after some seconds, and then raises TimeoutError. None: never.
 
-    It does what `asyncio.timeout` does, which takes more time than all other parts of this package that every call
-    needs: it is a coroutine, and can be rescheduled.
+    Replaces `asyncio.timeout`, which can be rescheduled and is a coroutine. It takes more time than all other parts of
+    this package that every call needs.
     """
 
     __slots__ = ("_cancelling", "_expired", "_seconds", "_task", "_timer")

@@ -29,7 +29,7 @@ class Identification:
     async def begin(
         self, method: Method, context: Context, arrival: Arrival, call_id: str, stream: OpenStream | None
     ) -> Call:
-        """Returns the call, which is also the current one from now on.
+        """Returns the call, and makes it the current one.
 
         Raises Unauthenticated, NotAllowed, MethodUnknown, RequestMalformed.
         """

@@ -117,7 +117,7 @@ def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method
 class RequestReader:
     """Parses the requests of one method, checks them, and authorizes their callers.
 
-    What depends on the method only is looked up once.
+    Everything that depends only on the method is looked up once.
     """
 
     def __init__(self, handler: Handler, core: Core, access_policy: AccessPolicy, method: str, tokens: Tokens) -> None:

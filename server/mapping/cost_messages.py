@@ -1,7 +1,7 @@
-"""Serializes costs. Those of quotes are put together from parts, each of which is serialized once.
+"""Serializes costs. Costs of quotes are assembled from parts, each of which is serialized once.
 
 Protobuf merges messages that follow each other, so a part is an InsuranceCost with some of its fields. It depends only
-on its arguments, and these have no member's data. The caches are bounded and never need to be cleared: an amended
+on its arguments, which contain no data of members. The caches are bounded and never need to be cleared: an amended
 contract has other prices.
 """
 
@@ -29,7 +29,7 @@ from server.mapping.insurance_cost import (
 from server.mapping.pricing import ROUNDING_STRATEGIES
 
 MAX_CACHED_PARTS = 10_000
-"""Number of parts of each kind that a process caches. Most have less than 500 bytes."""
+"""Maximum number of parts of each kind that a process caches. Most have less than 500 bytes."""
 
 VARINT_BITS = 7
 
@@ -56,7 +56,7 @@ def serialized_cost(priced: Priced) -> bytes:
 
 
 def field(number: int, message: bytes) -> bytes:
-    """Returns a serialized field that has a serialized message. The number of the field is less than 16."""
+    """Returns a serialized field that contains a serialized message. The field's number must be less than 16."""
     head, rest = bytearray([number << 3 | 2]), len(message)
     while rest >> VARINT_BITS:
         head.append(rest & 0x7F | 0x80)

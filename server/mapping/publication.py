@@ -1,4 +1,4 @@
-"""Maps the three ways to publish a contract, and what their validation finds."""
+"""Maps the three ways to publish a contract, and the results of their validation."""
 
 from uuid import UUID
 

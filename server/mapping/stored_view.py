@@ -1,7 +1,7 @@
-"""The form in which the state of a group is stored with its revision, for responses that return it as it is.
+"""The serialized form of a group's state that is stored with its revision and returned unchanged.
 
 It is the message `EnrollmentGroup`, serialized, after a byte with the version of the mapping. A server ignores views of
-other versions: set a new version whenever `group_to_proto` makes another message of the same state.
+other versions: set a new version whenever `group_to_proto` maps the same state to a different message.
 """
 
 from domain.enrollment.history import GroupState

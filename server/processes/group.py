@@ -32,7 +32,7 @@ class ProcessGroup:
         self._processes: list[ServerProcess] = []
 
     async def start(self, settings: Settings) -> list[str]:
-        """Starts all processes, and waits until they answer calls. Returns the addresses of their metrics.
+        """Starts all processes, and waits until they serve calls. Returns the addresses of their metrics.
 
         Raises ProcessNotStarted.
         """
@@ -47,7 +47,7 @@ class ProcessGroup:
                 watching.create_task(_keep_running(process))
 
     async def drain(self) -> bool:
-        """Drains all processes concurrently. Returns whether those that answered calls ended without an error."""
+        """Drains all processes concurrently. Returns whether those that served calls ended without an error."""
         ready = [process for process in self._processes if process.is_ready]
         self._send_all(signal.SIGTERM)
         await asyncio.gather(*(process.wait_ended() for process in self._processes))
@@ -63,7 +63,7 @@ class ProcessGroup:
 
 
 async def _keep_running(process: ServerProcess) -> None:
-    """Starts a process again whenever it ends. The pauses grow while it keeps ending soon."""
+    """Restarts a process whenever it ends. The delay grows while it keeps ending soon after its start."""
     loop = asyncio.get_running_loop()
     pause, started_at = FIRST_PAUSE_SECONDS, loop.time()
     while True:

@@ -35,7 +35,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The line from a process: that it answers calls, or `failure`, the sentence why it can't start."""
+    """The line from a process: it serves calls or, if `failure` is set, can't start for this reason."""
 
     failure: str = ""
     metrics_address: str = ""

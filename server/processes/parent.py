@@ -1,6 +1,6 @@
 """The parent of several server processes: prepares the database once, and runs the processes until it is stopped.
 
-It answers no calls. The processes listen on the same addresses, and the operating system spreads new connections.
+It serves no calls. The processes listen on the same addresses, and the operating system distributes new connections.
 """
 
 import asyncio

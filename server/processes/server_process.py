@@ -14,7 +14,7 @@ PROGRAM = f"{__package__}.program"
 
 
 class ProcessNotStarted(Exception):
-    """A server process ended before it answered calls. The text says why."""
+    """A server process ended before it served calls. The text gives the reason."""
 
 
 class ServerProcess:
@@ -29,11 +29,11 @@ class ServerProcess:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the process answers calls."""
+        """Whether the process serves calls."""
         return self._reported_ready and self._process is not None and self._process.returncode is None
 
     async def start(self) -> str:
-        """Starts the process and waits until it answers calls. Returns the address of its metrics, which may be empty.
+        """Starts the process and waits until it serves calls. Returns the address of its metrics, which may be empty.
 
         Raises ProcessNotStarted.
         """

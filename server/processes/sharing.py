@@ -1,4 +1,4 @@
-"""Divides what a server may use among its processes."""
+"""Divides the limits of a server among its processes."""
 
 from server.settings import Settings, premium_process_count
 

@@ -1,4 +1,4 @@
-"""The ids of calls that don't bring their own."""
+"""Ids for calls whose callers didn't send one."""
 
 import os
 
@@ -7,7 +7,7 @@ IDS_PER_BLOCK = 256
 
 
 class CallIds:
-    """Makes ids of 32 random hexadecimal digits, from random bytes that are read for many ids together."""
+    """Creates ids of 32 random hexadecimal digits. Random bytes are read for many ids together."""
 
     def __init__(self) -> None:
         self._digits = ""

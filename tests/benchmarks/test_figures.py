@@ -70,7 +70,7 @@ def test_every_target_survives_being_written(limit: float) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"figures": [{"name": "a"}]}', "nothing"])
-def test_other_files_are_no_figures(content: str) -> None:
+def test_other_files_are_rejected(content: str) -> None:
     with pytest.raises(ValueError, match=r"not the figures|Expecting value"):
         figures.read(content)
 

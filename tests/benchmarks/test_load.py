@@ -96,7 +96,7 @@ def test_callers_take_all_requests_in_turn(recording: Recording, client: Client)
     assert 3 <= outcome.response_bytes <= 5
 
 
-def test_every_copy_of_a_request_has_an_id_of_its_own(recording: Recording, client: Client) -> None:
+def test_every_copy_of_a_request_has_its_own_id(recording: Recording, client: Client) -> None:
     run(load(ECHO, b"<" + NEW_ID.encode() + b">"), recording.address, client=client)
     ids = [request[1:-1].decode() for request in recording.requests]
     assert len(set(ids)) == len(ids) > 1

@@ -49,17 +49,17 @@ def test_a_profile_has_absolute_paths_and_a_command_in_words(tmp_path: Path) -> 
         ("", "its profiles are: none"),
         ("profiles = 3", "its profiles are: none"),
         ("[profiles.test]\n[profiles.dev]", "its profiles are: dev, test"),
-        ('[profiles.prod]\nadress = "x"', "has adress; allowed are address"),
+        ('[profiles.prod]\nadress = "x"', "has unknown keys: adress. Allowed are: address"),
         ("[profiles.prod]\naddress = 3", "address of .* must be a string"),
         ("[profiles.prod]\nplaintext = 1", "plaintext of .* must be true or false"),
-        ('[profiles.prod]\nplaintext = true\nca = "x"', "must have none of ca"),
+        ('[profiles.prod]\nplaintext = true\nca = "x"', "so ca, certificate, key must not be set"),
         ('[profiles.prod]\nkey = "x"', "both certificate and key"),
         ("[profiles.prod]\ntoken_command = [1]", "token_command of"),
         ("[profiles.prod]\ntoken_command = 1", "token_command of"),
         ('[profiles.prod]\ntoken_command = "\'"', "token_command of"),
     ],
 )
-def test_faults_of_the_file_are_named(tmp_path: Path, text: str, complaint: str) -> None:
+def test_invalid_profiles_are_reported(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(typer.BadParameter, match=complaint):
         read_profile("prod", written(tmp_path, text))
 
@@ -69,7 +69,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_profile("prod", tmp_path / "none.toml")
 
 
-def test_the_file_is_found_as_the_environment_says() -> None:
+def test_the_environment_determines_the_file() -> None:
     assert config_path({"AFFILIA_CONFIG": "/a.toml", "XDG_CONFIG_HOME": "/x"}) == Path("/a.toml")
     assert config_path({"XDG_CONFIG_HOME": "/x"}) == Path("/x/affilia/config.toml")
     assert config_path({}) == Path.home() / ".config/affilia/config.toml"
@@ -104,7 +104,7 @@ def test_a_token_without_a_later_expiry_is_not_cached(tmp_path: Path, token: str
     assert not (tmp_path / "cache").exists()
 
 
-def test_profiles_and_commands_have_tokens_of_their_own(tmp_path: Path) -> None:
+def test_each_profile_and_command_has_its_own_token(tmp_path: Path) -> None:
     first, second = (jwt(time.time() + 3600, number) for number in (1, 2))
     assert token_of("prod", counting(tmp_path, first), tmp_path / "cache") == first
     assert token_of("prod", counting(tmp_path, second), tmp_path / "cache") == second
@@ -134,7 +134,7 @@ def in_profile(server_address: str, folder: Path, text: str, *words: str) -> Typ
     return typed(server_address, *words, AFFILIA_CONFIG=str(file), XDG_CACHE_HOME=str(folder / "cache"))
 
 
-def test_what_is_typed_takes_precedence_over_a_profile(server_address: str, tmp_path: Path) -> None:
+def test_options_take_precedence_over_a_profile(server_address: str, tmp_path: Path) -> None:
     text = '[profiles.dev]\naddress = "127.0.0.1:1"\nplaintext = true\n'
     done = in_profile(server_address, tmp_path, text, "--profile", "dev", "contracts")
     assert done.code == 0, done.err
@@ -167,7 +167,7 @@ def typed_without_address(*words: str, file: Path) -> Typed:
     return Typed(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_profile_uses_tls_unless_it_says_otherwise(server_address: str, tmp_path: Path) -> None:
+def test_a_profile_uses_tls_by_default(server_address: str, tmp_path: Path) -> None:
     done = in_profile(server_address, tmp_path, "[profiles.dev]\n", "--profile", "dev", "contracts")
     assert (done.code, done.out) == (1, "")
 
@@ -179,7 +179,7 @@ def test_tokens_are_never_printed(server_address: str, tmp_path: Path) -> None:
     assert "SECRET" not in done.out + done.err
 
 
-def test_the_shell_is_told_how_to_complete() -> None:
+def test_shell_completion_is_available() -> None:
     shown = typed("127.0.0.1:1", "--help")
     assert {"--install-completion", "--show-completion", "--version"} <= set(shown.out.split())
     completed = typed("127.0.0.1:1", _AFFILIA_COMPLETE="complete_bash", COMP_WORDS="affilia prem", COMP_CWORD="1")

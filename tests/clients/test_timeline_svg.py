@@ -67,7 +67,7 @@ HOSTILE = "</text><script>alert(1)</script>\x00\u202e\"'&"
 
 
 @pytest.mark.parametrize("in_page", [False, True])
-def test_texts_are_escaped_and_nothing_can_run(in_page: bool) -> None:
+def test_texts_are_escaped_and_scripts_cannot_run(in_page: bool) -> None:
     rows = [Row("p", "m", (OPEN,))]
     lanes = lanes_of(rows, Ids(p=HOSTILE, m=HOSTILE), {})
     window = default_window(rows, TODAY)

@@ -65,7 +65,7 @@ def test_an_opened_member_of_a_large_family_has_a_line_for_each_module() -> None
     assert len(lanes) == len(members) + 1
 
 
-def test_a_drawing_with_links_is_no_image_because_its_links_must_be_reachable() -> None:
+def test_a_drawing_with_links_is_a_group_so_that_they_can_be_reached() -> None:
     lanes = lanes_of([Row("p", "base", (OPEN,))], Ids(), {})
     window = Window(date(2026, 1, 1), date(2026, 12, 31))
     linked = timeline_svg(lanes, window, TODAY, "a family", links={"p": "/people/p"}, in_page=True)

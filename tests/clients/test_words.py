@@ -54,7 +54,7 @@ def names() -> Iterator[ServerNames]:
         yield ServerNames(client, ids=True)
 
 
-def test_a_migration_is_said_with_its_country_and_who_recorded_it(names: ServerNames) -> None:
+def test_a_migration_is_described_with_its_country_and_recorder(names: ServerNames) -> None:
     words = "taken over from the legacy tables of ES, recorded by ada (admin)"
     assert requester_words(MIGRATED, names) == words
     shown_to_a_member = ChangeRequest(
@@ -68,7 +68,7 @@ def test_the_leaves_of_a_migration_are_one_line(names: ServerNames) -> None:
     assert changes_words(MIGRATED, names) == LINES
 
 
-def test_a_migration_that_is_reverted_is_said_in_the_same_words(names: ServerNames) -> None:
+def test_a_reverted_migration_is_described_in_the_same_words(names: ServerNames) -> None:
     names._requests["r1"] = MIGRATED
     words = change_words(ScopedChange(revert=Revert(change_request_id="r1")), names)
     assert words.endswith("; ".join(LINES))

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider: people choose who they are, and receive access tokens that the server accepts."""
+"""A small OpenID Connect provider: people enter a name and receive access tokens that the server accepts."""
 
 import json
 import secrets

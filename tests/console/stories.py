@@ -93,7 +93,7 @@ class NamedFamily:
         )
 
     def add_person(self, name: str, born_on: str | None = None, *identifiers: tuple[str, str]) -> str:
-        """Stores another person, who is in no family, and returns the id."""
+        """Stores another person, who isn't in a family, and returns the id."""
         member_id = new_id()
         self.name(member_id, name, *identifiers)
         if born_on:

@@ -86,7 +86,7 @@ def test_a_family_as_of_an_instant_is_the_revision_recorded_then(page: Page, sto
 @pytest.mark.parametrize(
     "query", ["revision=5", "revision=-1", "revision=abc", "revision=1e9", "at=never", "on=2026-02-30"]
 )
-def test_an_address_that_names_no_state_is_refused(page: Page, story: NamedFamily, query: str) -> None:
+def test_an_address_of_an_unknown_state_is_rejected(page: Page, story: NamedFamily, query: str) -> None:
     answer = page.goto(f"/families/{story.group_id}?{query}")
     assert answer is not None
     assert answer.status == 400
@@ -104,7 +104,7 @@ def test_the_history_of_a_family_is_shown_in_words_and_by_kind(page: Page, story
     expect(page.locator("#why")).to_contain_text("CHILD_AGE")
 
 
-def test_a_page_of_an_older_state_says_what_another_tab_changed(page: Page, story: NamedFamily) -> None:
+def test_a_page_of_an_older_state_shows_what_another_tab_changed(page: Page, story: NamedFamily) -> None:
     other = page.context.new_page()
     for tab in (page, other):
         tab.goto(f"/families/{story.group_id}")
@@ -117,7 +117,7 @@ def test_a_page_of_an_older_state_says_what_another_tab_changed(page: Page, stor
     expect(other.get_by_text("Revision 5 has been recorded since")).to_be_visible(timeout=TIMEOUT_MS)
 
 
-def test_a_page_stays_open_while_the_server_is_away_and_works_when_it_is_back(browser: Browser, tmp_path: Path) -> None:
+def test_a_page_stays_open_while_the_server_is_unavailable_and_recovers(browser: Browser, tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     with connected_to(server.address) as channel:
         story = NamedFamily(channel).set_up().with_history()
@@ -140,9 +140,7 @@ def test_a_page_stays_open_while_the_server_is_away_and_works_when_it_is_back(br
     again.stop()
 
 
-def test_a_group_of_200_members_and_20_modules_is_one_line_a_person_and_opens(
-    page: Page, channel: grpc.Channel
-) -> None:
+def test_a_large_group_has_one_line_per_person_and_can_be_expanded(page: Page, channel: grpc.Channel) -> None:
     group = LargeGroup(channel, MEMBERS, MODULES).set_up()
     address = f"/families/{group.group_id}"
     page.goto(address)
@@ -153,4 +151,4 @@ def test_a_group_of_200_members_and_20_modules_is_one_line_a_person_and_opens(
     expect(page.locator("#state svg text", has_text="Module 19")).to_have_count(1)
     expect(page.locator("#state svg").get_by_role("link")).to_have_count(MEMBERS)
     page.get_by_role("link", name="Show only what changed").click()
-    expect(page.locator("#state")).to_contain_text("Show everybody")
+    expect(page.locator("#state")).to_contain_text("Show everyone")

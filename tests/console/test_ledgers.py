@@ -32,7 +32,7 @@ def test_a_persons_limits_show_what_is_used_and_the_ledger(
     page.goto(f"/people/{insured.family.primary}/limits?on=2026-06-15")
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=DEDUCTIBLE))
     expect(row.first).to_contain_text("40.00")
-    expect(page.get_by_role("region", name="What was applied")).to_contain_text("40.00")
+    expect(page.get_by_role("region", name="Ledger")).to_contain_text("40.00")
 
 
 def compute(family: Family, first: str, last: str) -> None:
@@ -48,7 +48,7 @@ def test_premiums_show_what_is_owed_corrections_with_causes_and_compare_two_mont
     family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
     address = f"/families/{family.group().group_id}/premiums"
     page.goto(address)
-    expect(page.get_by_text("No premiums were computed for this family.")).to_be_visible()
+    expect(page.get_by_text("No premiums have been computed for this family.")).to_be_visible()
     compute(family, "2026-01", "2026-03")
     family.submit(family.leave("2026-03-16"), requester=admin())
     compute(family, "2026-01", "2026-03")

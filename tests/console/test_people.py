@@ -29,7 +29,7 @@ def notice(page: Page) -> Locator:
     return page.locator("main > p.notice")
 
 
-def test_half_a_name_leads_to_a_person_with_facts_coverage_and_families(page: Page, story: NamedFamily) -> None:
+def test_part_of_a_name_leads_to_a_person_with_facts_coverage_and_families(page: Page, story: NamedFamily) -> None:
     page.goto("/")
     search(page, f"léo {story.suffix[:5]}")
     expect(page.get_by_role("heading", level=1)).to_have_text(story.leo)
@@ -66,7 +66,7 @@ def test_a_recorded_fact_is_shown_with_who_recorded_it_and_what_was_before(page:
     expect(page.get_by_role("region", name="Recorded changes")).to_contain_text("BE (before: FR 44200)")
 
 
-def test_a_fact_that_is_not_valid_is_refused_with_what_was_typed_still_there(page: Page, story: NamedFamily) -> None:
+def test_an_invalid_fact_is_rejected_and_the_form_keeps_its_input(page: Page, story: NamedFamily) -> None:
     open_person(page, story.family.child, "Record facts")
     page.get_by_role("navigation", name="Kind of fact").get_by_role("link", name="Employment").click()
     page.get_by_label("Employer").fill("ACME")
@@ -76,13 +76,13 @@ def test_a_fact_that_is_not_valid_is_refused_with_what_was_typed_still_there(pag
     expect(page.get_by_label("Employer")).to_have_value("ACME")
 
 
-def test_a_stale_form_says_what_changed_and_offers_the_new_state(page: Page, story: NamedFamily) -> None:
+def test_a_stale_form_shows_what_changed_and_the_new_state(page: Page, story: NamedFamily) -> None:
     open_person(page, story.family.child, "Record facts")
     page.get_by_role("navigation", name="Kind of fact").get_by_role("link", name="Date of birth").click()
     story.family.born(story.family.child, "2014-03-09")
     page.get_by_label("Date of birth").fill("2013-03-09")
     page.get_by_role("button", name="Record").click()
-    expect(page.get_by_role("region", name="has changed meanwhile")).to_contain_text("2014-03-09 (before: 2015-06-01)")
+    expect(page.get_by_role("region", name="has changed since")).to_contain_text("2014-03-09 (before: 2015-06-01)")
     expect(page.get_by_label("Date of birth")).to_have_value("2013-03-09")
     page.get_by_role("button", name="Record").click()
     expect(page.get_by_role("row").filter(has_text="date of birth")).to_contain_text("2013-03-09")
@@ -109,17 +109,17 @@ def test_a_person_as_of_an_instant_has_the_facts_recorded_then(page: Page, story
     expect(page.get_by_role("row").filter(has_text="date of birth")).to_contain_text("2015-06-01")
 
 
-def test_a_name_and_identifiers_are_changed_and_taken_ones_refused(page: Page, story: NamedFamily) -> None:
+def test_name_and_identifiers_are_changed_and_taken_ones_rejected(page: Page, story: NamedFamily) -> None:
     number = new_id()[:8]
     story.add_person(f"Zoe Taken-{story.suffix}", None, ("payroll", number))
     open_person(page, story.family.child, "Name and identifiers")
     page.get_by_label("Name", exact=True).fill(f"Léon Dupont-{story.suffix}")
     page.get_by_label("System").first.fill("payroll")
     page.get_by_label("Identifier", exact=True).first.fill(number)
-    page.get_by_role("button", name="Store").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert").first).to_contain_text("Another member has this identifier")
     page.get_by_label("Identifier", exact=True).first.fill(f"{number}-2")
-    page.get_by_role("button", name="Store").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Léon Dupont-{story.suffix}")
     expect(page.get_by_role("region", name="Record", exact=True)).to_contain_text(f"{number}-2")
     expect(page.get_by_role("region", name="Recorded changes")).to_contain_text(f"(before: {story.leo})")
@@ -146,11 +146,11 @@ def test_two_records_are_merged_after_a_page_that_says_what_is_kept(page: Page, 
     open_person(page, story.family.child, "Merge")
     page.get_by_label("The other record").fill(f"leo dupond {story.suffix}")
     page.get_by_role("button", name="Find").click()
-    page.get_by_role("link", name="This one remains").click()
+    page.get_by_role("link", name="Merge it into the current record").click()
     born = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="date of birth"))
     expect(born).to_contain_text("2015-06-02")
     expect(born).to_contain_text("your choice")
-    page.get_by_label("Keep those of the record that goes").check()
+    page.get_by_label("Use those of the record to merge").check()
     page.get_by_label("Reason").fill("entered twice")
     page.get_by_role("button", name="Merge the records").click()
     expect(notice(page)).to_contain_text("The records were merged.")
@@ -163,7 +163,7 @@ def test_two_records_are_merged_after_a_page_that_says_what_is_kept(page: Page, 
     expect(page.get_by_text("reason: entered twice")).to_be_visible()
 
 
-def test_a_merge_that_is_not_possible_says_why_and_keeps_the_reason(page: Page, story: NamedFamily) -> None:
+def test_an_impossible_merge_is_explained_and_the_form_keeps_its_reason(page: Page, story: NamedFamily) -> None:
     pet = story.add_person(f"Rex-{story.suffix}")
     page.goto(f"/merges/{story.family.primary}/into/{pet}")
     page.get_by_label("Reason").fill("entered twice")
@@ -183,7 +183,7 @@ def test_a_person_is_erased_after_a_confirmation(page: Page, story: NamedFamily)
     expect(page.locator("main")).not_to_contain_text("1990-01-01")
 
 
-def test_somebody_who_is_covered_is_not_erased(page: Page, story: NamedFamily) -> None:
+def test_a_covered_person_is_not_erased(page: Page, story: NamedFamily) -> None:
     open_person(page, story.family.child, "Erase")
     expect(page.get_by_text("covered today or later")).to_be_visible()
     page.get_by_role("button", name="Continue").click()
@@ -191,7 +191,7 @@ def test_somebody_who_is_covered_is_not_erased(page: Page, story: NamedFamily) -
     expect(page.get_by_role("alert").first).to_contain_text("MEMBER_STILL_COVERED")
 
 
-def test_an_unknown_id_is_reported_with_reason_and_call(page: Page) -> None:
+def test_an_unknown_id_is_reported_with_reason_and_call_id(page: Page) -> None:
     answer = page.goto(f"/people/{new_id()}")
     assert answer is not None
     assert answer.status == 404
@@ -199,7 +199,7 @@ def test_an_unknown_id_is_reported_with_reason_and_call(page: Page) -> None:
 
 
 @pytest.mark.parametrize("query", ["at=yesterday", "at=2026-13-01T00:00"])
-def test_an_instant_that_is_none_is_refused(page: Page, story: NamedFamily, query: str) -> None:
+def test_an_invalid_instant_is_rejected(page: Page, story: NamedFamily, query: str) -> None:
     answer = page.goto(f"/people/{story.family.child}?{query}")
     assert answer is not None
     assert answer.status == 400

@@ -1,4 +1,4 @@
-"""What a member sees in the console: their own pages, and the server's refusal for those of others."""
+"""What a member sees in the console: their own pages, and errors instead of the pages of others."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_member_sees_their_own_person_family_and_why(
         assert own.marie in answer.text
 
 
-def test_pages_of_another_family_are_refused_with_the_reason(
+def test_pages_of_another_family_are_rejected_with_the_reason(
     browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
 ) -> None:
     other = families[1]
@@ -84,7 +84,7 @@ def test_pages_of_another_family_are_refused_with_the_reason(
         assert other.marie not in answer.text
 
 
-def test_what_only_admins_can_do_is_disabled_and_refused(
+def test_admin_actions_are_disabled_and_rejected(
     browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
 ) -> None:
     own = families[0].family

@@ -8,7 +8,7 @@ def search(page: Page, text: str) -> None:
     page.get_by_role("button", name="Search").click()
 
 
-def test_half_a_name_finds_people_with_their_families(page: Page) -> None:
+def test_part_of_a_name_finds_people_with_their_families(page: Page) -> None:
     page.goto("/")
     search(page, "fr-001")
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Primary FR-001"))
@@ -17,7 +17,7 @@ def test_half_a_name_finds_people_with_their_families(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Primary FR-001")
 
 
-def test_what_was_searched_for_is_not_in_the_address(page: Page) -> None:
+def test_search_terms_are_not_in_the_address(page: Page) -> None:
     page.goto("/")
     search(page, "fr-001")
     assert page.url.endswith("/search")

@@ -1,4 +1,4 @@
-"""Signing in at a provider: every call carries the person's own token, and sessions end as they should."""
+"""Signing in at a provider: every call carries the person's own token, and sessions end when they should."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,12 +112,12 @@ def test_a_token_that_cannot_be_renewed_asks_to_sign_in_again(browser: Browser, 
         office.provider.lifetime_seconds = 3600
 
 
-def test_a_forged_form_is_refused(browser: Browser, office: Office) -> None:
+def test_a_forged_form_is_rejected(browser: Browser, office: Office) -> None:
     page = open_browser(browser, office.console)
     sign_in(page, "ada")
     answer = page.request.post("/search", form={"query": "anybody", "csrf": "forged"})
     assert answer.status == 400
-    assert "not sent from this session" in answer.text()
+    assert "not submitted from this session" in answer.text()
 
 
 @pytest.mark.parametrize("cookie", ["", "forged", "ImFiYyI.forged"])
@@ -128,7 +128,7 @@ def test_without_a_session_every_page_leads_to_the_provider(office: Office, cook
         assert answer.headers["location"].startswith(office.provider.issuer)
 
 
-def test_a_callback_that_nobody_began_is_refused(office: Office) -> None:
+def test_a_callback_without_a_sign_in_is_rejected(office: Office) -> None:
     answer = httpx2.get(office.console.url + "/sign-in/done?code=stolen&state=forged")
     assert answer.status_code == 503
     assert "could not be completed" in answer.text
@@ -142,7 +142,7 @@ def test_every_response_has_the_security_headers(office: Office) -> None:
         assert headers.get("cache-control") == (None if address.startswith("/static") else "no-store")
 
 
-def test_the_sessions_cookie_is_out_of_reach_of_scripts(browser: Browser, office: Office) -> None:
+def test_scripts_cannot_read_the_session_cookie(browser: Browser, office: Office) -> None:
     page = open_browser(browser, office.console)
     sign_in(page, "ada")
     (cookie,) = [each for each in page.context.cookies() if each["name"] == "affilia_console"]

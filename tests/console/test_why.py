@@ -1,4 +1,4 @@
-"""Why a person is covered on a day or not: by which rule, with values, and the first possible day."""
+"""Why a person is or isn't covered on a day: rules, values, and the first possible day."""
 
 import re
 
@@ -14,7 +14,7 @@ def story(channel: grpc.Channel) -> NamedFamily:
     return NamedFamily(channel).set_up()
 
 
-def test_cover_that_ended_by_age_is_explained_and_a_corrected_birth_date_returns_it(
+def test_coverage_that_ended_by_age_is_explained_and_a_corrected_birth_date_restores_it(
     page: Page, story: NamedFamily
 ) -> None:
     child = story.family.child
@@ -54,7 +54,7 @@ def test_the_first_possible_day_of_a_module_is_shown(page: Page, story: NamedFam
 
 
 @pytest.mark.parametrize("query", ["on=2026-02-30", "about=nonsense", "about=capability:", "about=module:1"])
-def test_a_question_that_is_none_is_refused(page: Page, story: NamedFamily, query: str) -> None:
+def test_an_invalid_question_is_rejected(page: Page, story: NamedFamily, query: str) -> None:
     answer = page.goto(f"/people/{story.family.child}/why?{query}")
     assert answer is not None
     assert answer.status == 400

@@ -43,7 +43,7 @@ def step_by_step(basis: GroupBasis, folded_first: int) -> GroupBasis:
 
 @settings(max_examples=100, deadline=None)
 @given(groups, positions)
-def test_decisions_fold_one_by_one_as_together(group: Group, folded_first: int) -> None:
+def test_folding_decisions_one_by_one_equals_folding_them_together(group: Group, folded_first: int) -> None:
     basis = group.basis
     built = step_by_step(basis, folded_first)
     assert built == basis
@@ -56,7 +56,7 @@ def test_decisions_fold_one_by_one_as_together(group: Group, folded_first: int) 
 
 @settings(max_examples=60, deadline=None)
 @given(groups_with_requests(), positions, st.booleans())
-def test_a_judgement_is_the_same_from_remembered_decisions(
+def test_a_judgement_is_the_same_from_cached_decisions(
     drawn: tuple[Group, Decision], folded_first: int, accept_consequences: bool
 ) -> None:
     group, asked = drawn
@@ -100,7 +100,7 @@ def test_a_fold_outlives_replaced_facts_and_closed_days(group: Group, known: Fac
 
 @settings(max_examples=30, deadline=None)
 @given(groups, histories())
-def test_further_decisions_leave_a_fold_as_it_was(group: Group, other: Recorded) -> None:
+def test_additional_decisions_do_not_change_an_existing_fold(group: Group, other: Recorded) -> None:
     basis = group.basis
     built, before = basis, [copied(basis.folded)]
     bases = [basis]

@@ -1,4 +1,4 @@
-"""The read model of checks: whatever is loaded into it and written to it, it returns the newest state."""
+"""The read model of checks: it returns the newest state of everything loaded into it and written to it."""
 
 from array import array
 from collections.abc import Mapping, Sequence

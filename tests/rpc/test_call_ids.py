@@ -29,7 +29,7 @@ def test_lines_have_the_fields_of_their_own_call() -> None:
     assert asyncio.run(both()) == [{"event": "x", "call_id": "a"}, {"event": "x", "call_id": "b"}, {"event": "x"}]
 
 
-def test_a_line_keeps_a_field_of_its_own() -> None:
+def test_a_line_keeps_its_own_field() -> None:
     async def line() -> dict[str, str]:
         set_call_fields({"call_id": "of the call"})
         return dict(add_call_fields(None, "info", {"call_id": "its own"}))

@@ -72,7 +72,7 @@ def lee_requests(server_address: str, family: Family) -> int:
     return typed(server_address, "requests", "--contract", family.contract_id).out.count("by phone")
 
 
-def test_one_wrong_change_rejects_all(server_address: str, lee: Family) -> None:
+def test_one_invalid_change_rejects_all(server_address: str, lee: Family) -> None:
     words = "change", name_of(lee), "enroll Base from 2026-09-01", f"enroll {lee.child} on Option from 2026-09-01"
     asked = "--admin", "ada", "--reason", "by phone"
     done = typed(server_address, *words, *asked)

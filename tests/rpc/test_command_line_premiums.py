@@ -93,6 +93,6 @@ def test_what_is_uninvoiced_is_invoiced_once_and_corrected_with_the_next_invoice
         (["invoice", "1", "x", "--debtor", "bank"], "--debtor must be one of company"),
     ],
 )
-def test_wrong_arguments_are_named(server_address: str, words: list[str], complaint: str) -> None:
+def test_invalid_arguments_are_reported(server_address: str, words: list[str], complaint: str) -> None:
     done = typed(server_address, "premiums", *words, COLUMNS="200")
     assert (done.code, complaint in done.err) == (2, True), done.err

@@ -103,7 +103,7 @@ def test_a_contract_has_errors_exactly_if_publishing_it_fails(family: Family, da
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_each_damage_is_found(family: Family, damage: str) -> None:
+def test_each_kind_of_error_is_found(family: Family, damage: str) -> None:
     contract = fresh(family)
     DAMAGES[damage](contract, family)
     found = validated(family, publish=pb.PublishContractRequest(contract=contract))
@@ -120,7 +120,7 @@ def test_validating_stores_nothing(family: Family) -> None:
     assert failure_of(family.catalog.GetContract, request).reason == "CONTRACT_UNKNOWN"
 
 
-def test_all_modules_that_are_taken_are_listed_with_their_places(family: Family) -> None:
+def test_all_modules_that_are_taken_are_listed_with_their_paths(family: Family) -> None:
     contract = family.contract()
     contract.contract_id = new_id()
     found = validated(family, publish=pb.PublishContractRequest(contract=contract))

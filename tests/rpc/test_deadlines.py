@@ -31,7 +31,7 @@ def test_work_in_time_is_not_interrupted(seconds: float | None) -> None:
     assert asyncio.run(work()) == "done"
 
 
-def test_an_error_that_the_interruption_turned_into_is_raised_as_it_is() -> None:
+def test_an_error_that_replaces_the_interruption_is_raised_unchanged() -> None:
     async def work() -> int:
         with pytest.raises(ValueError, match="from the database"), Deadline(SOON):
             try:

@@ -91,7 +91,7 @@ def test_an_address_of_several_processes_is_in_use(
         ServerProcess(tmp_path, "--listen", pair.address, *flags)
 
 
-def test_several_processes_refuse_an_address_in_use(server: ServerProcess, tmp_path: Path) -> None:
+def test_several_processes_reject_an_address_in_use(server: ServerProcess, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="affilia cannot serve: Cannot listen on"):
         ServerProcess(tmp_path, "--listen", server.address, "--processes", "2")
 

@@ -82,7 +82,7 @@ def changed_by_requests_and_recomputes(family: Family) -> int:
     return family.group().revision
 
 
-def test_every_kind_of_request_is_answered_as_without_views(own_database_url: str, tmp_path: Path) -> None:
+def test_every_kind_of_request_gets_the_same_response_as_without_views(own_database_url: str, tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--database-url", own_database_url)
     with connected_to(server.address) as channel:
         family = Family(channel).set_up()

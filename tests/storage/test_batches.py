@@ -54,7 +54,7 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-def test_what_arrives_in_one_turn_is_done_together_and_the_rest_afterwards() -> None:
+def test_items_of_one_turn_are_done_together_and_the_rest_afterwards() -> None:
     async def scenario() -> None:
         doing = Doing()
         first = [doing.do(f"a{n}") for n in range(3)]

@@ -160,7 +160,7 @@ async def together(*submits: Awaitable[Submitted]) -> list[Submitted | BaseExcep
 # ------------------------------------------------------------------------------------- neighbours
 
 
-def test_a_request_that_fails_leaves_nothing_and_its_neighbours_are_stored(own_database_url: str) -> None:
+def test_a_failed_request_stores_nothing_and_the_others_are_stored(own_database_url: str) -> None:
     async def scenario(book: Book) -> None:
         good = await book.members(5)
         rejected, mismatch, unknown_revert, reused, left, stranger = await book.members(6)
@@ -382,7 +382,7 @@ async def assert_remembered(book: Book, primary_id: UUID) -> None:
     assert mine.basis.membership_types() == loaded.basis.membership_types()
 
 
-def test_an_erasure_between_two_requests_is_noticed(own_database_url: str) -> None:
+def test_an_erasure_between_two_requests_is_detected(own_database_url: str) -> None:
     async def scenario(book: Book) -> None:
         primary, child = await book.members(2)
         enroll = Enroll(child, CHILD, book.module(0), a_span("2026-01-01", "2026-01-31"))
@@ -395,7 +395,7 @@ def test_an_erasure_between_two_requests_is_noticed(own_database_url: str) -> No
     with_book(own_database_url, scenario)
 
 
-def test_a_merge_between_two_requests_is_noticed(own_database_url: str) -> None:
+def test_a_merge_between_two_requests_is_detected(own_database_url: str) -> None:
     async def scenario(book: Book) -> None:
         primary, child, twin = await book.members(3)
         for member_id, first, last in ((child, "2026-01-01", "2026-06-30"), (twin, "2026-07-01", None)):
@@ -413,7 +413,7 @@ def test_a_merge_between_two_requests_is_noticed(own_database_url: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_remembered_is_what_would_be_loaded(own_database_url: str, seed: int) -> None:
+def test_cached_groups_equal_loaded_groups(own_database_url: str, seed: int) -> None:
     draw = Random(seed)
 
     async def scenario(book: Book) -> None:

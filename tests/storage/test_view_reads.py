@@ -128,7 +128,7 @@ def test_a_caller_with_one_read_does_not_wait_for_all_reads_of_another(own_datab
     with_reading(own_database_url, work)
 
 
-def test_a_cancelled_read_leaves_the_others_of_its_statement(own_database_url: str) -> None:
+def test_a_cancelled_read_does_not_affect_the_others_of_its_statement(own_database_url: str) -> None:
     async def work(reading: Reading, locking: Connection) -> None:
         await locked(locking)
         cancelled, kept = reading.start(), reading.start(revision=1)

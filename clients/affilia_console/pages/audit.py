@@ -32,7 +32,10 @@ def audit(visit: Visit) -> Response:
     elif asked["named_id"]:
         fields["named_id"] = finding.id_in(asked["named_id"])
         if not fields["named_id"]:
-            raise Refused("The id is not a UUID.", "Search for a person by name with the field Person.")
+            raise Refused(
+                f"Any id must be a UUID, got {asked['named_id']}.",
+                "To search for a person by name, use the field Person.",
+            )
     if asked["first"]:
         fields["recorded_from"] = _midnight(asked["first"], "From")
     if asked["last"]:

@@ -31,7 +31,7 @@ def erase(visit: Visit) -> Response:
     except PreconditionFailed as error:
         return _page(visit, confirms=True, error=error)
     visit.names.forget_member(member_id)
-    closed = f"Closed days before {date_from_proto(answer.erased_on)} in families: {answer.groups_closed}."
+    closed = f"Families whose days before {date_from_proto(answer.erased_on)} are closed: {answer.groups_closed}."
     return visit.goes_to(f"/people/{member_id}", f"The personal data was erased. {closed}")
 
 

@@ -94,7 +94,7 @@ def _merge(visit: Visit) -> Response:
     visit.check_writable()
     source_id, target_id, keep = visit.path("from_id"), visit.path("into_id"), visit.text("keep")
     if keep not in KEPT:
-        raise Refused(f"The facts to keep must be those of one of the records, got {keep}.")
+        raise Refused(f"The facts to keep must be `from` or `into`, got {keep}.")
     try:
         answer = visit.client.members.merge_members(
             request_id=visit.text("request_id"),

@@ -131,7 +131,7 @@ def _fields(visit: Visit, kind: str) -> dict[str, Any]:
 def _date_of(visit: Visit, kind: str, *, deletes: bool) -> dict[str, Any]:
     on = day_in(visit.text("day"), KINDS[kind][0])
     if deletes == bool(on):
-        raise Refused(f"Enter the date of {kind}, or choose to delete it without a date.")
+        raise Refused(f"Enter the date of {kind}, or leave it empty and select “Delete the recorded date”.")
     date = date_to_proto(on) if on else None
     return {"birth": member_pb2.Birth(born_on=date)} if kind == BIRTH else {"death": member_pb2.Death(died_on=date)}
 
@@ -190,7 +190,7 @@ def edit(visit: Visit) -> Response:
     except CORRECTABLE as error:
         return _edit_form(visit, found, visit.text("name"), identifiers, error)
     visit.names.forget_member(member_id)
-    return visit.goes_to(f"/people/{member_id}", "Name and identifiers stored.")
+    return visit.goes_to(f"/people/{member_id}", "Name and identifiers saved.")
 
 
 def _edit_form(

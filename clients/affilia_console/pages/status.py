@@ -1,4 +1,4 @@
-"""Whether the server can be reached, which open pages ask regularly, and signing out."""
+"""Server status, which open pages poll, and signing out."""
 
 from html import escape
 
@@ -15,9 +15,11 @@ def server_status(visit: Visit) -> Response:
     try:
         status = visit.client.check_health(timeout=TIMEOUT_SECONDS)
     except CallFailed:
-        return _banner("The server is unavailable. This page shows what it returned last; it recovers by itself.")
+        return _banner(
+            "The server is unavailable. This page shows the last response. The console reconnects automatically."
+        )
     if status is not HealthStatus.SERVING:
-        return _banner("The server is starting, stopping or without its database. Try again in a moment.")
+        return _banner("The server is starting or stopping, or can't reach its database. Try again in a moment.")
     return HTMLResponse("")
 
 

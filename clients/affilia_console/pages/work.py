@@ -35,7 +35,7 @@ class _Listed(Generic[T]):
 
 
 def work(visit: Visit) -> Response:
-    """Shows the lists of one day. A list that the person isn't allowed to read says so; the others are shown."""
+    """Shows the lists of one day. A list that the person isn't allowed to read shows the error instead."""
     on = _day(visit.query.get("on", ""))
     rejected = part(lambda: _rejected_on(visit, on))
     failed = part(lambda: _failed_recomputes(visit))
@@ -73,11 +73,11 @@ def start_run(visit: Visit) -> Response:
     )
     with closing(progress):  # the run goes on without a reader
         run_id = next(progress).run.run_id
-    return visit.goes_to(f"/work/runs/{run_id}", "The premium run has been started.")
+    return visit.goes_to(f"/work/runs/{run_id}", "The premium run was started.")
 
 
 def run(visit: Visit) -> Response:
-    """Shows a premium run with its progress and failures. htmx asks for it again while it is running."""
+    """Shows a premium run with its progress and failures. htmx reloads it while it is running."""
     run_id = visit.path("run_id")
     found = visit.client.premiums.get_premium_run(run_id=run_id).run
     failures = visit.client.premiums.list_premium_failures(run_id=run_id, page_size=MAX_LISTED).failures
@@ -90,14 +90,14 @@ def stop_run(visit: Visit) -> Response:
     visit.check_writable()
     run_id = visit.path("run_id")
     visit.client.premiums.stop_premium_run(run_id=run_id)
-    return visit.goes_to(f"/work/runs/{run_id}", "The run stops after the policies that are being computed.")
+    return visit.goes_to(f"/work/runs/{run_id}", "The run stops when the policies in progress are computed.")
 
 
 def _month(text: str) -> YearMonth:
     try:
         first_on = date.fromisoformat(f"{text}-01")
     except ValueError:
-        raise Refused(f"A month must be like 2026-03, got {text or 'nothing'}.") from None
+        raise Refused(f"A month must have the form 2026-03, got {text or 'nothing'}.") from None
     return YearMonth(year=first_on.year, month=first_on.month)
 
 
@@ -128,7 +128,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text) if text else datetime.now(UTC).date()
     except ValueError:
-        raise Refused(f"The day must be like 2026-03-01, got {text}.") from None
+        raise Refused(f"The day must have the form 2026-03-01, got {text}.") from None
 
 
 class _About:

@@ -1,11 +1,11 @@
-// Shows that the console itself doesn't answer, and hides the message once it does again. Everything else works
+// Shows a message while the console itself doesn't respond. Everything else works
 // without JavaScript.
 (function () {
   "use strict";
   const banner = document.getElementById("unreachable");
   document.body.addEventListener("htmx:sendError", () => { banner.hidden = false; });
   document.body.addEventListener("htmx:afterOnLoad", () => { banner.hidden = true; });
-  // A form is sent once, however often its button is clicked.
+  // A form is sent once, even if its button is clicked several times.
   document.body.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.sent) { event.preventDefault(); return; }

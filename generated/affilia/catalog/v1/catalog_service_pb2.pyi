@@ -310,15 +310,16 @@ class ValidateContractResponse(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationError]:
-        """Why publishing would fail: malformed fields or, if there are none, a conflict with the contract's current state or,
-        if there is none, all inconsistencies in the contract or, if there are none, all modules that belong to another
-        contract or slot. At most 1001 errors; if there are more, the last one says so. Empty if publishing would succeed.
+        """Why publishing would fail. Only the errors of the first check that fails are returned. The checks are, in this
+        order: malformed fields, a conflict with the contract's current state, inconsistencies in the contract, and modules
+        that belong to another contract or slot. Has at most 1001 errors; if there are more, the last one says so. Empty if
+        publishing would succeed.
         """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicationWarning]:
-        """What is allowed but probably not intended, as publishing would return it. Empty if the contract is malformed or
-        inconsistent.
+        """Warnings about what is allowed but probably not intended, as publishing would return them. Empty if the contract is
+        malformed or inconsistent.
         """
 
     def __init__(
@@ -345,11 +346,11 @@ class PublicationError(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """The reason with which publishing would fail, such as REQUEST_MALFORMED or MODULE_TAKEN."""
+    """Reason of the error that publishing would return, such as REQUEST_MALFORMED or MODULE_TAKEN."""
     field: _builtins.str
-    """Path of the field in the request that would be sent to publish, such as `contract.versions[0].modules[2].slot`."""
+    """Path of the field in the publishing request, such as `contract.versions[0].modules[2].slot`."""
     description: _builtins.str
-    """What is wrong, as a sentence for people."""
+    """What is wrong, as a human-readable sentence."""
     def __init__(
         self,
         *,

@@ -56,7 +56,7 @@ class Limits(_message.Message):
     capped: _builtins.bool
     """Whether a number above max is treated as max instead of being rejected."""
     reported: _builtins.bool
-    """Whether the call itself reports what is wrong with a message: a malformed message doesn't fail the call."""
+    """Whether the response reports violations in this message. They don't fail the call."""
     def __init__(
         self,
         *,
