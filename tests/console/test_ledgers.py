@@ -27,8 +27,7 @@ def test_a_persons_limits_show_what_is_used_and_the_ledger(
 ) -> None:
     insured = Insured(channel, internal).set_up()
     insured.enroll("2026-01-01")
-    amounts = {DEDUCTIBLE: 4000}
-    insured.apply("2026-06-15", None, **amounts)
+    insured.apply("2026-06-15", deductible=4000)
     page.goto(f"/people/{insured.family.primary}/limits?on=2026-06-15")
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=DEDUCTIBLE))
     expect(row.first).to_contain_text("40.00")
@@ -56,8 +55,9 @@ def test_premiums_show_what_is_owed_corrections_with_causes_and_compare_two_mont
     january = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="2026-01"))
     expect(january.first).to_contain_text("55.00 EUR")
     expect(page.get_by_role("region", name="Corrections")).to_contain_text("-110.00 EUR")
-    page.get_by_label("Month", exact=True).select_option("2026-02")
-    page.get_by_label("With").select_option("2026-03")
+    first, second = page.get_by_role("combobox").all()
+    first.select_option("2026-02")
+    second.select_option("2026-03")
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("region", name="Compare two months")).to_contain_text("110.00 EUR")
 
