@@ -223,6 +223,27 @@ def test_the_same_request_sent_twice_at_the_same_time_is_stored_once(own_databas
     with_book(own_database_url, scenario)
 
 
+def test_a_request_id_that_was_answered_belongs_to_its_request_in_a_batch_too(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        one, other = await book.members(2)
+        key = WriteKey(uuid4(), b"first")
+        first = await submit(book.core, a_call(), key, book.proposal(one, book.enroll(one)))
+
+        def again() -> Awaitable[Submitted]:
+            return submit(book.core, a_call(), key, book.proposal(one, book.enroll(one)))
+
+        def reused() -> Awaitable[Submitted]:
+            proposal = book.proposal(other, book.enroll(other))
+            return submit(book.core, a_call(), replace(key, fingerprint=b"second"), proposal)
+
+        repeated, rejected = await together(again(), reused())
+        assert (repeated, type(rejected)) == (first, RequestIdReused)
+        rejected, repeated = await together(reused(), again())
+        assert (repeated, type(rejected)) == (first, RequestIdReused)
+
+    with_book(own_database_url, scenario)
+
+
 def test_requests_about_one_group_are_judged_in_order(own_database_url: str) -> None:
     async def scenario(book: Book) -> None:
         (primary,) = await book.members(1)
