@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -39,7 +40,7 @@ from domain.errors import (
 from domain.identity import group_id
 from domain.members import Facts, Member, MemberKind
 from domain.membership import MembershipType
-from operations import erasing, merging, recomputes
+from operations import auditing, erasing, merging, recomputes
 from operations.call import Call
 from operations.core import Core, core_on
 from operations.group_memory import Recorded
@@ -202,6 +203,39 @@ def test_a_request_that_fails_leaves_nothing_and_its_neighbours_are_stored(own_d
         async with book.database.reading() as connection:
             cursor = await connection.execute("SELECT outcome, count(*) FROM audit_entry GROUP BY 1")
             assert dict(await cursor.fetchall()) == {"OK": 1 + len(good) + 1, "REVISION_MISMATCH": 1}
+
+    with_book(own_database_url, scenario)
+
+
+def test_the_write_of_a_caller_who_left_its_batch_is_in_the_audit_log(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        left, stayed = await book.members(2)
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+        write = book.database.write
+
+        async def paused(work: Callable[[Connection], Awaitable[Any]], *, patient: bool = True) -> Any:
+            async def later(tx: Connection) -> Any:
+                begun.set()
+                await goes_on.wait()
+                return await work(tx)
+
+            return await write(work if patient else later, patient=patient)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(book.database, "write", paused)
+            call, key = replace(a_call(), call_id="left"), WriteKey(uuid4(), b"a request")
+            proposal = book.proposal(left, book.enroll(left))
+            leaving = asyncio.ensure_future(submit(book.core, call, key, proposal))
+            staying = asyncio.ensure_future(book.submit(stayed))
+            await begun.wait()
+            leaving.cancel()
+            await auditing.enter(book.core, call, auditing.UNFINISHED)
+            goes_on.set()
+            await staying
+        assert await book.stored() == sorted([(left, 1), (stayed, 1)])
+        async with book.database.reading() as connection:
+            cursor = await connection.execute("SELECT outcome FROM audit_entry WHERE call_id = %s", [call.call_id])
+            assert sorted(await cursor.fetchall()) == [("OK",), ("UNFINISHED",)]
 
     with_book(own_database_url, scenario)
 
