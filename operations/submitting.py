@@ -159,7 +159,7 @@ class _Judging:
         answers = await find_answers(self.tx, [request.key for request in self.requests], wait=self.wait)
         new: dict[UUID, Submit] = {}
         for request in self.requests:
-            answer = answers[request.key.request_id]
+            answer = answers[request.key]
             if isinstance(answer, DomainError):
                 self._fail(request, answer)
             elif answer is not None:

@@ -30,7 +30,7 @@ async def find_answer(tx: Connection, key: WriteKey) -> dict[str, Any] | None:
     Concurrent writes with the same id wait for each other. Raises RequestIdReused if the id belongs to a different
     request. If the contents of that request were erased, its id alone identifies it.
     """
-    found = (await find_answers(tx, [key]))[key.request_id]
+    found = (await find_answers(tx, [key]))[key]
     if isinstance(found, DomainError):
         raise found
     return found
@@ -38,8 +38,8 @@ async def find_answer(tx: Connection, key: WriteKey) -> dict[str, Any] | None:
 
 async def find_answers(
     tx: Connection, keys: Sequence[WriteKey], *, wait: bool = True
-) -> dict[UUID, dict[str, Any] | DomainError | None]:
-    """Does the same for any number of writes, by request id. Errors are returned.
+) -> dict[WriteKey, dict[str, Any] | DomainError | None]:
+    """Does the same for any number of writes, some of which can have the same id. Errors are returned.
 
     Without `wait`, writes whose ids are locked by other transactions are in conflict (WriteConflict).
     """
@@ -51,15 +51,15 @@ async def find_answers(
         "SELECT request_id, fingerprint, answer FROM answered_request WHERE request_id = ANY(%s)", [list(locked)]
     )
     stored = {request_id: (bytes(fingerprint), answer) for request_id, fingerprint, answer in await cursor.fetchall()}
-    found: dict[UUID, dict[str, Any] | DomainError | None] = {}
+    found: dict[WriteKey, dict[str, Any] | DomainError | None] = {}
     for key in keys:
         fingerprint, answer = stored.get(key.request_id, (key.fingerprint, None))
         if key.request_id not in locked:
-            found[key.request_id] = WriteConflict()
+            found[key] = WriteConflict()
         elif fingerprint not in (key.fingerprint, ERASED_FINGERPRINT):
-            found[key.request_id] = RequestIdReused(key.request_id)
+            found[key] = RequestIdReused(key.request_id)
         else:
-            found[key.request_id] = answer
+            found[key] = answer
     return found
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from domain.errors import DomainError, NotNow
-from operations.auditing import enter
+from operations.auditing import UNFINISHED, enter
 from operations.call import Call
 from operations.core import Core
 from server.errors import NotAllowed
@@ -42,9 +42,9 @@ class Auditing:
             if audits or isinstance(error, NotAllowed):
                 await self._enter_failure(call, error.reason)
         elif audits:
-            # A task of its own, because the task of this call may be cancelled again. If the write succeeded, its own
-            # transaction has recorded it.
-            entering = asyncio.create_task(self._enter_failure(call, "UNFINISHED"))
+            # A task of its own, because the task of this call may be cancelled again. If the write succeeded, or still
+            # does in a batch, its own transaction records it.
+            entering = asyncio.create_task(self._enter_failure(call, UNFINISHED))
             self._unfinished.add(entering)
             entering.add_done_callback(self._unfinished.discard)
 

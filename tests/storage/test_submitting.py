@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -39,7 +40,7 @@ from domain.errors import (
 from domain.identity import group_id
 from domain.members import Facts, Member, MemberKind
 from domain.membership import MembershipType
-from operations import erasing, merging, recomputes
+from operations import auditing, erasing, merging, recomputes
 from operations.call import Call
 from operations.core import Core, core_on
 from operations.group_memory import Recorded
@@ -206,6 +207,39 @@ def test_a_failed_request_stores_nothing_and_the_others_are_stored(own_database_
     with_book(own_database_url, scenario)
 
 
+def test_the_write_of_a_caller_who_left_its_batch_is_in_the_audit_log(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        left, stayed = await book.members(2)
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+        write = book.database.write
+
+        async def paused(work: Callable[[Connection], Awaitable[Any]], *, patient: bool = True) -> Any:
+            async def later(tx: Connection) -> Any:
+                begun.set()
+                await goes_on.wait()
+                return await work(tx)
+
+            return await write(work if patient else later, patient=patient)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(book.database, "write", paused)
+            call, key = replace(a_call(), call_id="left"), WriteKey(uuid4(), b"a request")
+            proposal = book.proposal(left, book.enroll(left))
+            leaving = asyncio.ensure_future(submit(book.core, call, key, proposal))
+            staying = asyncio.ensure_future(book.submit(stayed))
+            await begun.wait()
+            leaving.cancel()
+            await auditing.enter(book.core, call, auditing.UNFINISHED)
+            goes_on.set()
+            await staying
+        assert await book.stored() == sorted([(left, 1), (stayed, 1)])
+        async with book.database.reading() as connection:
+            cursor = await connection.execute("SELECT outcome FROM audit_entry WHERE call_id = %s", [call.call_id])
+            assert sorted(await cursor.fetchall()) == [("OK",), ("UNFINISHED",)]
+
+    with_book(own_database_url, scenario)
+
+
 def test_the_same_request_sent_twice_at_the_same_time_is_stored_once(own_database_url: str) -> None:
     async def scenario(book: Book) -> None:
         one, other = await book.members(2)
@@ -219,6 +253,27 @@ def test_the_same_request_sent_twice_at_the_same_time_is_stored_once(own_databas
         assert isinstance(first, Submitted)
         assert isinstance(of_other, RequestIdReused)
         assert await book.stored() == [(one, 1)]
+
+    with_book(own_database_url, scenario)
+
+
+def test_a_request_id_that_was_answered_belongs_to_its_request_in_a_batch_too(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        one, other = await book.members(2)
+        key = WriteKey(uuid4(), b"first")
+        first = await submit(book.core, a_call(), key, book.proposal(one, book.enroll(one)))
+
+        def again() -> Awaitable[Submitted]:
+            return submit(book.core, a_call(), key, book.proposal(one, book.enroll(one)))
+
+        def reused() -> Awaitable[Submitted]:
+            proposal = book.proposal(other, book.enroll(other))
+            return submit(book.core, a_call(), replace(key, fingerprint=b"second"), proposal)
+
+        repeated, rejected = await together(again(), reused())
+        assert (repeated, type(rejected)) == (first, RequestIdReused)
+        rejected, repeated = await together(reused(), again())
+        assert (repeated, type(rejected)) == (first, RequestIdReused)
 
     with_book(own_database_url, scenario)
 
