@@ -158,7 +158,7 @@ def _failure(group_id: UUID, error: Exception) -> BackfillFailure:
 
 
 async def _lock(tx: Connection, source: LegacySource, group_ids: Sequence[UUID]) -> list[LockedGroup]:
-    """Locks groups, and creates those that the core doesn't have."""
+    """Locks groups. Those that the core doesn't have are created when something is written about them."""
     rows = await source.load(tx, group_ids)
     keys = {group_id: each.key for group_id, each in rows.items()}
     only_in_core = [group_id for group_id in group_ids if group_id not in keys]
