@@ -74,7 +74,7 @@ def test_applying_the_changes_to_the_old_state_leads_to_the_new_one(before: Cont
 
 
 def scalars(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yields the path of every scalar in a value."""
+    """Yields the path of every scalar in a value, except alignments of missing age limits, which can't be published."""
     if isinstance(value, Span) or not (is_dataclass(value) or isinstance(value, tuple)):
         if value is not None:
             yield path
@@ -83,8 +83,14 @@ def scalars(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
             yield from scalars(item, (*path, n))
     else:
         for field in fields(value):
-            if field.name not in ("contract_id", "unlisted"):
+            if field.name not in ("contract_id", "unlisted") and not _aligns_nothing(value, field.name):
                 yield from scalars(getattr(value, field.name), (*path, field.name))
+
+
+def _aligns_nothing(value: Any, field: str) -> bool:
+    if not isinstance(value, Age):
+        return False
+    return (field == "begins" and value.min_years is None) or (field == "lasts_until" and value.max_years is None)
 
 
 def with_another(value: Any, path: tuple[Any, ...]) -> Any:
