@@ -161,7 +161,7 @@ def test_removed_periods_are_removed_from_views(pair: Pair) -> None:
     "change",
     [
         "DELETE FROM enrollment_period WHERE member_id = %(child)s",
-        "UPDATE enrollment_period SET membership_type = 'SPOUSE' WHERE member_id = %(child)s",
+        "UPDATE enrollment_period SET membership_type = 'PARTNER' WHERE member_id = %(child)s",
     ],
 )
 def test_no_view_survives_a_change_of_its_periods(own_database_url: str, tmp_path: Path, change: Any) -> None:
