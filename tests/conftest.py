@@ -76,7 +76,7 @@ class ServerProcess:
             env={
                 **os.environ,
                 **(environment or {}),
-                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+                "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "generated", ROOT / "clients"))),
             },
             stdout=subprocess.PIPE,
             stderr=self.log.open("ab"),
