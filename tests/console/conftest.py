@@ -68,7 +68,7 @@ def server_with_samples(folder: Path, *flags: str) -> ServerProcess:
     return server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sample_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with the sample book that all stories share. Stories that change a family use one of their own."""
     server = server_with_samples(tmp_path_factory.mktemp("console"))
@@ -76,7 +76,7 @@ def sample_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console(sample_server: ServerProcess) -> Iterator[ConsoleProcess]:
     """A development console for the shared server."""
     running = ConsoleProcess(sample_server, "--dev")
@@ -91,8 +91,12 @@ def channel(sample_server: ServerProcess) -> Iterator[grpc.Channel]:
         yield connected
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """A browser for this package only, because Playwright's event loop runs in the thread of the tests until it stops.
+
+    Other packages start event loops of their own in that thread.
+    """
     if CHROMIUM is None:
         pytest.skip("Chromium isn't installed")
     with sync_playwright() as playwright:
