@@ -31,7 +31,7 @@ async def caught_up(core: Core, call: Call, tx: Connection, opened: OpenGroup) -
     """Does the same and writes it, so that the transaction can go on with what is recorded. Raises LegacyCannotHold."""
     writes = GroupWrites()
     opened = await catch_up(core, call, tx, opened, writes)
-    await writes.write(tx)
+    await core.record(tx, writes)
     return opened
 
 

@@ -23,6 +23,7 @@ from operations.sources import ContractSource, FactSource
 from operations.view_reads import SharedViewReads
 from storage.audit import AuditEntry, add_entries
 from storage.contracts import StoredContracts
+from storage.group_writes import GroupWrites
 from storage.history import WriteMark, log_write
 from storage.legacy.registry import LegacySources
 from storage.members import StoredMembers
@@ -104,6 +105,14 @@ class Core:
         if write is not None:
             self.history.committed(write)
         return done
+
+    async def record(self, tx: Connection, writes: GroupWrites) -> None:
+        """Writes what was decided about groups, and keeps the details of its events for this process's feed reader.
+
+        It keeps them before the commit, so that an erasure, which comes later, drops them.
+        """
+        await writes.write(tx)
+        self.feed.written.add(writes.details)
 
     def add_merges(self, merges: Sequence[Merge]) -> None:
         """Resolves the ids of merged members from now on, also in the filters of open streams."""

@@ -14,6 +14,7 @@ from uuid import UUID
 from domain.enrollment.events import EnrollmentEvent, EventFilter, FeedPosition
 from domain.errors import DatabaseUnavailable, DomainError
 from operations.erasure_lease import ErasureLease
+from operations.written_revisions import WrittenRevisions
 
 BATCH = 500
 """Maximum number of events that a stream takes or scans per batch."""
@@ -83,6 +84,7 @@ class FeedTail:
         """Limits how many streams read the database concurrently."""
         self.is_in_doubt = False
         """Whether the reader must check that the feed still has the same history."""
+        self.written = WrittenRevisions()
         self._refused: DomainError | None = DatabaseUnavailable()
         self._events: list[EnrollmentEvent] = []
         self._weight = 0
@@ -113,6 +115,7 @@ class FeedTail:
         """Drops all events, because they can contain erased data. Streams read the database instead."""
         self._events, self._weight = [], 0
         self._batches.clear()
+        self.written.clear()
 
     def end(self, error: DomainError) -> None:
         """Ends all streams, and rejects new ones until `begin` is called again."""

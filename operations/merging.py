@@ -277,7 +277,7 @@ class _Merge:
         for opened in await open_groups(self._core, self._call, self._tx, locked):
             recompute = await recomputes.begin(self._tx, opened.group, cause)
             moved.append(await run_recompute(self._core, self._call, self._tx, opened, recompute, writes))
-        await writes.write(self._tx)
+        await self._core.record(self._tx, writes)
         return moved
 
 

@@ -127,7 +127,7 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> lis
                 long.append(opened.group.group_key)
             else:
                 changed.append(await catch_up(core, call, tx, opened, writes))
-        await writes.write(tx)
+        await core.record(tx, writes)
         return long, changed
 
     left, changed = await core.database.write(work)

@@ -85,8 +85,8 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
             {**before.types, **settled.membership_types},  # with those of merged members, who lose their days
             policy_event(before.state, settled.days, to_day(settled.today)),
             recorded_at,
-            change_request_id=settled.cause.change_request_id,
-            recompute_key=settled.recompute.recompute_key if settled.recompute else None,
+            request=settled.request,
+            recompute=settled.recompute,
             stale_from=first_changed_month(changed, corrected, (before.state, settled.days)),
             view=core.group_view(current) if core.group_view else None,
         ),

@@ -145,7 +145,7 @@ class _Judging:
             if of_request is not None:
                 writes.extend(of_request)
                 stored.append(request.call)
-        await writes.write(self.tx)
+        await self.core.record(self.tx, writes)
         return stored
 
     def committed(self) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.enrollment.decisions import EnrollmentKey, GroupKey
+from domain.enrollment.decisions import GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind
 from domain.enrollment.events import (
     EnrollmentEvent,
@@ -20,7 +20,7 @@ from domain.enrollment.events import (
     PolicyRevision,
 )
 from domain.enrollment.group import Period
-from domain.enrollment.history import ChangeRequest, DifferenceCause, RevisionCause
+from domain.enrollment.history import ChangeRequest, RevisionCause
 from domain.membership import MembershipType
 from storage.bounded_reads import read_up_to
 from storage.enrollment_reads import GroupHead, group_head_of_row
@@ -30,6 +30,8 @@ from storage.postgres.documents import DocumentDamaged, change_request_from_docu
 from storage.postgres.notifications import notified
 from storage.postgres.rows import fetch_all, fetch_one, find_value
 from storage.postgres.sessions import FEED
+
+NOTHING_KNOWN: Mapping[UUID, PolicyRevision] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +108,40 @@ def _entry(
 
 
 async def leading_events(
-    connection: Connection, entries: Sequence[FeedEntry], max_weight: int
+    connection: Connection,
+    entries: Sequence[FeedEntry],
+    max_weight: int,
+    known: Mapping[UUID, PolicyRevision] = NOTHING_KNOWN,
 ) -> list[EnrollmentEvent]:
-    """Returns complete events of the first entries, at least one, with a total weight of at most `max_weight`."""
+    """Returns complete events of the first entries, at least one, with a total weight of at most `max_weight`.
+
+    Details in `known`, by event id, are not read.
+    """
 
     async def read(some: Sequence[FeedEntry]) -> list[EnrollmentEvent]:
-        return await events_of(connection, some)
+        return await events_of(connection, some, known)
 
     return await read_up_to(entries, read, lambda event: event.weight, max_weight)
 
 
-async def events_of(connection: Connection, entries: Sequence[FeedEntry]) -> list[EnrollmentEvent]:
+async def events_of(
+    connection: Connection, entries: Sequence[FeedEntry], known: Mapping[UUID, PolicyRevision] = NOTHING_KNOWN
+) -> list[EnrollmentEvent]:
     """Returns complete events in the order given, with at most four queries in total, in one or two round trips.
 
-    An event whose stored details are damaged is marked as incomplete; the others are not affected.
+    Details in `known`, by event id, are not read. An event whose stored details are damaged is marked as incomplete;
+    the others are not affected.
     """
-    rejected_keys = [entry.change_request_key for entry in entries if entry.change_request_key]
+    unknown = [entry for entry in entries if entry.head.event_id not in known]
+    rejected_keys = [entry.change_request_key for entry in unknown if entry.change_request_key]
     rejected = await _change_requests(connection, rejected_keys) if rejected_keys else {}
-    rows = await _rows_of(connection, [entry.revision_key for entry in entries if entry.revision_key])
-    return [_event(entry, rows, rejected) for entry in entries]
+    rows = await _rows_of(connection, [entry.revision_key for entry in unknown if entry.revision_key])
+    return [
+        EnrollmentEvent(entry.head, detail)
+        if (detail := known.get(entry.head.event_id))
+        else _event(entry, rows, rejected)
+        for entry in entries
+    ]
 
 
 async def _rows_of(connection: Connection, revision_keys: list[int]) -> "_Rows":
@@ -214,17 +231,12 @@ def _policy_revision(
     differences: Sequence[Any],
     periods: Sequence[Any],
 ) -> PolicyRevision:
-    differing: list[Difference] = []
-    types: dict[UUID, MembershipType] = {}
-    causes: dict[EnrollmentKey, DifferenceCause] = {}
-    for member_id, kind, module_id, kinds, gained, lost in sorted(differences, key=lambda d: (d[0], d[2])):
-        differing.append(Difference(member_id, module_id, _kinds(kinds), gained, lost))
-        types[member_id] = MembershipType(kind)
-        reasons = (*request.reason_for(member_id, module_id), request.requester.reason) if request else ()
-        causes[EnrollmentKey(member_id, module_id)] = DifferenceCause(revision, cause, *reasons)
+    differing = [
+        (Difference(member_id, module_id, _kinds(kinds), gained, lost), MembershipType(kind))
+        for member_id, kind, module_id, kinds, gained, lost in differences
+    ]
     enrolled = [Period(member, MembershipType(kind), module, days) for member, kind, module, days in periods]
-    enrolled.sort(key=lambda p: (p.member_id, p.module_id, p.days))
-    return PolicyRevision(revision, cause, tuple(differing), types, causes, tuple(enrolled))
+    return PolicyRevision.of(revision, cause, request, differing, enrolled)
 
 
 def _kinds(names: Sequence[str]) -> tuple[DifferenceKind, ...]:

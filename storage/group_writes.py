@@ -16,9 +16,9 @@ from domain.catalog.contract import Contract
 from domain.days import Days, Span
 from domain.enrollment.decisions import members_named
 from domain.enrollment.differences import Difference, PolicyEvent
-from domain.enrollment.events import EventType
+from domain.enrollment.events import EventType, PolicyRevision
 from domain.enrollment.group import Period
-from domain.enrollment.history import ChangeRequest
+from domain.enrollment.history import ChangeRequest, RevisionCause
 from domain.enrollment.verdicts import Verdict
 from domain.identity import slot_id
 from domain.membership import MembershipType
@@ -27,7 +27,7 @@ from storage.enrollment import LockedGroup, create_groups
 from storage.postgres.database import Connection
 from storage.postgres.documents import actor_to_document, change_request_to_document
 from storage.premium_stale import mark_revised
-from storage.recomputes import FinishedRecompute, finish
+from storage.recomputes import FinishedRecompute, WaitingRecompute, finish
 from storage.requests import WriteKey
 
 Row = dict[str, Any]
@@ -37,8 +37,8 @@ Row = dict[str, Any]
 class NewRevision:
     """The contents of a revision: its periods, the differences from the previous revision, and the resulting event.
 
-    `membership_types` has every member who has a period or a difference. Exactly one of `change_request_id` and
-    `recompute_key` is set. `stale_from` is the first month in which premiums can change, and `view` the state as
+    `membership_types` has every member who has a period or a difference. Exactly one of `request` and `recompute` is
+    set: what made the revision. `stale_from` is the first month in which premiums can change, and `view` the state as
     readers receive it.
     """
 
@@ -47,10 +47,17 @@ class NewRevision:
     membership_types: Mapping[UUID, MembershipType]
     policy_event: PolicyEvent
     recorded_at: datetime
-    change_request_id: UUID | None = None
-    recompute_key: int | None = None
+    request: ChangeRequest | None = None
+    recompute: WaitingRecompute | None = None
     stale_from: Month | None = None
     view: bytes | None = None
+
+    @property
+    def cause(self) -> RevisionCause:
+        return RevisionCause(
+            self.request.change_request_id if self.request else None,
+            self.recompute.recompute_id if self.recompute else None,
+        )
 
 
 @dataclass(slots=True)
@@ -58,7 +65,10 @@ class GroupWrites:
     """What a transaction records of its locked groups, in the order in which it was decided.
 
     Nothing is written before `write`. What was collected for a request that fails is discarded with its `GroupWrites`.
+    `details` are those of the events about revisions, by event id, as a reader of the feed would read them.
     """
+
+    details: dict[UUID, PolicyRevision] = field(default_factory=dict)
 
     _heads: dict[UUID, LockedGroup] = field(default_factory=dict)
     _members: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
@@ -101,15 +111,15 @@ class GroupWrites:
     def add_revision(self, group: LockedGroup, contract: Contract, new: NewRevision) -> None:
         """Adds a revision with its event. `group` is the group after the revision."""
         self._heads[group.group_id] = group
-        recorded_at = new.recorded_at.isoformat()
+        recorded_at, cause = new.recorded_at.isoformat(), new.cause
         self._revisions.append(
             (
                 group.group_id,
                 {
                     "revision": group.revision,
                     "recorded_at": recorded_at,
-                    "change_request_id": new.change_request_id and str(new.change_request_id),
-                    "recompute_key": new.recompute_key,
+                    "change_request_id": cause.change_request_id and str(cause.change_request_id),
+                    "recompute_key": new.recompute and new.recompute.recompute_key,
                     "policy_event": new.policy_event.value,
                     "view": None if new.view is None else f"\\x{new.view.hex()}",
                     "periods": _period_rows(contract, new.periods),
@@ -119,20 +129,25 @@ class GroupWrites:
         )
         concerned = {group.key.primary_id, *(p.member_id for p in new.periods), *(d.member_id for d in new.differences)}
         of_revision = {"revision": group.revision}
-        self._add_event(group, EventType(f"POLICY_{new.policy_event}"), concerned, recorded_at, of_revision)
+        event_id = self._add_event(group, EventType(f"POLICY_{new.policy_event}"), concerned, recorded_at, of_revision)
+        differing = [(each, new.membership_types[each.member_id]) for each in new.differences]
+        self.details[event_id] = PolicyRevision.of(group.revision, cause, new.request, differing, new.periods)
         if new.stale_from is not None:
             self._stale[group.group_id] = min(new.stale_from, self._stale.get(group.group_id, new.stale_from))
 
     def _add_event(
         self, group: LockedGroup, kind: EventType, concerned: Iterable[UUID], recorded_at: str, about: Row
-    ) -> None:
+    ) -> UUID:
+        """Adds an event. Returns its id."""
+        event_id = uuid4()
         row = {
-            "event_id": str(uuid4()),
+            "event_id": str(event_id),
             "kind": kind.value,
             "recorded_at": recorded_at,
             "member_ids": [str(member_id) for member_id in sorted(concerned)],
         }
         self._events.append((group.group_id, row | about))
+        return event_id
 
     def finish_recompute(self, finished: FinishedRecompute) -> None:
         """Marks a recompute as done."""
@@ -146,6 +161,7 @@ class GroupWrites:
 
     def extend(self, other: "GroupWrites") -> None:
         """Adds what was collected for another request. Each group must be in one of the two only."""
+        self.details |= other.details
         self._heads |= other._heads
         self._members |= other._members
         self._requests += other._requests

@@ -1,6 +1,6 @@
 """Events of the change feed, and filters that readers can set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -40,7 +40,10 @@ class EventHead:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRevision:
-    """A revision, the differences to the one before, their causes, and all periods after it."""
+    """A revision, the differences to the one before, their causes, and all periods after it.
+
+    `membership_types` and `causes` have every member and enrollment that differs.
+    """
 
     revision: int
     cause: RevisionCause
@@ -48,6 +51,32 @@ class PolicyRevision:
     membership_types: Mapping[UUID, MembershipType]
     causes: Mapping[EnrollmentKey, DifferenceCause]
     periods: tuple[Period, ...]
+
+    @classmethod
+    def of(
+        cls,
+        revision: int,
+        cause: RevisionCause,
+        request: ChangeRequest | None,
+        differences: Iterable[tuple[Difference, MembershipType]],
+        periods: Iterable[Period],
+    ) -> "PolicyRevision":
+        """Returns a revision in the order in which the feed reports it.
+
+        `differences` are with the types of their members. `request` is the one that made the revision, if it was a
+        request and is readable.
+        """
+        differing: list[Difference] = []
+        types: dict[UUID, MembershipType] = {}
+        causes: dict[EnrollmentKey, DifferenceCause] = {}
+        for difference, kind in sorted(differences, key=lambda d: (d[0].member_id, d[0].module_id)):
+            member_id, module_id = difference.member_id, difference.module_id
+            differing.append(difference)
+            types[member_id] = kind
+            reasons = (*request.reason_for(member_id, module_id), request.requester.reason) if request else ()
+            causes[EnrollmentKey(member_id, module_id)] = DifferenceCause(revision, cause, *reasons)
+        enrolled = sorted(periods, key=lambda p: (p.member_id, p.module_id, p.days))
+        return cls(revision, cause, tuple(differing), types, causes, tuple(enrolled))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ async def _publish_new(core: Core) -> None:
         number = core.lease.number
         async with core.database.reading() as connection:
             entries = await feed.entries_after(connection, core.feed.position, MAX_ENTRIES)
-            events = await feed.leading_events(connection, entries, MAX_BATCH_WEIGHT)
+            known = core.feed.written.of(entry.head.event_id for entry in entries)
+            events = await feed.leading_events(connection, entries, MAX_BATCH_WEIGHT, known)
         if number != core.lease.number:
             continue  # a member was erased during the read, and the events may still contain their data
         for event in events:
@@ -76,6 +77,7 @@ async def _publish_new(core: Core) -> None:
             await refresh(core)  # merges before these events must be known, because filters follow them
         if events:
             core.feed.publish(events)
+            core.feed.written.remove(event.head.event_id for event in events)
         if len(events) == len(entries) < MAX_ENTRIES:
             core.feed.heard_at = asyncio.get_running_loop().time()
             return

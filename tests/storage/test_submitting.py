@@ -47,7 +47,7 @@ from operations.group_memory import Recorded
 from operations.opening import open_groups
 from operations.submitting import Submitted, submit
 from server.system import own_call
-from storage import enrollment, enrollment_reads
+from storage import enrollment, enrollment_reads, feed, outbox
 from storage.contracts import record_contract
 from storage.members import MemberChange, record_member, record_new_members
 from storage.postgres.database import Connection, Database
@@ -490,6 +490,33 @@ def test_cached_groups_equal_loaded_groups(own_database_url: str, seed: int) -> 
                     assert (each.change_request, each.group) == (stored, group)
             await draw.choice(BETWEEN)(draw, book, primary)
             await assert_remembered(book, primary)
+        assert await assert_written_as_read(book) > len(requests) // 2
+
+    with_book(own_database_url, scenario)
+
+
+async def assert_written_as_read(book: Book) -> int:
+    """Asserts that the kept revisions are what the feed's reader would read. Returns how many there are."""
+    while await book.database.write(lambda tx: outbox.sequence(tx, 1000)):
+        pass
+    async with book.database.reading() as connection:
+        entries = await feed.entries_after(connection, 0, 1000)
+        events = await feed.events_of(connection, entries)
+        kept = book.core.feed.written.of(event.head.event_id for event in events)
+        again = await feed.events_of(connection, entries, kept)
+    assert [event.detail for event in again] == [event.detail for event in events]
+    assert [event.head for event in again] == [event.head for event in events]
+    return len(kept)
+
+
+def test_an_erasure_drops_the_revisions_that_the_feed_has_not_published(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        primary, child = await book.members(2)
+        enroll = Enroll(child, CHILD, book.module(0), a_span("2026-01-01", "2026-01-31"))
+        await book.submit(primary, book.enroll(primary), enroll)
+        assert await assert_written_as_read(book) == 1
+        book.core.feed.forget()
+        assert await assert_written_as_read(book) == 0
 
     with_book(own_database_url, scenario)
 

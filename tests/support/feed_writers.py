@@ -4,7 +4,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from domain.actors import BEFORE_ACTORS
 from domain.catalog.contract import Contract
@@ -50,13 +50,13 @@ class Writer:
         request = _request(key, group.revision, recorded_at, approved)
         writes.add_request(group, request)
         if approved:
-            new = self._revision(group.revision - 1, key, request.change_request_id)
+            new = self._revision(group.revision - 1, key, request)
             writes.add_revision(group, self.contract, new)
         await writes.write(tx)
         # The event is written, and not committed for a while.
         await asyncio.sleep(self.draw.random() ** 4 * self.longest_seconds)
 
-    def _revision(self, current: int, key: GroupKey, request_id: UUID) -> NewRevision:
+    def _revision(self, current: int, key: GroupKey, request: ChangeRequest) -> NewRevision:
         module = next(iter(self.contract.slots))
         then, now = (
             {EnrollmentKey(key.primary_id, module): Days.of(_until(n))} if n else {} for n in (current, current + 1)
@@ -64,7 +64,7 @@ class Writer:
         types = {key.primary_id: PRIMARY}
         event = policy_event(then, now, TODAY)
         changed = differences(then, now, {})
-        return NewRevision(periods(now, types), changed, types, event, datetime.now(UTC), request_id)
+        return NewRevision(periods(now, types), changed, types, event, datetime.now(UTC), request)
 
 
 def _until(n: int) -> Span:
