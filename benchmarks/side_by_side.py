@@ -16,8 +16,10 @@ Sides = Mapping[str, Callable[[], Outcome]]
 class Compared:
     """The outcomes of several rounds, by the names of their loads. All figures are medians of the rounds."""
 
-    def __init__(self, outcomes: Mapping[str, list[Outcome]]) -> None:
+    def __init__(self, outcomes: Mapping[str, list[Outcome]], repeated: Mapping[str, int]) -> None:
+        """`repeated` are the numbers of loads that were dropped and repeated because calls failed."""
         self._outcomes = outcomes
+        self._repeated = repeated
 
     def rate(self, side: str) -> float:
         """Returns the successful calls per second."""
@@ -52,29 +54,37 @@ class Compared:
             value = self.cpu_us(side, process)
             made.append(Figure(name=f"{name}.{process}_cpu", value=value, unit="us/call", client=client))
         client_cpu = median(each.client_cpu_us for each in rounds)
-        return [*made, Figure(name=f"{name}.client_cpu", value=client_cpu, unit="us/call", client=client)]
+        made.append(Figure(name=f"{name}.client_cpu", value=client_cpu, unit="us/call", client=client))
+        if repeated := self._repeated[side]:
+            against = f"of {len(rounds) + repeated} loads, because calls failed"
+            made.append(Figure(name=f"{name}.dropped", value=repeated, unit="loads", against=against, client=client))
+        return made
 
 
 def compare(sides: Sides, rounds: int = ROUNDS) -> Compared:
     """Runs loads in turn, several times. Raises LoadFailed if calls of a load fail repeatedly."""
     outcomes: dict[str, list[Outcome]] = {side: [] for side in sides}
+    repeated = dict.fromkeys(sides, 0)
     for _ in range(rounds):
         for side, load in sides.items():
-            outcomes[side].append(_succeeded(side, load))
-    return Compared(outcomes)
+            outcome, failures = _succeeded(side, load)
+            outcomes[side].append(outcome)
+            repeated[side] += failures
+    return Compared(outcomes, repeated)
 
 
-def _succeeded(side: str, load: Callable[[], Outcome]) -> Outcome:
-    """Returns the outcome of a load in which few calls failed, because a rejected call costs less than a served one.
+def _succeeded(side: str, load: Callable[[], Outcome]) -> tuple[Outcome, int]:
+    """Returns the outcome of a load in which few calls failed, and how many loads failed before.
 
-    It is repeated otherwise: a server rejects calls while other programs keep it from the CPU for long.
+    A rejected call costs less than a served one, so a load in which calls fail is repeated: a server rejects calls
+    while other programs keep it from the CPU for long.
     """
     failed: list[Outcome] = []
     while len(failed) < ATTEMPTS:
         outcome = load()
         served = outcome.statuses["OK"].calls if "OK" in outcome.statuses else 0
         if served and served >= MIN_SUCCEEDED * sum(each.calls for each in outcome.statuses.values()):
-            return outcome
+            return outcome, len(failed)
         failed.append(outcome)
     raise LoadFailed(f"{side}: calls failed {ATTEMPTS} times: {failed[-1].statuses}")
 
