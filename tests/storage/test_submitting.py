@@ -213,13 +213,13 @@ def test_the_write_of_a_caller_who_left_its_batch_is_in_the_audit_log(own_databa
         begun, goes_on = asyncio.Event(), asyncio.Event()
         write = book.database.write
 
-        async def paused(work: Callable[[Connection], Awaitable[Any]], *, patient: bool = True) -> Any:
+        async def paused(work: Callable[[Connection], Awaitable[Any]], *, patient: bool = True, **options: Any) -> Any:
             async def later(tx: Connection) -> Any:
                 begun.set()
                 await goes_on.wait()
                 return await work(tx)
 
-            return await write(work if patient else later, patient=patient)
+            return await write(work if patient else later, patient=patient, **options)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(book.database, "write", paused)
