@@ -87,9 +87,14 @@ class Core:
         return await self.write_together(of_one)
 
     async def write_together(
-        self, work: Callable[[Connection], Awaitable[tuple[T, Sequence[Call]]]], *, patient: bool = True
+        self,
+        work: Callable[[Connection], Awaitable[tuple[T, Sequence[Call]]]],
+        *,
+        patient: bool = True,
+        generic_plans: bool = False,
     ) -> T:
-        """Does the same for several calls. `work` also returns those for which something is stored."""
+        """Does the same for several calls. `work` also returns those for which something is stored. `Database.write`
+        describes the options."""
 
         async def entered(tx: Connection) -> tuple[T, Sequence[Call], WriteMark | None]:
             done, calls = await work(tx)
@@ -98,7 +103,7 @@ class Core:
             merged = [each.trail.merge.from_member_id for each in calls if each.trail.merge]
             return done, calls, await log_write(tx, usage_of, merged) if calls else None
 
-        done, calls, write = await self.database.write(entered, patient=patient)
+        done, calls, write = await self.database.write(entered, patient=patient, generic_plans=generic_plans)
         for each in calls:
             each.trail.recorded, each.trail.write = True, write
         self.add_merges([each.trail.merge for each in calls if each.trail.merge])

@@ -19,13 +19,12 @@ async def check_earlier_requests(connection: Connection, proposal: ChangeProposa
     days that an erasure has closed would change.
     """
     group = group_id(*proposal.key)
-    counted = {decision.change_request_id for decision in basis.decisions}
     members = set(basis.membership_types())
     asked: list[Revert | CorrectMembershipType] = []
     for scoped in proposal.changes:
         match scoped.change:
             case Revert(change_request_id) as change:
-                if change_request_id not in counted:
+                if all(decision.change_request_id != change_request_id for decision in basis.decisions):
                     request = await enrollment_reads.change_request(connection, change_request_id)
                     if request.group_id != group:
                         raise ChangeRequestUnknown(change_request_id)

@@ -66,6 +66,12 @@ class GroupMemory:
         self._groups.move_to_end(group.group_id)
         return remembered.recorded
 
+    def enrolled(self, group_id: UUID) -> frozenset[UUID]:
+        """Returns the members whom the decisions of a group enroll, as far as they are remembered. The group may have
+        changed since."""
+        remembered = self._groups.get(group_id)
+        return remembered.recorded.enrolled if remembered else frozenset()
+
     def remember(self, group: LockedGroup, recorded: Recorded) -> None:
         """Caches a group after its change was committed."""
         self._drop(group.group_id)

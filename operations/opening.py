@@ -22,11 +22,10 @@ from operations.core import Core
 from operations.group_memory import Recorded, State
 from operations.legacy.members import store_missing
 from operations.legacy.sides import LegacySide, TranslatedSide, in_core_terms, lock_sides
-from storage import enrollment, enrollment_reads, explanations, merges, recomputes
+from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import LockedGroup
-from storage.enrollment_reads import AsOf, GroupHead
 from storage.postgres.database import Connection
-from storage.postgres.locks import Lock, try_lock_shared
+from storage.postgres.locks import DecisionLocks, Lock
 from storage.recomputes import WaitingRecompute
 
 NOBODY: Mapping[UUID, Collection[UUID]] = {}
@@ -85,16 +84,16 @@ async def try_to_open(
     tx: Connection,
     groups: Sequence[LockedGroup],
     also: Mapping[UUID, Collection[UUID]] = NOBODY,
-    *,
-    wait: bool = True,
+    locks: DecisionLocks | None = None,
 ) -> dict[UUID, OpenGroup | DomainError]:
     """Opens locked groups, or returns why one can't be opened: ContractUnknown, MemberUnknown, WriteConflict.
 
-    `also` are additional members whose facts are needed, by group id. Without `wait`, groups are in conflict if others
-    have locked their contracts or members. Raises MigrationStageForbids.
+    `also` are additional members whose facts are needed, by group id. `locks` are those that the transaction has
+    already taken; groups whose contracts or members are busy are in conflict. Raises MigrationStageForbids.
     """
+    locks = locks or DecisionLocks(tx)
     sides = await lock_sides(core, tx, groups)
-    found = await _contracts(core, tx, {group.key.contract_id for group in groups}, wait=wait)
+    found = await _contracts(core, tx, {group.key.contract_id for group in groups}, locks)
     failed = {
         group.group_id: contract
         for group in groups
@@ -102,19 +101,24 @@ async def try_to_open(
     }
     groups = [group for group in groups if group.group_id not in failed]
     contracts = {each: contract for each, contract in found.items() if isinstance(contract, Contract)}
-    recorded = await _recorded(core, tx, groups, contracts)
+    stored = [group.group_key for group in groups if not group.is_new]
+    now = await recomputes.groups_now(tx, stored)
+    recorded = await _recorded(core, tx, groups, contracts, now.erasures)
     named = {
         group.group_id: _named(group, recorded[group.group_id], also, sides.get(group.group_id)) for group in groups
     }
-    aliases = await merges.aliases_of(tx, set().union(*named.values()))
+    everybody = set().union(*named.values())
+    aliases = await merges.aliases_of(tx, everybody)
+    if legacy := [side.group for side in sides.values() if side.group is not None]:
+        await store_missing(core, call, tx, legacy, everybody | set(aliases.values()))
+    while await locks.take({Lock.MEMBER: everybody | set(aliases.values())}):  # can have changed before it was locked
+        aliases = await merges.aliases_of(tx, everybody)
+        now = await recomputes.groups_now(tx, stored)
     needed = {  # a merged primary has no approved requests, but has facts
         group.group_id: {group.key.primary_id, *(aliases.get(each, each) for each in named[group.group_id])}
         for group in groups
     }
-    if legacy := [side.group for side in sides.values() if side.group is not None]:
-        await store_missing(core, call, tx, legacy, set().union(*needed.values()))
-    facts = await _facts(core, tx, needed, wait=wait)
-    now, waiting = await recomputes.waiting_now(tx, [group.group_key for group in groups if not group.is_new])
+    facts = await _facts(core, tx, needed, locks)
 
     def opened(group: LockedGroup) -> OpenGroup | DomainError:
         of_group, side = facts[group.group_id], sides.get(group.group_id)
@@ -123,7 +127,7 @@ async def try_to_open(
         own_aliases = {each: aliases[each] for each in named[group.group_id] if each in aliases}
         current = _with_current(recorded[group.group_id], contracts[group.key.contract_id], of_group, own_aliases)
         legacy = in_core_terms(side, current.basis.contract, current.basis.membership_types()) if side else None
-        return OpenGroup(group, current, waiting.get(group.group_key), now, legacy)
+        return OpenGroup(group, current, now.waiting.get(group.group_key), now.instant, legacy)
 
     return {group.group_id: opened(group) for group in groups} | failed
 
@@ -158,12 +162,13 @@ def closed_basis(basis: GroupBasis, enrolled: Set[UUID], recorded: State) -> Gro
 
 
 async def _contracts(
-    core: Core, tx: Connection, contract_ids: Set[UUID], *, wait: bool
+    core: Core, tx: Connection, contract_ids: Set[UUID], locks: DecisionLocks
 ) -> dict[UUID, Contract | DomainError]:
     """Returns contracts, which can't be amended until the transaction ends, or the errors."""
-    free = contract_ids if wait else await try_lock_shared(tx, Lock.CONTRACT, contract_ids)
-    found: dict[UUID, Contract | DomainError] = {each: WriteConflict() for each in contract_ids - free}
-    for contract_id in sorted(free):
+    await locks.take({Lock.CONTRACT: contract_ids})
+    busy = locks.busy(Lock.CONTRACT, contract_ids)
+    found: dict[UUID, Contract | DomainError] = {each: WriteConflict() for each in busy}
+    for contract_id in sorted(contract_ids - busy):
         try:
             found[contract_id] = await core.contract_source.current(tx, contract_id, hold=True)
         except DomainError as error:
@@ -172,46 +177,38 @@ async def _contracts(
 
 
 async def _recorded(
-    core: Core, tx: Connection, groups: Sequence[LockedGroup], contracts: Mapping[UUID, Contract]
+    core: Core, tx: Connection, groups: Sequence[LockedGroup], contracts: Mapping[UUID, Contract], erasures: int
 ) -> dict[UUID, Recorded]:
     """Returns what is recorded of locked groups, from memory if nothing has been recorded or erased since."""
-    erasures = await explanations.erasure_number(tx)
     found = {group.group_id: core.groups.recall(group, erasures) for group in groups}
     known = {group_id: recorded for group_id, recorded in found.items() if recorded is not None}
     missing = [group for group in groups if group.group_id not in known]
     stored = [group.group_key for group in missing if not group.is_new]
     decisions = await enrollment.decisions_of(tx, stored) if stored else {}
-    had = await enrollment.days_had(tx, stored) if stored else {}
-    heads = [GroupHead(group.group_key, group.group_id, group.key, group.revision) for group in missing]
-    states = await enrollment_reads.group_states(tx, heads, AsOf()) if stored else list(map(_nothing, heads))
-    for group, current in zip(missing, states, strict=True):
+    states = await enrollment_reads.newest_states(tx, [group for group in missing if group.revision])
+    for group in missing:
         of_group = tuple(decisions.get(group.group_key, ()))
+        current, had = states.get(group.group_key) or (GroupState(group.group_id, group.key, 0, None, None, ()), {})
         known[group.group_id] = Recorded(
             GroupBasis(contracts[group.key.contract_id], group.key.primary_id, of_group, {}),
             current,
             days_of(current.periods),
             types_of(current.periods),
-            had.get(group.group_key, {}),
+            had,
             frozenset(enrolled_members(of_group)),
             erasures,
         )
     return known
 
 
-def _nothing(group: GroupHead) -> GroupState:
-    """Returns the state of a group before its first revision."""
-    return GroupState(group.group_id, group.key, 0, None, None, ())
-
-
 async def _facts(
-    core: Core, tx: Connection, needed: Mapping[UUID, Set[UUID]], *, wait: bool
+    core: Core, tx: Connection, needed: Mapping[UUID, Set[UUID]], locks: DecisionLocks
 ) -> dict[UUID, Mapping[UUID, Facts] | DomainError]:
     """Returns the facts that groups need, by group id, which can't change until the transaction ends, or the
     errors."""
-    found: dict[UUID, Mapping[UUID, Facts] | DomainError] = {}
-    everybody = set().union(*needed.values())
-    busy = set[UUID]() if wait else everybody - await try_lock_shared(tx, Lock.MEMBER, everybody)
-    found |= {group_id: WriteConflict() for group_id, members in needed.items() if not busy.isdisjoint(members)}
+    found: dict[UUID, Mapping[UUID, Facts] | DomainError] = {
+        group_id: WriteConflict() for group_id, members in needed.items() if locks.busy(Lock.MEMBER, members)
+    }
     while True:
         left = {group_id: members for group_id, members in needed.items() if group_id not in found}
         try:

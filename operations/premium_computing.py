@@ -26,6 +26,7 @@ from storage.enrollment import LockedGroup
 from storage.enrollment_reads import GroupHead
 from storage.erasures import Removal, last_removals
 from storage.postgres.database import Connection
+from storage.postgres.locks import Lock, lock
 from storage.premiums import Addition
 
 
@@ -215,9 +216,12 @@ async def insured_policies(
 
     With `hold`, their contracts can't be amended until the transaction ends.
     """
+    contract_ids = sorted({head.key.contract_id for head in heads})
+    if hold:
+        await lock(connection, Lock.CONTRACT, *contract_ids, shared=True)
     contracts: dict[UUID, Contract] = {
         contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
-        for contract_id in sorted({head.key.contract_id for head in heads})
+        for contract_id in contract_ids
     }
     periods = await enrollment_reads.periods_at(connection, {head.group_key: head.revision for head in heads})
     members = {period.member_id for of_group in periods.values() for period in of_group}

@@ -18,7 +18,10 @@ class ContractSource(Protocol):
     """Reads contracts."""
 
     async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        """Returns the newest state of a contract; with `hold`, it can't change until the transaction ends.
+        """Returns the newest state of a contract.
+
+        With `hold`, it can't change until the transaction ends: the caller has locked the contract (`Lock.CONTRACT`,
+        shared), and a source whose contracts can change without the exclusive lock has to lock what it reads.
 
         Raises ContractUnknown.
         """
@@ -47,7 +50,10 @@ class FactSource(Protocol):
     async def current_facts(
         self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
     ) -> dict[UUID, Facts]:
-        """Returns the newest facts of members; with `hold`, they can't change until the transaction ends.
+        """Returns the newest facts of members.
+
+        With `hold`, they can't change until the transaction ends: the caller has locked the members (`Lock.MEMBER`,
+        shared), and a source whose facts can change without the exclusive lock has to lock what it reads.
 
         Raises MemberUnknown.
         """

@@ -39,10 +39,11 @@ from operations.earlier_requests import check_earlier_requests
 from operations.legacy.sides import hold_stages
 from operations.opening import OpenGroup, try_to_open
 from operations.revising import Settled, decided, differs, move_to
-from storage import enrollment, enrollment_reads, merges
+from storage import enrollment, enrollment_reads
 from storage.group_writes import GroupWrites
 from storage.postgres.database import Connection
-from storage.requests import WriteKey, find_answers
+from storage.postgres.locks import DecisionLocks, Lock
+from storage.requests import WriteKey, answers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,10 @@ async def _together(core: Core, requests: Sequence[Submit]) -> Sequence[Submitte
     """
 
     async def work(tx: Connection) -> tuple[_Judging, Sequence[Call]]:
-        judging = _Judging(core, tx, requests, wait=False)
+        judging = _Judging(core, tx, requests, DecisionLocks(tx, wait=False))
         return judging, await judging.run()
 
-    judging = await core.write_together(work, patient=False)
+    judging = await core.write_together(work, patient=False, generic_plans=True)
     judging.committed()
     return [judging.outcomes[request] for request in requests]
 
@@ -102,7 +103,7 @@ async def _alone(core: Core, request: Submit) -> Submitted:
     """Judges a request in a transaction of its own, which waits for locks."""
 
     async def work(tx: Connection) -> tuple[_Judging, Sequence[Call]]:
-        judging = _Judging(core, tx, [request], wait=True)
+        judging = _Judging(core, tx, [request], DecisionLocks(tx))
         calls = await judging.run()
         outcome = judging.outcomes[request]
         if isinstance(outcome, DomainError) and not calls:
@@ -127,7 +128,7 @@ class _Judging:
     core: Core
     tx: Connection
     requests: Sequence[Submit]
-    wait: bool
+    locks: DecisionLocks
     outcomes: dict[Submit, Submitted | DomainError | None] = field(default_factory=dict)
     changed: list[OpenGroup] = field(default_factory=list)
 
@@ -136,6 +137,7 @@ class _Judging:
         for request in self.requests:
             request.call.trail.forget_resolved()
         await hold_stages(self.core, self.tx, {request.proposal.key.contract_id for request in self.requests})
+        await self._lock()
         opened = await self._open(await self._without_answered())
         writes = GroupWrites()
         stored = [request.call for request, outcome in self.outcomes.items() if isinstance(outcome, Submitted)]
@@ -154,13 +156,27 @@ class _Judging:
             self.core.groups.remember(opened.group, opened.recorded)
         self.core.sequencing.wanted.set()
 
+    async def _lock(self) -> None:
+        """Locks the ids of the requests. A transaction that doesn't wait can take locks in any order: it takes all that
+        are known to be needed, with one statement."""
+        things: dict[Lock, set[UUID]] = {Lock.REQUEST: {request.key.request_id for request in self.requests}}
+        if not self.locks.wait:
+            things[Lock.CONTRACT] = {request.proposal.key.contract_id for request in self.requests}
+            things[Lock.MEMBER] = set().union(
+                *(_named(request) | self.core.groups.enrolled(request.group_id) for request in self.requests)
+            )
+        await self.locks.take(things)
+
     async def _without_answered(self) -> list[Submit]:
         """Returns the requests that are new. Retried ones get their stored outcomes."""
-        answers = await find_answers(self.tx, [request.key for request in self.requests], wait=self.wait)
+        busy = self.locks.busy(Lock.REQUEST, [request.key.request_id for request in self.requests])
+        answers = await answers_of(self.tx, [request.key for request in self.requests])
         new: dict[UUID, Submit] = {}
         for request in self.requests:
             answer = answers[request.key]
-            if isinstance(answer, DomainError):
+            if request.key.request_id in busy:
+                self._fail(request, WriteConflict())
+            elif isinstance(answer, DomainError):
                 self._fail(request, answer)
             elif answer is not None:
                 self.outcomes[request] = await self._first_time(request, answer)
@@ -183,11 +199,9 @@ class _Judging:
         for request in requests:
             request.call.trail.resolved_group(request.group_id, request.proposal.key)
         keys = {request.group_id: request.proposal.key for request in requests}
-        locked = await enrollment.lock_groups_by_id(self.tx, keys, wait=self.wait)
+        locked = await enrollment.lock_groups_by_id(self.tx, keys, wait=self.locks.wait)
         also = {request.group_id: request.members for request in requests}
-        groups = list(locked.values())
-        opened = await try_to_open(self.core, requests[0].call, self.tx, groups, also, wait=self.wait)
-        merged = await merges.aliases_of(self.tx, set().union(*(_named(request) for request in requests)))
+        opened = await try_to_open(self.core, requests[0].call, self.tx, list(locked.values()), also, self.locks)
         found: dict[Submit, OpenGroup] = {}
         for request in requests:
             of_group = opened.get(request.group_id, WriteConflict())
@@ -195,8 +209,9 @@ class _Judging:
                 self._fail(request, of_group)
                 continue
             request.call.trail.resolved(member_id=of_group.basis.facts)
-            if gone := sorted(merged.keys() & _named(request)):
-                self._fail(request, MemberMerged(gone[0], merged[gone[0]]))
+            aliases = of_group.basis.aliases
+            if merged := sorted(aliases.keys() & _named(request)):
+                self._fail(request, MemberMerged(merged[0], aliases[merged[0]]))
             else:
                 found[request] = of_group
         return found
@@ -204,7 +219,7 @@ class _Judging:
     async def _judge(self, request: Submit, opened: OpenGroup) -> GroupWrites | None:
         """Judges a request on its group. Returns what to write, or None if there is nothing to write."""
         call, proposal, writes = request.call, request.proposal, GroupWrites()
-        if not self.wait and _takes_long(proposal, opened):
+        if not self.locks.wait and _takes_long(proposal, opened):
             self.outcomes[request] = None
             return None
         try:
@@ -226,7 +241,7 @@ class _Judging:
         return writes
 
     def _fail(self, request: Submit, error: DomainError) -> None:
-        in_conflict = isinstance(error, WriteConflict) and not self.wait
+        in_conflict = isinstance(error, WriteConflict) and not self.locks.wait
         self.outcomes[request] = None if in_conflict else error
 
 

@@ -19,7 +19,6 @@ from storage.postgres.documents import (
     contract_to_document,
 )
 from storage.postgres.instants import LATER_THAN
-from storage.postgres.locks import Lock, lock
 from storage.postgres.rows import IS_COMMITTED, fetch_value, find_value
 
 MAX_CACHED_STATES = 1000
@@ -51,12 +50,9 @@ class StoredContracts:
         self._cache.clear()
 
     async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        """Returns the current state of a contract. With `hold`, it can't be amended until the transaction ends.
-
-        Raises ContractUnknown.
+        """Returns the current state of a contract. Contracts are only amended under their exclusive locks, so `hold`
+        requires nothing else. Raises ContractUnknown.
         """
-        if hold:
-            await lock(connection, Lock.CONTRACT, contract_id, shared=True)
         return (await self.recorded(connection, contract_id)).contract
 
     async def recorded(

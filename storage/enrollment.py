@@ -12,8 +12,7 @@ from uuid import UUID
 
 from psycopg.errors import SerializationFailure
 
-from domain.days import Days
-from domain.enrollment.decisions import Decision, EnrollmentKey, GroupKey
+from domain.enrollment.decisions import Decision, GroupKey
 from storage.postgres.database import Connection
 from storage.postgres.documents import change_request_from_document
 from storage.postgres.instants import LATER_THAN, NOW
@@ -58,13 +57,19 @@ async def lock_groups_by_id(
 ) -> dict[UUID, LockedGroup]:
     """Does the same for any number of groups. Without `wait`, groups locked by other transactions are omitted."""
     skip = "" if wait else " SKIP LOCKED"
-    statement = f"SELECT {_LOCKED} WHERE group_id = ANY(%s) ORDER BY group_key FOR NO KEY UPDATE{skip}"
-    found = {group.group_id: group for group in await fetch_all(tx, _locked, statement, [list(keys)])}
-    missing = keys.keys() - found.keys()
-    if missing and not wait:
-        exist = "SELECT group_id FROM enrollment_group WHERE group_id = ANY(%s)"
-        missing -= set(await fetch_column(tx, UUID, exist, [list(missing)]))
-    return found | {each: LockedGroup(NEW_GROUP, each, keys[each], 0, NEVER) for each in missing}
+    cursor = await tx.execute(
+        f"WITH locked AS (SELECT {_LOCKED} WHERE group_id = ANY(%(ids)s) ORDER BY group_key FOR NO KEY UPDATE{skip})"
+        " SELECT g.group_id, l.group_key, l.revision, l.recorded_at"
+        " FROM enrollment_group g LEFT JOIN locked l USING (group_id) WHERE g.group_id = ANY(%(ids)s)",
+        {"ids": list(keys)},
+    )
+    stored = {group_id: head for group_id, *head in await cursor.fetchall()}
+    found: dict[UUID, LockedGroup] = {}
+    for group_id, key in keys.items():
+        group_key, revision, recorded_at = stored.get(group_id, (NEW_GROUP, 0, NEVER))
+        if group_key is not None:  # otherwise another transaction has locked it
+            found[group_id] = LockedGroup(group_key, group_id, key, revision, recorded_at)
+    return found
 
 
 async def create_groups(tx: Connection, groups: Collection[LockedGroup]) -> dict[UUID, int]:
@@ -132,19 +137,6 @@ async def decisions_of(connection: Connection, group_keys: list[int]) -> dict[in
     for group_key, document, actor in await cursor.fetchall():
         decisions.setdefault(group_key, []).append(change_request_from_document(document, actor).decision())
     return decisions
-
-
-async def days_had(connection: Connection, group_keys: list[int]) -> dict[int, dict[EnrollmentKey, Days]]:
-    """Returns all days of each enrollment that any revision of some groups had, by group key."""
-    cursor = await connection.execute(
-        "SELECT group_key, member_id, module_id, range_agg(gained) FROM enrollment_difference"
-        " WHERE group_key = ANY(%s) GROUP BY group_key, member_id, module_id",
-        [group_keys],
-    )
-    had: dict[int, dict[EnrollmentKey, Days]] = {}
-    for group_key, member_id, module_id, days in await cursor.fetchall():
-        had.setdefault(group_key, {})[EnrollmentKey(member_id, module_id)] = days
-    return had
 
 
 async def decisions_of_groups(connection: Connection, group_ids: Collection[UUID]) -> dict[UUID, list[Decision]]:

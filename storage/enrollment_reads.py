@@ -13,6 +13,7 @@ from domain.enrollment.group import Period
 from domain.enrollment.history import ChangeRequest, DifferenceCause, GroupState, Revision, RevisionCause
 from domain.errors import ChangeRequestUnknown, GroupUnknown, RevisionUnknown
 from domain.membership import MembershipType
+from storage.enrollment import LockedGroup
 from storage.migration_stages import LEGACY_ANSWERS
 from storage.postgres.database import Connection
 from storage.postgres.documents import change_request_from_document
@@ -228,6 +229,43 @@ async def group_states(
         made = _revision(head.group_id, found[head.group_key])
         of_group = periods.get(head.group_key, ())
         states.append(GroupState(head.group_id, head.key, revision, made.cause, made.recorded_at, tuple(of_group)))
+    return states
+
+
+async def newest_states(
+    connection: Connection, groups: Sequence[LockedGroup]
+) -> dict[int, tuple[GroupState, dict[EnrollmentKey, Days]]]:
+    """Returns the states of locked groups that have revisions, and all days of each enrollment that any of their
+    revisions had, by group key, with one query."""
+    if not groups:
+        return {}
+    of_key = {group.group_key: group for group in groups}
+    cursor = await connection.execute(
+        "SELECT r.group_key, r.recorded_at, c.change_request_id, q.recompute_id, e.* FROM enrollment_revision r"
+        " JOIN unnest(%s::bigint[], %s::integer[]) AS w(group_key, revision) USING (group_key, revision)"
+        " LEFT JOIN change_request c USING (change_request_key) LEFT JOIN recompute q USING (recompute_key)"
+        " LEFT JOIN LATERAL ("
+        "SELECT p.member_id, p.module_id, p.membership_type, p.days, NULL::datemultirange AS had"
+        " FROM enrollment_period p WHERE p.revision_key = r.revision_key"
+        " UNION ALL SELECT d.member_id, d.module_id, NULL, NULL, range_agg(d.gained)"
+        " FROM enrollment_difference d WHERE d.group_key = r.group_key GROUP BY d.member_id, d.module_id) AS e ON true",
+        [list(of_key), [group.revision for group in groups]],
+    )
+    revisions: dict[int, tuple[datetime, RevisionCause]] = {}
+    periods: dict[int, list[Period]] = {group_key: [] for group_key in of_key}
+    had: dict[int, dict[EnrollmentKey, Days]] = {group_key: {} for group_key in of_key}
+    for group_key, recorded_at, *cause, member_id, module_id, kind, days, ever in await cursor.fetchall():
+        revisions[group_key] = recorded_at, RevisionCause(*cause)
+        if kind is not None:
+            periods[group_key].append(Period(member_id, MembershipType(kind), module_id, days))
+        elif ever is not None:
+            had[group_key][EnrollmentKey(member_id, module_id)] = ever
+    states = {}
+    for group_key, (recorded_at, made_by) in revisions.items():
+        group = of_key[group_key]
+        of_group = sorted(periods[group_key], key=lambda p: (p.member_id.int, p.module_id.int, p.days))
+        state = GroupState(group.group_id, group.key, group.revision, made_by, recorded_at, tuple(of_group))
+        states[group_key] = state, had[group_key]
     return states
 
 

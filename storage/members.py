@@ -28,7 +28,6 @@ from storage.postgres.documents import (
     member_to_document,
 )
 from storage.postgres.instants import LATER_THAN, NOW
-from storage.postgres.locks import Lock, lock
 from storage.postgres.rows import IS_COMMITTED, fetch_all, fetch_first, fetch_value
 from storage.premium_stale import mark_member
 
@@ -71,15 +70,16 @@ class StoredMembers:
         self._facts.clear()
 
     async def current_facts(
-        self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
+        self,
+        connection: Connection,
+        member_ids: Iterable[UUID],
+        *,
+        hold: bool,
     ) -> dict[UUID, Facts]:
-        """Returns the current facts of members. With `hold`, they can't change until the transaction ends.
-
-        Raises MemberUnknown.
+        """Returns the current facts of members. Facts are only recorded under the members' exclusive locks, so `hold`
+        requires nothing else. Raises MemberUnknown.
         """
         ids = sorted(set(member_ids))
-        if hold:
-            await lock(connection, Lock.MEMBER, *ids, shared=True)
         cached = {member_id: self._facts[member_id] for member_id in ids if member_id in self._facts}
         cursor = await connection.execute(_NEWEST_FACTS, [ids, [cached.get(each, (0,))[0] for each in ids]])
         facts: dict[UUID, Facts] = {}

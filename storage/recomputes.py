@@ -1,6 +1,6 @@
 """Recomputes that are waiting, done or failed: a queue in the database with at most one waiting recompute per group."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, LiteralString
@@ -157,16 +157,28 @@ async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> d
     return {group_key: WaitingRecompute(*waiting) for group_key, *waiting in await cursor.fetchall()}
 
 
-async def waiting_now(tx: Connection, group_keys: list[int]) -> tuple[datetime, dict[int, WaitingRecompute]]:
-    """Returns an instant of recording, and the waiting recomputes of some locked groups, by group key."""
+@dataclass(frozen=True, slots=True)
+class GroupsNow:
+    """An instant of recording, the number of the last erasure (0 if there is none), and the waiting recomputes of some
+    groups, by group key."""
+
+    instant: datetime
+    erasures: int
+    waiting: Mapping[int, WaitingRecompute]
+
+
+async def groups_now(tx: Connection, group_keys: list[int]) -> GroupsNow:
+    """Returns what matters now for locked groups. What other transactions change later belongs to a later instant."""
     cursor = await tx.execute(
-        "SELECT n.instant, q.group_key, q.recompute_key, q.recompute_id, q.today_override, q.failed_attempts"
-        f" FROM (SELECT {NOW} AS instant) AS n LEFT JOIN recompute q ON q.group_key = ANY(%s) AND {WAITING}",
+        "SELECT n.instant, n.erasures, q.group_key, q.recompute_key, q.recompute_id, q.today_override,"
+        f" q.failed_attempts FROM (SELECT {NOW} AS instant, (SELECT coalesce(max(number), 0) FROM erasure) AS erasures)"
+        f" AS n LEFT JOIN recompute q ON q.group_key = ANY(%s) AND {WAITING}",
         [group_keys],
     )
     rows = await cursor.fetchall()
-    waiting = {group_key: WaitingRecompute(*rest) for _, group_key, *rest in rows if group_key is not None}
-    return rows[0][0], waiting
+    instant, erasures, *_ = rows[0]
+    waiting = {group_key: WaitingRecompute(*rest) for _, _, group_key, *rest in rows if group_key is not None}
+    return GroupsNow(instant, erasures, waiting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from domain.errors import DomainError, RequestIdReused, WriteConflict
+from domain.errors import DomainError, RequestIdReused
 from storage.postgres.database import Connection
 from storage.postgres.instants import NOW
-from storage.postgres.locks import Lock, lock, try_lock
+from storage.postgres.locks import Lock, lock
 
 ERASED_FINGERPRINT = b""
 """The fingerprint of a request whose contents were erased."""
@@ -30,36 +30,28 @@ async def find_answer(tx: Connection, key: WriteKey) -> dict[str, Any] | None:
     Concurrent writes with the same id wait for each other. Raises RequestIdReused if the id belongs to a different
     request. If the contents of that request were erased, its id alone identifies it.
     """
-    found = (await find_answers(tx, [key]))[key]
+    await lock(tx, Lock.REQUEST, key.request_id)
+    found = (await answers_of(tx, [key]))[key]
     if isinstance(found, DomainError):
         raise found
     return found
 
 
-async def find_answers(
-    tx: Connection, keys: Sequence[WriteKey], *, wait: bool = True
-) -> dict[WriteKey, dict[str, Any] | DomainError | None]:
-    """Does the same for any number of writes, some of which can have the same id. Errors are returned.
-
-    Without `wait`, writes whose ids are locked by other transactions are in conflict (WriteConflict).
-    """
-    ids = {key.request_id for key in keys}
-    if wait:
-        await lock(tx, Lock.REQUEST, *ids)
-    locked = ids if wait else await try_lock(tx, Lock.REQUEST, ids)
+async def answers_of(
+    tx: Connection, keys: Sequence[WriteKey]
+) -> dict[WriteKey, dict[str, Any] | RequestIdReused | None]:
+    """Does the same for any number of writes, some of which can have the same id, and whose ids are locked. Errors are
+    returned."""
     cursor = await tx.execute(
-        "SELECT request_id, fingerprint, answer FROM answered_request WHERE request_id = ANY(%s)", [list(locked)]
+        "SELECT request_id, fingerprint, answer FROM answered_request WHERE request_id = ANY(%s)",
+        [[key.request_id for key in keys]],
     )
     stored = {request_id: (bytes(fingerprint), answer) for request_id, fingerprint, answer in await cursor.fetchall()}
-    found: dict[WriteKey, dict[str, Any] | DomainError | None] = {}
+    found: dict[WriteKey, dict[str, Any] | RequestIdReused | None] = {}
     for key in keys:
         fingerprint, answer = stored.get(key.request_id, (key.fingerprint, None))
-        if key.request_id not in locked:
-            found[key] = WriteConflict()
-        elif fingerprint not in (key.fingerprint, ERASED_FINGERPRINT):
-            found[key] = RequestIdReused(key.request_id)
-        else:
-            found[key] = answer
+        is_same = fingerprint in (key.fingerprint, ERASED_FINGERPRINT)
+        found[key] = answer if is_same else RequestIdReused(key.request_id)
     return found
 
 

@@ -5,7 +5,7 @@ The estimates are cheap and rough: within a factor of two or three for large gro
 """
 
 from domain.days import Day
-from domain.enrollment.decisions import ChangeProposal, Enroll
+from domain.enrollment.decisions import ChangeProposal
 from domain.enrollment.decisive import MAX_REPLAYS, MAX_SETS, Effort
 from domain.enrollment.group import GroupBasis
 
@@ -19,8 +19,9 @@ MAX_SEARCH_SECONDS = 5.0
 
 def replay_seconds(basis: GroupBasis) -> float:
     """Returns the time to settle a group once, and to find what isn't met."""
-    changes = sum(len(decision.changes) + len(decision.consequence_leaves) for decision in basis.decisions)
-    return changes * SECONDS_PER_CHANGE + _leaves(basis) * SECONDS_PER_LEAF
+    size = basis.size
+    leaves = len(size.enrolled) * basis.contract.leaves_per_enrollment
+    return size.changes * SECONDS_PER_CHANGE + leaves * SECONDS_PER_LEAF
 
 
 def judging_seconds(proposal: ChangeProposal, basis: GroupBasis) -> float:
@@ -43,13 +44,3 @@ def search_effort(basis: GroupBasis) -> Effort:
 def search_seconds(basis: GroupBasis, changed_inputs: int) -> float:
     """Returns the time to find decisive inputs if a single input decides each run."""
     return (3 + min(changed_inputs, search_effort(basis).replays)) * replay_seconds(basis)
-
-
-def _leaves(basis: GroupBasis) -> float:
-    enrolled = {
-        (change.member_id, change.module_id)
-        for decision in basis.decisions
-        for change in decision.changes
-        if isinstance(change, Enroll)
-    }
-    return len(enrolled) * basis.contract.leaves_per_enrollment

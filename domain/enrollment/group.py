@@ -10,7 +10,7 @@ from domain.enrollment.closing import Closed
 from domain.enrollment.counting import Aliases, counting_among
 from domain.enrollment.decisions import Decision, EnrollmentKey
 from domain.enrollment.desired import DaysByEnrollment
-from domain.enrollment.folding import Decided, Folded, folded
+from domain.enrollment.folding import Decided, Folded, Size, folded, size_of
 from domain.enrollment.rulebook import Rulebook
 from domain.enrollment.settling import Settlement, settle
 from domain.members import Facts
@@ -53,6 +53,13 @@ class GroupBasis:
             known = folded(decided)
             object.__setattr__(self, "known", known)
         return known
+
+    @property
+    def size(self) -> Size:
+        """The size of the decisions. It doesn't fold them."""
+        if self.known is not None and self.known.decided.decisions is self.decisions:
+            return self.known.size
+        return size_of(self.decisions)
 
     def with_decision(self, decision: Decision) -> "GroupBasis":
         """Returns this basis with one more approved decision."""

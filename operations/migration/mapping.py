@@ -21,6 +21,7 @@ from storage.legacy import identifiers
 from storage.legacy.identifiers import MappedContract
 from storage.migration_stages import StageChange, change_stage
 from storage.postgres.database import Connection
+from storage.postgres.locks import Lock, lock
 from storage.requests import WriteKey, find_answer, store_answer
 
 
@@ -50,6 +51,7 @@ async def map_contract(core: Core, call: Call, key: WriteKey, new: NewMapping) -
         legacy_id = int(new.legacy_contract_id) if _is_number(new.legacy_contract_id) else None
         if legacy_id is None or await source.contract(tx, legacy_id) is None:
             raise LegacyContractUnknown(new.country, new.legacy_contract_id)
+        await lock(tx, Lock.CONTRACT, new.contract_id, shared=True)
         contract = await core.contract_source.current(tx, new.contract_id, hold=True)
         _reject_foreign(contract, new)
         await _reject_dropped(tx, new, legacy_id, stage)

@@ -111,8 +111,13 @@ class Database:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield connection
 
-    async def write(self, work: Callable[[Connection], Awaitable[T]], *, patient: bool = True) -> T:
+    async def write(
+        self, work: Callable[[Connection], Awaitable[T]], *, patient: bool = True, generic_plans: bool = False
+    ) -> T:
         """Runs `work` in one transaction and returns its result.
+
+        With `generic_plans`, prepared statements aren't planned again for their parameters. That suits work that finds
+        all rows by keys.
 
         Work that lost against a concurrent writer is retried a limited number of times. Work that has to wait longer
         for a lock gives its connection back and then waits with one of a few connections, so that locks of a dead
@@ -120,7 +125,7 @@ class Database:
         """
         with translated():
             try:
-                return await self._retried(work)
+                return await self._retried(work, generic_plans=generic_plans)
             except psycopg.errors.LockNotAvailable:
                 if not patient:
                     raise
@@ -131,25 +136,35 @@ class Database:
             except TimeoutError as timeout:
                 raise WriteConflict from timeout
             try:
-                return await self._retried(work, max(0.1, until - time.monotonic()))
+                return await self._retried(work, max(0.1, until - time.monotonic()), generic_plans=generic_plans)
             finally:
                 self._patient.release()
 
-    async def _retried(self, work: Callable[[Connection], Awaitable[T]], lock_seconds: float | None = None) -> T:
+    async def _retried(
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        lock_seconds: float | None = None,
+        *,
+        generic_plans: bool,
+    ) -> T:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_RETRIED_ERRORS),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.01, max=0.2),
             reraise=True,
         )
-        return await retrying(self._write_once, work, lock_seconds)
+        return await retrying(self._write_once, work, lock_seconds, generic_plans)
 
-    async def _write_once(self, work: Callable[[Connection], Awaitable[T]], lock_seconds: float | None) -> T:
+    async def _write_once(
+        self, work: Callable[[Connection], Awaitable[T]], lock_seconds: float | None, generic_plans: bool
+    ) -> T:
         async with self._connection() as connection, connection.transaction(), kept_alive(connection):
             if lock_seconds is not None:
                 await connection.execute(
                     "SELECT set_config('lock_timeout', %s, true)", [f"{round(lock_seconds * 1000)}ms"]
                 )
+            if generic_plans:
+                await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             return await work(connection)
 
     @asynccontextmanager

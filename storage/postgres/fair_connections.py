@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar
 from typing import Any, TypeVar
 
 from psycopg_pool import PoolTimeout
@@ -19,11 +19,9 @@ T = TypeVar("T")
 
 
 def start_shared_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Starts a task on whose result several callers can wait. It takes connections on behalf of the server, not of the
-    caller who happened to be first."""
-    context = copy_context()
-    context.run(connection_owner.set, THE_SERVER)
-    return asyncio.create_task(work, context=context)
+    """Starts a task on whose result several callers can wait. It takes connections on behalf of the server, and its log
+    lines have no call id, whichever caller happened to be first."""
+    return asyncio.create_task(work, context=Context())
 
 
 class FairConnections:

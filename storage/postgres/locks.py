@@ -3,7 +3,8 @@
 Row locks are not listed here. ARCHITECTURE.md describes the order in which a transaction takes all of its locks.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, LiteralString
@@ -54,23 +55,46 @@ async def lock(tx: psycopg.AsyncConnection[Any], kind: Lock, *ids: UUID, shared:
     await tx.execute(f"SELECT {function}(key) FROM unnest(%s::bigint[]) AS key", [keys])
 
 
-async def try_lock_shared(tx: psycopg.AsyncConnection[Any], kind: Lock, ids: Set[UUID]) -> set[UUID]:
-    """Locks those of some things of one kind that can be shared without waiting. Returns them."""
-    return await _try_lock(tx, "pg_try_advisory_xact_lock_shared", kind, ids)
+@dataclass(slots=True)
+class DecisionLocks:
+    """The locks of a transaction that decides about groups: exclusive for its requests, shared for everything else.
+
+    Things that were locked before aren't locked again. Without `wait`, things that other transactions have locked are
+    busy instead.
+    """
+
+    tx: psycopg.AsyncConnection[Any]
+    wait: bool = True
+    _locked: dict[tuple[Lock, UUID], bool] = field(default_factory=dict)
+    """Whether things are locked, or busy."""
+
+    async def take(self, things: Mapping[Lock, Iterable[UUID]]) -> bool:
+        """Locks things in one statement, in the order of their kinds. Returns whether any of them are new."""
+        new = {(kind, each): lock_key(kind, each) for kind, ids in things.items() for each in ids}
+        new = {thing: key for thing, key in new.items() if thing not in self._locked}
+        if not new:
+            return False
+        kinds = list(things)
+        wanted = sorted({(kinds.index(kind), key, kind is not Lock.REQUEST) for (kind, _), key in new.items()})
+        _, keys, are_shared = zip(*wanted, strict=True)
+        cursor = await self.tx.execute(_LOCK if self.wait else _TRY_LOCK, [list(keys), list(are_shared)])
+        locked = {key for key, *_ in await cursor.fetchall()}
+        self._locked |= {thing: key in locked for thing, key in new.items()}
+        return True
+
+    def busy(self, kind: Lock, ids: Iterable[UUID]) -> set[UUID]:
+        """Returns those of some things that other transactions have locked. They must have been taken before."""
+        return {each for each in ids if not self._locked[kind, each]}
 
 
-async def try_lock(tx: psycopg.AsyncConnection[Any], kind: Lock, ids: Set[UUID]) -> set[UUID]:
-    """Locks those of some things of one kind that can be locked without waiting. Returns them."""
-    return await _try_lock(tx, "pg_try_advisory_xact_lock", kind, ids)
-
-
-async def _try_lock(tx: psycopg.AsyncConnection[Any], function: LiteralString, kind: Lock, ids: Set[UUID]) -> set[UUID]:
-    keys = {each: lock_key(kind, each) for each in ids}
-    cursor = await tx.execute(
-        f"SELECT key FROM unnest(%s::bigint[]) AS key WHERE {function}(key)", [sorted(set(keys.values()))]
-    )
-    locked = {key for (key,) in await cursor.fetchall()}
-    return {each for each, key in keys.items() if key in locked}
+_LOCK: LiteralString = (
+    "SELECT key, CASE WHEN is_shared THEN pg_advisory_xact_lock_shared(key) ELSE pg_advisory_xact_lock(key) END"
+    " FROM unnest(%s::bigint[], %s::boolean[]) AS k(key, is_shared)"
+)
+_TRY_LOCK: LiteralString = (
+    "SELECT key FROM unnest(%s::bigint[], %s::boolean[]) AS k(key, is_shared) WHERE"
+    " CASE WHEN is_shared THEN pg_try_advisory_xact_lock_shared(key) ELSE pg_try_advisory_xact_lock(key) END"
+)
 
 
 def lock_key(kind: Lock, thing: UUID) -> int:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.catalog.contract import Contract
 from domain.enrollment.closing import Closed
 from domain.enrollment.decisions import Decision
-from domain.enrollment.folding import Folded
+from domain.enrollment.folding import Folded, size_of
 from domain.enrollment.group import GroupBasis, replay
 from domain.members import Facts
 from tests.domain.histories import (
@@ -81,6 +81,7 @@ def test_a_replaced_contract_history_or_merge_is_folded_again(
         replace(basis, primary_id=MEMBERS[1]),
         replace(basis, contract=contract, decisions=other.decisions, aliases=other.aliases(), facts={PRIMARY: known}),
     ):
+        assert replaced.size == size_of(replaced.decisions)
         assert replaced.folded == from_the_start(replaced).folded
         again = Decision((), change_request_id=UUID(int=5000))
         assert replaced.with_decision(again).folded == from_the_start(replaced.with_decision(again)).folded
@@ -120,4 +121,5 @@ def copied(folded: Folded) -> Folded:
         dict(folded.desired),
         {key: dict(codes) for key, codes in folded.overrides.items()},
         replace(types, known=dict(types.known), by_reverted=dict(types.by_reverted), conflicts=dict(types.conflicts)),
+        folded.size,
     )

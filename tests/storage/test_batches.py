@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,7 +26,7 @@ class Doing:
     def do(self, item: str, about: UUID | None = None, owner: str = "") -> asyncio.Task[str]:
         async def run() -> str:
             fair_connections.connection_owner.set(owner)
-            return await self.batches.do(item, about or uuid4(), self._together, self._alone, Overloaded)
+            return await self.batches.do(item, about or uuid4(), self._together, self.do_alone, Overloaded)
 
         return asyncio.create_task(run())
 
@@ -36,7 +37,7 @@ class Doing:
             raise self.error
         return list(map(self.outcome, items))
 
-    async def _alone(self, item: str) -> str:
+    async def do_alone(self, item: str) -> str:
         self.alone.append(item)
         return f"{item} alone"
 
@@ -130,6 +131,23 @@ def test_a_batch_ends_when_all_its_callers_have_left() -> None:
         assert doing.alone == []
 
     run(scenario)
+
+
+def test_a_batch_is_not_done_in_the_context_of_its_first_caller() -> None:
+    caller: ContextVar[str] = ContextVar("caller", default="nobody")
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        async def together(items: Sequence[str]) -> Sequence[str]:
+            seen.append(caller.get())
+            return items
+
+        caller.set("the first")
+        doing = Doing()
+        await doing.batches.do("a", uuid4(), together, doing.do_alone, Overloaded)
+
+    run(scenario)
+    assert seen == ["nobody"]
 
 
 def test_items_that_cannot_be_done_together_are_done_alone_and_errors_concern_one_item() -> None:

@@ -66,8 +66,6 @@ class ContractsInMemory:
         states.append(RecordedContract(contract, len(states) + 1, datetime.now(UTC), BEFORE_ACTORS))
 
     async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        if hold:
-            await lock(connection, Lock.CONTRACT, contract_id, shared=True)
         return (await self.state(connection, contract_id, len(self._states.get(contract_id, ())))).contract
 
     async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
@@ -110,10 +108,7 @@ class FactsInMemory:
     async def current_facts(
         self, connection: Connection, member_ids: Iterable[UUID], *, hold: bool
     ) -> dict[UUID, Facts]:
-        ids = sorted(set(member_ids))
-        if hold:
-            await lock(connection, Lock.MEMBER, *ids, shared=True)
-        for member_id in ids:
+        for member_id in (ids := sorted(set(member_ids))):
             if member_id not in self._facts:
                 raise MemberUnknown(member_id)
         return {member_id: self._facts[member_id] for member_id in ids}
@@ -203,6 +198,7 @@ def test_a_held_contract_cannot_change(database_url: str, contracts: WritableCon
         await database.write(lambda tx: contracts.record(tx, contract))
 
         async def hold(tx: Connection) -> None:
+            await lock(tx, Lock.CONTRACT, contract.contract_id, shared=True)
             await contracts.current(tx, contract.contract_id, hold=True)
             await refuses(database_url, lambda other: contracts.record(other, contract))
 
@@ -243,6 +239,7 @@ def test_held_facts_cannot_change(database_url: str, facts: WritableFacts) -> No
         await database.write(lambda tx: facts.record(tx, member))
 
         async def hold(tx: Connection) -> None:
+            await lock(tx, Lock.MEMBER, member.member_id, shared=True)
             await facts.current_facts(tx, [member.member_id], hold=True)
             await refuses(database_url, lambda other: facts.record(other, member))
 

@@ -46,6 +46,7 @@ from operations.core import Core, core_on
 from operations.group_memory import Recorded
 from operations.opening import open_groups
 from operations.submitting import Submitted, submit
+from server.interceptors.deadlines import Deadline
 from server.system import own_call
 from storage import enrollment, enrollment_reads, feed, outbox
 from storage.contracts import record_contract
@@ -213,13 +214,13 @@ def test_the_write_of_a_caller_who_left_its_batch_is_in_the_audit_log(own_databa
         begun, goes_on = asyncio.Event(), asyncio.Event()
         write = book.database.write
 
-        async def paused(work: Callable[[Connection], Awaitable[Any]], *, patient: bool = True) -> Any:
+        async def paused(work: Callable[[Connection], Awaitable[Any]], *, patient: bool = True, **options: Any) -> Any:
             async def later(tx: Connection) -> Any:
                 begun.set()
                 await goes_on.wait()
                 return await work(tx)
 
-            return await write(work if patient else later, patient=patient)
+            return await write(work if patient else later, patient=patient, **options)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(book.database, "write", paused)
@@ -236,6 +237,75 @@ def test_the_write_of_a_caller_who_left_its_batch_is_in_the_audit_log(own_databa
         async with book.database.reading() as connection:
             cursor = await connection.execute("SELECT outcome FROM audit_entry WHERE call_id = %s", [call.call_id])
             assert sorted(await cursor.fetchall()) == [("OK",), ("UNFINISHED",)]
+
+    with_book(own_database_url, scenario)
+
+
+def test_a_request_whose_deadline_passes_while_it_waits_is_not_stored_and_the_others_of_its_batch_are(
+    own_database_url: str,
+) -> None:
+    async def scenario(book: Book) -> None:
+        first, second, late, *others = await book.members(6)
+        begun, goes_on = asyncio.Semaphore(0), asyncio.Event()
+        write, writes = book.database.write, await book.count("write_log")
+
+        async def paused(work: Callable[[Connection], Awaitable[Any]], **options: Any) -> Any:
+            begun.release()
+            await goes_on.wait()
+            return await write(work, **options)
+
+        key = WriteKey(uuid4(), b"late")
+
+        async def submit_late() -> Submitted:
+            with Deadline(0.01):
+                return await submit(book.core, a_call(), key, book.proposal(late, book.enroll(late)))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(book.database, "write", paused)
+            patch.setattr("operations.batches.WAIT_FOR_CONNECTION_SECONDS", 60.0)
+            running = []
+            for primary in (first, second):  # as many batches as can run concurrently
+                running.append(asyncio.ensure_future(book.submit(primary)))
+                await begun.acquire()
+            waiting = asyncio.gather(*map(book.submit, others))
+            with pytest.raises(TimeoutError):
+                await submit_late()
+            goes_on.set()
+            await asyncio.gather(*running, waiting)
+        assert await book.stored() == sorted((each, 1) for each in (first, second, *others))
+        assert await book.count("write_log") == writes + 3  # the others were one batch
+        assert (await submit(book.core, a_call(), key, book.proposal(late, book.enroll(late)))).group.revision == 1
+
+    with_book(own_database_url, scenario)
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+def test_a_batch_that_loses_against_another_transaction_is_repeated(own_database_url: str, sqlstate: str) -> None:
+    fails_once = (
+        "CREATE SEQUENCE attempt; CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF nextval('attempt') = 1 THEN RAISE SQLSTATE '{sqlstate}'; END IF; RETURN NULL; END $$;"
+        " CREATE TRIGGER fail_once AFTER INSERT ON change_request EXECUTE FUNCTION fail_once()"
+    )
+
+    async def scenario(book: Book) -> None:
+        members = await book.members(5)
+        async with await psycopg.AsyncConnection.connect(own_database_url, autocommit=True) as owner:
+            await owner.execute(fails_once)
+        writes, keys = await book.count("write_log"), {each: WriteKey(uuid4(), b"a request") for each in members}
+
+        def submit_all() -> Awaitable[list[Submitted | BaseException]]:
+            return together(
+                *(submit(book.core, a_call(), keys[each], book.proposal(each, book.enroll(each))) for each in members)
+            )
+
+        done = await submit_all()
+        assert all(isinstance(each, Submitted) for each in done)
+        assert await book.stored() == sorted((each, 1) for each in members)
+        assert await book.count("write_log") == writes + 1  # the repeated batch, and nobody alone
+        assert await book.count("change_request") == await book.count("audit_entry") == len(members)
+        assert await submit_all() == done
+        for primary in members:
+            await assert_remembered(book, primary)
 
     with_book(own_database_url, scenario)
 

@@ -19,7 +19,7 @@ from domain.membership import MembershipType
 from storage import enrollment
 from storage.group_writes import GroupWrites, NewRevision
 from storage.postgres.database import Connection, Database
-from storage.recomputes import waiting_now
+from storage.recomputes import groups_now
 
 PRIMARY = MembershipType.PRIMARY
 TODAY = date(2026, 6, 1).toordinal()
@@ -43,7 +43,7 @@ class Writer:
     async def _change(self, tx: Connection) -> None:
         key = self.draw.choice(self.groups)
         group = await enrollment.lock_group(tx, group_id(*key), key)
-        recorded_at, _ = await waiting_now(tx, [])
+        recorded_at = (await groups_now(tx, [])).instant
         approved = self.draw.random() > 0.1
         writes = GroupWrites()
         group = group.changed(recorded_at, makes_revision=approved)
