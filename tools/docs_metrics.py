@@ -14,16 +14,16 @@ BEGINNING = """\
 # Metrics
 
 A server serves its metrics for Prometheus at `/metrics` of `AFFILIA_METRICS_LISTEN`, beside its
-[probes](../operating.md#probes). Values are those of one server process since its start. Labels never contain ids, names or
-other data of callers.
+[probes](../operating.md#probes). Values are those of one server process since its start. Labels never contain ids,
+names or other data of callers.
 
 A histogram has three series: `_bucket` with the label `le`, `_sum` and `_count`. The unit of a condition is `0 or 1`.
 """
 SERVER = """\
 ## The server
 
-`method` is the full name of a gRPC method, such as `/affilia.catalog.v1.MemberService/GetMember`, or `unknown` for methods
-that the server doesn't have. `code` is the name of a status, such as `NOT_FOUND`.
+`method` is the full name of a gRPC method, such as `/affilia.catalog.v1.MemberService/GetMember`, or `unknown` for
+methods that the server doesn't have. `code` is the name of a status, such as `NOT_FOUND`.
 """
 GRPC = """\
 ## Calls, under names of gRPC middlewares
