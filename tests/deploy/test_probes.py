@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -27,7 +28,13 @@ from tests.support.processes import SeveralProcesses
 from tests.support.proxy import BlackHole
 from tests.support.waiting import wait_until
 
+NO_ANSWER = re.compile(r"process [12]: no answer")
 CHECKS = "affilia.eligibility.v1.EligibilityCheckService"
+
+
+def wait_for(url: str, path: str, expected: tuple[int, str]) -> None:
+    """Waits for an answer, because a probe can also fail on a machine that is too busy to answer in time."""
+    wait_until(lambda: asked(url, path) == expected, f"{path} answers {expected}")
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +45,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonitoredServer
 
 
 def test_a_server_that_answers_calls_is_live_and_ready(server: MonitoredServer) -> None:
-    assert asked(server.monitoring, "/livez") == (200, "live")
-    assert asked(server.monitoring, "/readyz") == (200, "ready")
-    assert asked(server.monitoring, "/readyz?verbose") == (200, "ready")
-    assert asked(server.monitoring, "/readyz", "HEAD") == (200, "")
+    wait_for(server.monitoring, "/livez", (200, "live"))
+    wait_for(server.monitoring, "/readyz", (200, "ready"))
+    wait_for(server.monitoring, "/readyz?verbose", (200, "ready"))
+    wait_until(lambda: asked(server.monitoring, "/readyz", "HEAD") == (200, ""), "HEAD has no text")
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/livez/", "/readyz/ping", "/metrics/", "/favicon.ico"])
@@ -61,10 +68,10 @@ def test_a_server_without_its_database_is_live_but_not_ready_until_the_database_
         server = MonitoredServer(tmp_path, "--database-url", url)
         try:
             hole.swallow()
-            wait_until(lambda: asked(server.monitoring, "/readyz") == (503, NOT_SERVING), "the server is not ready")
-            assert asked(server.monitoring, "/livez") == (200, "live")
+            wait_for(server.monitoring, "/readyz", (503, NOT_SERVING))
+            wait_for(server.monitoring, "/livez", (200, "live"))
             hole.pass_again()
-            wait_until(lambda: asked(server.monitoring, "/readyz") == (200, "ready"), "the server is ready again")
+            wait_for(server.monitoring, "/readyz", (200, "ready"))
         finally:
             hole.pass_again()
             server.stop()
@@ -131,17 +138,17 @@ def test_a_server_is_not_ready_while_it_starts_and_while_it_drains() -> None:
 
     shell.probe.answer = answer
     with Monitored(shell, of_server) as url:
-        assert asked(url, "/readyz") == (503, "starting")
-        assert asked(url, "/livez") == (200, "live")
+        wait_for(url, "/readyz", (503, "starting"))
+        wait_for(url, "/livez", (200, "live"))
         of_server.started(shell.listener)
-        assert asked(url, "/readyz") == (200, "ready")
+        wait_for(url, "/readyz", (200, "ready"))
         request = pb.GetEnrollmentGroupRequest(group_id=new_id()).SerializeToString()
         under_way: Any = shell.channel.unary_unary(UNARY).future(request)
         assert begun.wait(60)
         draining = threading.Thread(target=shell.drain, args=[300])
         draining.start()
-        wait_until(lambda: asked(url, "/readyz") == (503, probes.DRAINING), "the server is not ready")
-        assert asked(url, "/livez") == (200, "live")
+        wait_for(url, "/readyz", (503, probes.DRAINING))
+        wait_for(url, "/livez", (200, "live"))
         shell.run(let_finish())
         assert under_way.result(60) == b""
         draining.join(60)
@@ -178,23 +185,22 @@ def test_the_parent_of_several_processes_answers_for_all_of_them(own_database_ur
     server = SeveralProcesses(tmp_path, "--database-url", own_database_url)
     parent, *processes = (url.removesuffix("/metrics") for url in (server.metrics, *server.metrics_of_processes))
     for url in (parent, *processes):
-        assert asked(url, "/livez") == (200, "live")
-        assert asked(url, "/readyz") == (200, "ready")
+        wait_for(url, "/livez", (200, "live"))
+        wait_for(url, "/readyz", (200, "ready"))
         assert asked(url, "/")[0] == 404
     frozen = server.children[0]
     os.kill(frozen, signal.SIGSTOP)
     for path in ("/livez", "/readyz"):
-        status, text = asked(parent, path)
-        assert status == 503
-        assert text in ("process 1: no answer", "process 2: no answer")
+        wait_until(lambda path=path: NO_ANSWER.fullmatch(asked(parent, path)[1]), "the frozen process is named")
+        assert asked(parent, path)[0] == 503
     os.kill(frozen, signal.SIGCONT)
-    wait_until(lambda: asked(parent, "/readyz") == (200, "ready"), "the process answers again")
+    wait_for(parent, "/readyz", (200, "ready"))
     os.kill(frozen, signal.SIGKILL)
     wait_until(lambda: server.logged("process_restarted"), "the process was restarted")
-    assert asked(parent, "/readyz") == (200, "ready")
+    wait_for(parent, "/readyz", (200, "ready"))
     held = server.children[0]
     os.kill(held, signal.SIGSTOP)  # so that it can't drain
     server.process.terminate()
-    wait_until(lambda: asked(parent, "/readyz") == (503, probes.DRAINING), "the parent drains")
+    wait_for(parent, "/readyz", (503, probes.DRAINING))
     os.kill(held, signal.SIGCONT)
     assert server.process.wait(120) == 0
