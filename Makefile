@@ -45,7 +45,7 @@ outages: venv-dev ## Freeze, kill and restart servers and PostgreSQL under load 
 wheels: venv-dev ## Build the three published wheels into dist/
 	@$(PYTHON_IN_VENV) -m tools.wheels
 
-release: venv-dev ## Check, build the wheels, and tag the version of pyproject.toml (without the tag: ARGS=--dry-run)
+release: venv-dev ## Check, build wheels, bills of materials and notes, and tag the version (without tag: ARGS=--dry-run)
 	@$(PYTHON_IN_VENV) -m tools.release $(ARGS)
 
 typescript: venv-dev ## Generate TypeScript stubs and build their example in clients/typescript/ (requires node and npm)

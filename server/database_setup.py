@@ -12,6 +12,7 @@ from storage.postgres.migrations import (
     DatabaseTooOld,
     MigrationBlocked,
     RoleTooStrong,
+    RoleTooWeak,
     SchemaTooNew,
     connected,
     make_application_role,
@@ -42,6 +43,7 @@ PREPARE_ERRORS = (
     DatabaseUnusable,
     MigrationBlocked,
     RoleTooStrong,
+    RoleTooWeak,
     SchemaTooNew,
 )
 """Why a database can't be prepared. The text of each is a sentence for operators."""

@@ -27,15 +27,17 @@ class Health(HealthServicer):
     def __init__(self, names: Iterable[str], max_watches: int, max_watches_per_address: int) -> None:
         self._statuses: dict[str, int] = dict.fromkeys(names, SERVING)
         self._changed = asyncio.Event()
-        self._draining = False
+        self.not_serving: frozenset[str] = frozenset()
+        self.is_draining = False
         self._max_watches = max_watches
         self._max_watches_per_address = max_watches_per_address
         self._watches: Counter[str] = Counter()
 
     def report(self, not_serving: Collection[str]) -> None:
         """Sets the status of every service, and of the server under the empty name."""
-        if self._draining:
+        if self.is_draining:
             return
+        self.not_serving = frozenset(not_serving)
         for name in self._statuses:
             self._statuses[name] = NOT_SERVING if name in not_serving else SERVING
         self._changed.set()
@@ -44,7 +46,7 @@ class Health(HealthServicer):
     def drain(self) -> None:
         """Reports NOT_SERVING from now on."""
         self.report(not_serving=self._statuses.keys())
-        self._draining = True
+        self.is_draining = True
 
     async def Check(self, request: pb.HealthCheckRequest, context: Context) -> pb.HealthCheckResponse:
         status = self._statuses.get(request.service)

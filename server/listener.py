@@ -54,7 +54,7 @@ class Listener:
     ) -> None:
         names = [service.name for service in services]
         self._access = access
-        self._health = Health(
+        self.health = Health(
             ["", *(names if access.detailed_health else ())],
             settings.health_watches,
             settings.health_watches_per_address,
@@ -100,7 +100,7 @@ class Listener:
         if can_accept_many():
             methods = {(service.name, method) for service in services for method in service.permissions}
             self._acceptor = CallAcceptor(self._server, registered.handlers(methods), interceptors)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         if access.reflection:
             add_reflection(self._server, [*names, health.SERVICE_NAME, *([CHANNELZ] if access.channelz else [])])
         if access.channelz:
@@ -132,11 +132,11 @@ class Listener:
 
     def report_health(self, not_serving: Collection[str] = ()) -> None:
         """Sets the health of every service, and of the whole server (an empty name)."""
-        self._health.report(not_serving)
+        self.health.report(not_serving)
 
     async def drain(self, seconds: float) -> None:
         """Reports NOT_SERVING, accepts no new calls, ends long-lived streams, and gives calls time to finish."""
-        self._health.drain()
+        self.health.drain()
         await asyncio.sleep(NOTICE_SECONDS)
         self.streams.end(ShuttingDown())
         await self._server.stop(seconds)

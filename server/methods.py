@@ -29,13 +29,17 @@ class Method:
     is_quiet: bool
     is_lasting: bool
     is_always_admitted: bool
+    request_streaming: bool
+    response_streaming: bool
 
     @classmethod
-    def of(cls, name: str) -> "Method":
+    def of(cls, name: str, *, request_streaming: bool = False, response_streaming: bool = False) -> "Method":
         return cls(
             name,
             name.startswith(HEALTH),
             name.startswith(QUIET_METHODS),
             name.endswith(LASTING_METHODS),
             is_always_admitted(name),
+            request_streaming,
+            response_streaming,
         )

@@ -1,4 +1,4 @@
-"""The commands `serve` and `token`, which need the server's settings."""
+"""The commands `serve`, `migrate` and `token`, which need the server's settings."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from affilia_cli.local_files import write_private
 from server.secure_settings import insecurities
-from server.settings import Settings
+from server.settings import EMBEDDED, Settings
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -21,6 +21,7 @@ def add_commands(app: typer.Typer) -> None:
         add_help_option=False,
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )(serve)
+    app.command("migrate")(migrate)
     app.command("token")(token)
 
 
@@ -34,6 +35,25 @@ def serve(context: typer.Context) -> None:
         from server.processes.parent import run
 
     run(settings, _load_sample_book if settings.sample_book else None)
+
+
+def migrate() -> None:
+    """Migrate the database to this release, and exit. Settings are those of serve, from AFFILIA_... variables.
+
+    Servers migrate when they start. Use this to keep AFFILIA_MIGRATION_URL, the owner of the tables, away from them.
+    """
+    settings = settings_from({"dev": True})  # no listener is opened, so it needs no token keys
+    if settings.database_url in ("", EMBEDDED):
+        print("AFFILIA_DATABASE_URL is required: the server migrates the embedded database itself.", file=sys.stderr)
+        raise SystemExit(2)
+    from server.database_setup import PREPARE_ERRORS, prepare_database
+
+    try:
+        prepare_database(settings.model_copy(update={"dev": False}), None)
+    except PREPARE_ERRORS as failed:
+        print(f"affilia cannot migrate: {failed}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print("The database has the schema of this release.")
 
 
 async def _load_sample_book(settings: Settings, address: str) -> str:

@@ -19,10 +19,12 @@ from server.identity.token_keys import KeysUnreadable
 from server.interceptors.admission import Admission
 from server.listener import Listener
 from server.mapping.stored_view import view_of_group
+from server.probes import ServerProbes
 from server.services import INTERNAL, PUBLIC
 from server.settings import EMBEDDED, Settings
 from server.telemetry import metrics
-from server.telemetry.metrics import exposed, read_when_scraped
+from server.telemetry.metrics import read_when_scraped
+from server.telemetry.monitoring import monitored
 from server.telemetry.tracing import Tracer, TracingMissing, tracing
 from server.tokens import Tokens
 from server.workers.enrollment_sources import OwnFeed, RemoteFeed
@@ -68,18 +70,20 @@ async def running_server(settings: Settings) -> AsyncIterator[RunningServer]:
     """Runs a server, and drains it at the end. Raises START_ERRORS."""
     embedded = EmbeddedPostgres.start(settings.data_dir) if settings.database_url in ("", EMBEDDED) else None
     try:
-        # If there are several processes, their parent has prepared the database.
-        prepare = prepare_database if settings.processes == 1 else prepared_url
-        url = await asyncio.to_thread(prepare, settings, embedded)
-        database = Database(url, settings.pool_size)
-        with while_starting(url, embedded):
-            await database.open()
-        try:
-            with exposed(settings.metrics_listen) as metrics_address, tracing(settings.trace_endpoint) as tracer:
+        probes = ServerProbes()
+        with monitored(settings.metrics_listen, probes) as metrics_address, tracing(settings.trace_endpoint) as tracer:
+            # If there are several processes, their parent has prepared the database.
+            prepare = prepare_database if settings.processes == 1 else prepared_url
+            url = await asyncio.to_thread(prepare, settings, embedded)
+            database = Database(url, settings.pool_size)
+            with while_starting(url, embedded):
+                await database.open()
+            try:
                 async with _serving(settings, url, database, embedded, tracer) as server:
+                    probes.started(server.public, server.internal)
                     yield replace(server, metrics_address=metrics_address)
-        finally:
-            await database.close()
+            finally:
+                await database.close()
     finally:
         if embedded:
             embedded.stop()
@@ -108,7 +112,7 @@ async def _serving(
         Worker("admission", admission.watch),
         Worker("watchdog", lambda: watchdog.watch([public, internal])),
     ]
-    _measure(core, pool)
+    _measure(core, pool, admission)
     supervisor = Supervisor()
     core.lease.begin()
     core.aliases.begin()
@@ -141,8 +145,9 @@ def _enrollment_source(settings: Settings, core: Core, tokens: Tokens) -> Enroll
     return RemoteFeed(settings.enrollment_source, settings.enrollment_source_token, settings.enrollment_source_ca)
 
 
-def _measure(core: Core, pool: ComputePool) -> None:
+def _measure(core: Core, pool: ComputePool, admission: Admission) -> None:
     measure(core)
+    read_when_scraped(metrics.CALLS_IN_FLIGHT, lambda: admission.in_flight)
     read_when_scraped(metrics.COMPUTING.labels("running"), lambda: pool.running)
     read_when_scraped(metrics.COMPUTING.labels("waiting"), lambda: pool.waiting)
 

@@ -65,6 +65,9 @@ READY = re.compile(r"affilia is ready: (\S+) \(public\), (\S+) \(internal\)")
 class ServerProcess:
     """Runs `python -m server serve --dev` in another process, on free ports."""
 
+    tree = ROOT
+    """The folder with the sources of the server."""
+
     def __init__(self, data_dir: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / "server.log"
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -72,11 +75,11 @@ class ServerProcess:
         ports = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(
             [*arguments, *ports, "--data-dir", str(data_dir), *flags],
-            cwd=ROOT,
+            cwd=self.tree,
             env={
                 **os.environ,
                 **(environment or {}),
-                "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "generated", ROOT / "clients"))),
+                "PYTHONPATH": os.pathsep.join(map(str, (self.tree, self.tree / "generated", self.tree / "clients"))),
             },
             stdout=subprocess.PIPE,
             stderr=self.log.open("ab"),

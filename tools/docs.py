@@ -1,7 +1,7 @@
 """Generates the reference pages and pictures of docs/.
 
     python -m tools.docs write   write docs/reference/ and docs/pictures/
-    python -m tools.docs stale   list files that don't match protos/, server/errors.py, server/settings.py, tools/
+    python -m tools.docs stale   list files that don't match protos/, server/ (errors, settings, metrics), tools/
 
 The output depends only on generated/affilia/descriptors.binpb (see tools/protos.py) and on these files.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from domain.errors import Reason
 from tools.docs_errors import errors_page
+from tools.docs_metrics import metrics_page
 from tools.docs_pictures import PICTURES
 from tools.docs_protos import read_protos
 from tools.docs_services import page_name, service_page
@@ -25,7 +26,12 @@ def files() -> dict[str, str]:
     protos = read_protos()
     reasons = frozenset(reason.value for reason in Reason)
     services = {page_name(service): service_page(protos, service, reasons) for service in protos.services}
-    reference = {**services, "errors.md": errors_page(protos), "configuration.md": settings_page()}
+    reference = {
+        **services,
+        "errors.md": errors_page(protos),
+        "configuration.md": settings_page(),
+        "metrics.md": metrics_page(),
+    }
     pictures = {name: draw() for name, draw in PICTURES.items()}
     return {f"reference/{name}": page for name, page in reference.items()} | {
         f"pictures/{name}": picture for name, picture in pictures.items()

@@ -19,8 +19,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RUN_LOCK = REPOSITORY / "requirements.lock"
 DEV_LOCK = REPOSITORY / "requirements-dev.lock"
 PROTOC_LOCK = compiler.LOCK
+IMAGE_LOCK = REPOSITORY / "requirements-image.lock"
 RUN_EXTRAS = ("embedded", "files", "console")
 """The extras in the run lock, for `make run` and for the documented commands that import enrollment files."""
+IMAGE_EXTRAS = ("files", "console", "kafka", "tracing")
+"""The extras in the container image: all that a deployment with its own PostgreSQL can need."""
 
 # A pinned line of a lock: name==version, optionally followed by a marker.
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.\-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
@@ -42,6 +45,13 @@ def write(upgrade: list[str]) -> None:
     # The run lock constrains the dev lock, so both have the same version of every package they share.
     everything = ["--group=dev", "--all-extras", "--constraint", RUN_LOCK.name, "--output-file", DEV_LOCK.name]
     subprocess.run([*resolve, "pyproject.toml", *everything], cwd=REPOSITORY, env=environment, check=True)
+    of_image = [*(f"--extra={name}" for name in IMAGE_EXTRAS), "--constraint", DEV_LOCK.name]
+    subprocess.run(
+        [*resolve, "pyproject.toml", *of_image, "--output-file", IMAGE_LOCK.name],
+        cwd=REPOSITORY,
+        env=environment,
+        check=True,
+    )
     # Separate from the others, and without dependencies, because only its protoc is used.
     alone = ["--group=pyproject.toml:protoc", "--no-deps", "--output-file", PROTOC_LOCK.name]
     subprocess.run([*resolve, *alone], cwd=REPOSITORY, env=environment, check=True)
@@ -70,12 +80,14 @@ def complaints() -> list[str]:
     extras = project["project"]["optional-dependencies"]
     for_run = project["project"]["dependencies"] + [text for name in RUN_EXTRAS for text in extras[name]]
     for_dev = project["dependency-groups"]["dev"] + [text for texts in extras.values() for text in texts]
-    run, dev = pins(RUN_LOCK), pins(DEV_LOCK)
+    for_image = project["project"]["dependencies"] + [text for name in IMAGE_EXTRAS for text in extras[name]]
+    run, dev, image = pins(RUN_LOCK), pins(DEV_LOCK), pins(IMAGE_LOCK)
     found = [
         f"{lock.name} does not satisfy {text!r} of pyproject.toml"
         for lock, locked, wanted in (
             (RUN_LOCK, run, for_run),
             (DEV_LOCK, dev, for_run + for_dev),
+            (IMAGE_LOCK, image, for_image),
         )
         for text in wanted
         if not (requirement := Requirement(text)).specifier.contains(
@@ -83,15 +95,16 @@ def complaints() -> list[str]:
         )
     ]
     found += [
-        f"{DEV_LOCK.name} does not contain {name}=={version} of {RUN_LOCK.name}"
-        for name, version in run.items()
+        f"{DEV_LOCK.name} does not contain {name}=={version} of {lock.name}"
+        for lock, locked in ((RUN_LOCK, run), (IMAGE_LOCK, image))
+        for name, version in locked.items()
         if dev.get(name) != version
     ]
     if compiler.requirement() != "".join("==".join(pin) for pin in pins(PROTOC_LOCK).items()):
         found.append(f"{PROTOC_LOCK.name} does not satisfy {compiler.requirement()!r} of pyproject.toml")
     if _uv() != "".join("==".join(pin) for pin in pins(UV_LOCK).items()):
         found.append(f"{UV_LOCK.name} does not satisfy {_uv()!r} of pyproject.toml")
-    locks = (RUN_LOCK, DEV_LOCK, PROTOC_LOCK, UV_LOCK)
+    locks = (RUN_LOCK, DEV_LOCK, IMAGE_LOCK, PROTOC_LOCK, UV_LOCK)
     found += [f"{lock.name} contains a registry's address" for lock in locks if "://" in lock.read_text()]
     return found
 

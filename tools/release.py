@@ -1,24 +1,30 @@
-"""Makes a release: checks, changelog, wheels, and the tag `v…`. Pushing the tag and the wheels is left to you.
+"""Makes a release: checks, changelog, wheels, bills of materials, release notes, and the tag `v…`.
 
     python -m tools.release            make the release of the version in pyproject.toml
     python -m tools.release --dry-run  do everything except creating the tag
 
-Before a release, set the version in the three pyproject.toml files, and rename the section `## Unreleased` of
-CHANGELOG.md to `## <version> - <date>`. A dry run accepts `## Unreleased`. Tests are not run here, so release a commit
-that passed CI.
+Before a release, set the version in the three pyproject.toml files and in deploy/helm/affilia/Chart.yaml, and rename
+the section `## Unreleased` of CHANGELOG.md to `## <version> - <date>`. A dry run accepts `## Unreleased`. Tests are not
+run here, so release a commit that passed CI. Pushing the tag and publishing dist/ is left to you (docs/releases.md).
 """
 
+import hashlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from tools import check, wheels
+from tools import check, sbom, wheels
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHANGELOG = REPOSITORY / "CHANGELOG.md"
+CHART = REPOSITORY / "deploy" / "helm" / "affilia" / "Chart.yaml"
+DIST = REPOSITORY / "dist"
+NOTES = "release-notes.md"
 UNRELEASED = "Unreleased"
 SEMANTIC_VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
+CHART_VERSION = re.compile(r"^(version|appVersion): (\S+)$", re.MULTILINE)
 
 
 class NotReleasable(Exception):
@@ -26,10 +32,10 @@ class NotReleasable(Exception):
 
 
 def version() -> str:
-    """Returns the version of the three packages. Raises NotReleasable if they differ or aren't semantic versions."""
-    found = wheels.versions()
+    """Returns the version of packages and chart. Raises NotReleasable if they differ or aren't semantic versions."""
+    found = wheels.versions() | {f"chart {name}": number for name, number in CHART_VERSION.findall(CHART.read_text())}
     if len(set(found.values())) > 1:
-        raise NotReleasable(f"the packages must have the same version, got {found}")
+        raise NotReleasable(f"the packages and the chart must have the same version, got {found}")
     number = found["affilia-server"]
     if not SEMANTIC_VERSION.fullmatch(number):
         raise NotReleasable(f"the version must look like 1.2.3, got {number}")
@@ -45,6 +51,16 @@ def changelog_section(text: str, headings: list[str]) -> str:
         if found and found[1].strip():
             return found[1].strip()
     raise NotReleasable(f"CHANGELOG.md needs a section `## {headings[0]}` that says what changed")
+
+
+def release_notes(number: str, section: str, files: Iterable[Path]) -> str:
+    """Returns the notes of a release: what changed, how to upgrade, and the SHA-256 of every file."""
+    sums = "\n".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" for file in sorted(files))
+    return (
+        f"# Affilia {number}\n\n{section}\n\n## Upgrading\n\n"
+        "Make a backup, then replace the servers one by one: docs/upgrading.md.\n\n"
+        f"## Files\n\n```\n{sums}\n```\n"
+    )
 
 
 def refuse_unreleasable_tree(number: str) -> None:
@@ -64,11 +80,14 @@ def release(*, dry_run: bool) -> None:
     if check.run_all(list(check.CHECKS)):
         raise NotReleasable("the checks failed")
     wheels.main()
+    sbom.main()
+    (DIST / NOTES).write_text(release_notes(number, section, DIST.iterdir()))
+    print((DIST / NOTES).relative_to(REPOSITORY))
     if dry_run:
         print(f"Dry run: v{number} was not tagged.")
         return
     _git("tag", "--annotate", f"v{number}", "--cleanup=verbatim", "--message", f"Affilia {number}\n\n{section}")
-    print(f"Tagged v{number}. Publish it: git push origin v{number}, and the wheels in dist/.")
+    print(f"Tagged v{number}. Publish it: git push origin v{number}, and the files in dist/.")
 
 
 def _git(*arguments: str) -> str:

@@ -83,6 +83,11 @@ class Admission:
         self._owners: dict[int, str] = {}
 
     @property
+    def in_flight(self) -> int:
+        """The number of admitted calls."""
+        return self._calls.used
+
+    @property
     def is_busy(self) -> bool:
         """Whether a new call may have to be rejected."""
         return self._cpu.waiting > 0 or self._calls.used >= self._calls.capacity // 2 or self._is_late or self.is_full

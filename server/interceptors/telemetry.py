@@ -16,6 +16,7 @@ from server.methods import Method
 from server.rpc_types import Context
 from server.telemetry import metrics
 from server.telemetry.call_ids import CallIds
+from server.telemetry.grpc_metrics import GRPC_METRICS, call_type
 from server.telemetry.log import set_call_fields
 from server.telemetry.tracing import Tracer, trace_id
 
@@ -46,6 +47,10 @@ class MethodObserver:
         self.tracer = None if method.is_quiet else observer.tracer
         self.open_calls = metrics.OPEN_CALLS.labels(method.name)
         self.seconds = metrics.CALL_SECONDS.labels(method.name)
+        type_of_calls = call_type(
+            request_streaming=method.request_streaming, response_streaming=method.response_streaming
+        )
+        self._started = GRPC_METRICS.add_method(method.name, type_of_calls)
         self._ended: dict[str, Any] = {}
         self._new_id = observer.ids.new
         self._slow_seconds = float("inf") if method.is_lasting else observer.slow_seconds
@@ -61,6 +66,7 @@ class MethodObserver:
         else:
             span = self.tracer.begin(self.method.name, arrival.metadata, call_id)
             set_call_fields({"call_id": call_id, "trace_id": trace_id(span)})
+        self._started.inc()
         self.open_calls.inc()
         return Observation(self, call_id, arrival.peer, span)
 
@@ -70,6 +76,11 @@ class MethodObserver:
             if name == CALL_ID and isinstance(value, str) and SAFE_ID.fullmatch(value):
                 return value
         return self._new_id()
+
+    def rejected_early(self) -> None:
+        """Counts a call that was rejected before it was read. It is neither measured nor logged."""
+        self._started.inc()
+        self.count("RESOURCE_EXHAUSTED")
 
     def count(self, status: str) -> None:
         """Counts a call that ended with a status."""

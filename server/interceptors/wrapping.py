@@ -12,6 +12,7 @@ from domain.errors import Overloaded
 from server.errors import STATUS_DETAILS, status_of
 from server.interceptors.around import Around, AroundCall
 from server.interceptors.metering import metered
+from server.interceptors.telemetry import MethodObserver
 from server.methods import UNKNOWN, Method, is_always_admitted
 from server.rpc_types import Context, Continuation, Handler
 from server.streams import NO_MORE_RESPONSES, OpenStreams
@@ -31,6 +32,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         self._admission = around.admission
         self._wrapped: dict[str, Handler] = {}
         self._guarded: dict[str, Handler] = {}
+        self._observers: dict[str, MethodObserver] = {}
 
     async def intercept_service(
         self,
@@ -40,30 +42,43 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         name = handler_call_details.method
         busy = self._admission.is_busy and not is_always_admitted(name)
         if busy and self._admission.is_full:
+            self._observer_of(name).rejected_early()
             return SHEDDING
         wrapped = self._wrapped.get(name)
         if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None:  # cached under one name, because callers can invent any number of methods
                 if UNKNOWN not in self._wrapped:
-                    self._wrapped[UNKNOWN] = self._wrap(UNKNOWN, _no_method())
+                    self._wrapped[UNKNOWN] = self._wrap(Method.of(UNKNOWN), _no_method())
                 return self._wrapped[UNKNOWN]
-            wrapped = self._wrapped[name] = self._wrap(name, handler)
+            method = Method.of(
+                name, request_streaming=handler.request_streaming, response_streaming=handler.response_streaming
+            )
+            self._observers[name] = self._around.observer.of(method)
+            wrapped = self._wrapped[name] = self._wrap(method, handler)
             if wrapped.unary_unary:
-                self._guarded[name] = self._guard(Method.of(name), wrapped)
+                self._guarded[name] = self._guard(method, wrapped)
         return self._guarded.get(name, wrapped) if busy else wrapped
 
-    def _wrap(self, name: str, handler: Handler) -> Handler:
-        method = Method.of(name)
+    def _observer_of(self, name: str) -> MethodObserver:
+        """Returns the observer of a method that was called before, or else of unknown methods."""
+        observer = self._observers.get(name) or self._observers.get(UNKNOWN)
+        if observer is None:
+            observer = self._observers[UNKNOWN] = self._around.observer.of(Method.of(UNKNOWN))
+        return observer
+
+    def _wrap(self, method: Method, handler: Handler) -> Handler:
         around = self._around.of(method)
         return rewrapped(handler, self._call(around), self._stream(method, around))
 
     def _guard(self, method: Method, handler: Handler) -> Handler:
         """Returns a unary method as a stream of one request and one response, to reject calls before reading them."""
         call: Any = handler.unary_unary
+        observer = self._observer_of(method.name)
 
         async def guarded(requests: Any, context: Context) -> AsyncIterator[Any]:
             if self._admission.rejects(method, context):
+                observer.rejected_early()
                 _shed(context)
                 return
             try:

@@ -29,28 +29,28 @@ class ProcessGroup:
     """The server processes of one parent."""
 
     def __init__(self) -> None:
-        self._processes: list[ServerProcess] = []
+        self.processes: list[ServerProcess] = []
 
     async def start(self, settings: Settings) -> list[str]:
         """Starts all processes, and waits until they serve calls. Returns the addresses of their metrics.
 
         Raises ProcessNotStarted.
         """
-        self._processes = [ServerProcess(number, settings) for number in range(1, settings.processes + 1)]
-        READY.set_function(lambda: sum(process.is_ready for process in self._processes))
-        return await asyncio.gather(*(process.start() for process in self._processes))
+        self.processes = [ServerProcess(number, settings) for number in range(1, settings.processes + 1)]
+        READY.set_function(lambda: sum(process.is_ready for process in self.processes))
+        return await asyncio.gather(*(process.start() for process in self.processes))
 
     async def watch(self) -> None:
         """Restarts each process that ends, until cancelled."""
         async with asyncio.TaskGroup() as watching:
-            for process in self._processes:
+            for process in self.processes:
                 watching.create_task(_keep_running(process))
 
     async def drain(self) -> bool:
         """Drains all processes concurrently. Returns whether those that served calls ended without an error."""
-        ready = [process for process in self._processes if process.is_ready]
+        ready = [process for process in self.processes if process.is_ready]
         self._send_all(signal.SIGTERM)
-        await asyncio.gather(*(process.wait_ended() for process in self._processes))
+        await asyncio.gather(*(process.wait_ended() for process in self.processes))
         return not any([await process.wait_ended() for process in ready])
 
     def kill(self) -> None:
@@ -58,7 +58,7 @@ class ProcessGroup:
         self._send_all(signal.SIGKILL)
 
     def _send_all(self, number: signal.Signals) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.send(number)
 
 

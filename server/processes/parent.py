@@ -15,11 +15,12 @@ from server.addresses import AddressTaken, reserved
 from server.announcing import Prepare, announce
 from server.database_setup import PREPARE_ERRORS, prepare_database
 from server.processes.group import REGISTRY, ProcessGroup
+from server.processes.probes import GroupProbes
 from server.processes.server_process import ProcessNotStarted
 from server.settings import EMBEDDED, Settings
 from server.stop_signals import stop_on_signals
 from server.telemetry import log as logging
-from server.telemetry.metrics import exposed
+from server.telemetry.monitoring import monitored
 from storage.postgres.embedded import EmbeddedPostgres
 
 log = structlog.get_logger()
@@ -47,18 +48,17 @@ async def _run(settings: Settings, prepare: Prepare | None) -> bool:
     Raises AddressTaken, ProcessNotStarted, PREPARE_ERRORS.
     """
     group, stopping = ProcessGroup(), asyncio.Event()
+    probes = GroupProbes(lambda: group.processes)
     stop_on_signals(stopping, before_forced_stop=group.kill)
-    async with _prepared_database(settings):
-        with (
-            reserved(settings.listen) as public,
-            reserved(settings.internal_listen) as internal,
-            exposed(settings.metrics_listen, REGISTRY) as metrics,
-        ):
-            shared = settings.model_copy(update={"listen": public, "internal_listen": internal})
-            try:
-                await _serve(shared, group, metrics, prepare, stopping)
-            finally:
-                has_drained = await group.drain()
+    with monitored(settings.metrics_listen, probes, REGISTRY) as metrics:
+        async with _prepared_database(settings):
+            with reserved(settings.listen) as public, reserved(settings.internal_listen) as internal:
+                shared = settings.model_copy(update={"listen": public, "internal_listen": internal})
+                try:
+                    await _serve(shared, group, metrics, prepare, stopping)
+                finally:
+                    probes.drain()
+                    has_drained = await group.drain()
     return has_drained
 
 

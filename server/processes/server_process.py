@@ -24,6 +24,7 @@ class ServerProcess:
         """`settings` are those of the whole server, with the ports that were chosen."""
         self.number = number
         self._settings = settings
+        self.metrics_address = ""
         self._process: Process | None = None
         self._reported_ready = False
 
@@ -55,7 +56,7 @@ class ServerProcess:
         if report.failure:
             await self._process.wait()
             raise ProcessNotStarted(report.failure)
-        self._reported_ready = True
+        self.metrics_address, self._reported_ready = report.metrics_address, True
         return report.metrics_address
 
     async def _report(self, process: Process) -> Report:

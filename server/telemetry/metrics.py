@@ -1,14 +1,13 @@
-"""The server's metrics, for Prometheus, served over HTTP on an address of their own.
+"""The server's metrics, for Prometheus. `monitoring.py` serves them over HTTP.
 
 Labels are names of methods, codes and workers; never ids or callers. Each metric is set where its value is known.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-from server.addresses import AddressTaken
+disable_created_metrics()  # one more series for each counter and histogram, which says when it was first used
 
 CALLS = Counter("affilia_calls", "Calls that ended, streams included.", ["method", "code"])
 CALL_SECONDS = Histogram(
@@ -18,6 +17,9 @@ CALL_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
 )
 OPEN_CALLS = Gauge("affilia_calls_open", "Calls in progress, open streams included.", ["method"])
+CALLS_IN_FLIGHT = Gauge(
+    "affilia_calls_in_flight", "Admitted calls, which count toward AFFILIA_MAX_CALLS; streams are not."
+)
 SHED = Counter("affilia_calls_shed", "Calls rejected because the server was overloaded.")
 SENT = Counter("affilia_stream_messages_sent", "Messages sent on streams.", ["method"])
 LOOP_LAG = Gauge("affilia_loop_lag_seconds", "Delay of the event loop's callbacks by the loop's own work, in seconds.")
@@ -58,28 +60,6 @@ AUDIT_UNWRITTEN = Counter(
 WORKER_FAILURES = Counter(
     "affilia_worker_failures", "Failures of background workers, which were restarted.", ["worker", "reason"]
 )
-
-
-@contextmanager
-def exposed(address: str, registry: CollectorRegistry = REGISTRY) -> Iterator[str]:
-    """Serves metrics at http://address/metrics. Yields the address with the port that was bound.
-
-    Raises AddressTaken.
-    """
-    if not address:
-        yield ""
-        return
-    host, _, port = address.rpartition(":")
-    try:
-        server, thread = start_http_server(int(port), host.strip("[]"), registry)
-    except OSError as taken:
-        raise AddressTaken(address) from taken
-    try:
-        yield f"{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def read_when_scraped(gauge: Gauge, value: Callable[[], float]) -> None:

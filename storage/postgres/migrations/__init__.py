@@ -43,6 +43,10 @@ class MigrationBlocked(Exception):
     """Other sessions prevent the migration."""
 
 
+class RoleTooWeak(Exception):
+    """The schema must be migrated, but the role doesn't own the tables."""
+
+
 class RoleTooStrong(Exception):
     """The application's role could change what must never change."""
 
@@ -52,7 +56,7 @@ def migrate(url: str, role: str = "") -> bool:
 
     `url` is a libpq connection string of the owner of the tables. `role`, if any, is another role, which gets the
     privileges of the application. Waits for other servers that migrate. A newer schema is left as it is. Raises
-    DatabaseRefused, DatabaseTooOld, SchemaTooNew, MigrationBlocked.
+    DatabaseRefused, DatabaseTooOld, SchemaTooNew, MigrationBlocked, RoleTooWeak.
     """
     with connected(url) as connection:
         if connection.info.server_version < OLDEST_SERVER:
@@ -142,7 +146,7 @@ def _current(connection: psycopg.Connection) -> str | None:
 def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import OperationalError, ProgrammingError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -154,5 +158,12 @@ def _upgrade(url: str) -> None:
             raise MigrationBlocked(
                 "A migration waits for a table that other sessions keep locked. End their long transactions, then start"
                 " the server again."
+            ) from None
+        raise
+    except ProgrammingError as failed:
+        if isinstance(failed.orig, psycopg.errors.InsufficientPrivilege):
+            raise RoleTooWeak(
+                f"The schema must be migrated to {HEAD}, but this role doesn't own the tables. Run `affilia migrate`"
+                " with the owner in AFFILIA_MIGRATION_URL, then start again."
             ) from None
         raise

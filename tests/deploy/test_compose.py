@@ -1,0 +1,108 @@
+"""The compose file: it follows the specification, its files exist, and its settings are those of the programs."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from server.secure_settings import insecurities
+from server.settings import Settings
+from tests.deploy.monitoring_files import ALERTS
+from tests.packaging.environments import ROOT, program
+
+FOLDER = ROOT / "deploy" / "compose"
+COMPOSE_GO = "github.com/compose-spec/compose-go/v2@v2.16.2"
+"""The Go module that Docker Compose parses files with. It contains the schema of the specification."""
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+    return found
+
+
+def schema_of_the_specification() -> dict[str, Any]:
+    """Returns the schema. Skips the test without Go or the module."""
+    done = subprocess.run(
+        [program("go"), "mod", "download", "-json", COMPOSE_GO],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if done.returncode:
+        pytest.skip(f"go cannot fetch {COMPOSE_GO}")
+    found: dict[str, Any] = json.loads(Path(json.loads(done.stdout)["Dir"], "schema", "compose-spec.json").read_text())
+    return found
+
+
+def test_the_file_follows_the_specification() -> None:
+    schema = schema_of_the_specification()
+    jsonschema.validators.validator_for(schema)(schema).validate(compose())
+    broken = compose()
+    broken["services"]["server"]["stop_grace_periods"] = "1s"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validators.validator_for(schema)(schema).validate(broken)
+
+
+def test_every_mounted_file_exists_except_certificates() -> None:
+    mounts = [mount for service in compose()["services"].values() for mount in service.get("volumes", ())]
+    sources = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
+    missing = [source for source in sources if not (FOLDER / source).exists()]
+    assert all(source.startswith("./certificates") for source in missing)
+    named = {mount.partition(":")[0] for mount in mounts if not mount.startswith(".")}
+    assert named == compose()["volumes"].keys()
+
+
+def test_every_variable_is_in_the_example() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (FOLDER / "compose.yaml").read_text()))
+    assert used == set(re.findall(r"^(\w+)=", (FOLDER / "example.env").read_text(), re.M))
+
+
+def test_the_server_accepts_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_image = dict(re.findall(r"(AFFILIA_\w+)=(\S+)", (ROOT / "deploy" / "Containerfile").read_text()))
+    filled = {
+        "AFFILIA_TOKEN_KEYS": "https://login.example.com/keys",
+        "AFFILIA_PASSWORD": "x",
+        "AFFILIA_TOKEN_ISSUER": "me",
+    }
+    for name, value in (of_image | compose()["services"]["server"]["environment"]).items():
+        text = re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", lambda found: filled.get(found[1], found[2] or ""), value)
+        monkeypatch.setenv(name, text)
+    settings = Settings()
+    assert insecurities(settings) == []
+    assert settings.database_url == "postgresql://affilia:x@postgres/affilia"
+    grace = compose()["services"]["server"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > settings.drain_seconds
+
+
+def test_our_containers_have_no_privileges_and_a_read_only_file_system() -> None:
+    for name in ("migrate", "server", "console"):
+        service = compose()["services"][name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+    assert compose()["networks"]["database"] == {"internal": True}
+    reaching = {name for name, service in compose()["services"].items() if "database" in service.get("networks", ())}
+    assert reaching == {"postgres", "migrate", "server"}
+
+
+def test_prometheus_scrapes_the_job_that_alerts_and_dashboard_use() -> None:
+    settings = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    (job,) = settings["scrape_configs"]
+    assert job["job_name"] == "affilia"
+    assert 'job="affilia"' in ALERTS.read_text()
+    mounts = compose()["services"]["prometheus"]["volumes"]
+    assert f"../prometheus/alerts.yml:/etc/prometheus/{settings['rule_files'][0]}:ro" in mounts
+
+
+def test_grafana_finds_the_dashboard_and_the_data_source() -> None:
+    (provider,) = yaml.safe_load((FOLDER / "grafana" / "dashboards.yaml").read_text())["providers"]
+    mounts = compose()["services"]["grafana"]["volumes"]
+    assert f"../grafana:{provider['options']['path']}:ro" in mounts
+    (source,) = yaml.safe_load((FOLDER / "grafana" / "datasource.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
