@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RUN_LOCK = REPOSITORY / "requirements.lock"
 DEV_LOCK = REPOSITORY / "requirements-dev.lock"
 PROTOC_LOCK = compiler.LOCK
+SITE_LOCK = REPOSITORY / "requirements-site.lock"
 RUN_EXTRAS = ("embedded", "files", "console")
 """The extras in the run lock, for `make run` and for the documented commands that import enrollment files."""
 
@@ -45,12 +46,13 @@ def write(upgrade: list[str]) -> None:
     # Separate from the others, and without dependencies, because only its protoc is used.
     alone = ["--group=pyproject.toml:protoc", "--no-deps", "--output-file", PROTOC_LOCK.name]
     subprocess.run([*resolve, *alone], cwd=REPOSITORY, env=environment, check=True)
-    subprocess.run(
-        [*resolve, "--group=pyproject.toml:installer", "--output-file", UV_LOCK.name],
-        cwd=REPOSITORY,
-        env=environment,
-        check=True,
-    )
+    for group, lock in (("installer", UV_LOCK), ("site", SITE_LOCK)):
+        subprocess.run(
+            [*resolve, f"--group=pyproject.toml:{group}", "--output-file", lock.name],
+            cwd=REPOSITORY,
+            env=environment,
+            check=True,
+        )
     print(f"{RUN_LOCK.name}: {len(pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(pins(DEV_LOCK))}")
 
 
@@ -70,12 +72,13 @@ def complaints() -> list[str]:
     extras = project["project"]["optional-dependencies"]
     for_run = project["project"]["dependencies"] + [text for name in RUN_EXTRAS for text in extras[name]]
     for_dev = project["dependency-groups"]["dev"] + [text for texts in extras.values() for text in texts]
-    run, dev = pins(RUN_LOCK), pins(DEV_LOCK)
+    run, dev, site = pins(RUN_LOCK), pins(DEV_LOCK), pins(SITE_LOCK)
     found = [
         f"{lock.name} does not satisfy {text!r} of pyproject.toml"
         for lock, locked, wanted in (
             (RUN_LOCK, run, for_run),
             (DEV_LOCK, dev, for_run + for_dev),
+            (SITE_LOCK, site, project["dependency-groups"]["site"]),
         )
         for text in wanted
         if not (requirement := Requirement(text)).specifier.contains(
@@ -91,7 +94,7 @@ def complaints() -> list[str]:
         found.append(f"{PROTOC_LOCK.name} does not satisfy {compiler.requirement()!r} of pyproject.toml")
     if _uv() != "".join("==".join(pin) for pin in pins(UV_LOCK).items()):
         found.append(f"{UV_LOCK.name} does not satisfy {_uv()!r} of pyproject.toml")
-    locks = (RUN_LOCK, DEV_LOCK, PROTOC_LOCK, UV_LOCK)
+    locks = (RUN_LOCK, DEV_LOCK, PROTOC_LOCK, UV_LOCK, SITE_LOCK)
     found += [f"{lock.name} contains a registry's address" for lock in locks if "://" in lock.read_text()]
     return found
 
