@@ -10,6 +10,7 @@ nowhere. The site loads nothing from other hosts.
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -66,11 +67,17 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
 def build() -> None:
     """Builds the site. Exits if a link is broken."""
     copy_pages()
+    render()
+
+
+def render() -> None:
+    """Turns the copied pages into the site. Exits if a link is broken."""
     config = BUILD / "site.json"
     # A tag of YAML that JSON can't express: headings get the anchors that GitHub gives them.
     config.write_text(json.dumps(configuration(), indent=1).replace(f'"{GITHUB_ANCHORS}"', GITHUB_ANCHORS))
     arguments = ["-m", "mkdocs", "build", "--strict", "--clean", "--quiet", "--config-file", config]
-    done = subprocess.run([_python(), *arguments], check=False)
+    # The variable turns off a message about the end of Material's support (docs/decisions/0027).
+    done = subprocess.run([install(), *arguments], env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -166,7 +173,13 @@ def configuration() -> dict[str, Any]:
         "theme": {
             "name": "material",
             "font": False,  # no fonts from another host
-            "features": ["navigation.tabs", "navigation.top", "navigation.indexes", "search.highlight", "content.code.copy"],
+            "features": [
+                "navigation.tabs",
+                "navigation.top",
+                "navigation.indexes",
+                "search.highlight",
+                "content.code.copy",
+            ],
             "palette": [
                 {"media": f"(prefers-color-scheme: {scheme})", "scheme": name, "toggle": {"icon": icon, "name": label}}
                 for scheme, name, icon, label in (
@@ -198,8 +211,11 @@ def configuration() -> dict[str, Any]:
     }
 
 
-def _python() -> Path:
-    """Returns the Python of the generator's environment, which is created again if the lock has changed."""
+def install() -> Path:
+    """Returns the Python of the generator's environment, which is created again if the lock has changed.
+
+    Raises subprocess.CalledProcessError if the packages are unavailable.
+    """
     inside, stamp = ENVIRONMENT / "bin" / "python", ENVIRONMENT / "installed"
     if not (inside.exists() and stamp.exists() and stamp.read_text() == LOCK.read_text()):
         venv.create(ENVIRONMENT, with_pip=True, clear=True)
