@@ -75,11 +75,13 @@ def render() -> None:
     config = BUILD / "site.json"
     # A tag of YAML that JSON can't express: headings get the anchors that GitHub gives them.
     config.write_text(json.dumps(configuration(), indent=1).replace(f'"{GITHUB_ANCHORS}"', GITHUB_ANCHORS))
-    arguments = ["-m", "mkdocs", "build", "--strict", "--clean", "--quiet", "--config-file", config]
+    # Not --quiet: strict mode only counts the warnings that are logged.
+    arguments = ["-m", "mkdocs", "build", "--strict", "--clean", "--config-file", config]
     # The variable turns off a message about the end of Material's support (docs/decisions/0027).
-    done = subprocess.run([install(), *arguments], env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=False)
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run([install(), *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(done.returncode)
+        sys.exit(f"{done.stdout}{done.stderr}")
 
 
 def copy_pages() -> None:
