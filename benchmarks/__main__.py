@@ -13,6 +13,7 @@ from benchmarks import (
     bare,
     choices,
     consistency,
+    costs_per_call,
     eligibility,
     enrollment_files,
     explanations,
@@ -57,6 +58,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "overload": overload.measure,
     "processes": processes.measure,
     "consistency": consistency.measure,
+    "costs_per_call": costs_per_call.measure,
     "enrollment_files": enrollment_files.measure,
     "peer": peer.measure,
 }

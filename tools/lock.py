@@ -20,6 +20,7 @@ RUN_LOCK = REPOSITORY / "requirements.lock"
 DEV_LOCK = REPOSITORY / "requirements-dev.lock"
 PROTOC_LOCK = compiler.LOCK
 IMAGE_LOCK = REPOSITORY / "requirements-image.lock"
+SITE_LOCK = REPOSITORY / "requirements-site.lock"
 RUN_EXTRAS = ("embedded", "files", "console")
 """The extras in the run lock, for `make run` and for the documented commands that import enrollment files."""
 IMAGE_EXTRAS = ("files", "console", "kafka", "tracing")
@@ -55,12 +56,13 @@ def write(upgrade: list[str]) -> None:
     # Separate from the others, and without dependencies, because only its protoc is used.
     alone = ["--group=pyproject.toml:protoc", "--no-deps", "--output-file", PROTOC_LOCK.name]
     subprocess.run([*resolve, *alone], cwd=REPOSITORY, env=environment, check=True)
-    subprocess.run(
-        [*resolve, "--group=pyproject.toml:installer", "--output-file", UV_LOCK.name],
-        cwd=REPOSITORY,
-        env=environment,
-        check=True,
-    )
+    for group, lock in (("installer", UV_LOCK), ("site", SITE_LOCK)):
+        subprocess.run(
+            [*resolve, f"--group=pyproject.toml:{group}", "--output-file", lock.name],
+            cwd=REPOSITORY,
+            env=environment,
+            check=True,
+        )
     print(f"{RUN_LOCK.name}: {len(pins(RUN_LOCK))} packages, {DEV_LOCK.name}: {len(pins(DEV_LOCK))}")
 
 
@@ -81,13 +83,14 @@ def complaints() -> list[str]:
     for_run = project["project"]["dependencies"] + [text for name in RUN_EXTRAS for text in extras[name]]
     for_dev = project["dependency-groups"]["dev"] + [text for texts in extras.values() for text in texts]
     for_image = project["project"]["dependencies"] + [text for name in IMAGE_EXTRAS for text in extras[name]]
-    run, dev, image = pins(RUN_LOCK), pins(DEV_LOCK), pins(IMAGE_LOCK)
+    run, dev, image, site = (pins(lock) for lock in (RUN_LOCK, DEV_LOCK, IMAGE_LOCK, SITE_LOCK))
     found = [
         f"{lock.name} does not satisfy {text!r} of pyproject.toml"
         for lock, locked, wanted in (
             (RUN_LOCK, run, for_run),
             (DEV_LOCK, dev, for_run + for_dev),
             (IMAGE_LOCK, image, for_image),
+            (SITE_LOCK, site, project["dependency-groups"]["site"]),
         )
         for text in wanted
         if not (requirement := Requirement(text)).specifier.contains(
@@ -104,7 +107,7 @@ def complaints() -> list[str]:
         found.append(f"{PROTOC_LOCK.name} does not satisfy {compiler.requirement()!r} of pyproject.toml")
     if _uv() != "".join("==".join(pin) for pin in pins(UV_LOCK).items()):
         found.append(f"{UV_LOCK.name} does not satisfy {_uv()!r} of pyproject.toml")
-    locks = (RUN_LOCK, DEV_LOCK, IMAGE_LOCK, PROTOC_LOCK, UV_LOCK)
+    locks = (RUN_LOCK, DEV_LOCK, IMAGE_LOCK, PROTOC_LOCK, UV_LOCK, SITE_LOCK)
     found += [f"{lock.name} contains a registry's address" for lock in locks if "://" in lock.read_text()]
     return found
 

@@ -167,6 +167,24 @@ def _changed_on(day: date, differences: Iterable[EnrollmentDifference]) -> list[
 
 def _show_derivation(entry: PremiumEntry) -> None:
     """Prints how the amounts of an entry were computed, step by step."""
+    if entry.HasField("explanation"):
+        _show_steps(entry)
+    else:
+        CONSOLE.print("  The policy is too large for a response with the steps of each amount.")
+    table = new_table("contribution", "billed to", "debtor", "monthly", "owed")
+    for component in entry.components:
+        table.add_row(
+            _word(insurance_cost_pb2.ContributionType, component.contribution_type),
+            _word(insurance_cost_pb2.BilledEntity, component.billed_entity),
+            _word(premium_entry_pb2.Debtor, component.debtor),
+            money(component.monthly_minor, entry.currency_code),
+            money(component.owed_minor, entry.currency_code),
+        )
+    show_table(table)
+
+
+def _show_steps(entry: PremiumEntry) -> None:
+    """Prints an entry's price row and the steps from the list price to each payer's amount."""
     currency, explanation = entry.currency_code, entry.explanation
     version = (
         f", contract version from {date_from_proto(explanation.version_from)}" if explanation.version_from.year else ""
@@ -185,16 +203,6 @@ def _show_derivation(entry: PremiumEntry) -> None:
         of = f" of {money(step.of_minor, currency)}" if step.HasField("of_minor") else ""
         kind = _word(price_derivation_pb2.PriceStepKind, step.kind)
         CONSOLE.print(f"  {kind} {step.code}{rate}{of}: {money(step.minor, currency)}")
-    table = new_table("contribution", "billed to", "debtor", "monthly", "owed")
-    for component in entry.components:
-        table.add_row(
-            _word(insurance_cost_pb2.ContributionType, component.contribution_type),
-            _word(insurance_cost_pb2.BilledEntity, component.billed_entity),
-            _word(premium_entry_pb2.Debtor, component.debtor),
-            money(component.monthly_minor, currency),
-            money(component.owed_minor, currency),
-        )
-    show_table(table)
 
 
 def _parameters(parameters: EngineParameters) -> str:

@@ -2041,6 +2041,7 @@ class CostProviderService:
         interceptors: Sequence[Interceptor] | None = None,
         inquiry: insurance_cost_pb2.CostInquiry | CostInquiryFields | None = ...,
         consistency_token: str = ...,
+        view: insurance_cost_pb2.CostView.ValueType | str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
         """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were
         aligned with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
@@ -2058,9 +2059,12 @@ class CostProviderService:
         interceptors: Sequence[Interceptor] | None = None,
         inquiries: Iterable[insurance_cost_pb2.CostInquiry | CostInquiryFields] | None = ...,
         consistency_token: str = ...,
+        view: insurance_cost_pb2.CostView.ValueType | str = ...,
     ) -> cost_provider_service_pb2.BatchGetInsuranceCostResponse:
         """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't
-        be priced fails on its own. All inquiries see the same state of contracts, members and groups.
+        be priced fails on its own. All inquiries see the same state of contracts, members and groups. A response
+        has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first one
+        that doesn't fit, costs are BASIC and errors have no field violations.
         Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 
@@ -2079,6 +2083,7 @@ class AsyncCostProviderService:
         interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         inquiry: insurance_cost_pb2.CostInquiry | CostInquiryFields | None = ...,
         consistency_token: str = ...,
+        view: insurance_cost_pb2.CostView.ValueType | str = ...,
     ) -> cost_provider_service_pb2.GetInsuranceCostResponse:
         """Returns the monthly cost for one inquiry. A policy for which legacy tables answer is priced as if it were
         aligned with them now; if a row has a product that isn't mapped, the call fails with LEGACY_CANNOT_HOLD.
@@ -2096,9 +2101,12 @@ class AsyncCostProviderService:
         interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
         inquiries: Iterable[insurance_cost_pb2.CostInquiry | CostInquiryFields] | None = ...,
         consistency_token: str = ...,
+        view: insurance_cost_pb2.CostView.ValueType | str = ...,
     ) -> cost_provider_service_pb2.BatchGetInsuranceCostResponse:
         """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't
-        be priced fails on its own. All inquiries see the same state of contracts, members and groups.
+        be priced fails on its own. All inquiries see the same state of contracts, members and groups. A response
+        has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first one
+        that doesn't fit, costs are BASIC and errors have no field violations.
         Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 
@@ -2120,10 +2128,12 @@ class PremiumComputationService:
         months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
         consistency_token: str = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
-        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy
-        tables answer is computed as if it were aligned with them now; if a row has a product that isn't mapped, the
-        call fails with LEGACY_CANNOT_HOLD.
+        """Computes months of a policy and compares them with the ledger. Stores nothing. If the response would have
+        more than 3 MiB, it ends with an earlier month (see `next_month`). A policy for which legacy tables answer
+        is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails
+        with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
         MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
@@ -2301,6 +2311,7 @@ class PremiumComputationService:
         page_token: str = ...,
         consistency_token: str = ...,
         explain: bool = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> premium_computation_service_pb2.ListPremiumEntriesResponse:
         """Lists the premium entries of a policy, of given enrollments, of a contract, or of an invoice, in the order
         in which they were added.
@@ -2324,6 +2335,7 @@ class PremiumComputationService:
         page_token: str = ...,
         consistency_token: str = ...,
         explain: bool = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> Generator[premium_entry_pb2.PremiumEntry]:
         """The entries of all pages of `list_premium_entries`, one after the other."""
     def list_uninvoiced_premiums(
@@ -2341,6 +2353,7 @@ class PremiumComputationService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> premium_computation_service_pb2.ListUninvoicedPremiumsResponse:
         """Lists the entries of months that end on or before a day and that have components not yet invoiced to a
         debtor: live and cancelled entries as well as offsets. An entry and its offset are omitted if nothing of
@@ -2362,6 +2375,7 @@ class PremiumComputationService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> Generator[premium_entry_pb2.PremiumEntry]:
         """The entries of all pages of `list_uninvoiced_premiums`, one after the other."""
     def mark_premiums_invoiced(
@@ -2420,10 +2434,12 @@ class AsyncPremiumComputationService:
         months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
         parameters: pricing_pb2.EngineParameters | EngineParametersFields | None = ...,
         consistency_token: str = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> premium_computation_service_pb2.PreviewPremiumsResponse:
-        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy
-        tables answer is computed as if it were aligned with them now; if a row has a product that isn't mapped, the
-        call fails with LEGACY_CANNOT_HOLD.
+        """Computes months of a policy and compares them with the ledger. Stores nothing. If the response would have
+        more than 3 MiB, it ends with an earlier month (see `next_month`). A policy for which legacy tables answer
+        is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails
+        with LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
         MODULE_NOT_IN_VERSION, ENGINE_PARAMETER_MISSING, AMOUNT_TOO_LARGE, LEGACY_CANNOT_HOLD; INVALID_ARGUMENT.
         """
@@ -2601,6 +2617,7 @@ class AsyncPremiumComputationService:
         page_token: str = ...,
         consistency_token: str = ...,
         explain: bool = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> premium_computation_service_pb2.ListPremiumEntriesResponse:
         """Lists the premium entries of a policy, of given enrollments, of a contract, or of an invoice, in the order
         in which they were added.
@@ -2624,6 +2641,7 @@ class AsyncPremiumComputationService:
         page_token: str = ...,
         consistency_token: str = ...,
         explain: bool = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> AsyncGenerator[premium_entry_pb2.PremiumEntry]:
         """The entries of all pages of `list_premium_entries`, one after the other."""
     async def list_uninvoiced_premiums(
@@ -2641,6 +2659,7 @@ class AsyncPremiumComputationService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> premium_computation_service_pb2.ListUninvoicedPremiumsResponse:
         """Lists the entries of months that end on or before a day and that have components not yet invoiced to a
         debtor: live and cancelled entries as well as offsets. An entry and its offset are omitted if nothing of
@@ -2662,6 +2681,7 @@ class AsyncPremiumComputationService:
         page_size: int = ...,
         page_token: str = ...,
         consistency_token: str = ...,
+        view: premium_entry_pb2.PremiumView.ValueType | str = ...,
     ) -> AsyncGenerator[premium_entry_pb2.PremiumEntry]:
         """The entries of all pages of `list_uninvoiced_premiums`, one after the other."""
     async def mark_premiums_invoiced(

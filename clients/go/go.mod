@@ -1,4 +1,4 @@
-module affilia/gen/go
+module affilia.com/go
 
 go 1.25.0
 

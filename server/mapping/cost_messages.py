@@ -44,7 +44,7 @@ def serialized_cost(priced: Priced) -> bytes:
     if names_members(priced):
         return insurance_cost_to_proto(priced).SerializeToString()
     cost = priced.cost
-    parts = [_head(priced.on, cost.currency_code, priced.rounding), _totals(cost.sums)]
+    parts = [_head(priced.on, cost.currency_code, priced.rounding, is_basic=False), _totals(cost.sums)]
     parts += [_components(each) for each in cost.priced]
     amounts = cost.by_beneficiary()
     for index, kind, age, _, regime in priced.people:
@@ -53,6 +53,12 @@ def serialized_cost(priced: Priced) -> bytes:
     for module_id, of_all in cost.by_module().items():
         parts.append(_module(module_id, of_all.untaxed_minor, of_all.taxes_minor))
     return b"".join(parts)
+
+
+def serialized_totals(priced: Priced) -> bytes:
+    """Returns a serialized InsuranceCost in BASIC view, which has less than 200 bytes and names no members."""
+    cost = priced.cost
+    return _head(priced.on, cost.currency_code, priced.rounding, is_basic=True) + _totals(cost.sums)
 
 
 def field(number: int, message: bytes) -> bytes:
@@ -66,9 +72,12 @@ def field(number: int, message: bytes) -> bytes:
 
 
 @lru_cache(MAX_CACHED_PARTS)
-def _head(on: date, currency_code: str, rounding: Rounding) -> bytes:
+def _head(on: date, currency_code: str, rounding: Rounding, *, is_basic: bool) -> bytes:
     message = pb.InsuranceCost(
-        on=date_to_proto(on), currency_code=currency_code, rounding=ROUNDING_STRATEGIES.to_proto(rounding)
+        on=date_to_proto(on),
+        currency_code=currency_code,
+        rounding=ROUNDING_STRATEGIES.to_proto(rounding),
+        view=pb.COST_VIEW_BASIC if is_basic else pb.COST_VIEW_FULL,
     )
     return message.SerializeToString()
 

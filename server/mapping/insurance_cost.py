@@ -98,6 +98,7 @@ def insurance_cost_to_proto(priced: Priced) -> pb.InsuranceCost:
         ],
         modules=[module_cost_to_proto(module_id, amounts) for module_id, amounts in cost.by_module().items()],
         rounding=ROUNDING_STRATEGIES.to_proto(priced.rounding),
+        view=pb.COST_VIEW_FULL,
     )
 
 

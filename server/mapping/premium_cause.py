@@ -12,11 +12,15 @@ MAX_CAUSES = 3
 """The maximum number of causes of one entry."""
 
 
-def explained_entry_to_proto(causes: PremiumCauses, reader: Reader) -> Callable[[StoredEntry], pb.PremiumEntry]:
+def explained_entry_to_proto(
+    causes: PremiumCauses, reader: Reader, *, basic: bool
+) -> Callable[[StoredEntry], pb.PremiumEntry]:
     """Returns a function that maps entries with their causes."""
 
+    without_causes = stored_entry_to_proto(basic=basic)
+
     def to_proto(stored: StoredEntry) -> pb.PremiumEntry:
-        entry = stored_entry_to_proto(stored)
+        entry = without_causes(stored)
         if cause := causes.by_entry.get(stored.entry_key):
             entry.causes.extend(_causes_to_proto(cause, reader))
         return entry

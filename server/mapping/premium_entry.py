@@ -1,7 +1,7 @@
 """Maps premium entries, months, debtors and sums."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from uuid import UUID
 
 from affilia.catalog.v1 import pricing_pb2
@@ -17,7 +17,7 @@ from domain.premiums.months import Month, days_of_month
 from domain.premiums.reasons import PieceReason
 from domain.pricing.costs import ContributionType
 from operations.premium_computing import PremiumMonths
-from operations.premiums import InvoiceMark, Preview
+from operations.premiums import InvoiceMark
 from server.mapping.actors import actor_to_proto
 from server.mapping.contract import SERVICE_TYPES
 from server.mapping.dates import date_to_proto, span_to_proto, timestamp_to_proto
@@ -104,25 +104,25 @@ def dimensions_from_proto(request: service_pb.AggregatePremiumsRequest) -> list[
     return [service_pb.PremiumDimension.Name(number).removeprefix("PREMIUM_DIMENSION_") for number in request.by]
 
 
-def stored_entry_to_proto(stored: StoredEntry) -> pb.PremiumEntry:
-    proto = _entry(stored.ledger_entry, stored.group_id, stored.key, stored.revision)
-    proto.recorded_at.CopyFrom(timestamp_to_proto(stored.recorded_at))
-    proto.actor.CopyFrom(actor_to_proto(stored.actor))
-    return proto
+def is_basic(
+    request: service_pb.PreviewPremiumsRequest
+    | service_pb.ListPremiumEntriesRequest
+    | service_pb.ListUninvoicedPremiumsRequest,
+) -> bool:
+    """Returns whether a request asks for entries in BASIC view."""
+    return request.view == pb.PREMIUM_VIEW_BASIC
 
 
-def preview_to_proto(preview: Preview) -> service_pb.PreviewPremiumsResponse:
-    def unstored_to_proto(entry: PremiumEntry, version: int = 0, cancels: UUID | None = None) -> pb.PremiumEntry:
-        nothing = (None,) * len(entry.charges)
-        unstored = LedgerEntry(NO_ENTRY, entry, version, cancels, None, nothing)
-        return _entry(unstored, preview.group_id, preview.key, preview.revision)
+def stored_entry_to_proto(*, basic: bool) -> Callable[[StoredEntry], pb.PremiumEntry]:
+    """Returns a function that maps entries of the ledger."""
 
-    return service_pb.PreviewPremiumsResponse(
-        entries=[unstored_to_proto(entry) for entry in preview.entries],
-        additions=[unstored_to_proto(new.entry, new.version, new.cancels) for new in preview.added],
-        differences=[amounts for amounts in debtor_amounts(new.entry for new in preview.added) if _differs(amounts)],
-        stale_from=stale_from_to_proto(preview.stale_from),
-    )
+    def to_proto(stored: StoredEntry) -> pb.PremiumEntry:
+        proto = entry_to_proto(stored.ledger_entry, stored.group_id, stored.key, stored.revision, basic=basic)
+        proto.recorded_at.CopyFrom(timestamp_to_proto(stored.recorded_at))
+        proto.actor.CopyFrom(actor_to_proto(stored.actor))
+        return proto
+
+    return to_proto
 
 
 def stale_from_to_proto(month: Month | None) -> year_month_pb2.YearMonth | None:
@@ -133,11 +133,7 @@ NO_ENTRY = UUID(int=0)
 """The id of an entry that is not stored."""
 
 
-def _differs(amounts: pb.DebtorAmounts) -> bool:
-    return bool(amounts.untaxed_minor or amounts.taxes_minor)
-
-
-def _entry(each: LedgerEntry, group_id: UUID, key: GroupKey, revision: int) -> pb.PremiumEntry:
+def entry_to_proto(each: LedgerEntry, group_id: UUID, key: GroupKey, revision: int, *, basic: bool) -> pb.PremiumEntry:
     entry, whole = each.entry, days_of_month(each.entry.month)
     first = entry.charges[0]
     return pb.PremiumEntry(
@@ -160,7 +156,7 @@ def _entry(each: LedgerEntry, group_id: UUID, key: GroupKey, revision: int) -> p
         cancels_entry_id=str(each.cancels or ""),
         cancelled_by_entry_id=str(each.cancelled_by or ""),
         debtors=debtor_amounts([entry]),
-        explanation=_explanation(entry, revision),
+        explanation=None if basic else _explanation(entry, revision),
     )
 
 

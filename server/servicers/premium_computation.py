@@ -24,14 +24,15 @@ from server.mapping.premium_entry import (
     dimensions_from_proto,
     entry_key_from_json,
     invoice_mark_from_proto,
+    is_basic,
     months_from_proto,
     owner_from_proto,
     premium_months_from_proto,
-    preview_to_proto,
     stale_from_to_proto,
     stored_entry_to_proto,
     sum_to_proto,
 )
+from server.mapping.premium_preview import preview_to_proto
 from server.mapping.premium_run import failure_to_proto, new_run_from_proto, run_filter_from_proto, run_to_proto
 from server.rpc_types import Context
 from server.tokens import Tokens
@@ -45,7 +46,8 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
 
     async def PreviewPremiums(self, request: pb.PreviewPremiumsRequest, context: Context) -> pb.PreviewPremiumsResponse:
         months, group = premium_months_from_proto(request), group_from_proto(request.policy)
-        return preview_to_proto(await premiums.preview(self._core, current_call(), group, months))
+        preview = await premiums.preview(self._core, current_call(), group, months)
+        return preview_to_proto(preview, basic=is_basic(request))
 
     async def ComputePremiums(self, request: pb.ComputePremiumsRequest, context: Context) -> pb.ComputePremiumsResponse:
         months, group = premium_months_from_proto(request), group_from_proto(request.policy)
@@ -109,7 +111,9 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         if request.explain and reads_groups(call.caller):
             causes = await explain_entries(self._core, call, found)
         to_proto = (
-            explained_entry_to_proto(causes, reader_of(call.caller)) if request.explain else stored_entry_to_proto
+            explained_entry_to_proto(causes, reader_of(call.caller), basic=is_basic(request))
+            if request.explain
+            else stored_entry_to_proto(basic=is_basic(request))
         )
         entries, token = page.filled(found, to_proto, lambda last: list(last.entry_key))
         unexplained = sum(each.entry_key in causes.unexplained for each in found[: len(entries)])
@@ -128,7 +132,9 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
         debtor, up_to = debtor_from_proto(request), date_from_proto(request.up_to)
         after = page.starting(entry_key_from_json, first=BEFORE_ALL)
         found = await premiums.list_uninvoiced(self._core, owner, debtor, up_to, after)
-        entries, token = page.filled(found, stored_entry_to_proto, lambda last: list(last.entry_key))
+        entries, token = page.filled(
+            found, stored_entry_to_proto(basic=is_basic(request)), lambda last: list(last.entry_key)
+        )
         return pb.ListUninvoicedPremiumsResponse(entries=entries, next_page_token=token)
 
     async def MarkPremiumsInvoiced(

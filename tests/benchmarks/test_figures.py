@@ -14,7 +14,7 @@ RATE = Figure(name="reads.now.rate", value=2345.6, unit="calls/s", client="go")
 RATIO = Figure(name="reads.now.ratio", value=0.487, unit="x", at_least=0.5, against="bare grpc.aio call", client="go")
 P99 = Figure(name="overload.rejected.p99", value=21.25, unit="ms", at_most=50)
 
-RUN_BY_HAND = {"__main__", "migration_run", "outages", "same_time", "soak"}
+RUN_BY_HAND = {"__main__", "migration_run", "outages", "same_time", "sizing", "soak"}
 """Modules that run when they are imported, or that the runner doesn't know."""
 
 

@@ -28,7 +28,11 @@ class Block(NamedTuple):
 def documents() -> list[Path]:
     """Returns every Markdown file of the repository, in order."""
     files = (file.relative_to(ROOT) for file in ROOT.rglob("*.md"))
-    return sorted(file for file in files if not any(part.startswith(".") or part == "dist" for part in file.parts))
+    return sorted(
+        file
+        for file in files
+        if not any(part.startswith(".") or part in ("dist", "node_modules") for part in file.parts)
+    )
 
 
 @cache

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import protos
 from tools.install import uv_environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,6 +48,28 @@ def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def copy_of(name: str) -> Path:
+    """Copies a folder of clients/ again, but keeps the packages that were downloaded into the last copy."""
+    destination = CACHE / name
+    generated = shutil.ignore_patterns("node_modules", "dist", "gen", "affilia", "target")
+    shutil.copytree(ROOT / "clients" / name, destination, ignore=generated, dirs_exist_ok=True)
+    protos.copy_third_party(protos.PROTOS, protos.THIRD_PARTY)
+    return destination
+
+
+def node_project(name: str) -> Path:
+    """Copies a folder of clients/ and installs its packages. Skips the test without Node 20 and npm."""
+    node, npm = program("node"), program("npm")
+    if int(run(node, "--version").lstrip("v").split(".")[0]) < 20:
+        pytest.skip("node is older than 20")
+    folder = copy_of(name)
+    stamp, lock = folder / "node_modules" / "installed", (folder / "package-lock.json").read_text()
+    if not stamp.exists() or stamp.read_text() != lock:
+        fetch(npm, "ci", "--no-audit", "--no-fund", cwd=folder)
+        stamp.write_text(lock)
+    return folder
 
 
 def environment(name: str, pins: Mapping[str, str]) -> Path:

@@ -1,28 +1,19 @@
-"""Stubs for Go and TypeScript, generated as clients/ documents, and their examples against a running server.
+"""Stubs for Go, Java and TypeScript, generated as clients/ documents, and their examples against a running server.
 
-They are generated in copies under .build/packaging. Java is not tested here, because Maven downloads too much.
+They are generated in copies under .build/packaging.
 """
 
-import shutil
-from pathlib import Path
+import re
+import subprocess
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from tests.packaging.environments import CACHE, ROOT, fetch, program, run
+from tests.packaging.environments import ROOT, copy_of, fetch, node_project, program, run
 from tests.support.calls import Family
 from tools import protos
 
 BUF = protos.PROGRAMS / "buf"
-
-
-def copy_of(name: str) -> Path:
-    """Copies a folder of clients/ again, but keeps the packages that were downloaded into the last copy."""
-    destination = CACHE / name
-    generated = shutil.ignore_patterns("node_modules", "dist", "gen", "affilia", "target")
-    shutil.copytree(ROOT / "clients" / name, destination, ignore=generated, dirs_exist_ok=True)
-    protos.copy_third_party(protos.PROTOS, protos.THIRD_PARTY)
-    return destination
 
 
 def test_every_proto_names_its_go_and_java_packages() -> None:
@@ -48,16 +39,21 @@ def test_go_stubs_compile_and_their_example_runs(family: Family, server_address:
 
 
 def test_typescript_stubs_compile_and_their_example_runs(family: Family, server_address: str) -> None:
-    node, npm = program("node"), program("npm")
-    if int(run(node, "--version").lstrip("v").split(".")[0]) < 20:
-        pytest.skip("node is older than 20")
-    folder = copy_of("typescript")
-    stamp, lock = folder / "node_modules" / "installed", (folder / "package-lock.json").read_text()
-    if not stamp.exists() or stamp.read_text() != lock:
-        fetch(npm, "ci", "--no-audit", "--no-fund", cwd=folder)
-        stamp.write_text(lock)
+    folder = node_project("typescript")
     run(BUF, "generate", ROOT, cwd=folder)
-    run(npm, "run", "build", cwd=folder)
-    output = run(node, "dist/example.js", server_address, cwd=folder)
+    run(program("npm"), "run", "build", cwd=folder)
+    output = run(program("node"), "dist/example.js", server_address, cwd=folder)
     assert family.contract_id in output or "10 contract(s)" in output
     assert output.endswith("NotFound/CONTRACT_UNKNOWN\n")
+
+
+def test_java_stubs_compile_and_their_example_runs(family: Family, server_address: str) -> None:
+    folder = copy_of("java")
+    maven = (program("mvn"), "--batch-mode", "--no-transfer-progress", f"-Dprotos={ROOT / 'protos'}")
+    built = subprocess.run([*maven, "package"], cwd=folder, capture_output=True, text=True, timeout=1200, check=False)
+    if missing := re.search(r"Could not (?:resolve|transfer|find artifact).*", built.stdout):
+        pytest.skip(f"Maven can't download what this test needs: {missing[0]}")
+    assert built.returncode == 0, built.stdout
+    output = run(*maven, "--quiet", f"-Dexec.args={server_address}", "exec:java", cwd=folder)
+    assert family.contract_id in output or "10 contract(s)" in output
+    assert output.endswith("NOT_FOUND/CONTRACT_UNKNOWN\n")

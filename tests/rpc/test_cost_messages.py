@@ -157,6 +157,7 @@ def plain(priced: Priced) -> pb.InsuranceCost:
             for module_id in by_module
         ],
         rounding=ROUNDING_STRATEGIES.to_proto(priced.rounding),
+        view=pb.COST_VIEW_FULL,
     )
 
 
@@ -205,19 +206,19 @@ def a_quote(amount: int, member_id: UUID | None = None) -> Priced:
 def test_responses_have_the_cost(amount: int) -> None:
     priced = a_quote(amount)
     expected = service_pb.GetInsuranceCostResponse(cost=plain(priced))
-    assert service_pb.GetInsuranceCostResponse.FromString(bytes(cost_response(priced))) == expected  # type: ignore[arg-type]
+    assert service_pb.GetInsuranceCostResponse.FromString(bytes(cost_response(priced, basic=False))) == expected  # type: ignore[arg-type]
     results = [service_pb.InsuranceCostResult(cost=plain(priced))] * 3
-    batch = batch_response(AskedCosts((None,) * 3), [priced] * 3)  # type: ignore[arg-type]
-    assert service_pb.BatchGetInsuranceCostResponse.FromString(bytes(batch)) == (  # type: ignore[arg-type]
+    batch = batch_response(AskedCosts((None,) * 3), [priced] * 3, basic=False)  # type: ignore[arg-type]
+    assert service_pb.BatchGetInsuranceCostResponse.FromString(batch) == (  # type: ignore[arg-type]
         service_pb.BatchGetInsuranceCostResponse(results=results)
     )
 
 
 def test_responses_that_name_members_are_messages_so_that_the_audit_log_has_their_ids() -> None:
     priced = a_quote(100, uuid4())
-    response = cost_response(priced)
+    response = cost_response(priced, basic=False)
     assert response == service_pb.GetInsuranceCostResponse(cost=plain(priced))
-    batch = batch_response(AskedCosts((None, None)), [a_quote(100), priced])  # type: ignore[arg-type]
+    batch = batch_response(AskedCosts((None, None)), [a_quote(100), priced], basic=False)  # type: ignore[arg-type]
     assert batch == service_pb.BatchGetInsuranceCostResponse(
         results=[service_pb.InsuranceCostResult(cost=plain(each)) for each in (a_quote(100), priced)]
     )

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	catalogv1 "affilia/gen/go/affilia/catalog/v1"
+	catalogv1 "affilia.com/go/affilia/catalog/v1"
 )
 
 const unknown = "00000000-0000-4000-8000-000000000000"

@@ -121,11 +121,14 @@ class PreviewPremiumsRequest(_message.Message):
     MONTHS_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
     """
+    view: _premium_entry_pb2.PremiumView.ValueType
+    """How much of each entry to return. UNSPECIFIED: FULL."""
     @_builtins.property
     def policy(self) -> _insurance_cost_pb2.Policy:
         """The policy to compute."""
@@ -147,10 +150,11 @@ class PreviewPremiumsRequest(_message.Message):
         months: _year_month_pb2.MonthSpan | None = ...,
         parameters: _pricing_pb2.EngineParameters | None = ...,
         consistency_token: _builtins.str = ...,
+        view: _premium_entry_pb2.PremiumView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["months", b"months", "parameters", b"parameters", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "months", b"months", "parameters", b"parameters", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "months", b"months", "parameters", b"parameters", "policy", b"policy", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -166,7 +170,13 @@ class PreviewPremiumsResponse(_message.Message):
     ADDITIONS_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     STALE_FROM_FIELD_NUMBER: _builtins.int
+    NEXT_MONTH_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
+    view: _premium_entry_pb2.PremiumView.ValueType
+    """What the entries include: FULL or BASIC. It is BASIC if the request asked for BASIC, and also if the first month
+    doesn't fit into the response otherwise.
+    """
     merged_into: _builtins.str
     """UUID of the member into whom the requested member was merged. The response is about that member. Empty if the
     request names no member, or one who was not merged.
@@ -191,6 +201,13 @@ class PreviewPremiumsResponse(_message.Message):
         months requested. Unset if there is none. A change that waits for a recompute is only reported after the recompute.
         """
 
+    @_builtins.property
+    def next_month(self) -> _year_month_pb2.YearMonth:
+        """The first requested month that is not in this response, because the response would otherwise have more than 3 MiB.
+        Everything else in the response covers only the months before. Request the months from this one on to get the rest.
+        Unset if all requested months are included.
+        """
+
     def __init__(
         self,
         *,
@@ -198,11 +215,13 @@ class PreviewPremiumsResponse(_message.Message):
         additions: _abc.Iterable[_premium_entry_pb2.PremiumEntry] | None = ...,
         differences: _abc.Iterable[_premium_entry_pb2.DebtorAmounts] | None = ...,
         stale_from: _year_month_pb2.YearMonth | None = ...,
+        next_month: _year_month_pb2.YearMonth | None = ...,
+        view: _premium_entry_pb2.PremiumView.ValueType = ...,
         merged_into: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stale_from", b"stale_from"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_month", b"next_month", "stale_from", b"stale_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "differences", b"differences", "entries", b"entries", "merged_into", b"merged_into", "stale_from", b"stale_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "differences", b"differences", "entries", b"entries", "merged_into", b"merged_into", "next_month", b"next_month", "stale_from", b"stale_from", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -797,6 +816,7 @@ class ListPremiumEntriesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
     """UUID of a contract: the entries of all its policies."""
     invoice_id: _builtins.str
@@ -816,6 +836,8 @@ class ListPremiumEntriesRequest(_message.Message):
     """Whether to explain what caused each entry. Only callers who can also read groups get an explanation: admins,
     services with the scope enrollment.read, and members for their own policy.
     """
+    view: _premium_entry_pb2.PremiumView.ValueType
+    """How much of each entry to return. UNSPECIFIED: FULL."""
     @_builtins.property
     def policy(self) -> _insurance_cost_pb2.Policy:
         """The entries of a policy."""
@@ -841,10 +863,11 @@ class ListPremiumEntriesRequest(_message.Message):
         page_token: _builtins.str = ...,
         consistency_token: _builtins.str = ...,
         explain: _builtins.bool = ...,
+        view: _premium_entry_pb2.PremiumView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "enrollments", b"enrollments", "invoice_id", b"invoice_id", "months", b"months", "owner", b"owner", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract_id", b"contract_id", "enrollments", b"enrollments", "explain", b"explain", "invoice_id", b"invoice_id", "live_only", b"live_only", "months", b"months", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract_id", b"contract_id", "enrollments", b"enrollments", "explain", b"explain", "invoice_id", b"invoice_id", "live_only", b"live_only", "months", b"months", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_owner: _TypeAlias = _typing.Literal["policy", "enrollments", "contract_id", "invoice_id"]  # noqa: Y015
     _WhichOneofArgType_owner: _TypeAlias = _typing.Literal["owner", b"owner"]  # noqa: Y015
@@ -942,6 +965,7 @@ class ListUninvoicedPremiumsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     contract_id: _builtins.str
     """UUID of a contract: the entries of all its policies."""
     debtor: _premium_entry_pb2.Debtor.ValueType
@@ -955,6 +979,8 @@ class ListUninvoicedPremiumsRequest(_message.Message):
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
     """
+    view: _premium_entry_pb2.PremiumView.ValueType
+    """How much of each entry to return. UNSPECIFIED: FULL."""
     @_builtins.property
     def policy(self) -> _insurance_cost_pb2.Policy:
         """The entries of a policy."""
@@ -973,10 +999,11 @@ class ListUninvoicedPremiumsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         consistency_token: _builtins.str = ...,
+        view: _premium_entry_pb2.PremiumView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract_id", b"contract_id", "owner", b"owner", "policy", b"policy", "up_to", b"up_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract_id", b"contract_id", "debtor", b"debtor", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "up_to", b"up_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "contract_id", b"contract_id", "debtor", b"debtor", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "up_to", b"up_to", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_owner: _TypeAlias = _typing.Literal["policy", "contract_id"]  # noqa: Y015
     _WhichOneofArgType_owner: _TypeAlias = _typing.Literal["owner", b"owner"]  # noqa: Y015

@@ -86,7 +86,8 @@ class PremiumComputationServiceServicer(object):
     """
 
     def PreviewPremiums(self, request, context):
-        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+        """Computes months of a policy and compares them with the ledger. Stores nothing. If the response would have more than
+        3 MiB, it ends with an earlier month (see `next_month`). A policy for which legacy tables answer
         is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
         LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,

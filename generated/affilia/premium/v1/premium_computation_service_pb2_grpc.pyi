@@ -37,7 +37,8 @@ class PremiumComputationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PremiumComputationServiceAsyncStub: ...
     PreviewPremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.PreviewPremiumsRequest, _premium_computation_service_pb2.PreviewPremiumsResponse]
-    """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+    """Computes months of a policy and compares them with the ledger. Stores nothing. If the response would have more than
+    3 MiB, it ends with an earlier month (see `next_month`). A policy for which legacy tables answer
     is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
     LEGACY_CANNOT_HOLD.
     Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
@@ -121,7 +122,8 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewPremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.PreviewPremiumsRequest, _premium_computation_service_pb2.PreviewPremiumsResponse]  # type: ignore[assignment]
-    """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+    """Computes months of a policy and compares them with the ledger. Stores nothing. If the response would have more than
+    3 MiB, it ends with an earlier month (see `next_month`). A policy for which legacy tables answer
     is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
     LEGACY_CANNOT_HOLD.
     Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,
@@ -208,7 +210,8 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _premium_computation_service_pb2.PreviewPremiumsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_premium_computation_service_pb2.PreviewPremiumsResponse, _abc.Awaitable[_premium_computation_service_pb2.PreviewPremiumsResponse]]:
-        """Computes months of a policy and compares them with the ledger. Stores nothing. A policy for which legacy tables answer
+        """Computes months of a policy and compares them with the ledger. Stores nothing. If the response would have more than
+        3 MiB, it ends with an earlier month (see `next_month`). A policy for which legacy tables answer
         is computed as if it were aligned with them now; if a row has a product that isn't mapped, the call fails with
         LEGACY_CANNOT_HOLD.
         Errors: NOT_FOUND/GROUP_UNKNOWN; FAILED_PRECONDITION/MEMBER_ERASED, NO_CONTRACT_VERSION, PRICE_MISSING,

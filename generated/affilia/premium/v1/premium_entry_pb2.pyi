@@ -30,6 +30,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _PremiumView:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PremiumViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PremiumView.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PREMIUM_VIEW_UNSPECIFIED: _PremiumView.ValueType  # 0
+    """In a request: FULL. Never returned."""
+    PREMIUM_VIEW_BASIC: _PremiumView.ValueType  # 1
+    """Entries without `explanation`."""
+    PREMIUM_VIEW_FULL: _PremiumView.ValueType  # 2
+    """Complete entries."""
+
+class PremiumView(_PremiumView, metaclass=_PremiumViewEnumTypeWrapper):
+    """How much of each premium entry is returned."""
+
+PREMIUM_VIEW_UNSPECIFIED: PremiumView.ValueType  # 0
+"""In a request: FULL. Never returned."""
+PREMIUM_VIEW_BASIC: PremiumView.ValueType  # 1
+"""Entries without `explanation`."""
+PREMIUM_VIEW_FULL: PremiumView.ValueType  # 2
+"""Complete entries."""
+Global___PremiumView: _TypeAlias = PremiumView  # noqa: Y015
+
 class _PieceReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -196,7 +220,7 @@ class PremiumEntry(_message.Message):
 
     @_builtins.property
     def explanation(self) -> Global___PremiumExplanation:
-        """How the entry was computed."""
+        """How the entry was computed. Unset in BASIC view."""
 
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:

@@ -19,7 +19,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.affilia/pricing/v1/cost_provider_service.proto\x12\x12\x61\x66\x66ilia.pricing.v1\x1a\'affilia/pricing/v1/insurance_cost.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a#affilia/type/v1/merged_member.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/rpc/status.proto\"u\n\x17GetInsuranceCostRequest\x12\x36\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1f.affilia.pricing.v1.CostInquiryB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"`\n\x18GetInsuranceCostResponse\x12/\n\x04\x63ost\x18\x01 \x01(\x0b\x32!.affilia.pricing.v1.InsuranceCost\x12\x13\n\x0bmerged_into\x18\x0f \x01(\t\"\x85\x01\n\x1c\x42\x61tchGetInsuranceCostRequest\x12\x41\n\tinquiries\x18\x01 \x03(\x0b\x32\x1f.affilia.pricing.v1.CostInquiryB\r\xe2\x41\x01\x02\x8a\xe7\x18\x05\x18\xe8\x07\x30\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\"\x90\x01\n\x1d\x42\x61tchGetInsuranceCostResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.affilia.pricing.v1.InsuranceCostResult\x12\x35\n\x0emerged_members\x18\x0f \x03(\x0b\x32\x1d.affilia.type.v1.MergedMember\"w\n\x13InsuranceCostResult\x12\x31\n\x04\x63ost\x18\x01 \x01(\x0b\x32!.affilia.pricing.v1.InsuranceCostH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\x8d\x02\n\x13\x43ostProviderService\x12r\n\x10GetInsuranceCost\x12+.affilia.pricing.v1.GetInsuranceCostRequest\x1a,.affilia.pricing.v1.GetInsuranceCostResponse\"\x03\x90\x02\x01\x12\x81\x01\n\x15\x42\x61tchGetInsuranceCost\x12\x30.affilia.pricing.v1.BatchGetInsuranceCostRequest\x1a\x31.affilia.pricing.v1.BatchGetInsuranceCostResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.pricing.v1P\x01Z+affilia/gen/go/affilia/pricing/v1;pricingv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.affilia/pricing/v1/cost_provider_service.proto\x12\x12\x61\x66\x66ilia.pricing.v1\x1a\'affilia/pricing/v1/insurance_cost.proto\x1a\x1c\x61\x66\x66ilia/type/v1/limits.proto\x1a#affilia/type/v1/merged_member.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/rpc/status.proto\"\xa1\x01\n\x17GetInsuranceCostRequest\x12\x36\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1f.affilia.pricing.v1.CostInquiryB\x04\xe2\x41\x01\x02\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12*\n\x04view\x18\x03 \x01(\x0e\x32\x1c.affilia.pricing.v1.CostView\"`\n\x18GetInsuranceCostResponse\x12/\n\x04\x63ost\x18\x01 \x01(\x0b\x32!.affilia.pricing.v1.InsuranceCost\x12\x13\n\x0bmerged_into\x18\x0f \x01(\t\"\xb1\x01\n\x1c\x42\x61tchGetInsuranceCostRequest\x12\x41\n\tinquiries\x18\x01 \x03(\x0b\x32\x1f.affilia.pricing.v1.CostInquiryB\r\xe2\x41\x01\x02\x8a\xe7\x18\x05\x18\xe8\x07\x30\x01\x12\"\n\x11\x63onsistency_token\x18\x02 \x01(\tB\x07\x8a\xe7\x18\x03 \xe8\x07\x12*\n\x04view\x18\x03 \x01(\x0e\x32\x1c.affilia.pricing.v1.CostView\"\x90\x01\n\x1d\x42\x61tchGetInsuranceCostResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.affilia.pricing.v1.InsuranceCostResult\x12\x35\n\x0emerged_members\x18\x0f \x03(\x0b\x32\x1d.affilia.type.v1.MergedMember\"w\n\x13InsuranceCostResult\x12\x31\n\x04\x63ost\x18\x01 \x01(\x0b\x32!.affilia.pricing.v1.InsuranceCostH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\x8d\x02\n\x13\x43ostProviderService\x12r\n\x10GetInsuranceCost\x12+.affilia.pricing.v1.GetInsuranceCostRequest\x1a,.affilia.pricing.v1.GetInsuranceCostResponse\"\x03\x90\x02\x01\x12\x81\x01\n\x15\x42\x61tchGetInsuranceCost\x12\x30.affilia.pricing.v1.BatchGetInsuranceCostRequest\x1a\x31.affilia.pricing.v1.BatchGetInsuranceCostResponse\"\x03\x90\x02\x01\x42G\n\x16\x63om.affilia.pricing.v1P\x01Z+affilia/gen/go/affilia/pricing/v1;pricingv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,16 +39,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_COSTPROVIDERSERVICE'].methods_by_name['GetInsuranceCost']._serialized_options = b'\220\002\001'
   _globals['_COSTPROVIDERSERVICE'].methods_by_name['BatchGetInsuranceCost']._options = None
   _globals['_COSTPROVIDERSERVICE'].methods_by_name['BatchGetInsuranceCost']._serialized_options = b'\220\002\001'
-  _globals['_GETINSURANCECOSTREQUEST']._serialized_start=236
-  _globals['_GETINSURANCECOSTREQUEST']._serialized_end=353
-  _globals['_GETINSURANCECOSTRESPONSE']._serialized_start=355
-  _globals['_GETINSURANCECOSTRESPONSE']._serialized_end=451
-  _globals['_BATCHGETINSURANCECOSTREQUEST']._serialized_start=454
-  _globals['_BATCHGETINSURANCECOSTREQUEST']._serialized_end=587
-  _globals['_BATCHGETINSURANCECOSTRESPONSE']._serialized_start=590
-  _globals['_BATCHGETINSURANCECOSTRESPONSE']._serialized_end=734
-  _globals['_INSURANCECOSTRESULT']._serialized_start=736
-  _globals['_INSURANCECOSTRESULT']._serialized_end=855
-  _globals['_COSTPROVIDERSERVICE']._serialized_start=858
-  _globals['_COSTPROVIDERSERVICE']._serialized_end=1127
+  _globals['_GETINSURANCECOSTREQUEST']._serialized_start=237
+  _globals['_GETINSURANCECOSTREQUEST']._serialized_end=398
+  _globals['_GETINSURANCECOSTRESPONSE']._serialized_start=400
+  _globals['_GETINSURANCECOSTRESPONSE']._serialized_end=496
+  _globals['_BATCHGETINSURANCECOSTREQUEST']._serialized_start=499
+  _globals['_BATCHGETINSURANCECOSTREQUEST']._serialized_end=676
+  _globals['_BATCHGETINSURANCECOSTRESPONSE']._serialized_start=679
+  _globals['_BATCHGETINSURANCECOSTRESPONSE']._serialized_end=823
+  _globals['_INSURANCECOSTRESULT']._serialized_start=825
+  _globals['_INSURANCECOSTRESULT']._serialized_end=944
+  _globals['_COSTPROVIDERSERVICE']._serialized_start=947
+  _globals['_COSTPROVIDERSERVICE']._serialized_end=1216
 # @@protoc_insertion_point(module_scope)

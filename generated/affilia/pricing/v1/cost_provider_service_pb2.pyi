@@ -29,11 +29,14 @@ class GetInsuranceCostRequest(_message.Message):
 
     INQUIRY_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
     """
+    view: _insurance_cost_pb2.CostView.ValueType
+    """How much of the cost to return. UNSPECIFIED: FULL."""
     @_builtins.property
     def inquiry(self) -> _insurance_cost_pb2.CostInquiry:
         """The inquiry to price."""
@@ -43,10 +46,11 @@ class GetInsuranceCostRequest(_message.Message):
         *,
         inquiry: _insurance_cost_pb2.CostInquiry | None = ...,
         consistency_token: _builtins.str = ...,
+        view: _insurance_cost_pb2.CostView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inquiry", b"inquiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "inquiry", b"inquiry"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "inquiry", b"inquiry", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,11 +94,14 @@ class BatchGetInsuranceCostRequest(_message.Message):
 
     INQUIRIES_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
     """
+    view: _insurance_cost_pb2.CostView.ValueType
+    """How much of each cost to return. UNSPECIFIED: FULL for up to 100 inquiries, BASIC for more."""
     @_builtins.property
     def inquiries(self) -> _containers.RepeatedCompositeFieldContainer[_insurance_cost_pb2.CostInquiry]:
         """The inquiries to price, 1 to 1000."""
@@ -104,10 +111,11 @@ class BatchGetInsuranceCostRequest(_message.Message):
         *,
         inquiries: _abc.Iterable[_insurance_cost_pb2.CostInquiry] | None = ...,
         consistency_token: _builtins.str = ...,
+        view: _insurance_cost_pb2.CostView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "inquiries", b"inquiries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency_token", b"consistency_token", "inquiries", b"inquiries", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,6 +26,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _CostView:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CostViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostView.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COST_VIEW_UNSPECIFIED: _CostView.ValueType  # 0
+    """In a request: FULL for a single inquiry and for batches of up to 100 inquiries, BASIC for larger batches. Never
+    returned.
+    """
+    COST_VIEW_BASIC: _CostView.ValueType  # 1
+    """The totals only, without `components`, `beneficiaries` and `modules`."""
+    COST_VIEW_FULL: _CostView.ValueType  # 2
+    """Everything."""
+
+class CostView(_CostView, metaclass=_CostViewEnumTypeWrapper):
+    """How much of a cost is returned."""
+
+COST_VIEW_UNSPECIFIED: CostView.ValueType  # 0
+"""In a request: FULL for a single inquiry and for batches of up to 100 inquiries, BASIC for larger batches. Never
+returned.
+"""
+COST_VIEW_BASIC: CostView.ValueType  # 1
+"""The totals only, without `components`, `beneficiaries` and `modules`."""
+COST_VIEW_FULL: CostView.ValueType  # 2
+"""Everything."""
+Global___CostView: _TypeAlias = CostView  # noqa: Y015
+
 class _ContributionType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -295,10 +323,15 @@ class InsuranceCost(_message.Message):
     BENEFICIARIES_FIELD_NUMBER: _builtins.int
     MODULES_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     currency_code: _builtins.str
     """ISO 4217 code of the contract's currency. All amounts are in its minor unit."""
     rounding: _pricing_pb2.RoundingStrategy.ValueType
     """How amounts were rounded."""
+    view: Global___CostView.ValueType
+    """What this message includes: FULL or BASIC. It is BASIC if the request asked for BASIC, and also if the response would
+    otherwise have more than 3 MiB. To get the details then, send fewer inquiries, or quotes for fewer people.
+    """
     @_builtins.property
     def on(self) -> _date_pb2.Date:
         """The day for which the cost was computed."""
@@ -331,10 +364,11 @@ class InsuranceCost(_message.Message):
         beneficiaries: _abc.Iterable[Global___BeneficiaryCost] | None = ...,
         modules: _abc.Iterable[Global___ModuleCost] | None = ...,
         rounding: _pricing_pb2.RoundingStrategy.ValueType = ...,
+        view: Global___CostView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["on", b"on", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiaries", b"beneficiaries", "components", b"components", "currency_code", b"currency_code", "modules", b"modules", "on", b"on", "rounding", b"rounding", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiaries", b"beneficiaries", "components", b"components", "currency_code", b"currency_code", "modules", b"modules", "on", b"on", "rounding", b"rounding", "totals", b"totals", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
