@@ -30,7 +30,8 @@ SERVER_KILLS = repetitions("AFFILIA_SERVER_KILLS", few=3, full=200)
 POSTGRES_KILLS = repetitions("AFFILIA_POSTGRES_KILLS", few=3, full=50)
 CLIENTS = 4
 THINKING_SECONDS = 0.03
-MIN_ACKNOWLEDGED_PER_KILL = 5
+MIN_WRITES = 5
+"""Acknowledged writes between two kills."""
 
 
 @dataclass
@@ -96,7 +97,8 @@ def kill_repeatedly(site: Site, kills: list[Callable[[], None]], draw: random.Ra
     ):
         probe = Insured(channel, internal).set_up()
         for kill in kills:
-            time.sleep(draw.uniform(0.1, 1.0))  # the instant of the kill is random
+            until_written(clients)
+            time.sleep(draw.uniform(0.0, 0.5))  # the instant of the kill is random
             killed_at = time.monotonic()
             kill()
             write(probe, draw)
@@ -107,7 +109,18 @@ def kill_repeatedly(site: Site, kills: list[Callable[[], None]], draw: random.Ra
         f" {max(site.recoveries):.1f} s (longest)"
     )
     assert comparison.faults == []
-    assert comparison.requests + comparison.applications > MIN_ACKNOWLEDGED_PER_KILL * len(kills), "too little traffic"
+    assert comparison.requests + comparison.applications >= MIN_WRITES * len(kills)
+
+
+def until_written(clients: list[RecordingClient]) -> None:
+    """Waits until enough writes are acknowledged for the next kill."""
+    enough = acknowledged(clients) + MIN_WRITES
+    wait_until(lambda: acknowledged(clients) >= enough, "clients have written")
+
+
+def acknowledged(clients: list[RecordingClient]) -> int:
+    """Returns how many writes were acknowledged to all clients."""
+    return sum(len(client.journal.request_ids) + len(client.journal.application_ids) for client in clients)
 
 
 def write(probe: Insured, draw: random.Random) -> None:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 import grpc
 
-from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2, enrollment_query_service_pb2
+from affilia.enrollment.v1 import (
+    change_request_pb2,
+    change_request_service_pb2,
+    enrollment_group_pb2,
+    enrollment_query_service_pb2,
+)
 from tests.support.channels import connected_to
 from tests.support.feeds import BEGINNING, Event, watching
 from tests.support.insured import DEDUCTIBLE, Insured
@@ -39,7 +44,7 @@ def compared(address: Address, clients: Sequence[RecordingClient]) -> Comparison
     are the sum of the ledger.
     """
     faults = [fault for client in clients for fault in client.journal.unexpected]
-    revisions = {}
+    revisions: dict[str, int] = {}
     with connected_to(address.public) as public, connected_to(address.internal) as internal:
         for client in clients:
             insured = Insured(public, internal, **client.ids)
@@ -49,7 +54,7 @@ def compared(address: Address, clients: Sequence[RecordingClient]) -> Comparison
             faults += _ledger_faults(insured, client)
             revisions[client.group_id] = insured.family.group().revision
         faults += _feed_faults(public, revisions)
-        differing = insured.rebuild().differing
+        differing = Insured(public, internal).rebuild().differing
         faults += [f"{differing} rows of the read model differ from the history"] if differing else []
     return Comparison(
         sum(len(client.journal.request_ids) for client in clients),
@@ -79,7 +84,7 @@ def _history_faults(insured: Insured, group_id: str, stored: Sequence[change_req
     """Compares the revisions of a group with its requests, and reads each revision."""
     family, faults = insured.family, []
     request = enrollment_query_service_pb2.ListRevisionsRequest(group_id=group_id, page_size=PAGE_SIZE)
-    revisions = []
+    revisions: list[enrollment_group_pb2.Revision] = []
     while True:
         page = family.queries.ListRevisions(request)
         revisions += page.revisions
