@@ -2,7 +2,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate docs site format bench soak outages wheels release typescript lock clean venv-run venv-dev venv-bare
+.PHONY: help setup run test cases check generate docs site format bench soak reliability outages wheels release typescript lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -39,8 +39,11 @@ format: venv-dev ## Format Python and protos, and apply Ruff's fixes
 bench: venv-dev ## Run the benchmarks (flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
 
-soak: venv-dev ## Run the long benchmark under load (flags: ARGS="...")
+soak: venv-dev ## Put a server under load and watch its memory (ARGS="minutes", default 60)
 	@$(PYTHON_IN_VENV) -m benchmarks.soak $(ARGS)
+
+reliability: venv-dev ## Repeat kills, faults and mutants as often as docs/guarantees.md reports (pytest's flags: ARGS="...")
+	@AFFILIA_RELIABILITY=full $(PYTHON_IN_VENV) -m pytest -s tests/reliability $(ARGS)
 
 outages: venv-dev ## Freeze, kill and restart servers and PostgreSQL under load (ARGS="minutes")
 	@$(PYTHON_IN_VENV) -m benchmarks.outages $(ARGS)

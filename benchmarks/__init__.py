@@ -1,4 +1,4 @@
-"""Measurements: `make bench` prints figures and ratios, `make soak` kills the server under load.
+"""Measurements: `make bench` prints figures and ratios, `make soak` watches memory under load.
 
 Set AFFILIA_BENCH_CHECKOUT to the folder of another checkout to measure its code, for example that of an earlier commit,
 with these benchmarks: everything outside this package is then imported from there, and servers are started there.

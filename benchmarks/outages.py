@@ -17,15 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import grpc
-
-from affilia.enrollment.v1 import change_request_service_pb2
-from benchmarks.outage_clients import Address, Operation, OutageClient
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import make_application_role, migrate
 from tests.conftest import ServerProcess
-from tests.support.feeds import BEGINNING, Event, watching
-from tests.support.insured import Insured
+from tests.support.comparison import compared
+from tests.support.recording_clients import Address, Operation, RecordingClient
 
 SERVERS = 3
 FROZEN, KILLED, SPARED = range(SERVERS)
@@ -113,7 +109,7 @@ def main() -> None:
 
 def _drill(cluster: Cluster, minutes: float) -> list[str]:
     """Returns all violations of guarantees."""
-    clients = _set_up(cluster)
+    clients = [RecordingClient(cluster.addresses, n % SERVERS) for n in range(SERVERS * CLIENTS_PER_SERVER)]
     for client in clients:
         client.start()
     phases = list(_strike(cluster, minutes * 60))
@@ -121,25 +117,15 @@ def _drill(cluster: Cluster, minutes: float) -> list[str]:
         client.stop()
     operations = sum(len(client.journal.operations) for client in clients)
     print(f"{operations} operations acknowledged to {len(clients)} clients in {minutes:g} minutes")
-    faults = [fault for client in clients for fault in client.journal.unexpected]
+    faults = []
     if operations < minutes * MIN_OPERATIONS_PER_MINUTE:
         faults.append(f"only {operations} operations: too little traffic to show anything")
     faults += _latencies(clients, phases)
-    faults += _compared(cluster, clients)
+    comparison = compared(cluster.addresses()[SPARED], clients)
+    print(comparison)
+    faults += comparison.faults
     cluster.stop()
     return faults
-
-
-def _set_up(cluster: Cluster) -> list[OutageClient]:
-    clients = []
-    for number in range(SERVERS * CLIENTS_PER_SERVER):
-        home = number % SERVERS
-        address = cluster.addresses()[home]
-        with grpc.insecure_channel(address.public) as public, grpc.insecure_channel(address.internal) as internal:
-            insured = Insured(public, internal).set_up()
-            insured.enroll("2026-01-01")
-            clients.append(OutageClient(cluster.addresses, home, insured.group_id, insured.family.ids()))
-    return clients
 
 
 def _strike(cluster: Cluster, seconds: float) -> Iterator[Phase]:
@@ -165,7 +151,7 @@ def _during(name: str, seconds: float) -> Phase:
     return Phase(name, began, time.time())
 
 
-def _latencies(clients: Sequence[OutageClient], phases: Sequence[Phase]) -> list[str]:
+def _latencies(clients: Sequence[RecordingClient], phases: Sequence[Phase]) -> list[str]:
     """Prints, for each phase, how long clients of each server waited; returns what exceeds the promises."""
     faults = []
     spared = [op for client in clients if client.home == SPARED for op in client.journal.operations]
@@ -189,63 +175,6 @@ def _latencies(clients: Sequence[OutageClient], phases: Sequence[Phase]) -> list
 
 def _percentile_95(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else float("nan")
-
-
-def _compared(cluster: Cluster, clients: Sequence[OutageClient]) -> list[str]:
-    """Compares acknowledged writes with stored ones, and the feed with the revisions."""
-    faults = []
-    address = cluster.addresses()[SPARED]
-    with grpc.insecure_channel(address.public) as public, grpc.insecure_channel(address.internal) as internal:
-        revisions = {}
-        for client in clients:
-            insured = Insured(public, internal, **client.ids)
-            faults += _differences("request", client.journal.request_ids, _stored_requests(insured, client.group_id))
-            applied = [one.application_id for one in insured.ledger(group_id=client.group_id)]
-            faults += _differences("application", client.journal.application_ids, applied)
-            revisions[client.group_id] = insured.family.group().revision
-        faults += _feed_faults(public, revisions)
-    requests = sum(len(client.journal.request_ids) for client in clients)
-    applications = sum(len(client.journal.application_ids) for client in clients)
-    print(f"compared {requests} requests, {applications} applications, {sum(revisions.values())} revisions in the feed")
-    return faults
-
-
-def _stored_requests(insured: Insured, group_id: str) -> list[str]:
-    request = change_request_service_pb2.ListChangeRequestsRequest(group_id=group_id, page_size=1000)
-    stored: list[str] = []
-    while True:
-        page = insured.family.requests.ListChangeRequests(request)
-        stored += [change_request.request_id for change_request in page.change_requests]
-        if not page.next_page_token:
-            return stored
-        request.page_token = page.next_page_token
-
-
-def _differences(kind: str, acknowledged: set[str], stored: Sequence[str]) -> list[str]:
-    lost, doubled = acknowledged - set(stored), len(stored) - len(set(stored))
-    faults = [f"{kind} {one} was acknowledged and is not stored" for one in sorted(lost)]
-    return [*faults, f"{doubled} {kind}s are stored twice"] if doubled else faults
-
-
-def _feed_faults(channel: grpc.Channel, revisions: dict[str, int]) -> list[str]:
-    """Reads the feed from its beginning: every revision of every group must come once, in order."""
-    wanted = dict.fromkeys(revisions, 0)
-    faults = []
-    with watching(channel, BEGINNING, seconds=120) as call:
-        for message in call:
-            for event in message.events:
-                faults += _out_of_order(event, wanted)
-            if all(wanted[group_id] >= revision for group_id, revision in revisions.items()):
-                return faults
-    return [*faults, "the feed ended before its last revisions"]
-
-
-def _out_of_order(event: Event, seen: dict[str, int]) -> list[str]:
-    if event.group_id not in seen or not event.HasField("policy_revision"):
-        return []
-    revision, before = event.policy_revision.revision, seen[event.group_id]
-    seen[event.group_id] = revision
-    return [] if revision == before + 1 else [f"{event.group_id}: revision {revision} came after {before}"]
 
 
 if __name__ == "__main__":

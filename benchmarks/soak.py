@@ -1,94 +1,74 @@
-"""`make soak`: kills the server repeatedly under load. No acknowledged write may be lost or stored twice.
+"""`make soak`: a server under mixed load and with open streams for a long time. Its memory must stay flat.
 
-The number of kills is the first argument (default 20). Seed and totals are printed; a run with too little traffic is
-not a success. kill -9 does not test a power cut.
+The argument is the number of minutes (default 60). Each round has new families, and ends with a comparison of what was
+acknowledged with what is stored. The memory after each round is printed. From the end of the first third on, it may
+grow by `MAX_GROWTH_MIB`. Kills are tested by `tests/reliability/`.
 """
 
-import random
 import sys
-import threading
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import grpc
-
-from affilia.enrollment.v1 import change_request_service_pb2
+from benchmarks.usage import resident_bytes
+from storage.postgres import postmaster
 from tests.conftest import ServerProcess
-from tests.support.calls import Family, admin
+from tests.support.comparison import compared
+from tests.support.feeds import NOW, watching
+from tests.support.recording_clients import Address, RecordingClient, channel_to
 
-FAMILIES = 8
-LEAST_ACKNOWLEDGED_PER_KILL = 10
+ROUNDS = 12
+CLIENTS = 6
+STREAMS = 50
+THINKING_SECONDS = 0.05
+MIN_OPERATIONS_PER_MINUTE = 100
+MAX_GROWTH_MIB = 64.0
 
 
 def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"{kills} kills, seed {seed}", flush=True)
-    draw = random.Random(seed)
-    with TemporaryDirectory() as folder:
-        ids: list[dict[str, str]] = []
-        acknowledged: set[str] = set()
-        for n in range(kills):
-            acknowledged |= _until_killed(Path(folder), ids, draw)
-            print(f"kill {n + 1}: {len(acknowledged)} acknowledged so far", flush=True)
-        lost = _lost(Path(folder), ids, acknowledged)
-    print(f"acknowledged {len(acknowledged)}, lost {len(lost)}")
-    if lost or len(acknowledged) < kills * LEAST_ACKNOWLEDGED_PER_KILL:
-        raise SystemExit(1)
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    began, operations = time.monotonic(), 0
+    memory: list[float] = []
+    faults: list[str] = []
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        server = ServerProcess(folder)
+        stack.callback(server.stop)
+        address = Address(server.address, server.internal_address)
+        for _ in range(STREAMS):
+            channel = stack.enter_context(channel_to(address.public))
+            next(stack.enter_context(watching(channel, NOW, seconds=minutes * 60 + 3600)))
+        print(f"{'minute':>7} {'operations':>11} {'server':>12} {'postmaster':>12}", flush=True)
+        for _ in range(ROUNDS):
+            clients = _round(address, minutes * 60 / ROUNDS)
+            operations += sum(len(client.journal.operations) for client in clients)
+            faults += compared(address, clients).faults
+            memory.append(resident_bytes(server.process.pid) / 2**20)
+            of_postmaster = resident_bytes(postmaster.number_in(folder / "postgres")) / 2**20
+            minute = (time.monotonic() - began) / 60
+            print(f"{minute:7.1f} {operations:11} {memory[-1]:8.1f} MiB {of_postmaster:8.1f} MiB", flush=True)
+    grown = memory[-1] - memory[ROUNDS // 3 - 1]
+    print(f"from the end of the first third on, the memory of the server changed by {grown:+.1f} MiB")
+    if grown > MAX_GROWTH_MIB:
+        faults.append(f"the memory of the server grew by {grown:.1f} MiB")
+    if operations < minutes * MIN_OPERATIONS_PER_MINUTE:
+        faults.append(f"only {operations} operations: too little traffic to show anything")
+    for fault in faults:
+        print(f"FAULT {fault}")
+    raise SystemExit(1 if faults else 0)
 
 
-def _until_killed(folder: Path, ids: list[dict[str, str]], draw: random.Random) -> set[str]:
-    """Starts a server, submits from one thread per family, and kills the server after a while. Returns the
-    acknowledged requests."""
-    server = ServerProcess(folder)
-    acknowledged: set[str] = set()
-    with grpc.insecure_channel(server.address) as channel:
-        if not ids:
-            ids += [Family(channel).set_up().ids() for _ in range(FAMILIES)]
-        families = [Family(channel, **of_one) for of_one in ids]
-        threads = [threading.Thread(target=_submit_for_ever, args=[family, acknowledged]) for family in families]
-        for thread in threads:
-            thread.start()
-        threading.Event().wait(draw.uniform(0.2, 1.5))
-        server.kill()
-        for thread in threads:
-            thread.join()
-    return acknowledged
+def _round(address: Address, seconds: float) -> list[RecordingClient]:
+    """Runs new clients for a while. Returns them, stopped."""
+    clients = [RecordingClient(lambda: [address], thinking_seconds=THINKING_SECONDS) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    time.sleep(seconds)
+    for client in clients:
+        client.stop()
+    return clients
 
 
-def _submit_for_ever(family: Family, acknowledged: set[str]) -> None:
-    draw = random.Random()
-    while True:
-        module = draw.choice([family.base, family.plus])
-        change = family.enroll(module, f"{draw.randint(2026, 2030)}-{draw.randint(1, 12):02}-01")
-        request = family.request(change, requester=admin())
-        try:
-            family.requests.SubmitChangeRequest(request, timeout=5)
-        except grpc.RpcError:
-            return
-        acknowledged.add(request.request_id)
-
-
-def _lost(folder: Path, ids: list[dict[str, str]], acknowledged: set[str]) -> set[str]:
-    """Returns the acknowledged requests that are not stored exactly once."""
-    server = ServerProcess(folder)
-    stored: list[str] = []
-    with grpc.insecure_channel(server.address) as channel:
-        for of_one in ids:
-            family = Family(channel, **of_one)
-            request = change_request_service_pb2.ListChangeRequestsRequest(
-                group_id=family.group().group_id, page_size=1000
-            )
-            while True:
-                page = family.requests.ListChangeRequests(request)
-                stored += [change_request.request_id for change_request in page.change_requests]
-                if not page.next_page_token:
-                    break
-                request.page_token = page.next_page_token
-    server.stop()
-    if len(stored) != len(set(stored)):
-        raise SystemExit("a request was stored twice")
-    return acknowledged - set(stored)
-
-
-main()
+if __name__ == "__main__":
+    main()

@@ -120,7 +120,13 @@ class Insured:
     def ledger(self, **which: Any) -> list[accumulator_pb2.AccumulatorApplication]:
         asked = which if "member_id" in which else {"group_id": self.group_id, **which}
         request = internal_pb.ListAccumulatorApplicationsRequest(page_size=1000, consistency_token=self.token, **asked)
-        return list(self.claims.ListAccumulatorApplications(request).applications)
+        applications: list[accumulator_pb2.AccumulatorApplication] = []
+        while True:
+            page = self.claims.ListAccumulatorApplications(request)
+            applications += page.applications
+            if not page.next_page_token:
+                return applications
+            request.page_token = page.next_page_token
 
     def rebuild(self) -> internal_pb.RebuildProjectionResponse:
         answer: internal_pb.RebuildProjectionResponse = self.claims.RebuildProjection(

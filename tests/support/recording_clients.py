@@ -1,5 +1,7 @@
-"""Clients of the outage drill: each has its own family, prefers one server, and retries failed calls on the next
-one."""
+"""Clients that record what was acknowledged to them while servers and databases fail.
+
+Each has its own family, prefers one server, and retries failed calls on the next one.
+"""
 
 import random
 import threading
@@ -13,14 +15,18 @@ from affilia.eligibility.v1 import accumulator_pb2, eligibility_check_service_pb
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import admin, new_id
+from tests.support.channels import connected_to
 from tests.support.insured import DEDUCTIBLE, Insured
+
+APPLIED_ON = "2026-03-01"
+"""The day of all applications."""
 
 ATTEMPT_SECONDS = 4.0
 """Deadline of one attempt."""
 PAUSE_SECONDS = 0.1
 """Between two attempts of one operation."""
 THINKING_SECONDS = 0.15
-"""Mean pause between two operations, so that the clients don't saturate the machine."""
+"""Default mean pause between two operations, so that the clients don't saturate the machine."""
 HOMESICKNESS = 0.1
 """Probability, after each operation, that a client returns to the server that it prefers."""
 
@@ -67,20 +73,39 @@ class Journal:
     unexpected: list[str] = field(default_factory=list)
 
 
-class OutageClient:
+def channel_to(address: str) -> grpc.Channel:
+    """Returns a channel that connects again soon after a server has died.
+
+    By default, a channel that met a dead server waits up to two minutes before it connects again.
+    """
+    options = [("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1)]
+    return grpc.insecure_channel(address, options)
+
+
+class RecordingClient:
     """Submits, reads, checks and applies for one family until it is stopped.
 
-    `addresses` returns those of all servers; `home` is the index of the preferred one.
+    `addresses` returns those of all servers; `home` is the index of the preferred one. The client stores a family and
+    enrolls it when it is created.
     """
 
     def __init__(
-        self, addresses: Callable[[], Sequence[Address]], home: int, group_id: str, ids: dict[str, str]
+        self,
+        addresses: Callable[[], Sequence[Address]],
+        home: int = 0,
+        thinking_seconds: float = THINKING_SECONDS,
     ) -> None:
+        address = addresses()[home]
+        with connected_to(address.public) as public, connected_to(address.internal) as internal:
+            insured = Insured(public, internal).set_up()
+            insured.enroll("2026-01-01")
+            ids, group_id = insured.family.ids(), insured.group_id
         self.home = home
         self.ids = ids
         self.group_id = group_id
         self.journal = Journal()
         self._addresses = addresses
+        self._thinking_seconds = thinking_seconds
         self._preferred = home
         self._token = ""
         self._channels: dict[str, grpc.Channel] = {}
@@ -103,7 +128,7 @@ class OutageClient:
         while not self._stopping.is_set():
             (kind,) = self._draw.choices(list(kinds), weights=(3, 3, 3, 1))
             self._repeat(kind, kinds[kind]())
-            self._stopping.wait(self._draw.expovariate(1 / THINKING_SECONDS))
+            self._stopping.wait(self._draw.expovariate(1 / self._thinking_seconds))
 
     def _repeat(self, kind: str, attempt: Attempt) -> None:
         """Sends one operation, the same each time, until it is acknowledged or the client stops."""
@@ -131,9 +156,7 @@ class OutageClient:
 
     def _channel(self, address: str) -> grpc.Channel:
         if address not in self._channels:
-            # By default, a channel that met a dead server waits up to two minutes before it connects again.
-            options = [("grpc.max_reconnect_backoff_ms", 500), ("grpc.use_local_subchannel_pool", 1)]
-            self._channels[address] = grpc.insecure_channel(address, options)
+            self._channels[address] = channel_to(address)
         return self._channels[address]
 
     def _a_year(self) -> int:
@@ -175,7 +198,7 @@ class OutageClient:
             application_id=new_id(),
             member_id=self.ids["primary"],
             group_id=self.group_id,
-            service_date=date("2026-03-01"),
+            service_date=date(APPLIED_ON),
             amounts=[accumulator_pb2.AccumulatorAmount(code=DEDUCTIBLE, amount=1)],
             consistency_token=self._token,
         )
