@@ -2,7 +2,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate docs format bench soak outages wheels release typescript lock clean venv-run venv-dev venv-bare
+.PHONY: help setup run test cases check generate docs pictures format bench soak outages wheels release typescript lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ generate: venv-dev ## Generate the stubs in generated/ and the types of the clie
 
 docs: venv-dev ## Generate docs/reference/ and docs/pictures/ from protos, errors and settings
 	@$(PYTHON_IN_VENV) -m tools.docs write
+
+pictures: venv-dev ## Take pictures of every page of the console (those in docs, too: ARGS=--docs; requires Chromium)
+	@$(PYTHON_IN_VENV) -m tools.pictures $(ARGS)
 
 format: venv-dev ## Format Python and protos, and apply Ruff's fixes
 	@.venv/bin/ruff check --fix-only --quiet

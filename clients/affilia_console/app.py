@@ -13,18 +13,22 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from affilia_console.console import Console
-from affilia_console.headers import SecurityHeaders
+from affilia_console.failures import fault_of
+from affilia_console.headers import SECURITY_HEADERS, SecurityHeaders
 from affilia_console.pages import (
     audit,
     contracts,
     erasing,
     families,
     feed,
+    files,
     histories,
+    invoicing,
     limits,
     merging,
     people,
     premiums,
+    publishing,
     recording,
     requests,
     search,
@@ -61,13 +65,23 @@ ROUTES = [
     Route("/families/{group_id:uuid}/premiums", page(premiums.premiums)),
     Route("/people/{member_id:uuid}/limits", page(limits.limits)),
     Route("/contracts", page(contracts.contracts)),
+    Route("/contracts/publish", page(publishing.publish, publishing.MAX_BYTES), methods=["GET", "POST"]),
     Route("/contracts/{contract_id:uuid}", page(contracts.contract)),
+    Route("/contracts/{contract_id:uuid}/export", page(publishing.export)),
     Route("/contracts/{contract_id:uuid}/history", page(histories.of_contract)),
     Route("/work", page(work.work)),
     Route("/work/recomputes", page(work.run_again), methods=["POST"]),
     Route("/work/runs", page(work.start_run), methods=["POST"]),
     Route("/work/runs/{run_id:uuid}", page(work.run)),
     Route("/work/runs/{run_id:uuid}/stop", page(work.stop_run), methods=["POST"]),
+    Route("/work/invoicing", page(invoicing.invoicing), methods=["GET", "POST"]),
+    Route("/work/files", page(files.files, files.MAX_FILE_BYTES), methods=["GET", "POST"]),
+    Route("/work/files/{import_id:uuid}", page(files.file_import)),
+    Route("/work/files/{import_id:uuid}/apply", page(files.apply), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/limits", page(files.plan_again), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/discard", page(files.discard), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/stop", page(files.stop), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/report.{kind:str}", page(files.report)),
     Route("/feed", page(feed.feed), methods=["GET", "POST"]),
     Route("/audit", page(audit.audit), methods=["GET", "POST"]),
     Route("/status", page(status.server_status)),
@@ -105,7 +119,7 @@ def application(settings: ConsoleSettings) -> Starlette:
                 https_only=settings.uses_https,
             ),
         ],
-        exception_handlers={404: _not_found, SignInFailed: _sign_in_failed},
+        exception_handlers={404: _not_found, SignInFailed: _sign_in_failed, Exception: _unexpected},
         lifespan=lifespan,
     )
     app.state.console = Console(settings, sessions, signing_in)
@@ -141,6 +155,14 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _sign_in_failed(request: Request, error: Exception) -> Response:
     return _plain(request, "Sign-in failed", str(error), "Sign in again", 503)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """Returns a page for an error outside of pages. It sets the headers, because it doesn't pass the middleware."""
+    failure = fault_of(error)
+    response = _plain(request, failure.title, f"{failure.sentence} Call id: {failure.call_id}", "Search", 500)
+    response.headers.update({**SECURITY_HEADERS, "Cache-Control": "no-store"})
+    return response
 
 
 def _plain(request: Request, title: str, sentence: str, link: str, status: int) -> Response:

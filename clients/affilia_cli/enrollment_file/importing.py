@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 from affilia_cli.enrollment_file.applying.applying import Applier
 from affilia_cli.enrollment_file.applying.file_requests import FileRequests
@@ -68,6 +69,7 @@ def import_834(
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
     progress: Progress = SILENT,
     acknowledge: Acknowledge = lambda _: None,
+    stopped: Event | None = None,
 ) -> Report:
     """Plans the import, calls `confirm` with the plan, applies it, and returns a report.
 
@@ -86,6 +88,9 @@ def import_834(
     under way are finished, and `Report.is_complete` is False; importing the file again continues. A second
     KeyboardInterrupt is raised.
 
+    Setting `stopped` in another thread ends the import as a KeyboardInterrupt does. While calls are repeated before the
+    plan is confirmed, it raises Stopped instead.
+
     `acknowledge` is called with the file once it has been planned, or with the reason why it is rejected.
 
     Raises the same errors as `plan_834`, TooManyTerminations, and TooManyDaysLost; in these cases nothing is written.
@@ -99,13 +104,13 @@ def import_834(
     acknowledge(planned.plan.file)
     plan, book = planned.plan, planned.book
     requests = FileRequests(plan.file, mapping, claims)
-    simulator = Simulator(book, client, requests, Retrier(deadline_seconds, progress))
+    simulator = Simulator(book, client, requests, Retrier(deadline_seconds, progress, stopped))
     if max_days_lost is None:
         max_days_lost = max(DEFAULT_LIMITS.max_days_lost, max_terminations)
     check_plan(plan, book, mapping, simulator, Limits(max_terminations, max_days_lost), planned.today, progress)
     if not confirm(plan):
         return not_applied(plan)
-    retrier = Retrier(deadline_seconds, progress)
+    retrier = Retrier(deadline_seconds, progress, stopped)
     return Applier(plan, book, client, mapping, requests, retrier, planned.today).apply(progress)
 
 

@@ -33,10 +33,11 @@ class Stopped(Exception):
 class Retrier:
     """Makes the calls of one import. Thread-safe."""
 
-    def __init__(self, seconds: float, progress: Progress) -> None:
+    def __init__(self, seconds: float, progress: Progress, stopped: threading.Event | None = None) -> None:
+        """`stopped` is set by `stop`, or by others to the same effect."""
         self._ends = time.monotonic() + seconds
         self._progress = progress
-        self._stopped = threading.Event()
+        self._stopped = stopped or threading.Event()
         self._failing = threading.Event()
 
     @property
