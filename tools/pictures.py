@@ -37,6 +37,8 @@ class View(NamedTuple):
 
 VIEWS = (View("1280", 1280, "light"), View("768", 768, "light"), View("dark", 1280, "dark"))
 HEIGHT = 800
+FAMILY = "Leroy"
+"""The last part of the name of the family in the pictures."""
 
 
 def main() -> int:
@@ -73,7 +75,7 @@ def _console() -> Iterator[tuple[str, Filled]]:
         try:
             console = ConsoleProcess(server, "--dev")
             try:
-                yield console.url, filled(server, Path(folder))
+                yield console.url, filled(server, Path(folder), FAMILY)
             finally:
                 console.stop()
         finally:

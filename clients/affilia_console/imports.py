@@ -17,7 +17,7 @@ from uuid import uuid4
 from affilia_cli.enrollment_file import EnrollmentFileError, Mapping, Report, import_834
 from affilia_cli.enrollment_file.applying.guard import Limits
 from affilia_cli.enrollment_file.applying.report import not_applied
-from affilia_cli.enrollment_file.applying.retrying import Stopped
+from affilia_cli.enrollment_file.applying.retrying import Stopped, Stopping
 from affilia_cli.enrollment_file.findings import FileRejected, Finding, PlanRefused
 from affilia_cli.enrollment_file.planning.plan import Plan
 from affilia_cli.requesters import Claims
@@ -87,8 +87,8 @@ class FileImport:
     findings: Sequence[Finding] = ()
     failure: Failure | None = None
     _decisions: "SimpleQueue[_Apply | _Discard | Limits]" = field(default_factory=SimpleQueue)
-    _stopped: threading.Event = field(default_factory=threading.Event)
-    _counting: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: Stopping = field(default_factory=Stopping)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
         threading.Thread(target=self._run, name=f"import-{self.import_id}", daemon=True).start()
@@ -107,7 +107,7 @@ class FileImport:
 
     def stop(self) -> None:
         """Ends the import as soon as the families in progress are finished."""
-        self._stopped.set()
+        self._stopping.request()
         self._decisions.put(_Discard())
 
     @property
@@ -125,7 +125,7 @@ class FileImport:
         self.task_name, self.done, self.total = description, 0, total
 
         def advance() -> None:
-            with self._counting:
+            with self._lock:
                 self.done += 1
 
         yield advance
@@ -135,10 +135,11 @@ class FileImport:
         self.last_note = text
 
     def _decide(self, decision: "_Apply | _Discard | Limits", *states: State) -> None:
-        if self.state not in states:
-            raise Refused(f"This isn't possible: the import is {self.state.value}.", "Open its page again.")
-        # From now on it is busy, so that a second click finds nothing to decide on.
-        self.state = State.APPLYING if isinstance(decision, _Apply) else State.CHECKING
+        with self._lock:
+            if self.state not in states:
+                raise Refused(f"This isn't possible: the import is {self.state.value}.", "Open its page again.")
+            # From now on it is busy, so that a second click finds nothing to decide on.
+            self.state = State.APPLYING if isinstance(decision, _Apply) else State.CHECKING
         self._decisions.put(decision)
 
     def _run(self) -> None:
@@ -161,6 +162,9 @@ class FileImport:
         except Stopped:
             self.state = State.DISCARDED
         except (EnrollmentFileError, OSError) as wrong:
+            if self._stopping.is_requested:
+                self.state = State.DISCARDED
+                return False
             self._fail(Failure(400, "The file can't be imported", str(wrong)))
         except (CallFailed, SignedOut, Refused) as failed:
             self._fail(failure_of(failed))
@@ -178,7 +182,7 @@ class FileImport:
             max_days_lost=self.limits.max_days_lost,
             claims=self.claims,
             progress=self,
-            stopped=self._stopped,
+            stopping=self._stopping,
         )
 
     def _fail(self, failure: Failure) -> None:
@@ -198,7 +202,7 @@ class FileImport:
 
     def _decision(self, state: State) -> "_Apply | _Discard | Limits":
         """Waits for a decision in a state. An import that was stopped isn't applied."""
-        if self._stopped.is_set():
+        if self._stopping.is_requested:
             return _Discard()
         self.state = state
         try:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from affilia_client import CallFailed, Client, Unauthenticated
 from affilia_console.console import Console
-from affilia_console.failures import Failure, Refused, failure_of, fault_of
+from affilia_console.failures import TITLES, Failure, Refused, failure_of, fault_of
 from affilia_console.sessions import Session
 from affilia_console.tokens import SignedOut
 from affilia_views.server_names import ServerNames
@@ -133,7 +133,11 @@ async def _sign_in_first(console: Console, request: Request) -> Response:
         return response
     if "hx-request" in request.headers:
         return Response(headers={"HX-Refresh": "true"})  # the browser loads the page again, and signs in
-    return await console.sign_in(request, _address(request.url) if request.method == "GET" else "/")
+    if request.method != "GET":  # browsers don't follow a redirect of a form to the provider (form-action 'self')
+        return console.plain_page(
+            TITLES[401], "Your session has ended. What you submitted was not processed.", "Sign in again", 401
+        )
+    return await console.sign_in(request, _address(request.url))
 
 
 def _address(url: URL) -> str:

@@ -124,20 +124,29 @@ class Filled:
             page.get_by_role("region", name="Your imports").get_by_role("link").first.click()
             if page.get_by_role("button", name="Discard the file").count():
                 page.get_by_role("button", name="Discard the file").click()
+                expect(page.locator("#import .badge").first).to_have_text("discarded")
             page.goto("/work/files")
         page.get_by_label("Enrollment file", exact=True).set_input_files(self.sponsor.path(content))
         page.get_by_label("Mapping of the sponsor").set_input_files(self.sponsor.mapping_path())
         page.get_by_role("button", name="Upload and plan").click()
 
 
-def filled(server: ServerProcess, folder: Path) -> Filled:
-    """Fills a server with data for every page. Files are written to the folder."""
+def filled(server: ServerProcess, folder: Path, suffix: str = "") -> Filled:
+    """Fills a server with data for every page. Files are written to the folder.
+
+    The suffix makes names unique; by default, it is a random one.
+    """
     channel = connected_to(server.address)
     with grpc.insecure_channel(server.internal_address) as internal:
-        insured = Insured(channel, internal).set_up()
+        insured = Insured(channel, internal)
+        insured.family.set_up()
+        contract_of_limits = insured.contract()
+        contract_of_limits.display_name = "Care plan"
+        insured.family.amend(contract_of_limits)
         insured.enroll("2026-01-01")
         insured.apply("2026-06-15", deductible=4000)
-    story = NamedFamily(channel).set_up()
+    story = NamedFamily(channel, suffix).set_up()
+    story.name(insured.family.primary, "Nora Petit")
     compute(story.family, "2026-01", "2026-08")
     story.with_history()
     compute(story.family, "2026-01", "2026-08")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.conftest import ServerProcess
 from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
@@ -17,7 +17,7 @@ VIOLATIONS = """() => axe.run().then(found => found.violations.map(each => ({
     nodes: each.nodes.slice(0, 3).map(node => node.html.slice(0, 160)),
 })))"""
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 768, "height": 900}
+WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=768, height=900)
 
 
 @pytest.fixture(scope="module")

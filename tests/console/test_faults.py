@@ -33,6 +33,14 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
+def test_a_form_with_too_many_fields_is_rejected_with_a_page(client: TestClient) -> None:
+    client.get("/work/files")
+    answer = client.post("/search", data={f"field{n}": "" for n in range(3000)})
+    assert answer.status_code == 400
+    assert "Too many fields" in answer.text
+    assert "<h1>" in answer.text
+
+
 @pytest.mark.parametrize("address", ["/broken", "/broken-outside"])
 def test_an_unexpected_error_has_a_page_and_a_line_in_the_log(
     client: TestClient, caplog: pytest.LogCaptureFixture, address: str

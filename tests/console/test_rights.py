@@ -171,8 +171,7 @@ def test_the_server_rejects_what_a_form_without_its_disabled_button_sends(browse
     page = open_browser(browser, office.console)
     sign_in(page, "clerk", "/work")
     csrf = page.locator('input[name="csrf"]').first.get_attribute("value")
-    fields = {"csrf": csrf or "", "request_id": new_id(), "first": "2026-01"}
-    answer = page.request.post("/work/runs", form=fields)
+    answer = page.request.post("/work/runs", form={"csrf": csrf or "", "request_id": new_id(), "first": "2026-01"})
     assert answer.status == 403
     assert "Permission denied" in answer.text()
 

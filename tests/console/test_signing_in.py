@@ -71,20 +71,22 @@ def test_a_token_that_cannot_be_renewed_asks_to_sign_in_again(browser: Browser, 
 
 
 def test_an_open_page_does_not_keep_an_idle_person_signed_in(browser: Browser, office: Office) -> None:
-    console = office.console_with("--idle-minutes", "0.1")
+    console = office.console_with("--idle-minutes", "0.25")
     page = open_browser(browser, console)
     sign_in(page, "ada", "/work")
     expect(page.get_by_label("Name", exact=True)).to_be_visible()
     console.stop()
 
 
-def test_a_form_of_an_expired_session_changes_nothing_and_leads_to_the_provider(
+def test_a_form_of_an_expired_session_is_not_processed_and_leads_to_the_provider(
     browser: Browser, office: Office
 ) -> None:
     page = open_browser(browser, office.console)
     sign_in(page, "ada", "/feed")
     page.context.clear_cookies()
     page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("What you submitted was not processed.")).to_be_visible()
+    page.get_by_role("link", name="Sign in again").click()
     expect(page.get_by_label("Name", exact=True)).to_be_visible()
 
 

@@ -33,11 +33,10 @@ class Stopped(Exception):
 class Retrier:
     """Makes the calls of one import. Thread-safe."""
 
-    def __init__(self, seconds: float, progress: Progress, stopped: threading.Event | None = None) -> None:
-        """`stopped` is set by `stop`, or by others to the same effect."""
+    def __init__(self, seconds: float, progress: Progress) -> None:
         self._ends = time.monotonic() + seconds
         self._progress = progress
-        self._stopped = stopped or threading.Event()
+        self._stopped = threading.Event()
         self._failing = threading.Event()
 
     @property
@@ -75,6 +74,27 @@ class Retrier:
             self._progress.note(f"The server is unavailable or overloaded. Retrying: {failed}")
         if self._stopped.wait(seconds):
             raise Stopped from failed
+
+
+class Stopping:
+    """Stops an import from another thread, whichever of its retriers makes the calls at that time."""
+
+    def __init__(self) -> None:
+        self._retriers: list[Retrier] = []
+        self.is_requested = False
+
+    def request(self) -> None:
+        """Stops all retriers, and those that are added later."""
+        self.is_requested = True
+        for retrier in list(self._retriers):
+            retrier.stop()
+
+    def stops(self, retrier: Retrier) -> Retrier:
+        """Adds a retrier of the import and returns it."""
+        self._retriers.append(retrier)
+        if self.is_requested:
+            retrier.stop()
+        return retrier
 
 
 def _is_repeatable(failed: CallFailed) -> bool:
