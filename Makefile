@@ -2,7 +2,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cases check generate docs site format bench soak reliability outages wheels release typescript lock clean venv-run venv-dev venv-bare
+.PHONY: help setup run test cases check generate docs pictures site format bench soak reliability outages wheels release typescript lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ docs: venv-dev ## Generate docs/reference/ and docs/pictures/ from protos, error
 
 site: venv-bare ## Build the documentation site in .build/site (serve it: ARGS=serve)
 	@$(PYTHON_IN_VENV) -m tools.site $(ARGS)
+
+pictures: venv-dev ## Take pictures of every page of the console (those in docs, too: ARGS=--docs; requires Chromium)
+	@$(PYTHON_IN_VENV) -m tools.pictures $(ARGS)
 
 format: venv-dev ## Format Python and protos, and apply Ruff's fixes
 	@.venv/bin/ruff check --fix-only --quiet

@@ -13,7 +13,6 @@ from affilia_cli import contract_showing
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.contract_file import ContractFile, validate
 from affilia_cli.local_files import write_private
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin
 from affilia_cli.outlines import show_items
 from affilia_cli.session import Session
@@ -21,6 +20,7 @@ from affilia_cli.showing import show_warnings
 from affilia_client import CallFailed, Client
 from affilia_views.history import contract_items
 from affilia_views.outline import Item, item
+from affilia_views.server_names import ServerNames
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all errors and warnings without changing anything.")]
 

@@ -44,8 +44,8 @@ from affilia_cli.profiles import cache_folder, profile_named
 from affilia_cli.samples.reading import SampleFilesMalformed
 from affilia_cli.session import Session
 from affilia_cli.token_command import token_of
-from affilia_cli.unreachable import unreachable
 from affilia_client import TLS, CallFailed, Unavailable
+from affilia_views.unreachable import unreachable
 
 DISTRIBUTION = "affilia-server"
 JSON_OPTION = "--json"

@@ -8,12 +8,12 @@ import typer
 from affilia.audit.v1.audit_service_pb2 import AuditEntry
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_recorded
-from affilia_cli.names import ServerNames
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
 from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
 from affilia_views.days import format_instant
+from affilia_views.server_names import ServerNames
 from affilia_views.words import actor_words
 
 

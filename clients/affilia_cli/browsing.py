@@ -8,11 +8,11 @@ import typer
 
 from affilia.enrollment.v1.enrollment_group_pb2 import ENROLLMENT_SOURCE_LEGACY, EnrollmentGroup
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Source, source_of_truth
 from affilia_cli.session import Session
 from affilia_cli.tables import BATCH, show_rows
 from affilia_client.dates import span_from_proto
+from affilia_views.server_names import ServerNames
 
 
 def contracts(context: typer.Context) -> None:

@@ -7,11 +7,11 @@ import typer
 
 from affilia_cli.console import CONSOLE
 from affilia_cli.local_files import read_regular
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Family
 from affilia_cli.requesting import Accept, Asked, DryRun, Override, Reason, simulate_change, submit_change
 from affilia_cli.session import Session
 from affilia_cli.typed_changes import FORMS, TypedChange
+from affilia_views.server_names import ServerNames
 from affilia_views.words import change_words
 
 MAX_FILE_BYTES = 1024 * 1024

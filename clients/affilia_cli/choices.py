@@ -9,12 +9,12 @@ from affilia.enrollment.v1.change_request_pb2 import Choice
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
 from affilia_cli.outlines import show_items
 from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
 from affilia_views.choices import choice_item
+from affilia_views.server_names import ServerNames
 
 
 def choices(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import typer
 
 from affilia_cli.console import ERRORS
-from affilia_cli.matching import Match, closest
+from affilia_views.matching import Match, closest
 
 
 class NothingMatches(Exception):

@@ -11,7 +11,6 @@ from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.exit_status import SOURCES_DIFFER
 from affilia_cli.migration_arguments import country_in
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Country, MappedContract
 from affilia_cli.session import Session
 from affilia_cli.showing import show_violations
@@ -26,6 +25,7 @@ from affilia_views.migration_words import (
     next_step,
     stage_name,
 )
+from affilia_views.server_names import ServerNames
 from affilia_views.words import enum_word
 
 NOT_OFFERED = change_request_pb2.VIOLATION_CODE_NOT_OFFERED

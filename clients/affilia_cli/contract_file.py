@@ -10,10 +10,10 @@ from affilia.catalog.v1.catalog_service_pb2 import ValidateContractRequest, Vali
 from affilia.catalog.v1.contract_pb2 import Contract
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.exit_status import OTHER_ERROR
-from affilia_cli.json_lines import line_of
 from affilia_cli.local_files import read_regular
 from affilia_cli.session import Session
 from affilia_client import Client
+from affilia_views.json_lines import line_of
 
 MAX_CONTRACT_BYTES = 16 * 1024 * 1024
 MALFORMED = "REQUEST_MALFORMED"

@@ -11,7 +11,6 @@ from affilia.catalog.v1.contract_pb2 import Contract, ContractVersion, Module
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
-from affilia_cli.names import ServerNames
 from affilia_cli.options import On
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_table
@@ -27,6 +26,7 @@ from affilia_views.contracts import (
 )
 from affilia_views.days import format_span
 from affilia_views.rules import rule_words
+from affilia_views.server_names import ServerNames
 
 PAGE_SIZE = 1000
 

@@ -11,8 +11,6 @@ from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, ScopedChange
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.choosing import NothingMatches, one_of
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.matching import Match
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Family
 from affilia_cli.requesters import check_is_admin
 from affilia_cli.requesting import (
@@ -29,6 +27,8 @@ from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
 from affilia_client import Client
 from affilia_client.dates import date_from_proto
+from affilia_views.matching import Match
+from affilia_views.server_names import ServerNames
 from affilia_views.words import changes_words, consequence_words, request_words
 
 MIN_ID_CHARACTERS = 4

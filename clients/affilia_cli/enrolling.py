@@ -9,7 +9,6 @@ from rich.text import Text
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_day, parse_instant
 from affilia_cli.local_files import write_private
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Family, Source, source_of_truth
 from affilia_cli.requesting import (
     Accept,
@@ -23,7 +22,6 @@ from affilia_cli.requesting import (
 from affilia_cli.resolving import fields_of
 from affilia_cli.session import Session
 from affilia_cli.timeline_text import (
-    rows_with_names,
     show_changes,
     show_timeline,
 )
@@ -31,7 +29,8 @@ from affilia_cli.typed_changes import TypedChange
 from affilia_views.changes import corrections_of, default_window
 from affilia_views.days import today_under
 from affilia_views.lanes import lanes_of, module_colors
-from affilia_views.timeline import Window
+from affilia_views.server_names import ServerNames
+from affilia_views.timeline import Window, rows_with_names
 from affilia_views.timeline_svg import timeline_svg
 from affilia_views.words import state_words
 

@@ -16,7 +16,6 @@ from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
 from affilia_cli.explained_days import DayUnder, lacking
 from affilia_cli.explanations import show_days, show_revisions
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
 from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
@@ -26,6 +25,7 @@ from affilia_client.dates import date_from_proto, date_to_proto
 from affilia_views.days import format_span
 from affilia_views.limits import counters_of, currency_of, usage_words
 from affilia_views.payment_order import payment_in_words
+from affilia_views.server_names import ServerNames
 from affilia_views.words import state_words
 
 app = typer.Typer(help="Explain coverage, costs and premiums.", no_args_is_help=True)

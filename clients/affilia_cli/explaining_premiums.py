@@ -18,7 +18,6 @@ from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_day, parse_months
 from affilia_cli.explanations import show_premium_causes, show_revisions
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_table
@@ -26,6 +25,7 @@ from affilia_client.dates import date_from_proto, instant_from_proto, span_from_
 from affilia_views.days import format_span
 from affilia_views.money import money
 from affilia_views.premiums import REASONS
+from affilia_views.server_names import ServerNames
 
 ENROLLMENTS = {premium_entry_pb2.PIECE_REASON_ENROLLMENT_STARTED, premium_entry_pb2.PIECE_REASON_ENROLLMENT_ENDED}
 """Reasons that revisions of the policy explain."""

@@ -6,7 +6,6 @@ from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference
 from affilia.history.v1.history_service_pb2 import ExplainDifferenceResponse
 from affilia.premium.v1.premium_entry_pb2 import PremiumCause
 from affilia_cli.console import CONSOLE, styled
-from affilia_cli.names import ServerNames
 from affilia_cli.outlines import show_items
 from affilia_views.explanations import (
     ExplainedDay,
@@ -16,6 +15,7 @@ from affilia_views.explanations import (
     unexplained_item,
     with_names,
 )
+from affilia_views.server_names import ServerNames
 
 
 def show_difference(answer: ExplainDifferenceResponse, names: ServerNames, contract_id: str) -> None:

@@ -8,10 +8,9 @@ from affilia.catalog.v1.member_service_pb2 import MemberHit
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import parse_day
 from affilia_cli.paging import show_each
-from affilia_cli.people import identifier_in
 from affilia_cli.searching import INCOMPLETE, MemberSearch
 from affilia_cli.session import Session
-from affilia_views.people import name_and_birth, role_in
+from affilia_views.people import identifier_in, name_and_birth, role_in
 
 
 def find(

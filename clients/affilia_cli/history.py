@@ -9,13 +9,13 @@ from affilia.history.v1 import history_entry_pb2
 from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_recorded
-from affilia_cli.names import ServerNames
 from affilia_cli.options import From, To
 from affilia_cli.outlines import show_items
 from affilia_cli.paging import show_each
 from affilia_cli.session import Session
 from affilia_views.days import format_instant
 from affilia_views.history import KINDS, detail_items, recorder_of, summary_of
+from affilia_views.server_names import ServerNames
 from affilia_views.words import enum_word
 
 INDENT = "    "

@@ -9,7 +9,6 @@ from affilia.eligibility.v1.accumulator_pb2 import Accumulator, AccumulatorAppli
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import DayInQuestion
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Member, On
 from affilia_cli.session import Session
 from affilia_client import CallFailed, Client
@@ -23,6 +22,7 @@ from affilia_views.limits import (
     usage_bar,
     usage_words,
 )
+from affilia_views.server_names import ServerNames
 
 
 def limits(

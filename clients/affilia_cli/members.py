@@ -14,7 +14,6 @@ from affilia.history.v1.history_entry_pb2 import HistoryEntry
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.days import parse_day, parse_instant
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Member
 from affilia_cli.recording import record
 from affilia_cli.session import Session
@@ -23,6 +22,7 @@ from affilia_client.dates import date_from_proto, date_to_proto
 from affilia_views.days import format_instant, format_span
 from affilia_views.facts import Fact, facts_in, recording_entries, records
 from affilia_views.people import merged_words
+from affilia_views.server_names import ServerNames
 from affilia_views.words import actor_words, enum_word, fact_name, state_words
 
 app = typer.Typer(help="Show, add and change members.", no_args_is_help=True)

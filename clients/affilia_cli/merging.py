@@ -11,12 +11,12 @@ from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, KeptFacts, 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin
 from affilia_cli.session import Session
 from affilia_client import CallFailed, Client
 from affilia_client.dates import date_from_proto
 from affilia_views.merges import overrun_words
+from affilia_views.server_names import ServerNames
 from affilia_views.words import difference_words, enum_word
 
 KEPT: "dict[str, KeptFacts.ValueType]" = {

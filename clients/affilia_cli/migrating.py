@@ -18,7 +18,6 @@ from affilia_cli import backfilling, comparing_sources
 from affilia_cli.choosing import NothingMatches
 from affilia_cli.console import CONSOLE, ERRORS, DataConsole, styled
 from affilia_cli.migration_arguments import country_in, stage_in
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Admin, Country
 from affilia_cli.resolving import Resolver
 from affilia_cli.session import Session
@@ -35,6 +34,7 @@ from affilia_views.migration_words import (
     plural,
     stage_name,
 )
+from affilia_views.server_names import ServerNames
 from affilia_views.words import actor_words
 
 LABEL_WIDTH = len("contracts  ")

@@ -9,9 +9,9 @@ import typer
 from affilia_cli.console import styled
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_table
-from affilia_cli.unreachable import unreachable
 from affilia_client import CallFailed, Client, HealthStatus, Unauthenticated
 from affilia_client.methods import SERVICES
+from affilia_views.unreachable import unreachable
 
 TIMEOUT_SECONDS = 5.0
 UNUSED_MEMBER_ID = "00000000-0000-4000-8000-000000000000"

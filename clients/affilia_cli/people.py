@@ -2,17 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from affilia.catalog.v1.member_service_pb2 import IdentifierFilter, MemberGroup, MemberHit
-from affilia_cli.matching import Match, closest
+from affilia.catalog.v1.member_service_pb2 import MemberGroup, MemberHit
+from affilia_views.matching import Match, closest
 from affilia_views.people import name_and_birth, role_in
 
 MEMBER, FAMILY = "member", "family"
-
-
-def identifier_in(text: str) -> IdentifierFilter:
-    """Returns the identifier given as `SYSTEM:VALUE` or `VALUE`."""
-    system, colon, value = text.partition(":")
-    return IdentifierFilter(system=system, value=value) if colon else IdentifierFilter(value=text)
 
 
 def member_match(hit: MemberHit) -> Match:

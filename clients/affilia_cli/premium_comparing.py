@@ -8,13 +8,13 @@ import typer
 from affilia.premium.v1.premium_entry_pb2 import PremiumEntry
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_instant, parse_months
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
 from affilia_client.dates import instant_from_proto
 from affilia_views.explanations import with_names
 from affilia_views.money import money
 from affilia_views.premiums import PremiumDifference, compared, live_before, owed_by
+from affilia_views.server_names import ServerNames
 
 
 def compare(

@@ -1,6 +1,5 @@
 """The commands `premiums show`, `uninvoiced` and `invoice`: who owes what, and what was invoiced."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,7 +11,6 @@ from affilia.premium.v1.premium_entry_pb2 import Debtor, PremiumEntry
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_day, parse_months
 from affilia_cli.explanations import show_premium_causes
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_rows, show_table
@@ -20,10 +18,9 @@ from affilia_client import Client
 from affilia_client.dates import date_to_proto
 from affilia_views.days import format_span
 from affilia_views.money import money
-from affilia_views.premiums import month_sums, month_word, owed_by
-from affilia_views.words import enum_word
+from affilia_views.premiums import DEBTORS, month_sums, month_word, owed_by, uninvoiced_sums
+from affilia_views.server_names import ServerNames
 
-DEBTORS: "dict[str, Debtor.ValueType]" = {enum_word(Debtor, number): number for number in Debtor.values() if number}
 MAX_MARKED = 1000
 """Maximum number of entries that one call marks as invoiced."""
 
@@ -131,12 +128,8 @@ def _rows(entries: Iterable[PremiumEntry], names: ServerNames, debtor: int) -> I
 
 
 def _show_sums(entries: Iterable[PremiumEntry], debtor: int) -> None:
-    sums: Counter[tuple[str, str]] = Counter()
-    for entry in entries:
-        for component in entry.components:
-            if debtor in (0, component.debtor) and not component.invoice_id:
-                sums[enum_word(Debtor, component.debtor), entry.currency_code] += component.owed_minor
-    for (name, currency), minor in sorted(sums.items()):
+    sums = uninvoiced_sums(entries, debtor)
+    for name, currency, minor in sums:
         CONSOLE.print(f"{name}: {money(minor, currency)}")
     if not sums:
         CONSOLE.print("Nothing is uninvoiced.")

@@ -13,11 +13,11 @@ from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli import premium_comparing, premium_ledger
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_months
-from affilia_cli.names import ServerNames
 from affilia_cli.options import Family
 from affilia_cli.session import Session
 from affilia_cli.tables import show_rows
 from affilia_views.money import money
+from affilia_views.server_names import ServerNames
 
 app = typer.Typer(
     help="Compute premiums, show and compare the ledger, and mark entries as invoiced.", no_args_is_help=True

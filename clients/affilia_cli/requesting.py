@@ -14,14 +14,15 @@ from affilia.history.v1 import history_entry_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.exit_status import REJECTED
-from affilia_cli.names import ServerNames
 from affilia_cli.requesters import Claims, requester_of
 from affilia_cli.session import Session
 from affilia_cli.showing import show_verdict
-from affilia_cli.timeline_text import rows_with_names, show_comparison
+from affilia_cli.timeline_text import show_comparison
 from affilia_client import CallFailed, Client
 from affilia_views.changes import corrections_of
 from affilia_views.days import today_under
+from affilia_views.server_names import ServerNames
+from affilia_views.timeline import rows_with_names
 from affilia_views.words import cost_words, enum_word
 
 Reason = Annotated[str, typer.Option(help="Why the change is requested. Required for admins.")]

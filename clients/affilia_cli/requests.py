@@ -9,12 +9,12 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import ChangeRequest
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_recorded
-from affilia_cli.names import ServerNames
 from affilia_cli.options import From, To
 from affilia_cli.paging import show_each
 from affilia_cli.session import Session
 from affilia_cli.showing import show_consequences, show_notices, show_violations
 from affilia_views.days import format_instant
+from affilia_views.server_names import ServerNames
 from affilia_views.words import changes_words, requester_words
 
 

@@ -13,11 +13,11 @@ from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia.pricing.v1.insurance_cost_pb2 import Policy
 from affilia_cli.choosing import NothingMatches, one_of
 from affilia_cli.console import ERRORS
-from affilia_cli.matching import Match, begins_words
-from affilia_cli.people import FAMILY, family_matches, identifier_in, member_match
+from affilia_cli.people import FAMILY, family_matches, member_match
 from affilia_cli.searching import INCOMPLETE, MemberSearch
 from affilia_client import Client, NotAllowed, NotFound
-from affilia_views.people import merged_words
+from affilia_views.matching import Match, begins_words
+from affilia_views.people import identifier_in, merged_words
 
 MAX_MATCHES = 20
 UUID_LENGTH = 36

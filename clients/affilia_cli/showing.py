@@ -9,9 +9,9 @@ from affilia.catalog.v1.catalog_service_pb2 import PublicationWarning
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, Verdict, Violation
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.names import ServerNames
 from affilia_cli.outlines import show_items
 from affilia_views.reasons import consequence_item, notice_item, violation_items
+from affilia_views.server_names import ServerNames
 from affilia_views.words import warning_words
 
 

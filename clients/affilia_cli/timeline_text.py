@@ -7,29 +7,15 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia_cli.console import CONSOLE
-from affilia_cli.names import ServerNames
 from affilia_cli.outlines import show_items
 from affilia_cli.tables import ID_WIDTH, show_table
 from affilia_views.change_words import change_items
 from affilia_views.changes import Correction, changes_of, default_window
-from affilia_views.timeline import Row, Span, Window, axis, bar, days_in_words, rows_of_group
+from affilia_views.server_names import ServerNames
+from affilia_views.timeline import Row, Span, Window, axis, bar, days_in_words
 
 DAYS_WIDTH, WHEN_WIDTH, MIN_BAR_WIDTH = len("until 2026-12-31"), len("before"), 16
-
-
-def rows_with_names(
-    periods: Sequence[EnrollmentPeriod],
-    primary_id: str,
-    names: ServerNames,
-    before: Sequence[EnrollmentPeriod] | None = None,
-) -> list[Row]:
-    """Returns rows, compared with an earlier state if one is given, and reads the names that they show."""
-    both = [*periods, *(before or ())]
-    names.load_modules(period.module_id for period in both)
-    names.load_members(period.member_id for period in both)
-    return rows_of_group(periods, primary_id, names, before)
 
 
 def show_comparison(

@@ -9,11 +9,11 @@ from affilia.enrollment.v1 import enrollment_event_pb2, enrollment_query_service
 from affilia.enrollment.v1.enrollment_event_pb2 import EnrollmentEvent
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup, GroupKey
 from affilia_cli.console import CONSOLE, ERRORS, styled
-from affilia_cli.names import ServerNames
 from affilia_cli.session import Session
 from affilia_client import CallFailed
 from affilia_client.dates import instant_from_proto
 from affilia_views.event_words import event_lines, event_name
+from affilia_views.server_names import ServerNames
 
 MIN_TOKEN_CHARACTERS = 32
 STARTS = {

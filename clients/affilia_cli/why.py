@@ -9,12 +9,12 @@ from affilia_cli.choices import show_choices
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import DayInQuestion
 from affilia_cli.explanations import show_days, show_difference
-from affilia_cli.names import ServerNames
 from affilia_cli.options import On
 from affilia_cli.outlines import show_items
 from affilia_cli.session import Session
 from affilia_client import Client
 from affilia_views.coverage import coverage_item
+from affilia_views.server_names import ServerNames
 
 
 def why(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
@@ -13,18 +14,22 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from affilia_console.console import Console
-from affilia_console.headers import SecurityHeaders
+from affilia_console.failures import fault_of
+from affilia_console.headers import SECURITY_HEADERS, SecurityHeaders
 from affilia_console.pages import (
     audit,
     contracts,
     erasing,
     families,
     feed,
+    files,
     histories,
+    invoicing,
     limits,
     merging,
     people,
     premiums,
+    publishing,
     recording,
     requests,
     search,
@@ -61,13 +66,23 @@ ROUTES = [
     Route("/families/{group_id:uuid}/premiums", page(premiums.premiums)),
     Route("/people/{member_id:uuid}/limits", page(limits.limits)),
     Route("/contracts", page(contracts.contracts)),
+    Route("/contracts/publish", page(publishing.publish, publishing.MAX_BYTES), methods=["GET", "POST"]),
     Route("/contracts/{contract_id:uuid}", page(contracts.contract)),
+    Route("/contracts/{contract_id:uuid}/export", page(publishing.export)),
     Route("/contracts/{contract_id:uuid}/history", page(histories.of_contract)),
     Route("/work", page(work.work)),
     Route("/work/recomputes", page(work.run_again), methods=["POST"]),
     Route("/work/runs", page(work.start_run), methods=["POST"]),
     Route("/work/runs/{run_id:uuid}", page(work.run)),
     Route("/work/runs/{run_id:uuid}/stop", page(work.stop_run), methods=["POST"]),
+    Route("/work/invoicing", page(invoicing.invoicing), methods=["GET", "POST"]),
+    Route("/work/files", page(files.files, files.MAX_FILE_BYTES), methods=["GET", "POST"]),
+    Route("/work/files/{import_id:uuid}", page(files.file_import)),
+    Route("/work/files/{import_id:uuid}/apply", page(files.apply), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/limits", page(files.plan_again), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/discard", page(files.discard), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/stop", page(files.stop), methods=["POST"]),
+    Route("/work/files/{import_id:uuid}/report.{kind:str}", page(files.report)),
     Route("/feed", page(feed.feed), methods=["GET", "POST"]),
     Route("/audit", page(audit.audit), methods=["GET", "POST"]),
     Route("/status", page(status.server_status)),
@@ -105,7 +120,12 @@ def application(settings: ConsoleSettings) -> Starlette:
                 https_only=settings.uses_https,
             ),
         ],
-        exception_handlers={404: _not_found, SignInFailed: _sign_in_failed},
+        exception_handlers={
+            404: _not_found,
+            HTTPException: _malformed,
+            SignInFailed: _sign_in_failed,
+            Exception: _unexpected,
+        },
         lifespan=lifespan,
     )
     app.state.console = Console(settings, sessions, signing_in)
@@ -122,7 +142,7 @@ async def _signed_in(request: Request) -> Response:
 
 
 async def _signed_out(request: Request) -> Response:
-    return _plain(request, "You are signed out", "Your session has ended.", "Sign in again", 200)
+    return _console(request).plain_page("You are signed out", "Your session has ended.", "Sign in again", 200)
 
 
 async def _healthy(request: Request) -> Response:
@@ -136,14 +156,29 @@ async def _drawing_styles(request: Request) -> Response:
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    return _plain(request, "Not found", "The console has no page with this address.", "Search", 404)
+    return _console(request).plain_page("Not found", "The console has no page with this address.", "Search", 404)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    """Returns a page for a request that Starlette rejects, such as a form with too many fields."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (it handles no other)
+    return _console(request).plain_page("The request can't be processed", error.detail, "Search", error.status_code)
 
 
 async def _sign_in_failed(request: Request, error: Exception) -> Response:
-    return _plain(request, "Sign-in failed", str(error), "Sign in again", 503)
+    return _console(request).plain_page("Sign-in failed", str(error), "Sign in again", 503)
 
 
-def _plain(request: Request, title: str, sentence: str, link: str, status: int) -> Response:
-    """Returns a page that doesn't require a session."""
-    template = request.app.state.console.templates.get_template("plain.html")
-    return Response(template.render(title=title, sentence=sentence, link=link), status, media_type="text/html")
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """Returns a page for an error outside of pages. It sets the headers, because it doesn't pass the middleware."""
+    failure = fault_of(error)
+    response = _console(request).plain_page(
+        failure.title, f"{failure.sentence} Call id: {failure.call_id}", "Search", failure.status
+    )
+    response.headers.update({**SECURITY_HEADERS, "Cache-Control": "no-store"})
+    return response
+
+
+def _console(request: Request) -> Console:
+    console: Console = request.app.state.console
+    return console

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from affilia_console.rendering import environment
 from affilia_console.sessions import Person, Session, Sessions
@@ -26,6 +26,11 @@ class Console:
     def begin_development_session(self, person: Person = DEVELOPER) -> Session:
         """Begins a session without sign-in, for a `--dev` server."""
         return self.sessions.begin(person, None)
+
+    def plain_page(self, title: str, sentence: str, link: str, status: int) -> Response:
+        """Returns a page that doesn't require a session. Its link leads to the start page."""
+        template = self.templates.get_template("plain.html")
+        return HTMLResponse(template.render(title=title, sentence=sentence, link=link), status)
 
     async def sign_in(self, request: Request, then: str) -> Response:
         """Redirects the browser to the provider and, after sign-in, to the address `then`."""

@@ -1,9 +1,10 @@
 """What a page shows about a request that failed: reason, sentence, details and call id."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
-from affilia_cli.unreachable import unreachable
 from affilia_client import (
     AlreadyExists,
     CallFailed,
@@ -18,6 +19,10 @@ from affilia_client import (
     Unavailable,
 )
 from affilia_console.tokens import SignedOut
+from affilia_views.unreachable import unreachable
+
+LOG = logging.getLogger("affilia_console")
+INTERNAL = "INTERNAL"
 
 
 class Refused(Exception):
@@ -54,6 +59,7 @@ TITLES = {
     403: "Permission denied",
     401: "You are signed out",
     409: "This isn't possible in the current state",
+    500: "The console could not show this page",
     503: "The server is unavailable",
     504: "The server did not answer in time",
 }
@@ -79,3 +85,14 @@ def failure_of(error: CallFailed | Refused | SignedOut) -> Failure:
         details.append(f"Try again in {error.retry_after_seconds:g} s.")
     title = TITLES.get(status, "The server reported an error")
     return Failure(status, title, sentence, details, error.reason, error.call_id)
+
+
+def fault_of(error: Exception) -> Failure:
+    """Logs an unexpected error with a new call id, and returns what to show about it.
+
+    The log has the traceback, but not the address or the form of the request, which can be personal data.
+    """
+    call_id = str(uuid4())
+    LOG.error("unexpected error (call %s)", call_id, exc_info=error)
+    sentence = "An unexpected error occurred in the console. If it occurs again, report it with the call id."
+    return Failure(500, TITLES[500], sentence, (), INTERNAL, call_id)

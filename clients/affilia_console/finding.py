@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
-from affilia_cli.people import identifier_in
 from affilia_cli.resolving import Resolver
 from affilia_console.failures import Refused
 from affilia_console.visits import Visit
-from affilia_views.people import name_and_birth
+from affilia_views.people import identifier_in, name_and_birth
 
 UUID_LENGTH = 36
 MAX_LISTED = 5

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from affilia.history.v1.history_entry_pb2 import HistoryKind
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client.dates import date_from_proto
+from affilia_console.rights import IMPORT_METHODS
 from affilia_views.money import money
 from affilia_views.words import enum_word
 
@@ -68,5 +69,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(FILTERS)
-    templates.globals.update(navigation=NAVIGATION, new_id=lambda: str(uuid4()))
+    templates.globals.update(navigation=NAVIGATION, import_methods=IMPORT_METHODS, new_id=lambda: str(uuid4()))
     return templates

@@ -10,24 +10,46 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.requests import Request
 from starlette.responses import Response
 
-from affilia_cli.names import ServerNames
 from affilia_client import Client, Endpoint
+from affilia_console.imports import Imports
+from affilia_console.rights import ADMIN, Rights, rights_in
 from affilia_console.settings import ConsoleSettings
+from affilia_views.server_names import ServerNames
 
 COOKIE = "affilia_console"
 MAX_RECENT = 10
 MAX_SESSIONS = 10_000
+POLLS = "x-affilia-poll"
+"""The header of requests that an open page sends by itself, from time to time."""
 ACTOR = "x-affilia-actor"
 """The metadata key that sets the actor on a --dev server."""
 
 
 @dataclass(slots=True)
 class Person:
-    """Who is signed in. `subject` is their id, as in the token. `role` is `admin`, or empty without a token."""
+    """Who is signed in. `subject` is their id, as in the token. Without sign-in, everyone is an admin."""
 
     name: str
     subject: str
-    role: str = "admin"
+    role: str = ADMIN
+    scopes: frozenset[str] = frozenset()
+
+    @classmethod
+    def without_rights(cls, name: str, subject: str) -> "Person":
+        """Returns a person who can do nothing until their token is known."""
+        return cls(name, subject, "")
+
+    def take_rights(self, token: str) -> None:
+        """Sets role, scopes and subject to those of an access token, by which the server knows this person.
+
+        A renewed token can have others.
+        """
+        rights = rights_in(token)
+        self.role, self.scopes, self.subject = rights.role, rights.scopes, rights.subject or self.subject
+
+    @property
+    def rights(self) -> Rights:
+        return Rights(self.role, self.scopes, self.subject)
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +66,18 @@ class Session:
     """Addresses and titles of the pages that were opened last, newest first."""
     notices: list[str] = field(default_factory=list)
     """What the next page reports about the last request."""
+    imports: Imports = field(default_factory=Imports)
+    """The enrollment files that this person uploaded. Others can't see them."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the person's work goes on without them, so that the session isn't idle."""
+        return self.imports.are_busy
+
+    def close(self) -> None:
+        """Stops what is in progress and closes the client."""
+        self.imports.end()
+        self.client.close()
 
     def visited(self, address: str, title: str) -> None:
         """Records a page for the list of recent ones."""
@@ -71,7 +105,10 @@ class Sessions:
         return session
 
     def find(self, request: Request) -> Session | None:
-        """Returns the session of a request, if it hasn't been idle for too long, and marks it as used."""
+        """Returns the session of a request, if it hasn't been idle for too long, and marks it as used.
+
+        Requests that an open page sends by itself don't mark it as used, so that people who have left are signed out.
+        """
         try:
             session_id = self._signer.loads(request.cookies.get(COOKIE, ""))
         except BadSignature:
@@ -79,7 +116,7 @@ class Sessions:
         with self._lock:
             self._end_idle()
             session = self._sessions.get(session_id)
-        if session is not None:
+        if session is not None and (POLLS not in request.headers or session.is_busy):
             session.last_used = self._clock()
         return session
 
@@ -95,10 +132,10 @@ class Sessions:
         )
 
     def end(self, session: Session) -> None:
-        """Ends a session and closes its client."""
+        """Ends a session and its work."""
         with self._lock:
             self._sessions.pop(session.session_id, None)
-        session.client.close()
+        session.close()
 
     def end_all(self) -> None:
         for session in list(self._sessions.values()):
@@ -110,10 +147,10 @@ class Sessions:
         by_use = sorted(self._sessions.values(), key=lambda each: each.last_used)
         excess = max(0, len(by_use) - MAX_SESSIONS)
         for n, session in enumerate(by_use):
-            if n >= excess and now - session.last_used <= limit:
-                break
+            if n >= excess and (now - session.last_used <= limit or session.is_busy):
+                continue
             del self._sessions[session.session_id]
-            session.client.close()
+            session.close()
 
     def _client(self, person: Person, token: Callable[[], str] | None) -> Client:
         tls = self._settings.tls

@@ -62,8 +62,8 @@ class SignIn:
         subject = str(about.get("sub", ""))
         if not subject:
             raise SignInFailed("The sign-in service did not return your identity. Sign in again.")
-        person = Person(str(about.get("name") or about.get("preferred_username") or subject), subject)
-        session = self._begin_session(person, AccessToken(response, self._refresh))
+        person = Person.without_rights(str(about.get("name") or about.get("preferred_username") or subject), subject)
+        session = self._begin_session(person, AccessToken(response, self._refresh, received=person.take_rights))
         then = str(request.session.pop(THEN, "/"))
         return session, RedirectResponse(then if then.startswith("/") and not then.startswith("//") else "/", 303)
 

@@ -22,8 +22,15 @@ class SignedOut(Exception):
 class AccessToken:
     """Returns a token that is valid now. Calls of several threads renew it once."""
 
-    def __init__(self, response: Mapping[str, Any], refresh: Refresh, clock: Callable[[], float] = time.time) -> None:
-        self._refresh, self._clock, self._lock = refresh, clock, Lock()
+    def __init__(
+        self,
+        response: Mapping[str, Any],
+        refresh: Refresh,
+        clock: Callable[[], float] = time.time,
+        received: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`received` is called with each access token, also with the first one."""
+        self._refresh, self._clock, self._received, self._lock = refresh, clock, received, Lock()
         self._accept(response)
 
     def __call__(self) -> str:
@@ -42,3 +49,4 @@ class AccessToken:
         self._refresh_token = str(response.get("refresh_token") or getattr(self, "_refresh_token", ""))
         lifetime = response.get("expires_in")
         self._expires_at = None if lifetime is None else self._clock() + float(lifetime)
+        self._received(self._access_token)

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import URL, FormData
+from starlette.datastructures import URL, FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from affilia_cli.names import ServerNames
 from affilia_client import CallFailed, Client, Unauthenticated
 from affilia_console.console import Console
-from affilia_console.failures import Failure, Refused, failure_of
+from affilia_console.failures import TITLES, Failure, Refused, failure_of, fault_of
 from affilia_console.sessions import Session
 from affilia_console.tokens import SignedOut
+from affilia_views.server_names import ServerNames
 
 CSRF_FIELD = "csrf"
-MAX_FILES, MAX_FIELDS = 1, 2000
+FORGED = "The form was not submitted from this session.", "Open the page again and submit the form there."
+MAX_FILES, MAX_FIELDS = 2, 2000
+MEBIBYTE = 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +59,11 @@ class Visit:
         value = self.form.get(name, "")
         return value.strip() if isinstance(value, str) else ""
 
+    def upload(self, name: str) -> UploadFile | None:
+        """Returns a file of the form, or None if no file was chosen."""
+        value = self.form.get(name)
+        return value if isinstance(value, UploadFile) and value.filename else None
+
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Returns a page. Its template finds the visit as `visit`."""
         notices, self.session.notices = self.session.notices, []
@@ -73,6 +80,10 @@ class Visit:
         """Lists this page among the recent ones."""
         self.session.visited(self.request.url.path, title)
 
+    def denied(self, what: str, *methods: str) -> str:
+        """Returns why this person can't do something that needs these methods of the server. Empty if they can."""
+        return self.session.person.rights.denied(what, *methods)
+
     def check_writable(self) -> None:
         """Raises Refused if the console is read-only."""
         if self.console.settings.read_only:
@@ -82,8 +93,10 @@ class Visit:
 Page = Callable[[Visit], Response]
 
 
-def page(show: Page) -> Callable[[Request], Awaitable[Response]]:
+def page(show: Page, max_bytes: int = MEBIBYTE) -> Callable[[Request], Awaitable[Response]]:
     """Returns the endpoint of a page. `show` runs in a thread, because it calls the server and waits.
+
+    Forms of more than `max_bytes` are rejected without being stored.
 
     Requests without a session are sent to the sign-in page. Forms without the session's CSRF token are rejected. Failed
     calls become error pages with reason, sentence and call id.
@@ -96,10 +109,14 @@ def page(show: Page) -> Callable[[Request], Awaitable[Response]]:
             return await _sign_in_first(console, request)
         form = FormData()
         try:
+            shown = show
             if request.method == "POST":
-                form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS)
-            is_ours = request.method != "POST" or _has_csrf_token(request, form, session)
-            shown = show if is_ours else _refuse_form
+                if await _is_too_large(request, max_bytes):
+                    shown = _refused(f"The form has more than {max_bytes // MEBIBYTE} MiB.", "Send a smaller file.")
+                else:
+                    form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=max_bytes)
+                    if not _has_csrf_token(request, form, session):
+                        shown = _refused(*FORGED)
             return await run_in_threadpool(_shown, shown, Visit(request, console, session, form))
         finally:
             await form.close()
@@ -116,7 +133,11 @@ async def _sign_in_first(console: Console, request: Request) -> Response:
         return response
     if "hx-request" in request.headers:
         return Response(headers={"HX-Refresh": "true"})  # the browser loads the page again, and signs in
-    return await console.sign_in(request, _address(request.url) if request.method == "GET" else "/")
+    if request.method != "GET":  # browsers don't follow a redirect of a form to the provider (form-action 'self')
+        return console.plain_page(
+            TITLES[401], "Your session has ended. What you submitted was not processed.", "Sign in again", 401
+        )
+    return await console.sign_in(request, _address(request.url))
 
 
 def _address(url: URL) -> str:
@@ -128,8 +149,23 @@ def _has_csrf_token(request: Request, form: FormData, session: Session) -> bool:
     return isinstance(sent, str) and hmac.compare_digest(sent.encode(), session.csrf_token.encode())
 
 
-def _refuse_form(visit: Visit) -> Response:
-    raise Refused("The form was not submitted from this session.", "Open the page again and submit the form there.")
+async def _is_too_large(request: Request, max_bytes: int) -> bool:
+    """Returns whether a form has too many bytes, and drops them, so that the browser reads the response."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) <= max_bytes:
+        return False
+    async for _ in request.stream():
+        pass
+    return True
+
+
+def _refused(sentence: str, advice: str) -> Page:
+    """Returns a page that rejects the form."""
+
+    def refuse(visit: Visit) -> Response:
+        raise Refused(sentence, advice)
+
+    return refuse
 
 
 def _shown(show: Page, visit: Visit) -> Response:
@@ -140,6 +176,8 @@ def _shown(show: Page, visit: Visit) -> Response:
         return _failure(visit, failure_of(error))
     except (CallFailed, Refused) as error:
         return _failure(visit, failure_of(error))
+    except Exception as error:  # a fault of the console, which must not end in an empty page
+        return _failure(visit, fault_of(error))
 
 
 def _failure(visit: Visit, failure: Failure) -> Response:

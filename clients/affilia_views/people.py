@@ -1,7 +1,7 @@
 """Describes the people found by a search."""
 
 from affilia.catalog.v1.member_pb2 import Member
-from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, MemberGroup, MemberHit
+from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, IdentifierFilter, MemberGroup, MemberHit
 from affilia.type.v1 import membership_type_pb2
 from affilia_client.dates import date_from_proto
 from affilia_views.words import enum_word
@@ -30,3 +30,9 @@ def role_in(group: MemberGroup) -> str:
 def name_of(member: Member) -> str:
     """Returns the name of a member, or the id."""
     return member.display_name or member.member_id
+
+
+def identifier_in(text: str) -> IdentifierFilter:
+    """Returns the identifier given as `SYSTEM:VALUE` or `VALUE`."""
+    system, colon, value = text.partition(":")
+    return IdentifierFilter(system=system, value=value) if colon else IdentifierFilter(value=text)

@@ -1,5 +1,6 @@
 """Sums and compares entries of the premium ledger, and says in words why amounts differ."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,10 @@ REASONS = {
     pb.PIECE_REASON_REGIME_CHANGED: "the primary's health regime changed",
 }
 """Why an entry's amounts apply from its first day on."""
+
+
+DEBTORS: "dict[str, Debtor.ValueType]" = {enum_word(Debtor, number): number for number in Debtor.values() if number}
+"""Debtors by the words in which people name them."""
 
 
 def month_word(month: YearMonth) -> str:
@@ -69,6 +74,16 @@ def month_sums(entries: Iterable[PremiumEntry]) -> list[MonthSum]:
 def owed_by(entry: PremiumEntry, debtor: int = 0) -> int:
     """Returns the amount of an entry, in minor units: that of one debtor, or of all for 0."""
     return sum(each.owed_minor for each in entry.components if debtor in (0, each.debtor))
+
+
+def uninvoiced_sums(entries: Iterable[PremiumEntry], debtor: int = 0) -> list[tuple[str, str, int]]:
+    """Returns debtor, currency and what of these entries isn't on an invoice, in minor units. Debtor 0 means all."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for entry in entries:
+        for component in entry.components:
+            if debtor in (0, component.debtor) and not component.invoice_id:
+                sums[enum_word(Debtor, component.debtor), entry.currency_code] += component.owed_minor
+    return [(name, currency, minor) for (name, currency), minor in sorted(sums.items())]
 
 
 def live_before(entries: Sequence[PremiumEntry], instant: datetime) -> list[PremiumEntry]:

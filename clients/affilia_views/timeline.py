@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentPeriod
 from affilia_client.dates import span_from_proto
 from affilia_views.names import Names
+from affilia_views.server_names import ServerNames
 
 FULL, ENDS, STARTS, PARTLY, EMPTY, CONTINUES = "█", "▌", "▐", "▒", "·", "▶"
 LAST_YEAR = 9000
@@ -69,6 +70,19 @@ def rows_of_group(
     """Returns rows, compared with an earlier state if one is given. The primary comes first, then members by name."""
     others = {period.member_id for period in (*periods, *(before or ()))} - {primary_id}
     return rows_of(periods, [primary_id, *sorted(others, key=names.member)], before)
+
+
+def rows_with_names(
+    periods: Sequence[EnrollmentPeriod],
+    primary_id: str,
+    names: ServerNames,
+    before: Sequence[EnrollmentPeriod] | None = None,
+) -> list[Row]:
+    """Returns rows, compared with an earlier state if one is given, and reads the names that they show."""
+    both = [*periods, *(before or ())]
+    names.load_modules(period.module_id for period in both)
+    names.load_members(period.member_id for period in both)
+    return rows_of_group(periods, primary_id, names, before)
 
 
 def rows_of(

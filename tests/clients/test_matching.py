@@ -2,7 +2,7 @@
 
 import pytest
 
-from affilia_cli.matching import Match, begins_words, closest
+from affilia_views.matching import Match, begins_words, closest
 
 
 def match(*names: str) -> Match:

@@ -4,9 +4,9 @@ import grpc
 import pytest
 
 from affilia.catalog.v1.member_pb2 import MEMBER_KIND_PERSON
-from affilia_cli.names import Cache, ServerNames
 from affilia_client import Client
 from affilia_client.testing import Affilia
+from affilia_views.server_names import Cache, ServerNames
 from tests.support.calls import Family, new_id
 
 

@@ -17,9 +17,9 @@ from affilia.enrollment.v1.change_request_pb2 import (
 from affilia.type.v1.actor_pb2 import ACTOR_KIND_ADMIN, Actor
 from affilia.type.v1.membership_type_pb2 import MEMBERSHIP_TYPE_CHILD, MEMBERSHIP_TYPE_PRIMARY
 from affilia_cli.correcting import show_undone
-from affilia_cli.names import ServerNames
 from affilia_client import Client
 from affilia_client.dates import date_to_proto, span_to_proto
+from affilia_views.server_names import ServerNames
 from affilia_views.words import change_words, changes_words, requester_words
 
 FROM_2024, UNTIL_MAY = span_to_proto(date(2024, 1, 1)), span_to_proto(date(2024, 1, 1), date(2024, 5, 31))

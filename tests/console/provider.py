@@ -22,12 +22,16 @@ KEY_ID = "only"
 
 
 class Provider:
-    """What the provider knows. `lifetime_seconds` is that of the access tokens that it issues."""
+    """What the provider knows. `lifetime_seconds` is that of the access tokens that it issues.
+
+    `rights` has the role and scopes of people who aren't admins, by subject.
+    """
 
     def __init__(self) -> None:
         self.issuer = ""
         self.lifetime_seconds = 3600
         self.refreshed = 0
+        self.rights: dict[str, tuple[str, ...]] = {}
         self.codes: dict[str, tuple[str, str]] = {}
         """Subjects and nonces by code."""
         self.refresh_tokens: dict[str, str] = {}
@@ -36,10 +40,11 @@ class Provider:
         refresh_token = secrets.token_urlsafe()
         self.refresh_tokens[refresh_token] = subject
         now = int(time.time())
+        role, *scopes = self.rights.get(subject, ("admin",))
         claims = {"iss": self.issuer, "sub": subject, "name": subject.title(), "aud": CLIENT_ID, "iat": now}
         claims |= {"exp": now + 3600} | ({"nonce": nonce} if nonce else {})
         return {
-            "access_token": token("admin", subject),
+            "access_token": token(role, subject, *scopes),
             "token_type": "Bearer",
             "expires_in": self.lifetime_seconds,
             "refresh_token": refresh_token,

@@ -4,13 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from affilia_console import rights
 from affilia_console.app import application
+from affilia_console.rights import Rights, rights_in
 from affilia_console.sessions import COOKIE, Person
 from affilia_console.settings import ConsoleSettings
+from domain.actors import ActorKind
+from operations.call import Caller
+from operations.scopes import SCOPES
+from server.identity import access_policy
 from tests.conftest import ServerProcess
+from tests.console.office import Office, open_browser, running_office, sign_in
 from tests.console.stories import NamedFamily
 from tests.support.calls import new_id
 from tests.support.channels import connected_to
@@ -96,3 +104,94 @@ def test_admin_actions_are_disabled_and_rejected(
         assert f'disabled title="{reason}"' in browser_of_marie.get(f"/people/{own.primary}/{tab}").text
     sent = browser_of_marie.post(f"/people/{own.primary}/erase", data={"step": "erase", "request_id": new_id()})
     assert sent.status_code == 403
+
+
+# ---------------------------------------------------------------------------------------- the rights in a token
+
+CALLERS = {
+    Rights("admin"): (ActorKind.ADMIN, frozenset()),
+    Rights("member"): (ActorKind.MEMBER, frozenset()),
+    Rights("service"): (ActorKind.SERVICE, frozenset()),
+    **{Rights("service", frozenset({scope})): (ActorKind.SERVICE, frozenset({scope})) for scope in SCOPES},
+}
+
+
+@pytest.mark.parametrize("method", sorted(rights.SCOPES))
+def test_the_console_denies_what_the_servers_access_policy_denies(method: str) -> None:
+    (permission,) = {
+        table[method]
+        for table in (access_policy.CATALOG, access_policy.MEMBER, access_policy.CHANGE_REQUEST,
+                      access_policy.PREMIUM_COMPUTATION)
+        if method in table
+    }  # fmt: skip
+    for held, (kind, scopes) in CALLERS.items():
+        caller = Caller(kind, new_id(), scopes)
+        assert bool(held.denied("do it", method)) is not permission.admits(caller), held
+
+
+def test_the_rights_are_those_of_the_token() -> None:
+    assert rights_in(token("member", new_id())).role == "member"
+    of_service = rights_in(token("service", "claims", "members.write", "premiums.write"))
+    assert (of_service.role, of_service.subject) == ("service", "claims")
+    assert of_service.scopes == {"members.write", "premiums.write"}
+    assert not of_service.denied("start premium runs", "RunPremiums")
+    reason = of_service.denied("run recomputes again", "RequestRecompute")
+    assert reason == "To run recomputes again, your token needs the scope enrollment.administer."
+
+
+@pytest.mark.parametrize("text", ["", "opaque", "a.b.c", "a.W10.c", "a.bnVsbA.c", "é.é.é"])
+def test_a_token_that_cannot_be_read_gives_no_rights(text: str) -> None:
+    assert rights_in(text) == Rights()
+    assert Rights().denied("erase members", "EraseMember") == "Only admins can erase members."
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with running_office(tmp_path_factory.mktemp("rights-office")) as office:
+        office.provider.rights["clerk"] = ("service", *(scope for scope in SCOPES if scope.endswith(".read")))
+        yield office
+
+
+def test_what_the_signed_in_person_may_not_do_is_disabled_with_the_reason(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "clerk", "/work")
+    start = page.get_by_role("button", name="Start a run")
+    expect(start).to_be_disabled()
+    reason = "To start premium runs, your token needs the scope premiums.write."
+    expect(page.get_by_role("region", name="Premium runs")).to_contain_text(reason)
+    page.goto("/contracts/publish")
+    expect(page.get_by_role("button", name="Check")).to_be_disabled()
+    expect(page.locator("main")).to_contain_text("Only admins can check contracts.")
+    page.goto("/work/files")
+    expect(page.get_by_role("button", name="Upload and plan")).to_be_disabled()
+    expect(page.locator("main")).to_contain_text("scope enrollment.administer and members.write")
+
+
+def test_the_server_rejects_what_a_form_without_its_disabled_button_sends(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "clerk", "/work")
+    csrf = page.locator('input[name="csrf"]').first.get_attribute("value")
+    answer = page.request.post("/work/runs", form={"csrf": csrf or "", "request_id": new_id(), "first": "2026-01"})
+    assert answer.status == 403
+    assert "Permission denied" in answer.text()
+
+
+def test_an_admin_has_every_button(browser: Browser, office: Office) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "ada", "/work")
+    expect(page.get_by_role("button", name="Start a run")).to_be_enabled()
+    page.goto("/contracts/publish")
+    expect(page.get_by_role("button", name="Check")).to_be_enabled()
+
+
+def test_a_renewed_token_changes_the_rights(browser: Browser, office: Office) -> None:
+    office.provider.lifetime_seconds = 1
+    try:
+        page = open_browser(browser, office.console)
+        sign_in(page, "promoted", "/work")
+        expect(page.get_by_role("button", name="Start a run")).to_be_enabled()
+        office.provider.rights["promoted"] = office.provider.rights["clerk"]
+        page.goto("/work")
+        expect(page.get_by_role("button", name="Start a run")).to_be_disabled()
+    finally:
+        office.provider.lifetime_seconds = 3600

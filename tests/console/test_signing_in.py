@@ -1,64 +1,22 @@
 """Signing in at a provider: every call carries the person's own token, and sessions end when they should."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from affilia_client import Client
-from tests.conftest import ServerProcess
-from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
-from tests.console.provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
-from tests.support.identities import FLAGS, VARIABLES, token
-
-
-@dataclass
-class Office:
-    """A server that requires tokens, a provider that issues them, and a console."""
-
-    server: ServerProcess
-    provider: Provider
-    console: ConsoleProcess
-
-    def console_with(self, *flags: str) -> ConsoleProcess:
-        return ConsoleProcess(
-            self.server,
-            "--issuer",
-            self.provider.issuer,
-            "--client-id",
-            CLIENT_ID,
-            *flags,
-            environment={"AFFILIA_CONSOLE_CLIENT_SECRET": CLIENT_SECRET},
-        )
+from tests.console.conftest import ConsoleProcess
+from tests.console.office import Office, open_browser, running_office, sign_in
+from tests.support.identities import token
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    server = ServerProcess(
-        tmp_path_factory.mktemp("office"), *FLAGS, "--database-url", "embedded", environment=VARIABLES
-    )
-    with running_provider() as provider:
-        office = Office(server, provider, None)  # type: ignore[arg-type]  # set below
-        office.console = office.console_with()
+    with running_office(tmp_path_factory.mktemp("office")) as office:
         yield office
-        office.console.stop()
-    server.stop()
-
-
-def open_browser(browser: Browser, console: ConsoleProcess) -> Page:
-    context = browser.new_context(base_url=console.url)
-    context.set_default_timeout(TIMEOUT_MS)
-    return context.new_page()
-
-
-def sign_in(page: Page, name: str, at: str = "/") -> None:
-    page.goto(at)
-    page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("searchbox")).to_be_visible()
 
 
 def test_after_signing_in_the_requested_page_opens(browser: Browser, office: Office) -> None:
@@ -84,7 +42,7 @@ def test_signing_out_ends_the_session(browser: Browser, office: Office) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
     page.goto("/")
-    expect(page.get_by_label("Name")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()
 
 
 def test_an_expired_token_is_renewed(browser: Browser, office: Office) -> None:
@@ -110,6 +68,26 @@ def test_a_token_that_cannot_be_renewed_asks_to_sign_in_again(browser: Browser, 
         expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
     finally:
         office.provider.lifetime_seconds = 3600
+
+
+def test_an_open_page_does_not_keep_an_idle_person_signed_in(browser: Browser, office: Office) -> None:
+    console = office.console_with("--idle-minutes", "0.25")
+    page = open_browser(browser, console)
+    sign_in(page, "ada", "/work")
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()
+    console.stop()
+
+
+def test_a_form_of_an_expired_session_is_not_processed_and_leads_to_the_provider(
+    browser: Browser, office: Office
+) -> None:
+    page = open_browser(browser, office.console)
+    sign_in(page, "ada", "/feed")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("What you submitted was not processed.")).to_be_visible()
+    page.get_by_role("link", name="Sign in again").click()
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()
 
 
 def test_a_forged_form_is_rejected(browser: Browser, office: Office) -> None:

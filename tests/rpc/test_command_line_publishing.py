@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affilia.catalog.v1.contract_pb2 import Contract
-from affilia_cli.json_lines import line_of
+from affilia_views.json_lines import line_of
 from tests.rpc.test_command_line_output import LONG_MODULE
 from tests.rpc.test_costs import priced_contract
 from tests.support.calls import Family, admin, new_id

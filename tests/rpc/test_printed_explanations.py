@@ -18,9 +18,9 @@ from affilia.history.v1.explanation_pb2 import (
 from affilia.history.v1.fact_change_pb2 import FactChange, FactValue
 from affilia.history.v1.history_service_pb2 import ExplainDifferenceResponse
 from affilia_cli.explanations import show_difference
-from affilia_cli.names import ServerNames
 from affilia_cli.showing import show_violations
 from affilia_client import Client
+from affilia_views.server_names import ServerNames
 from tests.scenarios.enrollment_messages import span
 from tests.support.calls import new_id
 

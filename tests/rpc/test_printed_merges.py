@@ -6,8 +6,8 @@ import pytest
 
 from affilia.catalog.v1.member_service_pb2 import MergedGroup, MergeMembersResponse, Overrun
 from affilia_cli.merging import show_merged
-from affilia_cli.names import ServerNames
 from affilia_client import Client
+from affilia_views.server_names import ServerNames
 from tests.scenarios.enrollment_messages import date
 from tests.support.calls import Family, new_id
 from tests.support.command_line import typed

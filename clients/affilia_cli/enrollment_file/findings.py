@@ -124,11 +124,30 @@ class MappingMalformed(EnrollmentFileError):
         super().__init__("\n".join(self.faults))
 
 
-class TooManyTerminations(EnrollmentFileError):
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A limit that a plan exceeds, in a sentence, with the option of `import-834` that raises the limit."""
+
+    sentence: str
+    option: str
+
+    def __str__(self) -> str:
+        return f"{self.sentence} To allow it, raise the limit with {self.option} (1 means no limit)."
+
+
+class PlanRefused(EnrollmentFileError):
+    """The plan would take away more than the caller allows. Nothing was written."""
+
+    def __init__(self, excesses: Iterable[Excess]) -> None:
+        self.excesses = tuple(excesses)
+        super().__init__("\n".join(map(str, self.excesses)))
+
+
+class TooManyTerminations(PlanRefused):
     """The plan would end the coverage of more members than the caller allows. Nothing was written."""
 
 
-class TooManyDaysLost(EnrollmentFileError):
+class TooManyDaysLost(PlanRefused):
     """The plan would take away more covered days than the caller allows. Nothing was written."""
 
 

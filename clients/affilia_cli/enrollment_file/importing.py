@@ -10,7 +10,7 @@ from affilia_cli.enrollment_file.applying.file_requests import FileRequests
 from affilia_cli.enrollment_file.applying.guard import Limits, check_plan
 from affilia_cli.enrollment_file.applying.progress import SILENT, Progress
 from affilia_cli.enrollment_file.applying.report import Report, not_applied
-from affilia_cli.enrollment_file.applying.retrying import Retrier
+from affilia_cli.enrollment_file.applying.retrying import Retrier, Stopping
 from affilia_cli.enrollment_file.applying.simulating import Simulator
 from affilia_cli.enrollment_file.book.book import Book
 from affilia_cli.enrollment_file.book.reading_book import read_book
@@ -68,6 +68,7 @@ def import_834(
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
     progress: Progress = SILENT,
     acknowledge: Acknowledge = lambda _: None,
+    stopping: Stopping | None = None,
 ) -> Report:
     """Plans the import, calls `confirm` with the plan, applies it, and returns a report.
 
@@ -86,6 +87,9 @@ def import_834(
     under way are finished, and `Report.is_complete` is False; importing the file again continues. A second
     KeyboardInterrupt is raised.
 
+    `stopping` ends the import from another thread, as a KeyboardInterrupt does. While the plan is being checked, this
+    raises ServerStateUnreadable or Stopped.
+
     `acknowledge` is called with the file once it has been planned, or with the reason why it is rejected.
 
     Raises the same errors as `plan_834`, TooManyTerminations, and TooManyDaysLost; in these cases nothing is written.
@@ -97,15 +101,15 @@ def import_834(
         acknowledge(rejected)
         raise
     acknowledge(planned.plan.file)
-    plan, book = planned.plan, planned.book
+    plan, book, stopping = planned.plan, planned.book, stopping or Stopping()
     requests = FileRequests(plan.file, mapping, claims)
-    simulator = Simulator(book, client, requests, Retrier(deadline_seconds, progress))
+    simulator = Simulator(book, client, requests, stopping.stops(Retrier(deadline_seconds, progress)))
     if max_days_lost is None:
         max_days_lost = max(DEFAULT_LIMITS.max_days_lost, max_terminations)
     check_plan(plan, book, mapping, simulator, Limits(max_terminations, max_days_lost), planned.today, progress)
     if not confirm(plan):
         return not_applied(plan)
-    retrier = Retrier(deadline_seconds, progress)
+    retrier = stopping.stops(Retrier(deadline_seconds, progress))
     return Applier(plan, book, client, mapping, requests, retrier, planned.today).apply(progress)
 
 

@@ -18,8 +18,6 @@ from affilia.history.v1.history_entry_pb2 import (
     HISTORY_KIND_RECORD,
 )
 from affilia.pricing.v1.insurance_cost_pb2 import InsuranceCost, Policy
-from affilia_cli.names import ServerNames
-from affilia_cli.timeline_text import rows_with_names
 from affilia_client.dates import instant_from_proto
 from affilia_console.failures import Refused
 from affilia_console.inputs import day_in, instant_in, number_in
@@ -32,7 +30,8 @@ from affilia_views.explanations import difference_items, revision_words
 from affilia_views.history import Described, described
 from affilia_views.lanes import MAX_LANES, lanes_of, module_colors
 from affilia_views.outline import Item, Style, item
-from affilia_views.timeline import Row
+from affilia_views.server_names import ServerNames
+from affilia_views.timeline import Row, rows_with_names
 from affilia_views.timeline_svg import timeline_svg
 
 REQUESTED = [HISTORY_KIND_CHANGE_REQUEST], timedelta(microseconds=1)

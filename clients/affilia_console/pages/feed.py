@@ -10,12 +10,15 @@ from affilia.enrollment.v1.enrollment_event_pb2 import EnrollmentEvent, Enrollme
 from affilia.enrollment.v1.enrollment_query_service_pb2 import FEED_START_BEGINNING, FEED_START_NOW
 from affilia_client import TooLate
 from affilia_console import finding
+from affilia_console.inputs import number_in
 from affilia_console.visits import Visit
 from affilia_views.event_words import event_lines, event_name
 
 MAX_EVENTS = 100
-WAIT_SECONDS = 1.0
-"""How long a request waits for events. The page asks again."""
+MAX_SHOWN = 1000
+"""The number of events after which a page stops reading on by itself."""
+PAGE_WAITS, POLL_WAITS = (0.15, 5.0, 60.0), (1.0, 60.0)
+"""How long a request waits for events, in seconds. It only waits longer if it hasn't received a token yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +38,54 @@ def feed(visit: Visit) -> Response:
     """Shows the feed from now on, or from the beginning, or after a token; newest event last.
 
     Without JavaScript, the page has a button that reads on. With it, htmx asks every few seconds, and receives only the
-    new rows.
+    new rows, until the page has many.
     """
     asked = {name: visit.text(name) for name in ("contract", "primary", "member", "start")}
     token = visit.text("token")
-    read = _read(visit, token or (FEED_START_BEGINNING if asked["start"] == "beginning" else FEED_START_NOW), asked)
+    polls = visit.is_htmx and bool(token)
+    shown = number_in(visit.text("shown") or "0", "shown") if polls else 0
+    start = token or (FEED_START_BEGINNING if asked["start"] == "beginning" else FEED_START_NOW)
+    read = _read(visit, POLL_WAITS if polls else PAGE_WAITS, start, asked)
     _load_names(visit, read.events)
     rows = [(event, event_name(event), event_lines(event, visit.names)) for event in read.events]
-    template = "feed_rows.html" if visit.is_htmx and token else "feed.html"
-    return visit.page(template, asked=asked, rows=rows, token=read.token or token, is_full=read.is_full)
+    shown += len(rows)
+    return visit.page(
+        "feed_rows.html" if polls else "feed.html",
+        asked=asked,
+        rows=rows,
+        token=read.token,
+        is_full=read.is_full,
+        shown=shown,
+        stops=shown >= MAX_SHOWN,
+    )
 
 
-def _read(visit: Visit, start: Any, asked: dict[str, str]) -> _Read:
+def _read(visit: Visit, waits: Sequence[float], start: Any, asked: dict[str, str]) -> _Read:
+    """Reads events until there are no more or many. Raises TooLate if the server doesn't even send a token."""
     wanted = EnrollmentFilter(
         contract_ids=[finding.contract_id(visit, asked["contract"])] if asked["contract"] else [],
         primary_ids=[finding.member_id(visit, asked["primary"])] if asked["primary"] else [],
         member_ids=[finding.member_id(visit, asked["member"])] if asked["member"] else [],
     )
     where = {"resume_token": start} if isinstance(start, str) else {"from_": start}
-    events: list[EnrollmentEvent] = []
-    token = ""
-    messages = visit.client.enrollment.watch_enrollments(**where, filter=wanted, timeout=WAIT_SECONDS)
-    try:
-        for message in messages:
-            events += message.events
-            token = message.resume_token
-            if len(events) >= MAX_EVENTS:
-                break
-    except TooLate:
-        pass  # there are no more events now
-    finally:
-        messages.close()
-    return _Read(events, token)
+    for seconds in waits:
+        events: list[EnrollmentEvent] = []
+        token = ""
+        messages = visit.client.enrollment.watch_enrollments(**where, filter=wanted, timeout=seconds)
+        try:
+            for message in messages:
+                events += message.events
+                token = message.resume_token
+                if len(events) >= MAX_EVENTS:
+                    return _Read(events, token)
+        except TooLate:
+            if not token and seconds == waits[-1]:
+                raise
+        finally:
+            messages.close()
+        if token:
+            return _Read(events, token)  # there are no more events now
+    raise AssertionError("unreachable")
 
 
 def _load_names(visit: Visit, events: Sequence[EnrollmentEvent]) -> None:

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from affilia.catalog.v1 import member_service_pb2
 from affilia.catalog.v1.member_service_pb2 import GetMemberResponse, MergeMembersResponse
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
-from affilia_cli.people import identifier_in
 from affilia_client import CallFailed, Invalid, PreconditionFailed
 from affilia_console.failures import Refused, failure_of
 from affilia_console.finding import groups_of
@@ -16,7 +15,7 @@ from affilia_console.visits import Visit
 from affilia_views.facts import facts_in
 from affilia_views.kept_facts import kept_kinds
 from affilia_views.merges import overrun_words
-from affilia_views.people import name_of
+from affilia_views.people import identifier_in, name_of
 
 MAX_HITS = 20
 KEPT = {

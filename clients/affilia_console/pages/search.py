@@ -6,10 +6,10 @@ from uuid import UUID
 from starlette.responses import Response
 
 from affilia.catalog.v1.member_service_pb2 import MemberHit
-from affilia_cli.matching import Match, begins_words
-from affilia_cli.people import identifier_in
 from affilia_client import NotFound
 from affilia_console.visits import Visit
+from affilia_views.matching import Match, begins_words
+from affilia_views.people import identifier_in
 
 MAX_HITS = 50
 

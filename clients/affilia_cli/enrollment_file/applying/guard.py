@@ -13,7 +13,7 @@ from affilia_cli.enrollment_file.applying.losses import Losses, count_losses
 from affilia_cli.enrollment_file.applying.progress import Progress
 from affilia_cli.enrollment_file.applying.simulating import Simulator
 from affilia_cli.enrollment_file.book.book import Book
-from affilia_cli.enrollment_file.findings import TooManyDaysLost, TooManyTerminations
+from affilia_cli.enrollment_file.findings import Excess, TooManyDaysLost, TooManyTerminations
 from affilia_cli.enrollment_file.mapping import Mapping
 from affilia_cli.enrollment_file.planning.plan import Plan
 
@@ -51,36 +51,40 @@ def check_plan(
 def check_losses(losses: Losses, limits: Limits, names: Lookup[str, str]) -> None:
     """Raises TooManyTerminations or TooManyDaysLost if a plan takes away more than the limits allow.
 
-    If both limits are exceeded, the text of TooManyTerminations says so. `names` has the names of members by id.
+    If both limits are exceeded, TooManyTerminations has both. `names` has the names of members by id.
     """
     terminations, days_lost = _terminations(losses, limits, names), _days_lost(losses, limits, names)
     if terminations:
-        raise TooManyTerminations("\n".join([*terminations, *days_lost]))
+        raise TooManyTerminations([*terminations, *days_lost])
     if days_lost:
-        raise TooManyDaysLost(days_lost[0])
+        raise TooManyDaysLost(days_lost)
 
 
-def _terminations(losses: Losses, limits: Limits, names: Lookup[str, str]) -> list[str]:
-    """Returns a sentence for each contract under which too many people lose cover."""
+def _terminations(losses: Losses, limits: Limits, names: Lookup[str, str]) -> list[Excess]:
+    """Returns an excess for each contract under which too many people lose cover."""
     return [
-        f"contract {each.contract_id}: {len(each.ended)} of {each.covered} members would lose coverage, which is more"
-        f" than {_percent(limits.max_terminations)}:"
-        f" {_listed(sorted(names.get(member) or member for member in each.ended))}. To allow it, raise the limit with"
-        " --max-terminations (1 means no limit)."
+        Excess(
+            f"contract {each.contract_id}: {len(each.ended)} of {each.covered} members would lose coverage, which is"
+            f" more than {_percent(limits.max_terminations)}:"
+            f" {_listed(sorted(names.get(member) or member for member in each.ended))}.",
+            "--max-terminations",
+        )
         for each in losses.terminations
         if limits.max_terminations < 1 and len(each.ended) > _exact(limits.max_terminations) * each.covered
     ]
 
 
-def _days_lost(losses: Losses, limits: Limits, names: Lookup[str, str]) -> list[str]:
+def _days_lost(losses: Losses, limits: Limits, names: Lookup[str, str]) -> list[Excess]:
     lost = sum(losses.days_lost.values())
     if limits.max_days_lost >= 1 or lost <= _exact(limits.max_days_lost) * losses.covered_days:
         return []
     members = [f"{names.get(member) or member} ({_days(count)})" for member, count in losses.days_lost.items()]
     return [
-        f"{lost} of {losses.covered_days} covered days of the next twelve months would be lost, which is more than"
-        f" {_percent(limits.max_days_lost)}: {_listed(members)}. To allow it, raise the limit with --max-days-lost"
-        " (1 means no limit)."
+        Excess(
+            f"{lost} of {losses.covered_days} covered days of the next twelve months would be lost, which is more than"
+            f" {_percent(limits.max_days_lost)}: {_listed(members)}.",
+            "--max-days-lost",
+        )
     ]
 
 

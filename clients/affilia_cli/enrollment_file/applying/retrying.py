@@ -76,5 +76,26 @@ class Retrier:
             raise Stopped from failed
 
 
+class Stopping:
+    """Stops an import from another thread, whichever of its retriers makes the calls at that time."""
+
+    def __init__(self) -> None:
+        self._retriers: list[Retrier] = []
+        self.is_requested = False
+
+    def request(self) -> None:
+        """Stops all retriers, and those that are added later."""
+        self.is_requested = True
+        for retrier in list(self._retriers):
+            retrier.stop()
+
+    def stops(self, retrier: Retrier) -> Retrier:
+        """Adds a retrier of the import and returns it."""
+        self._retriers.append(retrier)
+        if self.is_requested:
+            retrier.stop()
+        return retrier
+
+
 def _is_repeatable(failed: CallFailed) -> bool:
     return failed.retry_after_seconds > 0 or isinstance(failed, LOST_SERVER)

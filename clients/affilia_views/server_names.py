@@ -144,5 +144,10 @@ class ServerNames(Names):
             self._contracts[contract_id] = found
         return self._contracts[contract_id]
 
+    def forget_contract(self, contract_id: str) -> None:
+        """Forgets a contract, which changed, and the names of all modules. They are read again when needed."""
+        self._contracts.pop(contract_id, None)
+        self._modules.clear()
+
     def contract_name(self, contract_id: str) -> str:
         return contract_id if self.ids else Names.contract_name(self, contract_id)

@@ -1,0 +1,58 @@
+"""The feed's page with many events: it stays bounded, and reads on when asked."""
+
+from pathlib import Path
+
+import psycopg
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conftest import ServerProcess
+from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
+from tests.support.calls import Family, admin
+from tests.support.channels import connected_to
+
+EVENTS = 10_000
+MAX_ROWS = 1100
+"""A page stops after the read with which it has 1000 events."""
+ADD = (
+    "WITH added AS (INSERT INTO event (event_id, group_key, kind, revision_key, recorded_at, member_ids)"
+    " SELECT gen_random_uuid(), r.group_key, 'POLICY_CHANGED', r.revision_key, clock_timestamp(), ARRAY[g.primary_id]"
+    " FROM enrollment_revision r JOIN enrollment_group g USING (group_key), generate_series(1, %s)"
+    " RETURNING event_key, recorded_at)"
+    " INSERT INTO feed_pending (event_key, recorded_at) SELECT event_key, recorded_at FROM added"
+)
+POSITION = "td:first-child"
+
+
+def positions(page: Page) -> list[int]:
+    cells = page.locator("tbody tr:not(.next)").locator(POSITION)
+    return [int(text) for text in cells.all_inner_texts()]
+
+
+def test_ten_thousand_events_are_read_page_by_page_without_gaps(
+    browser: Browser, tmp_path: Path, own_database_url: str
+) -> None:
+    server = ServerProcess(tmp_path, "--database-url", own_database_url)
+    console = ConsoleProcess(server, "--dev")
+    with connected_to(server.address) as channel:
+        family = Family(channel).set_up()
+        family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
+    with psycopg.connect(own_database_url) as connection:
+        connection.execute(ADD, [EVENTS])
+    context = browser.new_context(base_url=console.url)
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    page.goto("/feed")
+    page.get_by_label("From").select_option("beginning")
+    page.get_by_role("button", name="Show").click()
+    last = 0
+    for _ in range(2):
+        expect(page.get_by_text("doesn't read on by itself")).to_be_visible()
+        found = positions(page)
+        assert 1000 <= len(found) <= MAX_ROWS
+        assert found == list(range(last + 1, last + 1 + len(found)))
+        last = found[-1]
+        page.get_by_role("button", name="Read more").click()
+        expect(page.locator("tbody tr").first.locator(POSITION)).to_have_text(str(last + 1))
+    context.close()
+    console.stop()
+    server.stop()
