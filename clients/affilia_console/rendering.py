@@ -12,6 +12,7 @@ from affilia.history.v1.history_entry_pb2 import HistoryKind
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client.dates import date_from_proto
 from affilia_views.money import money
+from affilia_views.overriding import unknown_rule_words
 from affilia_views.words import enum_word
 
 FOLDER = Path(__file__).parent
@@ -45,10 +46,16 @@ def _history_kind(value: Any) -> str:
     return enum_word(HistoryKind, value).replace("-", " ")
 
 
+def _signed(minor: int, currency_code: str) -> str:
+    """Returns an amount with a plus sign if it is positive."""
+    return f"{'+' if minor > 0 else ''}{money(minor, currency_code)}"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "day": _day,
     "instant": _instant,
     "money": money,
+    "signed": _signed,
     "role": _role,
     "sentence": _sentence,
     "history_kind": _history_kind,
@@ -68,5 +75,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(FILTERS)
-    templates.globals.update(navigation=NAVIGATION, new_id=lambda: str(uuid4()))
+    templates.globals.update(navigation=NAVIGATION, new_id=lambda: str(uuid4()), unknown_rule=unknown_rule_words)
     return templates

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from affilia_cli.names import ServerNames
 from affilia_client import Client, Endpoint
+from affilia_console.drafts import Drafts
 from affilia_console.settings import ConsoleSettings
 
 COOKIE = "affilia_console"
@@ -44,6 +45,8 @@ class Session:
     """Addresses and titles of the pages that were opened last, newest first."""
     notices: list[str] = field(default_factory=list)
     """What the next page reports about the last request."""
+    drafts: Drafts = field(default_factory=Drafts)
+    """The change requests that are being prepared."""
 
     def visited(self, address: str, title: str) -> None:
         """Records a page for the list of recent ones."""
