@@ -38,17 +38,20 @@ def with_input(visit: Visit, draft: Draft) -> Draft:
     )
 
 
-def step(draft: Draft, types: Types, asked: str) -> Draft:
+def step(before: Draft, draft: Draft, types: Types, asked: str) -> Draft:
     """Returns the draft after a step such as `enroll:MODULE`, `leave:MODULE`, `type:child`, `edit:0` or `choose`.
 
-    `types` are the membership types of those who are or were in the family. Raises Refused.
+    `draft` has what the form has, `before` what it had when it was shown, and `types` are the membership types of those
+    who are or were in the family. Raises Refused.
     """
     action, _, detail = asked.partition(":")
     match action:
         case "choose":
             return draft.next(is_open=True)
+        case "enter":
+            return draft.next(is_open=draft.choosing != before.choosing)
         case "simulate":
-            return draft.next()
+            return draft.next(is_open=False)
         case "enroll" | "leave" | "type":
             return draft.with_change(_change(draft, types, action, detail))
         case "edit":

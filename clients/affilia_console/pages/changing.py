@@ -82,7 +82,7 @@ def change(visit: Visit) -> Response:
     try:
         typed = with_input(visit, draft)
         if (asked := visit.text("do")) != "submit":
-            return _goes_to(visit, step(typed, types, asked))
+            return _goes_to(visit, step(draft, typed, types, asked))
         check_complete(visit, draft, typed)
     except Refused as error:
         return _form(visit, typed, group, types, error)
