@@ -1,7 +1,5 @@
 """The commands `revert` and `correct-type`, which put earlier requests right."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -10,8 +8,9 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, ScopedChange
 from affilia.type.v1 import membership_type_pb2
 from affilia_cli.choosing import NothingMatches, one_of
-from affilia_cli.console import CONSOLE, styled
+from affilia_cli.console import CONSOLE
 from affilia_cli.options import Admin, Family
+from affilia_cli.outlines import show_items
 from affilia_cli.requesters import check_is_admin
 from affilia_cli.requesting import (
     Accept,
@@ -26,10 +25,10 @@ from affilia_cli.requesting import (
 from affilia_cli.resolving import id_in
 from affilia_cli.session import Session
 from affilia_client import Client
-from affilia_client.dates import date_from_proto
 from affilia_views.matching import Match
+from affilia_views.reverting import counting_requests, undone_item
 from affilia_views.server_names import ServerNames
-from affilia_views.words import changes_words, consequence_words, request_words
+from affilia_views.words import request_words
 
 MIN_ID_CHARACTERS = 4
 
@@ -124,33 +123,7 @@ def _request_of(client: Client, group_id: str, text: str) -> ChangeRequest:
     return by_id[one_of(text, matches, "ids of the family's change requests").id]
 
 
-def counting_requests(requests: Iterable[ChangeRequest]) -> Sequence[ChangeRequest]:
-    """Returns the approved requests that aren't reverted, given all requests of a group, oldest first.
-
-    A revert that is itself reverted doesn't count, so the request that it names counts again.
-    """
-    reverts: Counter[str] = Counter()
-    counting = []
-    for request in reversed(list(requests)):
-        approved = request.verdict == change_request_pb2.VERDICT_APPROVED
-        if not approved or reverts[request.change_request_id] % 2:
-            continue
-        counting.append(request)
-        reverts.update(
-            change.revert.change_request_id for change in request.changes if change.WhichOneof("change") == "revert"
-        )
-    return counting[::-1]
-
-
 def show_undone(request: ChangeRequest, names: ServerNames) -> None:
     """Prints what a revert undoes."""
-    CONSOLE.print(styled(("Reverts ", "bold"), request_words(request, names)))
-    for line in changes_words(request, names):
-        CONSOLE.print(f"  {line}")
-    for consequence in request.consequences:
-        CONSOLE.print(styled(("  → ", "yellow"), f"with the consequence: {consequence_words(consequence, names)}"))
-    if request.overridden_rules:
-        before = request.overridden_before
-        until = f" before {date_from_proto(before)}" if request.HasField("overridden_before") else ""
-        CONSOLE.print(f"  with overrides of {', '.join(request.overridden_rules)}{until}")
+    show_items([undone_item(request, names)])
     CONSOLE.print()

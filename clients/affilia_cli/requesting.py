@@ -14,16 +14,18 @@ from affilia.history.v1 import history_entry_pb2
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.exit_status import REJECTED
+from affilia_cli.outlines import show_items
 from affilia_cli.requesters import Claims, requester_of
 from affilia_cli.session import Session
 from affilia_cli.showing import show_verdict
 from affilia_cli.timeline_text import show_comparison
 from affilia_client import CallFailed, Client
 from affilia_views.changes import corrections_of
+from affilia_views.costs import cost_item
 from affilia_views.days import today_under
 from affilia_views.server_names import ServerNames
 from affilia_views.timeline import rows_with_names
-from affilia_views.words import cost_words, enum_word
+from affilia_views.words import enum_word
 
 Reason = Annotated[str, typer.Option(help="Why the change is requested. Required for admins.")]
 Accept = Annotated[
@@ -117,7 +119,8 @@ def _show_enrollments(
 
 def _show_simulated_cost(answer: SimulateChangeRequestResponse) -> None:
     if answer.HasField("cost"):
-        CONSOLE.print(f"\n{cost_words(answer.cost)}")
+        CONSOLE.print()
+        show_items([cost_item(answer.cost)])
     elif answer.cost_missing_reason:
         CONSOLE.print(styled((f"\nmonthly cost unknown: {answer.cost_missing_reason}", "dim")))
 
@@ -131,4 +134,5 @@ def _show_recorded_cost(client: Client, request: change_request_pb2.ChangeReques
         return
     for entry in found:
         if entry.change_request.change_request_id == request.change_request_id and entry.HasField("monthly_cost"):
-            CONSOLE.print(f"\n{cost_words(entry.monthly_cost)}")
+            CONSOLE.print()
+            show_items([cost_item(entry.monthly_cost)])

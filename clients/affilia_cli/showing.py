@@ -10,6 +10,7 @@ from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import Consequence, Notice, Verdict, Violation
 from affilia_cli.console import CONSOLE, ERRORS, styled
 from affilia_cli.outlines import show_items
+from affilia_views.overriding import unknown_rule_words
 from affilia_views.reasons import consequence_item, notice_item, violation_items
 from affilia_views.server_names import ServerNames
 from affilia_views.words import warning_words
@@ -26,8 +27,7 @@ def show_verdict(verdict: "Verdict.ValueType", answer: Any, contract_id: str, na
     if any(v.code == change_request_pb2.VIOLATION_CODE_CONSEQUENCES_NOT_ACCEPTED for v in answer.violations):
         CONSOLE.print(styled(("  To accept this, repeat the command with --accept-consequences.", "dim")))
     for code in answer.unknown_rules:
-        warning = f" --override {code} has no effect: no version of the contract has a rule with this code."
-        CONSOLE.print(styled(("  ", ""), ("!", "yellow"), (warning, "")))
+        CONSOLE.print(styled(("  ", ""), ("! ", "yellow"), (f"--override {unknown_rule_words(code)}", "")))
 
 
 def show_violations(

@@ -18,6 +18,7 @@ from affilia_console.failures import fault_of
 from affilia_console.headers import SECURITY_HEADERS, SecurityHeaders
 from affilia_console.pages import (
     audit,
+    changing,
     contracts,
     erasing,
     families,
@@ -61,8 +62,11 @@ ROUTES = [
     Route("/families/{group_id:uuid}", page(families.family)),
     Route("/families/{group_id:uuid}/newer", page(families.newer)),
     Route("/families/{group_id:uuid}/compare", page(families.compare)),
+    Route("/families/{group_id:uuid}/change", page(changing.begin)),
+    Route("/families/{group_id:uuid}/change/{draft_id:uuid}", page(changing.change), methods=["GET", "POST"]),
     Route("/families/{group_id:uuid}/history", page(histories.of_family)),
     Route("/families/{group_id:uuid}/requests", page(requests.requests)),
+    Route("/families/{group_id:uuid}/requests/{request_id:uuid}", page(requests.request)),
     Route("/families/{group_id:uuid}/premiums", page(premiums.premiums)),
     Route("/people/{member_id:uuid}/limits", page(limits.limits)),
     Route("/contracts", page(contracts.contracts)),

@@ -13,6 +13,7 @@ from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client.dates import date_from_proto
 from affilia_console.rights import IMPORT_METHODS
 from affilia_views.money import money
+from affilia_views.overriding import unknown_rule_words
 from affilia_views.words import enum_word
 
 FOLDER = Path(__file__).parent
@@ -46,10 +47,16 @@ def _history_kind(value: Any) -> str:
     return enum_word(HistoryKind, value).replace("-", " ")
 
 
+def _signed(minor: int, currency_code: str) -> str:
+    """Returns an amount with a plus sign if it is positive."""
+    return f"{'+' if minor > 0 else ''}{money(minor, currency_code)}"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "day": _day,
     "instant": _instant,
     "money": money,
+    "signed": _signed,
     "role": _role,
     "sentence": _sentence,
     "history_kind": _history_kind,
@@ -69,5 +76,10 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(FILTERS)
-    templates.globals.update(navigation=NAVIGATION, import_methods=IMPORT_METHODS, new_id=lambda: str(uuid4()))
+    templates.globals.update(
+        navigation=NAVIGATION,
+        import_methods=IMPORT_METHODS,
+        new_id=lambda: str(uuid4()),
+        unknown_rule=unknown_rule_words,
+    )
     return templates

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from affilia_client import Client, Endpoint
+from affilia_console.drafts import Drafts
 from affilia_console.imports import Imports
 from affilia_console.rights import ADMIN, Rights, rights_in
 from affilia_console.settings import ConsoleSettings
@@ -68,6 +69,8 @@ class Session:
     """What the next page reports about the last request."""
     imports: Imports = field(default_factory=Imports)
     """The enrollment files that this person uploaded. Others can't see them."""
+    drafts: Drafts = field(default_factory=Drafts)
+    """The change requests that are being prepared."""
 
     @property
     def is_busy(self) -> bool:

@@ -195,3 +195,35 @@ def test_a_renewed_token_changes_the_rights(browser: Browser, office: Office) ->
         expect(page.get_by_role("button", name="Start a run")).to_be_disabled()
     finally:
         office.provider.lifetime_seconds = 3600
+
+
+def test_a_member_changes_their_own_family_without_what_only_admins_can_do(
+    browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
+) -> None:
+    own = families[0]
+    begun = browser_of_marie.get(f"/families/{own.group_id}/change")
+    assert (begun.status_code, "Choices" in begun.text) == (200, True)
+    fields = {"member": own.family.child, "first": "2026-12-01"}
+    added = browser_of_marie.post(begun.url.path, data={**fields, "do": f"enroll:{own.family.option}"})
+    assert "would be rejected" in added.text
+    assert 'disabled title="Only admins can override rules."' in added.text
+    assert 'disabled title="Only admins can correct a membership type."' in added.text
+    added = browser_of_marie.post(begun.url.path, data={**fields, "do": f"enroll:{own.family.plus}"})
+    assert "would be approved" in added.text
+    submitted = browser_of_marie.post(added.url.path, data={**fields, "do": "submit"})
+    assert "Approved request" in submitted.text
+    assert "Only admins can revert requests." in submitted.text
+    change_request_id = submitted.url.path.rpartition("/")[2]
+    reverted = browser_of_marie.get(f"/families/{own.group_id}/change?revert={change_request_id}")
+    assert "requires the role ADMIN" in reverted.text
+
+
+def test_a_member_can_not_change_another_family(
+    browser_of_marie: TestClient, families: tuple[NamedFamily, NamedFamily]
+) -> None:
+    own, other = families
+    begun = browser_of_marie.get(f"/families/{own.group_id}/change")
+    draft_id = begun.url.path.rpartition("/")[2]
+    for address in (f"/families/{other.group_id}/change", f"/families/{other.group_id}/change/{draft_id}"):
+        assert browser_of_marie.get(address).status_code == 403
+        assert browser_of_marie.post(address, data={"do": "submit"}).status_code in (403, 405)

@@ -9,7 +9,7 @@ from affilia.catalog.v1 import condition_pb2, member_pb2, member_service_pb2
 from affilia.enrollment.v1 import change_request_pb2
 from affilia.enrollment.v1.change_request_pb2 import ChangeRequest, Revert, ScopedChange
 from affilia.type.v1 import membership_type_pb2
-from affilia_cli.correcting import counting_requests
+from affilia_views.reverting import counting_requests
 from tests.rpc.test_command_line import name_of
 from tests.support.calls import Family, new_id
 from tests.support.command_line import Typed, typed

@@ -5,6 +5,10 @@
   const banner = document.getElementById("unreachable");
   document.body.addEventListener("htmx:sendError", () => { banner.hidden = false; });
   document.body.addEventListener("htmx:afterOnLoad", () => { banner.hidden = true; });
+  // Forms that say so show their errors in place, like pages do.
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.requestConfig.elt.closest("[data-shows-errors]")) { event.detail.shouldSwap = true; }
+  });
   // A form is sent once, even if its button is clicked several times.
   document.body.addEventListener("submit", (event) => {
     const form = event.target;
