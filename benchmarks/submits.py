@@ -1,4 +1,5 @@
-"""Measures durable SubmitChangeRequest calls: from 64 requesters, compared with pgbench, and from a single requester.
+"""Measures durable SubmitChangeRequest calls: from 64 requesters, compared with pgbench, and from a single requester,
+whose requests are about groups that the server hasn't cached (`single`) or has cached (`cached`).
 
 pgbench makes the same row writes, audit entry included, in one transaction each, with 64 clients, on the same database
 and tables. Both take turns. Without pgbench, only the calls are measured.
@@ -26,6 +27,8 @@ REQUESTERS = 64
 ROUNDS = 3
 SECONDS = 4
 GROUPS_PER_LOAD = 1024
+CACHED_GROUPS = 16
+"""Few enough that each group gets its first request while the load warms up."""
 RATIO = 0.45
 FLAGS = ("--max-calls", "400", "--calls-per-caller", "200")
 
@@ -66,6 +69,7 @@ def measure() -> list[Figure]:
     with measured_server(*FLAGS) as server:
         groups = Groups(server.url, Family(server.channel).set_up(), 4 * ROUNDS * GROUPS_PER_LOAD)
         single = partial(_submit, server, groups, callers=1)
+        cached = partial(_submit, server, groups, callers=1, count=CACHED_GROUPS)
         sides: dict[str, Callable[[], Outcome]] = {"submits": partial(_submit, server, groups)}
         if pgbench.program():
             groups.submit_once()
@@ -73,7 +77,7 @@ def measure() -> list[Figure]:
             sides["pgbench"] = partial(
                 pgbench.run, server.url, script, server.pids["postgres"], clients=REQUESTERS, seconds=SECONDS
             )
-        compared = compare({**sides, "single": single}, ROUNDS)
+        compared = compare({**sides, "single": single, "cached": cached}, ROUNDS)
         decisions = Figure(
             name="submits.decisions_per_group", value=groups.mean_decisions(), unit="decisions", against="at the end"
         )
@@ -82,12 +86,11 @@ def measure() -> list[Figure]:
 
 def _figures(compared: Compared, has_pgbench: bool) -> list[Figure]:
     client = compared.client("submits")
-    single = compared.p50_seconds("single") * 1e3
-    figures = [
-        *compared.figures("submits", "submits"),
-        Figure(name="submits.single.p50", value=single, unit="ms", against="one requester", client=client),
-        *compared.figures("single", "submits.single"),
-    ]
+    figures = compared.figures("submits", "submits")
+    for side, against in (("single", "one requester, uncached groups"), ("cached", "one requester, cached groups")):
+        p50 = compared.p50_seconds(side) * 1e3
+        figures.append(Figure(name=f"submits.{side}.p50", value=p50, unit="ms", against=against, client=client))
+        figures += compared.figures(side, f"submits.{side}")
     if not has_pgbench:
         return figures
     ratio = compared.ratio("submits", "pgbench")
@@ -105,8 +108,8 @@ def _figures(compared: Compared, has_pgbench: bool) -> list[Figure]:
     ]
 
 
-def _submit(server: MeasuredServer, groups: Groups, callers: int = REQUESTERS) -> Outcome:
-    load = Load(method=METHOD, requests=groups.submits(groups.take(GROUPS_PER_LOAD)), callers=callers, seconds=SECONDS)
+def _submit(server: MeasuredServer, groups: Groups, callers: int = REQUESTERS, count: int = GROUPS_PER_LOAD) -> Outcome:
+    load = Load(method=METHOD, requests=groups.submits(groups.take(count)), callers=callers, seconds=SECONDS)
     return run(load, server.address, pids=server.pids)
 
 
