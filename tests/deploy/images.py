@@ -34,7 +34,8 @@ mount -o remount,bind,ro "$1"
 mount -t tmpfs -o size=64m tmpfs "$1/tmp"
 root=$1 user=$2
 shift 2
-exec setpriv --no-new-privs --bounding-set=-all chroot --userspec="$user" "$root" "$@"
+exec chroot "$root" setpriv --no-new-privs --bounding-set=-all --clear-groups \\
+    --reuid="${user%%:*}" --regid="${user##*:}" "$@"
 """
 
 
