@@ -1,11 +1,12 @@
 """Measures the CPU time of common calls and the disk space of what they record, for `benchmarks/sizing.py`.
 
 `python -m benchmarks.costs_per_call 100` sets the number of families. CPU times are those of the server and of
-PostgreSQL, from /proc, so they depend little on how busy the machine is. Small numbers of families give somewhat larger
-figures for disk space.
+PostgreSQL, from /proc, without what both use while nobody calls. They depend less on how busy the machine is than rates
+do. Small numbers of families give somewhat larger figures for disk space.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,10 +26,11 @@ from tests.scenarios.ledger_messages import months
 from tests.support.calls import Family, admin, new_id
 from tests.support.waiting import wait_until
 
-CALLERS = 4
+CALLERS = 16
+IDLE_SECONDS = 10.0
 MEMBERS = 2
 """Members of a family: the primary and a child."""
-READS_PER_FAMILY = 5
+READS_PER_FAMILY = 10
 
 
 class Meter:
@@ -36,16 +38,23 @@ class Meter:
 
     def __init__(self, server: MeasuredServer, families: Iterable[Family], pool: ThreadPoolExecutor) -> None:
         self._server, self._families, self._pool = server, list(families), pool
+        before, began = self._used(), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        took = time.monotonic() - began
+        self._idle = {part: (used - before[part]) / took for part, used in self._used().items()}
+        """CPU time per second while nobody calls."""
 
     def cpu(self, name: str, call: Callable[[Family], object], times: int = 1) -> list[Figure]:
         """Makes a call for each family, several times, and returns its CPU time in the server and in PostgreSQL."""
-        before = self._used()
+        before, began = self._used(), time.monotonic()
         for _ in range(times):
             list(self._pool.map(call, self._families))
+        after, took = self._used(), time.monotonic() - began
         calls = times * len(self._families)
+        each = {part: (after[part] - before[part] - self._idle[part] * took) / calls for part in after}
         return [
-            Figure(name=f"costs_per_call.{name}.{part}_cpu", value=1e6 * (used - before[part]) / calls, unit="us/call")
-            for part, used in self._used().items()
+            Figure(name=f"costs_per_call.{name}.{part}_cpu", value=1e6 * used, unit="us/call", against=f"{calls} calls")
+            for part, used in each.items()
         ]
 
     def disk(self, name: str, work: Callable[[], object], items: int) -> Figure:

@@ -2062,9 +2062,9 @@ class CostProviderService:
         view: insurance_cost_pb2.CostView.ValueType | str = ...,
     ) -> cost_provider_service_pb2.BatchGetInsuranceCostResponse:
         """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't
-        be priced fails on its own. All inquiries see the same state of contracts, members and groups. A response
-        has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first one
-        that doesn't fit, costs are BASIC and errors have no field violations.
+        be priced fails on its own. All inquiries see the same state of contracts, members and groups. All results
+        together have at most 3 MiB. If complete results don't fit, those from the first one that doesn't fit are
+        short: costs are BASIC, and errors have at most one field violation.
         Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 
@@ -2104,9 +2104,9 @@ class AsyncCostProviderService:
         view: insurance_cost_pb2.CostView.ValueType | str = ...,
     ) -> cost_provider_service_pb2.BatchGetInsuranceCostResponse:
         """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't
-        be priced fails on its own. All inquiries see the same state of contracts, members and groups. A response
-        has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first one
-        that doesn't fit, costs are BASIC and errors have no field violations.
+        be priced fails on its own. All inquiries see the same state of contracts, members and groups. All results
+        together have at most 3 MiB. If complete results don't fit, those from the first one that doesn't fit are
+        short: costs are BASIC, and errors have at most one field violation.
         Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 

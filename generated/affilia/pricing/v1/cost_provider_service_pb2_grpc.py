@@ -47,8 +47,8 @@ class CostProviderServiceServicer(object):
     def BatchGetInsuranceCost(self, request, context):
         """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
         priced fails on its own. All inquiries see the same state of contracts, members and groups.
-        A response has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first
-        one that doesn't fit, costs are BASIC and errors have no field violations.
+        All results together have at most 3 MiB. If complete results don't fit, those from the first one that doesn't fit are
+        short: costs are BASIC, and errors have at most one field violation.
         Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -45,8 +45,8 @@ class CostProviderServiceStub:
     BatchGetInsuranceCost: _grpc.UnaryUnaryMultiCallable[_cost_provider_service_pb2.BatchGetInsuranceCostRequest, _cost_provider_service_pb2.BatchGetInsuranceCostResponse]
     """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
     priced fails on its own. All inquiries see the same state of contracts, members and groups.
-    A response has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first
-    one that doesn't fit, costs are BASIC and errors have no field violations.
+    All results together have at most 3 MiB. If complete results don't fit, those from the first one that doesn't fit are
+    short: costs are BASIC, and errors have at most one field violation.
     Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
     """
 
@@ -67,8 +67,8 @@ class CostProviderServiceAsyncStub(CostProviderServiceStub):
     BatchGetInsuranceCost: _aio.UnaryUnaryMultiCallable[_cost_provider_service_pb2.BatchGetInsuranceCostRequest, _cost_provider_service_pb2.BatchGetInsuranceCostResponse]  # type: ignore[assignment]
     """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
     priced fails on its own. All inquiries see the same state of contracts, members and groups.
-    A response has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first
-    one that doesn't fit, costs are BASIC and errors have no field violations.
+    All results together have at most 3 MiB. If complete results don't fit, those from the first one that doesn't fit are
+    short: costs are BASIC, and errors have at most one field violation.
     Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
     """
 
@@ -98,8 +98,8 @@ class CostProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_cost_provider_service_pb2.BatchGetInsuranceCostResponse, _abc.Awaitable[_cost_provider_service_pb2.BatchGetInsuranceCostResponse]]:
         """Returns the monthly costs for up to 1000 inquiries, in the same order. An inquiry that is malformed or can't be
         priced fails on its own. All inquiries see the same state of contracts, members and groups.
-        A response has at most 3 MiB. If costs in FULL view don't fit, the first results are complete, and from the first
-        one that doesn't fit, costs are BASIC and errors have no field violations.
+        All results together have at most 3 MiB. If complete results don't fit, those from the first one that doesn't fit are
+        short: costs are BASIC, and errors have at most one field violation.
         Errors: INVALID_ARGUMENT if the list itself is invalid; errors of an inquiry are in its result.
         """
 
