@@ -9,8 +9,9 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
@@ -58,7 +59,7 @@ def configure(settings: "Settings", process: int | None = None) -> None:
             structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[LibraryHandler()], force=True)
@@ -66,6 +67,25 @@ def configure(settings: "Settings", process: int | None = None) -> None:
     sys.unraisablehook = lambda raised: _log_uncaught("exception_ignored", raised.exc_value)
     threading.excepthook = lambda raised: _log_uncaught("thread_failed", raised.exc_value)
     faulthandler.enable()  # writes the Python stacks to stderr when C code crashes
+
+
+class LossyStream:
+    """Writes to another stream, and loses what can't be written, for example because the disk is full.
+
+    Otherwise a log line would make the call fail that it is about.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 _call_fields: ContextVar[Mapping[str, str]] = ContextVar("call_fields")

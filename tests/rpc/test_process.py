@@ -262,6 +262,18 @@ def test_request_contents_are_not_logged(server: ServerProcess, server_channel: 
     assert family.primary not in log
 
 
+def test_a_log_that_cannot_be_written_fails_no_call(tmp_path: Path) -> None:
+    (tmp_path / "server.log").symlink_to("/dev/full")
+    server = ServerProcess(tmp_path, "--log-level", "debug", "--log-format", "json")
+    with connected_to(server.address) as channel:
+        family = Family(channel).set_up()
+        assert family.submit(family.enroll(family.base, "2026-01-01")).group.revision == 1
+        with pytest.raises(grpc.RpcError) as raised:
+            family.group(revision=7)
+        assert raised.value.code() != grpc.StatusCode.INTERNAL
+    assert server.stop() == 0
+
+
 def test_every_log_line_is_json_even_if_a_listener_receives_garbage(tmp_path: Path) -> None:
     """The C core of gRPC would write its own lines, with text that callers choose."""
     certificate, key = Authority(tmp_path / "authority").sign("affilia")
