@@ -15,7 +15,7 @@ from tests.console.test_ledgers import compute
 from tests.support.calls import Family, admin, new_id
 from tests.support.channels import connected_to
 from tests.support.enrollment_file import a_file
-from tests.support.file_imports import Sponsor, subscribers
+from tests.support.file_imports import Sponsor, ended_subscribers, subscribers
 from tests.support.insured import Insured
 
 SUBSCRIBERS = 12
@@ -112,9 +112,7 @@ class Filled:
         expect(page.get_by_role("button", name="Apply this plan")).to_be_visible()
 
     def _file_refused(self, page: Page) -> None:
-        members = subscribers(6, ends="20260731")
-        ended = ([each.replace("HD*021", "HD*024") for each in member] for member in members)
-        self._upload(page, a_file(*ended, control=3))
+        self._upload(page, a_file(*ended_subscribers(6), control=3))
         expect(page.get_by_role("button", name="Plan again")).to_be_visible()
 
     def _upload(self, page: Page, content: bytes) -> None:

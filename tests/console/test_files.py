@@ -17,7 +17,7 @@ from tests.conftest import ServerProcess
 from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
 from tests.support.calls import new_id
 from tests.support.enrollment_file import a_file
-from tests.support.file_imports import Sponsor, subscribers
+from tests.support.file_imports import Sponsor, ended_subscribers, subscribers
 from tests.support.waiting import wait_until
 
 MEMBERS = 12
@@ -40,8 +40,7 @@ def additions(sponsor: Sponsor, count: int = 2) -> bytes:
 
 def terminations(sponsor: Sponsor, count: int) -> bytes:
     """Returns a file that ends the coverage of some members."""
-    members = subscribers(count, begins="20260101", ends="20260731")
-    return a_file(*([each.replace("HD*021", "HD*024") for each in member] for member in members), control=3)
+    return a_file(*ended_subscribers(count), control=3)
 
 
 def upload(page: Page, sponsor: Sponsor, content: bytes) -> None:

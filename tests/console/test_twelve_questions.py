@@ -68,33 +68,33 @@ def test_the_operators_twelve_questions_are_answered_by_mouse(page: Page, book: 
     story, insured = book.story, book.insured.primary
 
     def who(mouse: Mouse) -> None:
-        mouse.find(f"léo {story.suffix}")
-        mouse.sees("2015-06-01 (before")
+        mouse.find(story.leo)
+        mouse.sees("2000-08-15 (before: 2015-06-01)")
 
     def why(mouse: Mouse) -> None:
-        mouse.find(f"léo {story.suffix}")
+        mouse.find(story.leo)
         mouse.family()
         mouse.link("Why?")
         mouse.sees("has his own insurance")
 
     def history(mouse: Mouse) -> None:
-        mouse.find(f"léo {story.suffix}")
+        mouse.find(story.leo)
         mouse.tab("This person", "History")
         mouse.sees("Recomputed after facts were recorded.")
 
     def choices(mouse: Mouse) -> None:
-        mouse.find(f"léo {story.suffix}")
+        mouse.find(story.leo)
         mouse.tab("This person", "Why")
         mouse.sees("Travel: not available")
 
     def requests(mouse: Mouse) -> None:
-        mouse.find(f"léo {story.suffix}")
+        mouse.find(story.leo)
         mouse.family()
         mouse.tab("This family", "Requests")
         mouse.sees("wants to travel")
 
     def premiums(mouse: Mouse) -> None:
-        mouse.find(f"léo {story.suffix}")
+        mouse.find(story.leo)
         mouse.family()
         mouse.tab("This family", "Premiums")
         mouse.sees("Corrections")

@@ -118,5 +118,18 @@ def subscribers(
     ]
 
 
+def ended_subscribers(count: int, ends: str = "20260731") -> list[list[str]]:
+    """Returns loops that end the HMO coverage of subscribers P0, P1 and so on."""
+    return [
+        a_member(
+            f"N{n}",
+            maintenance="024",
+            name=("DOE", f"P{n}"),
+            coverages=[a_coverage("HMO", maintenance="024", ends=ends)],
+        )
+        for n in range(count)
+    ]
+
+
 def families_file(count: int, **options: Any) -> bytes:
     return a_file(*subscribers(count), **options)
