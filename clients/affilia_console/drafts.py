@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from affilia.enrollment.v1.change_request_pb2 import ScopedChange
-from affilia_cli.names import Cache
+from affilia_views.server_names import Cache
 
 MAX_DRAFTS = 300
 """How many drafts each session keeps."""

@@ -9,14 +9,13 @@ from markupsafe import Markup
 
 from affilia.catalog.v1.contract_pb2 import Contract
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
-from affilia_cli.timeline_text import rows_with_names
 from affilia_views.change_words import change_items
 from affilia_views.changes import changes_of, corrections_of, default_window
 from affilia_views.days import today_under
 from affilia_views.lanes import MAX_LANES, lanes_of, module_colors
 from affilia_views.outline import Item
 from affilia_views.server_names import ServerNames
-from affilia_views.timeline import Row
+from affilia_views.timeline import Row, rows_with_names
 from affilia_views.timeline_svg import timeline_svg
 
 MAX_YEARS = 5
