@@ -111,7 +111,7 @@ def test_manifests_are_valid_for_the_api(values: Any, version: str, tmp_path: Pa
     python = environment("kubernetes-schemas", SCHEMAS)
     file = tmp_path / "manifests.yaml"
     file.write_text(yaml.safe_dump_all(manifests))
-    command = [
+    command: list[str | Path] = [
         python,
         "-m",
         "kubernetes_validate",
