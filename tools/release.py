@@ -36,7 +36,7 @@ def version() -> str:
     found = wheels.versions() | {f"chart {name}": number for name, number in CHART_VERSION.findall(CHART.read_text())}
     if len(set(found.values())) > 1:
         raise NotReleasable(f"the packages and the chart must have the same version, got {found}")
-    number: str = found["affilia-server"]
+    number = str(found["affilia-server"])
     if not SEMANTIC_VERSION.fullmatch(number):
         raise NotReleasable(f"the version must look like 1.2.3, got {number}")
     return number

@@ -110,7 +110,11 @@ def _server_class(host: str) -> type[ThreadingWSGIServer]:
     """Returns the class of a server that listens on a host's first address."""
     # Without a host, on all interfaces of IPv4.
     family = socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM)[0][0] if host else socket.AF_INET
-    return type("MonitoringServer", (ThreadingWSGIServer,), {"address_family": family})
+
+    class MonitoringServer(ThreadingWSGIServer):
+        address_family = family
+
+    return MonitoringServer
 
 
 class _Handler(WSGIRequestHandler):
