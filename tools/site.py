@@ -76,7 +76,7 @@ def render() -> None:
     # A tag of YAML that JSON can't express: headings get the anchors that GitHub gives them.
     config.write_text(json.dumps(configuration(), indent=1).replace(f'"{GITHUB_ANCHORS}"', GITHUB_ANCHORS))
     # Not --quiet: strict mode only counts the warnings that are logged.
-    arguments = ["-m", "mkdocs", "build", "--strict", "--clean", "--config-file", config]
+    arguments: list[str | Path] = ["-m", "mkdocs", "build", "--strict", "--clean", "--config-file", config]
     # The variable turns off a message about the end of Material's support (docs/decisions/0027).
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run([install(), *arguments], env=environment, capture_output=True, text=True, check=False)
