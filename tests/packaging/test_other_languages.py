@@ -49,7 +49,13 @@ def test_typescript_stubs_compile_and_their_example_runs(family: Family, server_
 
 def test_java_stubs_compile_and_their_example_runs(family: Family, server_address: str) -> None:
     folder = copy_of("java")
-    maven = (program("mvn"), "--batch-mode", "--no-transfer-progress", "-Dstyle.color=never", f"-Dprotos={ROOT / 'protos'}")
+    maven = (
+        program("mvn"),
+        "--batch-mode",
+        "--no-transfer-progress",
+        "-Dstyle.color=never",
+        f"-Dprotos={ROOT / 'protos'}",
+    )
     built = subprocess.run([*maven, "package"], cwd=folder, capture_output=True, text=True, timeout=1200, check=False)
     if missing := re.search(r"Could not (?:resolve|transfer|find artifact).*", built.stdout):
         pytest.skip(f"Maven can't download what this test needs: {missing[0]}")
