@@ -31,8 +31,6 @@ class Load:
     """How much of the cores the busiest hour may use."""
     years: float = 5.0
     """How many years of changes and premiums are stored."""
-    premium_run_hours: float = 8.0
-    """How long the monthly premium run may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +45,9 @@ class Costs:
     submit_postgres_us: float
     member_bytes: float
     """Memory per member in each server process, for checks."""
-    process_mib: float
-    """Memory of a server process without members."""
     member_kib: float
     change_kib: float
     policy_year_kib: float
-    policies_per_core_second: float
-    """Policies that a premium run computes per second and core, with PostgreSQL on the same cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +59,8 @@ class Needs:
     server_cores: float
     postgres_cores: float
     memory_gib: float
-    """Memory of each server process."""
+    """Memory for checks in each server process, in addition to that of a process without members."""
     disk_gib: float
-    premium_run_cores: float
 
 
 def needs(load: Load, costs: Costs) -> Needs:
@@ -86,26 +79,25 @@ def needs(load: Load, costs: Costs) -> Needs:
         submits_per_second=submits,
         server_cores=server_us / 1e6 / load.utilization,
         postgres_cores=postgres_us / 1e6 / load.utilization,
-        memory_gib=(load.members * costs.member_bytes + costs.process_mib * 1024 * KIB) / GIB,
+        memory_gib=load.members * costs.member_bytes / GIB,
         disk_gib=(load.members * costs.member_kib + policies * per_policy) * KIB / GIB,
-        premium_run_cores=policies / costs.policies_per_core_second / (load.premium_run_hours * SECONDS_PER_HOUR),
     )
 
 
 COSTS = Costs(
-    check_us=0,
-    read_us=0,
-    quote_us=0,
-    submit_us=0,
-    read_postgres_us=0,
-    submit_postgres_us=0,
-    member_bytes=0,
-    process_mib=0,
-    member_kib=0,
-    change_kib=0,
-    policy_year_kib=0,
-    policies_per_core_second=1,
+    check_us=709,
+    read_us=725,
+    quote_us=935,
+    submit_us=6_941,
+    read_postgres_us=90,
+    submit_postgres_us=4_253,
+    member_bytes=361,
+    member_kib=13.4,
+    change_kib=4.4,
+    policy_year_kib=4.1,
 )
+"""Measured by `python -m benchmarks.costs_per_call 100`, and member_bytes by `python -m benchmarks.eligibility`, on the
+machine that docs/scaling.md describes."""
 PORTFOLIOS = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
 
 ROWS = (
@@ -113,9 +105,8 @@ ROWS = (
     ("change requests/s in the busiest hour", "submits_per_second"),
     ("cores for servers", "server_cores"),
     ("cores for PostgreSQL", "postgres_cores"),
-    ("memory of each server process, GiB", "memory_gib"),
+    ("memory for checks in each server process, GiB", "memory_gib"),
     ("disk, GiB", "disk_gib"),
-    ("cores for the premium run", "premium_run_cores"),
 )
 
 

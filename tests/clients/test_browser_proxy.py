@@ -13,7 +13,7 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +27,7 @@ from affilia.catalog.v1 import catalog_service_pb2
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from tests.conftest import ServerProcess
 from tests.packaging.environments import ROOT, node_project, program, run
-from tests.support.calls import Family, new_id
+from tests.support.calls import Family, admin, new_id
 from tests.support.channels import connected_to
 from tests.support.guarded import guarded_server
 from tests.support.identities import as_, channel_of, token
@@ -42,7 +42,7 @@ READY = re.compile(r"The proxy is at (http://\S+), for ")
 
 class Answer(NamedTuple):
     status: int
-    headers: Mapping[str, str]
+    headers: Any
     body: str
 
     @property
@@ -89,7 +89,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
 def family(guarded: ServerProcess) -> Iterator[Family]:
     with connected_to(guarded.address) as channel:
         family = Family(channel_of(channel, as_("admin", "back-office"))).set_up()
-        family.submit(family.enroll(family.base, "2026-01-01"))
+        family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
         yield family
 
 

@@ -1,6 +1,8 @@
 """The wheel `affilia-server`: one root package, and a server that needs nothing but the three wheels."""
 
 import ast
+import os
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -12,6 +14,11 @@ from tools.lock import RUN_LOCK, pins
 
 NOT_EMBEDDED = ("pyx12", "defusedxml")
 """What requirements.lock has for other extras than `embedded`."""
+
+SAMPLE_BOOK_FOLDER = (
+    "from affilia_server.affilia_cli.samples.location import sample_book_folder; print(sample_book_folder())"
+)
+SMALLEST_SAMPLE = "belgium-illustrative"
 
 USERS_TESTS = """
 import pytest
@@ -67,6 +74,27 @@ def test_the_fixture_runs_a_server_and_loads_contracts(python: Path, tmp_path: P
 def test_the_program_starts_in_an_empty_folder(python: Path, tmp_path: Path) -> None:
     assert "serve" in run(python.parent / "affilia", "--help", cwd=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_in_an_empty_folder_answers_and_loads_samples(python: Path, tmp_path: Path) -> None:
+    affilia = python.parent / "affilia"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AFFILIA_"))}
+    flags = ("--dev", "--no-sample-book", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [affilia, "serve", *flags], cwd=tmp_path, env=clean, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    try:
+        assert server.stdout is not None
+        ready = next((line for line in server.stdout if line.startswith("affilia is ready: ")), "")
+        assert ready, (tmp_path / "log").read_text()
+        address = ready.split()[3]
+        book = run(python, "-c", SAMPLE_BOOK_FOLDER, cwd=tmp_path).strip()
+        run(affilia, "--address", address, "sample", "load", Path(book, SMALLEST_SAMPLE), cwd=tmp_path)
+        assert "Primary" in run(affilia, "--address", address, "find", "Primary", cwd=tmp_path)
+    finally:
+        server.terminate()
+        assert server.wait(120) == 0
 
 
 def test_a_missing_extra_is_named(python: Path, tmp_path: Path) -> None:
