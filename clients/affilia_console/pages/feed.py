@@ -18,7 +18,7 @@ MAX_EVENTS = 100
 MAX_SHOWN = 1000
 """The number of events after which a page stops reading on by itself."""
 PAGE_WAITS, POLL_WAITS = (0.15, 5.0, 60.0), (1.0, 60.0)
-"""How long a request waits for events, in seconds. If it receives nothing, it waits longer, but only for one message."""
+"""How long a request waits for events, in seconds. If it receives nothing, it waits longer, for one message only."""
 
 
 @dataclass(frozen=True, slots=True)
