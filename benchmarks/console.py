@@ -1,7 +1,8 @@
 """Measures how long the console's pages take with many families, relative to an empty page.
 
-The book has families of four. Every page is requested by one client, one request after the other, for families drawn at
-random. The empty page, which needs a session but no call to the server, is requested between the others.
+The book has loaded families of four, which searches and lists read, and some families that were enrolled by requests,
+whose pages are opened. Every page is requested by one client, one request after the other. The empty page, which needs
+a session but no call to the server, is requested between the others.
 `python -m benchmarks.console 1000` measures with 1000 families.
 """
 
@@ -12,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -20,14 +20,15 @@ from uuid import UUID
 import httpx2
 
 from benchmarks.figures import Figure, table
-from domain.identity import group_id
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import migrate
 from tests.conftest import ServerProcess
 from tests.console.conftest import ConsoleProcess
+from tests.console.stories import NamedFamily
 from tests.support import people
+from tests.support.channels import connected_to
 
-REQUESTS = 60
+REQUESTS, FAMILIES = 60, 20
 WARM_UP = 5
 TARGET_MS = 300
 EMPTY = "/work/files"
@@ -42,8 +43,10 @@ class Browser:
     http: httpx2.Client
     csrf: str
     contract_id: UUID
-    sample: list[list[people.Person]]
-    """Some families, the primary first."""
+    sample: list[people.Person]
+    """Some of the loaded people."""
+    families: list[NamedFamily]
+    """Families that were enrolled by requests."""
 
     def get(self, address: str) -> None:
         self.http.get(address).raise_for_status()
@@ -77,16 +80,17 @@ def _requests(browser: Browser) -> dict[str, Callable[[int], None]]:
     """Returns a request for each page, given its number."""
 
     def person(n: int) -> str:
-        return str(browser.sample[n % len(browser.sample)][-1].member_id)
+        return browser.families[n % len(browser.families)].family.child
 
     def family(n: int) -> str:
-        return str(group_id(browser.contract_id, browser.sample[n % len(browser.sample)][0].member_id))
+        return group_ids[n % len(group_ids)]
 
     def half_a_name(n: int) -> str:
-        word = browser.sample[n % len(browser.sample)][0].name.split()[-1]
+        word = browser.sample[n % len(browser.sample)].name.split()[-1]
         return word[: max(2, len(word) // 2)]
 
     contract = str(browser.contract_id)
+    group_ids = [each.group_id for each in browser.families]
     return {
         "empty": lambda _: browser.get(EMPTY),
         "home": lambda _: browser.get("/"),
@@ -121,13 +125,15 @@ def _browser(families: int) -> Iterator[Browser]:
             contract_id = people.load(postgres.url, families * people.FAMILY)
             server = ServerProcess(Path(folder), "--database-url", postgres.url)
             console = ConsoleProcess(server, "--dev")
-            with httpx2.Client(base_url=console.url, follow_redirects=True, timeout=TIMEOUT_SECONDS) as http:
+            with (
+                connected_to(server.address) as channel,
+                httpx2.Client(base_url=console.url, follow_redirects=True, timeout=TIMEOUT_SECONDS) as http,
+            ):
                 found = CSRF.search(http.get(EMPTY).text)
                 assert found  # noqa: S101 (every page has a form)
-                everyone = people.people(families * people.FAMILY)
-                all_families = list(iter(lambda: list(islice(everyone, people.FAMILY)), []))
-                sample = random.Random(1).sample(all_families, min(REQUESTS, families))
-                yield Browser(http, found[1], contract_id, sample)
+                sample = random.Random(1).sample(list(people.people(families * people.FAMILY)), REQUESTS)
+                enrolled = [NamedFamily(channel).set_up() for _ in range(FAMILIES)]
+                yield Browser(http, found[1], contract_id, sample, enrolled)
             console.stop()
             server.stop()
         finally:

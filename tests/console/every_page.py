@@ -137,10 +137,9 @@ def filled(server: ServerProcess, folder: Path, suffix: str = "") -> Filled:
     channel = connected_to(server.address)
     with grpc.insecure_channel(server.internal_address) as internal:
         insured = Insured(channel, internal)
-        insured.family.set_up()
         contract_of_limits = insured.contract()
         contract_of_limits.display_name = "Care plan"
-        insured.family.amend(contract_of_limits)
+        insured.family.set_up(contract_of_limits)
         insured.enroll("2026-01-01")
         insured.apply("2026-06-15", deductible=4000)
     story = NamedFamily(channel, suffix).set_up()

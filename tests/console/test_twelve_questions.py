@@ -107,7 +107,7 @@ def test_the_operators_twelve_questions_are_answered_by_mouse(page: Page, book: 
     def contract(mouse: Mouse) -> None:
         mouse.menu("Contracts")
         mouse.link(f"Company plan {story.suffix}")
-        mouse.sees("Children are covered until they turn 26.")
+        mouse.sees("Children are covered until they turn 26")
 
     def audit(mouse: Mouse) -> None:
         mouse.menu("Audit")

@@ -18,7 +18,7 @@ MAX_EVENTS = 100
 MAX_SHOWN = 1000
 """The number of events after which a page stops reading on by itself."""
 PAGE_WAITS, POLL_WAITS = (0.15, 5.0, 60.0), (1.0, 60.0)
-"""How long a request waits for events, in seconds. It only waits longer if it hasn't received a token yet."""
+"""How long a request waits for events, in seconds. If it receives nothing, it waits longer, for one message only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _read(visit: Visit, waits: Sequence[float], start: Any, asked: dict[str, str
             for message in messages:
                 events += message.events
                 token = message.resume_token
-                if len(events) >= MAX_EVENTS:
+                if len(events) >= MAX_EVENTS or seconds != waits[0]:
                     return _Read(events, token)
         except TooLate:
             if not token and seconds == waits[-1]:
