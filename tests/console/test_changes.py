@@ -257,8 +257,8 @@ def test_a_rejected_request_shows_every_violation_and_can_be_edited(page: Page, 
     choose(page, story, story.family.child, "2026-08-01")
     add(page, f"Request anyway: {TRAVEL}")
     page.get_by_text("Add another change").click()
-    choose_days(page, "2020-01-01")
-    add(page, "Leave all modules")
+    choose_days(page, "2042-01-01")
+    add(page, f"Request anyway: {PLUS}")
     simulation = region(page, "Simulation")
     expect(simulation).to_contain_text("would be rejected")
     expect(simulation).to_contain_text("ADULT is not satisfied")
@@ -268,8 +268,9 @@ def test_a_rejected_request_shows_every_violation_and_can_be_edited(page: Page, 
     expect(verdict(page)).to_contain_text(f"ADULT is not satisfied for member {story.leo} on module {TRAVEL}")
     stored = story.requests()[-1]
     assert stored.verdict == VERDICT_REJECTED
-    expect(verdict(page).get_by_text("✗")).to_have_count(len(stored.violations))
-    assert len(stored.violations) > 1
+    assert {each.rule_code for each in stored.violations} == {"ADULT", "CHILD_AGE"}
+    for each in stored.violations:
+        expect(verdict(page)).to_contain_text(f"{each.rule_code} is not satisfied for member {story.leo}")
     page.get_by_role("link", name="Edit and try again").click()
     page.get_by_role("button", name="Remove change 1").click()
     expect(region(page, "1 change in this request")).to_be_visible()
@@ -351,7 +352,7 @@ def test_going_back_after_a_request_does_not_make_it_again(page: Page, story: De
     expect(verdict(page)).to_contain_text("Approved request")
     request = page.url
     page.go_back()
-    expect(page).to_have_url(request)
+    expect(page).to_have_url(re.compile(re.escape(request)))
     expect(page.get_by_text("This form was already submitted.")).to_be_visible()
     assert len(story.requests()) == 2
 
@@ -376,9 +377,7 @@ def test_a_second_tab_says_what_the_first_one_changed_and_offers_the_new_state(p
     stale = region(other, "Nothing was recorded: the family has changed since you opened this form")
     expect(stale).to_contain_text("revision 2")
     expect(stale).to_contain_text(f"{story.marie} on {PLUS}: gained 2026-07-01 to open end")
-    expect(region(other, "Simulation").locator("svg")).to_contain_text(
-        "from 2026-07-01, open-ended", use_inner_text=False
-    )
+    expect(region(other, "Simulation").locator("svg")).to_contain_text("until 2026-06-30")  # Marie's new state
     assert len(story.requests()) == 2
     expect(other.get_by_label("Reason")).to_have_value("also wants one")
     other.get_by_role("button", name="Submit the request").click()

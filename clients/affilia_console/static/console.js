@@ -16,7 +16,8 @@
     form.dataset.sent = "yes";
     window.setTimeout(() => { delete form.dataset.sent; }, 5000);
   });
-  window.addEventListener("pageshow", () => {
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) { window.location.reload(); return; } // a page from before, which can be out of date
     for (const form of document.forms) { delete form.dataset.sent; }
   });
 })();
