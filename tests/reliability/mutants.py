@@ -76,13 +76,6 @@ SEQUENCER = [
         OUTBOX,
     ),
     Mutant(
-        "some events never get a position",
-        FEED_FUNCTIONS,
-        "FROM taken t JOIN event e USING (event_key)",
-        "FROM taken t JOIN event e USING (event_key) JOIN (SELECT 1) one ON t.event_key % 50 <> 0",
-        OUTBOX,
-    ),
-    Mutant(
         "a state can be recorded before an instant that was read",
         FEED_FUNCTIONS,
         "transaction_timestamp(), g.reached + interval '1 microsecond',",

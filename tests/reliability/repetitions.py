@@ -7,10 +7,17 @@ everything as often as docs/guarantees.md reports (`make reliability`); the vari
 import os
 import random
 
+import pytest
+
+IS_FULL = os.environ.get("AFFILIA_RELIABILITY") == "full"
+
+by_command = pytest.mark.skipif(not IS_FULL, reason="only runs with AFFILIA_RELIABILITY=full (make reliability)")
+"""Marks tests that are not part of CI."""
+
 
 def repetitions(variable: str, few: int, full: int) -> int:
     """Returns the value of an environment variable. By default, `full` if AFFILIA_RELIABILITY is full, else `few`."""
-    chosen = full if os.environ.get("AFFILIA_RELIABILITY") == "full" else few
+    chosen = full if IS_FULL else few
     return int(os.environ.get(variable, chosen))
 
 

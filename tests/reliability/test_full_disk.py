@@ -67,7 +67,7 @@ def fill(disk: Path) -> Path:
 
 
 def test_a_full_disk_is_reported_loses_nothing_and_needs_no_restart(disk: Path) -> None:
-    server = ServerProcess(disk)
+    server = ServerProcess(disk, "--log-format", "json")
     server.log.chmod(0o644)
     address = Address(server.address, server.internal_address)
     clients = [RecordingClient(lambda: [address], thinking_seconds=0.02) for _ in range(CLIENTS)]
@@ -90,7 +90,7 @@ def test_a_full_disk_is_reported_loses_nothing_and_needs_no_restart(disk: Path) 
     print(f"{TIMES} full disks: {comparison}")
     assert comparison.faults == []
     assert server.stop() == 0
-    assert '"defect"' not in server.log.read_text()
+    assert '"event": "defect"' not in server.log.read_text()
     assert os.path.ismount(disk)  # the database was on the small disk until the end
 
 
