@@ -162,13 +162,6 @@ LEDGER = [
         PREMIUM_LEDGER,
     ),
     Mutant(
-        "an offset has the sign of the entry that it cancels",
-        "domain/premiums/ledger.py",
-        "owed_minor=tuple(-owed for owed in entry.owed_minor),",
-        "owed_minor=entry.owed_minor,",
-        PREMIUM_LEDGER,
-    ),
-    Mutant(
         "all entries of a month have the same version",
         "domain/premiums/ledger.py",
         "versions[month] = versions.get(month, 0) + 1",
