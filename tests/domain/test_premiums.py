@@ -168,6 +168,9 @@ class PremiumLedger(RuleBasedStateMachine):
         entry_id, cancels = _id(key, entry.month), None
         if row.cancels is not None:
             cancels = _id(row.cancels, entry.month)
+            cancelled = self.ledger[cancels].entry
+            assert entry.owed_minor == tuple(-owed for owed in cancelled.owed_minor)
+            assert entry.num_days == -cancelled.num_days
             assert self.ledger[cancels].is_live  # never cancelled twice, and no offset is cancelled
             self.ledger[cancels] = replace(self.ledger[cancels], cancelled_by=entry_id)
         self.ledger[entry_id] = LedgerEntry(entry_id, entry, row.version, cancels, None, nothing)

@@ -162,10 +162,10 @@ LEDGER = [
         PREMIUM_LEDGER,
     ),
     Mutant(
-        "an offset has the sign of the entry that it cancels",
+        "an offset owes what its entry owes",
         "domain/premiums/ledger.py",
-        "owed_minor=tuple(-owed for owed in entry.owed_minor),",
-        "owed_minor=entry.owed_minor,",
+        "owed_minor=tuple(-owed for owed in entry.owed_minor)",
+        "owed_minor=entry.owed_minor",
         PREMIUM_LEDGER,
     ),
     Mutant(

@@ -7,12 +7,7 @@ everything as often as docs/guarantees.md reports (`make reliability`); the vari
 import os
 import random
 
-import pytest
-
 IS_FULL = os.environ.get("AFFILIA_RELIABILITY") == "full"
-
-by_command = pytest.mark.skipif(not IS_FULL, reason="only runs with AFFILIA_RELIABILITY=full (make reliability)")
-"""Marks tests that are not part of CI."""
 
 
 def repetitions(variable: str, few: int, full: int) -> int:

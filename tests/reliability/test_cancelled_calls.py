@@ -14,7 +14,7 @@ from affilia.enrollment.v1.enrollment_query_service_pb2 import GetEnrollmentGrou
 from affilia.enrollment.v1.enrollment_query_service_pb2_grpc import EnrollmentQueryServiceStub
 from benchmarks.usage import resident_bytes
 from tests.conftest import ServerProcess
-from tests.reliability.repetitions import by_command, repetitions, seeded
+from tests.reliability.repetitions import repetitions, seeded
 from tests.support.calls import Family, admin
 from tests.support.channels import connected_to
 from tests.support.processes import METRICS, value_of
@@ -37,7 +37,6 @@ IDLE_IN_TRANSACTION = (
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
-@by_command
 def test_cancelled_calls_lose_no_connection_and_no_memory(own_database_url: str, tmp_path: Path) -> None:
     draw = seeded(f"{CALLS} cancelled calls")
     server = ServerProcess(tmp_path, "--database-url", own_database_url, "--metrics-listen", "127.0.0.1:0")

@@ -21,7 +21,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from affilia.enrollment.v1 import enrollment_group_pb2
 from storage.postgres.embedded import binaries
 from tests.conftest import ServerProcess
-from tests.reliability.repetitions import by_command
 from tests.support.calls import admin
 from tests.support.clusters import a_cluster
 from tests.support.comparison import compared
@@ -36,7 +35,7 @@ RIGHT = "+0"
 STOPPED = "stopped"
 WRITES_AFTER_CHANGE = 5
 
-pytestmark = [by_command, pytest.mark.skipif(not LIBRARIES, reason="libfaketime is not installed")]
+pytestmark = pytest.mark.skipif(not LIBRARIES, reason="libfaketime is not installed")
 
 
 @dataclass(frozen=True, slots=True)

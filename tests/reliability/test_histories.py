@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ServerProcess
 from tests.reliability.histories import Caller, Recorded, checker, run, verdict
-from tests.reliability.repetitions import by_command, repetitions, seeded
+from tests.reliability.repetitions import repetitions, seeded
 from tests.support.calls import Family
 from tests.support.channels import connected_to
 
@@ -53,7 +53,6 @@ def test_histories_on_two_servers_are_linearizable(program: Path, servers: list[
     assert verdict(program, history) == "linearizable"
 
 
-@by_command
 def test_histories_are_linearizable_while_sessions_are_ended_and_writes_are_retried(
     program: Path, servers: list[ServerProcess], own_database_url: str
 ) -> None:

@@ -1,6 +1,6 @@
 """The tests themselves are tested: each seeded fault makes the test fail that guards against it.
 
-A copy of the source is changed, and the test is run in the copy. CI runs a cheap mutant; AFFILIA_RELIABILITY=full
+A copy of the source is changed, and the test is run in the copy. CI runs a few cheap mutants; AFFILIA_RELIABILITY=full
 runs all of them.
 """
 
@@ -19,7 +19,11 @@ from tests.conftest import ROOT
 from tests.reliability.mutants import MUTANTS, Mutant
 from tests.reliability.repetitions import repetitions
 
-CHEAP = ["a lease can be taken while its holder writes"]
+CHEAP = [
+    "a lease can be taken while its holder writes",
+    "a repeated application is applied again",
+    "usage is counted twice",
+]
 """Mutants whose tests take few seconds."""
 
 COUNT = repetitions("AFFILIA_MUTANTS", few=len(CHEAP), full=len(MUTANTS))
