@@ -57,16 +57,21 @@ def prepare_database(settings: Settings, embedded: EmbeddedPostgres | None) -> s
             migrate(embedded.url, APPLICATION_ROLE)
             _prepare_legacy_tables(settings, embedded.url, APPLICATION_ROLE)
         return prepared_url(settings, embedded)
+    migrate_database(settings)
+    with _naming(DATABASE_URL):
+        if not settings.dev:
+            refuse_owner(settings.database_url)
+    return settings.database_url
+
+
+def migrate_database(settings: Settings) -> None:
+    """Migrates a database that isn't embedded. Raises PREPARE_ERRORS."""
     url, owner_url = settings.database_url, settings.migration_url
     with _naming(DATABASE_URL):
         role = role_of(url)
     with _naming(MIGRATION_URL if owner_url else DATABASE_URL):
         migrate(owner_url or url, role if owner_url else "")
         _prepare_legacy_tables(settings, owner_url or url, role if owner_url else "")
-    with _naming(DATABASE_URL):
-        if not settings.dev:
-            refuse_owner(url)
-    return url
 
 
 def prepared_url(settings: Settings, embedded: EmbeddedPostgres | None) -> str:

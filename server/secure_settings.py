@@ -30,11 +30,12 @@ def is_loopback(address: str) -> bool:
 
 def insecurities(settings: Settings) -> list[str]:
     """Returns one sentence per reason why a server with these settings would be insecure. Empty: it is secure."""
-    checks = (_check_tokens, _check_listeners, _check_tls, _check_identities, _check_source, _check_database)
+    checks = (check_tokens, _check_listeners, _check_tls, _check_identities, _check_source, _check_database)
     return [sentence for check in checks for sentence in check(settings)]
 
 
-def _check_tokens(settings: Settings) -> list[str]:
+def check_tokens(settings: Settings) -> list[str]:
+    """Returns one sentence per reason why callers couldn't be authenticated securely."""
     keys, secret = settings.token_keys, settings.token_secret.get_secret_value()
     found = []
     if not (keys or secret) and not settings.dev:

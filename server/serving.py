@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from affilia_cli.local_files import write_private
-from server.secure_settings import insecurities
+from server.secure_settings import check_tokens, insecurities
 from server.settings import EMBEDDED, Settings
 
 
@@ -42,14 +43,14 @@ def migrate() -> None:
 
     Servers migrate when they start. Use this to keep AFFILIA_MIGRATION_URL, the owner of the tables, away from them.
     """
-    settings = settings_from({"dev": True})  # no listener is opened, so it needs no token keys
+    settings = _parsed({})  # no listener is opened, so it doesn't matter whether one would be secure
     if settings.database_url in ("", EMBEDDED):
         print("AFFILIA_DATABASE_URL is required: the server migrates the embedded database itself.", file=sys.stderr)
         raise SystemExit(2)
-    from server.database_setup import PREPARE_ERRORS, prepare_database
+    from server.database_setup import PREPARE_ERRORS, migrate_database
 
     try:
-        prepare_database(settings.model_copy(update={"dev": False}), None)
+        migrate_database(settings)
     except PREPARE_ERRORS as failed:
         print(f"affilia cannot migrate: {failed}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -84,20 +85,25 @@ def _flags() -> argparse.ArgumentParser:
     return parser
 
 
-def settings_from(given: dict[str, Any]) -> Settings:
+def settings_from(given: dict[str, Any], check: Callable[[Settings], list[str]] = insecurities) -> Settings:
     """Returns the settings from the command line and the environment. Prints why, and exits, if they are unusable."""
+    settings = _parsed(given)
+    if found := check(settings):
+        print("\n".join(found), file=sys.stderr)
+        raise SystemExit(2)
+    return settings
+
+
+def _parsed(given: dict[str, Any]) -> Settings:
+    """Returns settings without checking whether they are secure. Prints why, and exits, if one is malformed."""
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as wrong:
         for error in wrong.errors():
             name = "_".join(str(part) for part in error["loc"][:1])
             sentence = error["msg"].removeprefix("Value error, ")
             print(f"AFFILIA_{name.upper()}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
-    if found := insecurities(settings):
-        print("\n".join(found), file=sys.stderr)
-        raise SystemExit(2)
-    return settings
 
 
 def token(
@@ -114,7 +120,7 @@ def token(
     from server.identity.bearer_tokens import ROLES, Claims
     from server.identity.development_tokens import mint
 
-    settings = settings_from({"dev": True})  # so that no database is required
+    settings = settings_from({"dev": True}, check_tokens)
     secret = settings.token_secret.get_secret_value()
     if not secret:
         raise typer.BadParameter("AFFILIA_TOKEN_SECRET is required to sign tokens")

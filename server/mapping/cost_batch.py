@@ -101,6 +101,6 @@ def _result(outcome: Priced | DomainError, *, basic: bool) -> bytes:
 
 def _short_result(outcome: Priced | DomainError) -> bytes:
     """Returns a result of at most MAX_SHORT_BYTES."""
-    if isinstance(outcome, RequestMalformed):
+    if isinstance(outcome, RequestMalformed) and len(outcome.violations) > 1:
         outcome = RequestMalformed([FieldViolation(outcome.violations[0].field, TOO_MANY)])
     return _result(outcome, basic=True)

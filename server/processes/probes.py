@@ -4,6 +4,7 @@ import asyncio
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 
 from server.addresses import WILDCARDS
 from server.probes import DRAINING, LIVE, STARTING
@@ -12,6 +13,10 @@ from server.telemetry.monitoring import LIVEZ, READYZ, NotPassed
 
 PROCESS_SECONDS = 4.0
 """A process that takes longer to answer counts as failed. Shorter than the time in which the parent must answer."""
+
+
+_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""By itself, urllib sends requests to this machine through the proxy in HTTP_PROXY, too."""
 
 
 class GroupProbes:
@@ -54,11 +59,11 @@ def _ask(process: ServerProcess, path: str) -> str:
     if host in WILDCARDS:
         host = "[::1]" if host == "[::]" else "127.0.0.1"
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=PROCESS_SECONDS) as response:
+        with _WITHOUT_PROXY.open(f"http://{host}:{port}{path}", timeout=PROCESS_SECONDS) as response:
             answer: str = response.read().decode()
     except urllib.error.HTTPError as failed:
         with failed:
             raise NotPassed(f"process {process.number}: {failed.read().decode().strip()}") from None
-    except OSError:
+    except (OSError, HTTPException):
         raise NotPassed(f"process {process.number}: no answer") from None
     return answer

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -121,6 +121,11 @@ class _Handler(WSGIRequestHandler):
     """Handles one request without logging it."""
 
     timeout = REQUEST_SECONDS
+
+    def handle(self) -> None:
+        """Handles a request. A connection without one, such as a health check by TCP, is closed silently."""
+        with suppress(TimeoutError):
+            super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing: probes and scrapes are too frequent."""

@@ -67,14 +67,15 @@ async def _publish_new(core: Core) -> None:
             entries = await feed.entries_after(connection, core.feed.position, MAX_ENTRIES)
             known = core.feed.written.of(entry.head.event_id for entry in entries)
             events = await feed.leading_events(connection, entries, MAX_BATCH_WEIGHT, known)
+        if events and core.feed.names_members:
+            await refresh(core)  # merges before these events must be known, because filters follow them
+        # From here to the publication, no other task can run.
         if number != core.lease.number:
-            continue  # a member was erased during the read, and the events may still contain their data
+            continue  # a member was erased since the read began, and the events may still contain their data
         for event in events:
             if event.is_incomplete:
                 metrics.EVENTS_INCOMPLETE.inc()
                 log.error("event_incomplete", position=event.head.position, event_id=str(event.head.event_id))
-        if events and core.feed.names_members:
-            await refresh(core)  # merges before these events must be known, because filters follow them
         if events:
             core.feed.publish(events)
             core.feed.written.remove(event.head.event_id for event in events)

@@ -43,6 +43,27 @@ def test_servers_start_without_the_owner_once_the_database_is_migrated(postgres_
         assert server.stop() == 0
 
 
+def test_it_runs_with_the_variables_of_the_image(postgres_url: str) -> None:
+    lines = (ROOT / "deploy/Containerfile").read_text().replace("\\\n", " ").splitlines()
+    variables = dict(each.split("=", 1) for line in lines if line.startswith("ENV ") for each in line.split()[1:])
+    of_image = {name: value for name, value in variables.items() if name.startswith("AFFILIA_")}
+    assert "AFFILIA_LISTEN" in of_image
+    with a_database(postgres_url, migrated=False) as owner:
+        done = migrate(**of_image, AFFILIA_DATABASE_URL=owner)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_role_that_cannot_create_tables_gets_the_missing_privilege(postgres_url: str) -> None:
+    with a_database(postgres_url, migrated=False) as owner:
+        make_application_role(owner, ROLE)
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute(f"ALTER ROLE {ROLE} PASSWORD 'test'")
+        done = migrate(AFFILIA_DATABASE_URL=psycopg.conninfo.make_conninfo(owner, user=ROLE, password="test"))
+        assert done.returncode == 1
+        assert "permission denied for schema public" in done.stderr
+        assert "privilege CREATE" in done.stderr
+
+
 def test_a_database_that_cannot_be_reached_is_reported_in_one_sentence() -> None:
     done = migrate(AFFILIA_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert done.returncode == 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from server import probes
 from server.addresses import AddressTaken
 from server.probes import NOT_SERVING, ServerProbes
+from server.processes import probes as process_probes
 from server.telemetry import monitoring
 from server.telemetry.monitoring import Probes, monitored
 from tests.rpc.conftest import UNARY, Shell
@@ -210,3 +212,27 @@ def test_the_parent_of_several_processes_answers_for_all_of_them(own_database_ur
     wait_for(parent, "/readyz", (503, probes.DRAINING))
     os.kill(held, signal.SIGCONT)
     assert server.process.wait(120) == 0
+
+
+def test_processes_are_not_asked_through_a_proxy(server: MonitoredServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for(server.monitoring, "/livez", (200, "live"))
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    process: Any = SimpleNamespace(number=1, metrics_address=server.monitoring.removeprefix("http://"))
+    assert process_probes._ask(process, "/livez").strip() == "live"
+
+
+def test_a_connection_without_a_request_is_closed_silently(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(monitoring._Handler, "timeout", 0.05)
+
+    async def connect() -> bytes:
+        with monitored("127.0.0.1:0", ServerProbes.__new__(ServerProbes), CollectorRegistry()) as address:
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            received = await reader.read()
+            writer.close()
+            return received
+
+    assert asyncio.run(connect()) == b""
+    assert capfd.readouterr().err == ""

@@ -26,6 +26,7 @@ from domain.enrollment.decisions import (
     Revert,
     ScopedChange,
 )
+from domain.enrollment.events import EventFilter, FeedPosition
 from domain.enrollment.history import RecomputeTrigger
 from domain.enrollment.verdicts import Verdict
 from domain.errors import (
@@ -48,6 +49,7 @@ from operations.opening import open_groups
 from operations.submitting import Submitted, submit
 from server.interceptors.deadlines import Deadline
 from server.system import own_call
+from server.workers import feed_reader
 from storage import enrollment, enrollment_reads, feed, outbox
 from storage.contracts import record_contract
 from storage.members import MemberChange, record_member, record_new_members
@@ -587,6 +589,37 @@ def test_an_erasure_drops_the_revisions_that_the_feed_has_not_published(own_data
         assert await assert_written_as_read(book) == 1
         book.core.feed.forget()
         assert await assert_written_as_read(book) == 0
+
+    with_book(own_database_url, scenario)
+
+
+def test_an_erasure_before_the_publication_makes_the_reader_read_again(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        (primary,) = await book.members(1)
+        async with book.database.reading() as connection:
+            head = await feed.read_feed_head(connection)
+        tail = book.core.feed
+        tail.begin(FeedPosition(head.feed_id, head.position, head.event_id))
+        tail.open(EventFilter(member_ids=frozenset([primary])), None)
+        await book.submit(primary)
+        await book.database.write(lambda tx: outbox.sequence(tx, 1000))
+        refreshed = 0
+
+        async def erased(core: Core) -> None:
+            nonlocal refreshed
+            refreshed += 1
+            assert bool(tail.written.of(before)) is (refreshed == 1)
+            if refreshed == 1:
+                core.lease.forget(core.lease.number + 1, ())
+                tail.forget()
+
+        async with book.database.reading() as connection:
+            before = [entry.head.event_id for entry in await feed.entries_after(connection, head.position, 10)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(feed_reader, "refresh", erased)
+            await feed_reader._publish_new(book.core)
+        assert refreshed == 2
+        assert tail.position == head.position + 1
 
     with_book(own_database_url, scenario)
 

@@ -162,8 +162,19 @@ def _upgrade(url: str) -> None:
         raise
     except ProgrammingError as failed:
         if isinstance(failed.orig, psycopg.errors.InsufficientPrivilege):
-            raise RoleTooWeak(
-                f"The schema must be migrated to {HEAD}, but this role doesn't own the tables. Run `affilia migrate`"
-                " with the owner in AFFILIA_MIGRATION_URL, then start again."
-            ) from None
+            raise RoleTooWeak(_why_too_weak(url, failed.orig)) from None
         raise
+
+
+def _why_too_weak(url: str, denied: psycopg.Error) -> str:
+    with connected(url) as connection:
+        is_new = _current(connection) is None
+    if is_new:
+        return (
+            f"This role can't create the tables: {denied.diag.message_primary}. Run `affilia migrate` with a role in"
+            " AFFILIA_MIGRATION_URL that has the privilege CREATE on the schema, then start again."
+        )
+    return (
+        f"The schema must be migrated to {HEAD}, but this role doesn't own the tables. Run `affilia migrate` with the"
+        " owner in AFFILIA_MIGRATION_URL, then start again."
+    )
