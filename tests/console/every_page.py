@@ -125,7 +125,7 @@ class Filled:
                 expect(page.locator("#import .badge").first).to_have_text("discarded")
             page.goto("/work/files")
         page.get_by_label("Enrollment file", exact=True).set_input_files(self.sponsor.path(content))
-        page.get_by_label("Mapping of the sponsor").set_input_files(self.sponsor.mapping_path())
+        page.get_by_label("Sponsor's mapping").set_input_files(self.sponsor.mapping_path())
         page.get_by_role("button", name="Upload and plan").click()
 
 
