@@ -1,4 +1,4 @@
-"""The feed's page with many events: it stays bounded, and reads on when asked."""
+"""The feed's page with many events: it stays bounded, and continues when asked."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.channels import connected_to
 
 EVENTS = 10_000
 MAX_ROWS = 2100
-"""A page stops after the read with which it has 1000 events. The last message of a read can have many."""
+"""A page stops once it has 1000 events. It can have more, because the last message of a read can have many."""
 ADD = (
     "WITH added AS (INSERT INTO event (event_id, group_key, kind, revision_key, recorded_at, member_ids)"
     " SELECT gen_random_uuid(), r.group_key, 'POLICY_CHANGED', r.revision_key, clock_timestamp(), ARRAY[g.primary_id]"

@@ -1,4 +1,4 @@
-"""Enrollment files in the console: upload, plan, guard, applying, report, and what others can't see."""
+"""Enrollment files in the console: upload, plan, guard, application, report, and what other people can't see."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Invoicing premiums in the console: what isn't invoiced, marking it, and sending the form twice."""
+"""Invoicing premiums in the console: what isn't invoiced yet, marking it as invoiced, and sending the form twice."""
 
 import grpc
 import pytest
