@@ -25,13 +25,13 @@ generate: venv-dev ## Generate the stubs in generated/ and the types of the clie
 	@$(PYTHON_IN_VENV) -m tools.protos generate
 	@$(PYTHON_IN_VENV) -m tools.client_stubs write
 
-docs: venv-dev ## Generate docs/reference/ and docs/pictures/ from protos, errors and settings
+docs: venv-dev ## Generate docs/reference/ and docs/pictures/ from protos, errors, settings and metrics
 	@$(PYTHON_IN_VENV) -m tools.docs write
 
 site: venv-bare ## Build the documentation site in .build/site (serve it: ARGS=serve)
 	@$(PYTHON_IN_VENV) -m tools.site $(ARGS)
 
-pictures: venv-dev ## Take pictures of every page of the console (those in docs, too: ARGS=--docs; requires Chromium)
+pictures: venv-dev ## Take screenshots of every page of the console (also those in docs/: ARGS=--docs; requires Chromium)
 	@$(PYTHON_IN_VENV) -m tools.pictures $(ARGS)
 
 format: venv-dev ## Format Python and protos, and apply Ruff's fixes
@@ -54,7 +54,7 @@ outages: venv-dev ## Freeze, kill and restart servers and PostgreSQL under load 
 wheels: venv-dev ## Build the three published wheels into dist/
 	@$(PYTHON_IN_VENV) -m tools.wheels
 
-release: venv-dev ## Check, build wheels, bills of materials and notes, and tag the version (without tag: ARGS=--dry-run)
+release: venv-dev ## Check, build wheels, bills of materials and notes, and tag the version (without the tag: ARGS=--dry-run)
 	@$(PYTHON_IN_VENV) -m tools.release $(ARGS)
 
 typescript: venv-dev ## Generate TypeScript stubs and build their example in clients/typescript/ (requires node and npm)

@@ -1,8 +1,8 @@
 """Measures how long the console's pages take with many families, relative to an empty page.
 
 The book has loaded families of four, which searches and lists read, and some families that were enrolled by requests,
-whose pages are opened. Every page is requested by one client, one request after the other. The empty page, which needs
-a session but no call to the server, is requested between the others.
+whose pages are opened. One client requests every page, one request at a time. In between, it requests the empty page,
+which needs a session but no call to the server.
 `python -m benchmarks.console 1000` measures with 1000 families.
 """
 

@@ -1,8 +1,8 @@
 """Measures the CPU time of common calls and the disk space of what they record, for `benchmarks/sizing.py`.
 
-`python -m benchmarks.costs_per_call 100` sets the number of families. CPU times are those of the server and of
-PostgreSQL, from /proc, without what both use while nobody calls. They depend less on how busy the machine is than rates
-do. Small numbers of families give somewhat larger figures for disk space.
+The argument of `python -m benchmarks.costs_per_call 100` is the number of families. CPU times of the server and of
+PostgreSQL are read from /proc, minus what both use while idle. They depend less on how busy the machine is than rates
+do. With few families, the figures for disk space are somewhat larger.
 """
 
 import sys
@@ -34,7 +34,7 @@ READS_PER_FAMILY = 10
 
 
 class Meter:
-    """Measures what work for each family costs."""
+    """Measures the cost of work that is done for each family."""
 
     def __init__(self, server: MeasuredServer, families: Iterable[Family], pool: ThreadPoolExecutor) -> None:
         self._server, self._families, self._pool = server, list(families), pool
@@ -42,7 +42,7 @@ class Meter:
         time.sleep(IDLE_SECONDS)
         took = time.monotonic() - began
         self._idle = {part: (used - before[part]) / took for part, used in self._used().items()}
-        """CPU time per second while nobody calls."""
+        """CPU time per second while idle."""
 
     def cpu(self, name: str, call: Callable[[Family], object], times: int = 1) -> list[Figure]:
         """Makes a call for each family, several times, and returns its CPU time in the server and in PostgreSQL."""
@@ -58,7 +58,7 @@ class Meter:
         ]
 
     def disk(self, name: str, work: Callable[[], object], items: int) -> Figure:
-        """Does work, and returns by how much the database grows for each item."""
+        """Does work, and returns the growth of the database per item."""
         before = _size(self._server)
         work()
         grown = (_size(self._server) - before) / items / 1024

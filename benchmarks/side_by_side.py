@@ -17,7 +17,7 @@ class Compared:
     """The outcomes of several rounds, by the names of their loads. All figures are medians of the rounds."""
 
     def __init__(self, outcomes: Mapping[str, list[Outcome]], repeated: Mapping[str, int]) -> None:
-        """`repeated` are the numbers of loads that were dropped and repeated because calls failed."""
+        """`repeated` has the number of loads of each side that were dropped and repeated because calls failed."""
         self._outcomes = outcomes
         self._repeated = repeated
 
@@ -76,8 +76,8 @@ def compare(sides: Sides, rounds: int = ROUNDS) -> Compared:
 def _succeeded(side: str, load: Callable[[], Outcome]) -> tuple[Outcome, int]:
     """Returns the outcome of a load in which few calls failed, and how many loads failed before.
 
-    A rejected call costs less than a served one, so a load in which calls fail is repeated: a server rejects calls
-    while other programs keep it from the CPU for long.
+    A load in which calls fail is repeated, because a rejected call costs less than a served one. A server rejects calls
+    when other programs keep it from running for long.
     """
     failed: list[Outcome] = []
     while len(failed) < ATTEMPTS:

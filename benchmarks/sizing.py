@@ -3,7 +3,7 @@
     python -m benchmarks.sizing                            the portfolios of docs/scaling.md
     python -m benchmarks.sizing --members 3000000 --check-us 300
 
-Costs come from other benchmarks (COSTS says which) and are inputs, as is the load. Everything else is arithmetic. The
+Costs come from other benchmarks (see COSTS) and are inputs, as is the load. Everything else is arithmetic. The
 results are estimates: measure your own calls on your own machines, and pass them.
 """
 
@@ -17,7 +17,7 @@ KIB, GIB = 1024, 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a portfolio does. Change it to what you expect."""
+    """The load of a portfolio. Replace the defaults with what you expect."""
 
     members: int
     members_per_policy: float = 2.0
@@ -26,9 +26,9 @@ class Load:
     quotes_per_member_day: float = 0.02
     changes_per_policy_year: float = 3.0
     busy_hour_share: float = 0.2
-    """The share of a day's calls that comes in its busiest hour."""
+    """The share of a day's calls in its busiest hour."""
     utilization: float = 0.5
-    """How much of the cores the busiest hour may use."""
+    """The share of the cores that the busiest hour may use."""
     years: float = 5.0
     """How many years of changes and premiums are stored."""
 
@@ -120,7 +120,7 @@ def markdown(loads: Sequence[Load], costs: Costs) -> str:
 
 
 def _number(value: float) -> str:
-    """Returns a number with two significant digits: the inputs don't justify more."""
+    """Returns a number with two significant digits, because the inputs don't justify more."""
     if value >= 100:
         digits = len(str(int(value))) - 2
         return f"{round(value / 10**digits) * 10**digits:,}".replace(",", " ")

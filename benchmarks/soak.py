@@ -1,8 +1,8 @@
-"""`make soak`: a server under mixed load and with open streams for a long time. Its memory must stay flat.
+"""`make soak`: runs a server under mixed load and with open streams for a long time. Its memory must stay flat.
 
-The argument is the number of minutes (default 60). Each round has new families, and ends with a comparison of what was
-acknowledged with what is stored. The memory after each round is printed. From the end of the first third on, it may
-grow by `MAX_GROWTH_MIB`. Kills are tested by `tests/reliability/`.
+The argument is the number of minutes (default 60). Each round has new families, and ends by comparing what was
+acknowledged with what is stored. The memory is printed after each round. After the first third of the run, it may grow
+by at most `MAX_GROWTH_MIB`. `tests/reliability/` tests kills.
 """
 
 import sys
@@ -49,7 +49,7 @@ def main() -> None:
             minute = (time.monotonic() - began) / 60
             print(f"{minute:7.1f} {operations:11} {memory[-1]:8.1f} MiB {of_postmaster:8.1f} MiB", flush=True)
     grown = memory[-1] - memory[ROUNDS // 3 - 1]
-    print(f"from the end of the first third on, the memory of the server changed by {grown:+.1f} MiB")
+    print(f"after the first third, the memory of the server changed by {grown:+.1f} MiB")
     if grown > MAX_GROWTH_MIB:
         faults.append(f"the memory of the server grew by {grown:.1f} MiB")
     if operations < minutes * MIN_OPERATIONS_PER_MINUTE:

@@ -93,8 +93,8 @@ class Core:
         patient: bool = True,
         generic_plans: bool = False,
     ) -> T:
-        """Does the same for several calls. `work` also returns those for which something is stored. `Database.write`
-        describes the options."""
+        """Does the same for several calls. `work` also returns the calls for which it stored something. See
+        `Database.write` for the options."""
 
         async def entered(tx: Connection) -> tuple[T, Sequence[Call], WriteMark | None]:
             done, calls = await work(tx)
@@ -112,9 +112,9 @@ class Core:
         return done
 
     async def record(self, tx: Connection, writes: GroupWrites) -> None:
-        """Writes what was decided about groups, and keeps the details of its events for this process's feed reader.
+        """Writes the decisions about groups, and keeps the details of their events for this process's feed reader.
 
-        It keeps them before the commit, so that an erasure, which comes later, drops them.
+        The details are kept before the commit, so that a later erasure drops them.
         """
         await writes.write(tx)
         self.feed.written.add(writes.details)

@@ -67,8 +67,7 @@ class GroupMemory:
         return remembered.recorded
 
     def enrolled(self, group_id: UUID) -> frozenset[UUID]:
-        """Returns the members whom the decisions of a group enroll, as far as they are remembered. The group may have
-        changed since."""
+        """Returns the members whom a remembered group's decisions enroll, else none. It may have changed since."""
         remembered = self._groups.get(group_id)
         return remembered.recorded.enrolled if remembered else frozenset()
 

@@ -111,7 +111,7 @@ async def try_to_open(
     aliases = await merges.aliases_of(tx, everybody)
     if legacy := [side.group for side in sides.values() if side.group is not None]:
         await store_missing(core, call, tx, legacy, everybody | set(aliases.values()))
-    while await locks.take({Lock.MEMBER: everybody | set(aliases.values())}):  # can have changed before it was locked
+    while await locks.take({Lock.MEMBER: everybody | set(aliases.values())}):  # may have changed before the lock
         aliases = await merges.aliases_of(tx, everybody)
         now = await recomputes.groups_now(tx, stored)
     needed = {  # a merged primary has no approved requests, but has facts

@@ -20,8 +20,8 @@ class ContractSource(Protocol):
     async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
         """Returns the newest state of a contract.
 
-        With `hold`, it can't change until the transaction ends: the caller has locked the contract (`Lock.CONTRACT`,
-        shared), and a source whose contracts can change without the exclusive lock has to lock what it reads.
+        With `hold`, it can't change until the transaction ends: the caller holds a shared lock on the contract
+        (`Lock.CONTRACT`). A source whose contracts can change without the exclusive lock must lock what it reads.
 
         Raises ContractUnknown.
         """
@@ -52,8 +52,8 @@ class FactSource(Protocol):
     ) -> dict[UUID, Facts]:
         """Returns the newest facts of members.
 
-        With `hold`, they can't change until the transaction ends: the caller has locked the members (`Lock.MEMBER`,
-        shared), and a source whose facts can change without the exclusive lock has to lock what it reads.
+        With `hold`, they can't change until the transaction ends: the caller holds shared locks on the members
+        (`Lock.MEMBER`). A source whose facts can change without the exclusive lock must lock what it reads.
 
         Raises MemberUnknown.
         """

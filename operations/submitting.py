@@ -157,8 +157,8 @@ class _Judging:
         self.core.sequencing.wanted.set()
 
     async def _lock(self) -> None:
-        """Locks the ids of the requests. A transaction that doesn't wait can take locks in any order: it takes all that
-        are known to be needed, with one statement."""
+        """Locks the ids of the requests. A transaction that doesn't wait can take locks in any order, so it takes all
+        locks that it is known to need with one statement."""
         things: dict[Lock, set[UUID]] = {Lock.REQUEST: {request.key.request_id for request in self.requests}}
         if not self.locks.wait:
             things[Lock.CONTRACT] = {request.proposal.key.contract_id for request in self.requests}

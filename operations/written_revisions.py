@@ -1,6 +1,6 @@
 """Keeps the revisions that this process has written until its feed reader has published them.
 
-The reader then needs only their positions from the database, and doesn't read again what this process already has.
+The reader then reads only their positions from the database, and not the contents, which this process already has.
 """
 
 from collections import OrderedDict
@@ -10,11 +10,11 @@ from uuid import UUID
 from domain.enrollment.events import PolicyRevision
 
 MAX_WEIGHT = 20_000
-"""Maximum number of differences and periods to keep. The reader reads the oldest from the database instead."""
+"""Maximum number of differences and periods to keep. Beyond it, the oldest are dropped and read from the database."""
 
 
 class WrittenRevisions:
-    """Revisions by the ids of their events. Those of transactions that failed stay until others replace them."""
+    """Revisions by the ids of their events. Those of failed transactions stay until newer ones displace them."""
 
     def __init__(self) -> None:
         self._revisions: OrderedDict[UUID, PolicyRevision] = OrderedDict()
@@ -29,7 +29,7 @@ class WrittenRevisions:
             self._weight -= _weight(oldest)
 
     def of(self, event_ids: Iterable[UUID]) -> dict[UUID, PolicyRevision]:
-        """Returns the revisions that are kept, by event id."""
+        """Returns the kept revisions of the given events, by event id."""
         return {event_id: found for event_id in event_ids if (found := self._revisions.get(event_id)) is not None}
 
     def remove(self, event_ids: Iterable[UUID]) -> None:

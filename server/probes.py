@@ -1,4 +1,4 @@
-"""The probes of a server process: whether it must be restarted, and whether callers can be sent to it."""
+"""The probes of a server process: whether it must be restarted, and whether it can receive calls."""
 
 from server.listener import Listener
 from server.telemetry.monitoring import NotPassed
@@ -9,21 +9,21 @@ NOT_SERVING = "the database is unavailable or accepts no writes"
 
 
 class ServerProbes:
-    """Probes of a process that serves calls. `/readyz` agrees with gRPC health of the whole server (an empty name)."""
+    """Probes of a process that serves calls. `/readyz` agrees with the gRPC health of the whole server (empty name)."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
 
     def started(self, *listeners: Listener) -> None:
-        """From now on, the process is as ready as its listeners."""
+        """Makes readiness depend on the listeners from now on."""
         self._listeners = listeners
 
     async def live(self) -> str:
-        """Passes whenever the event loop runs. A restart wouldn't bring back a database."""
+        """Passes whenever the event loop runs. A lost database doesn't fail it, because a restart wouldn't help."""
         return LIVE
 
     async def ready(self) -> str:
-        """Lists services that don't serve, although the process is ready. Raises NotPassed."""
+        """Lists services that don't serve while the process is ready. Raises NotPassed if it isn't."""
         if not self._listeners:
             raise NotPassed(STARTING)
         health = [listener.health for listener in self._listeners]

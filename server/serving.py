@@ -39,13 +39,13 @@ def serve(context: typer.Context) -> None:
 
 
 def migrate() -> None:
-    """Migrate the database to this release, and exit. Settings are those of serve, from AFFILIA_... variables.
+    """Migrate the database to this release and exit. Takes the settings of serve from AFFILIA_... variables.
 
-    Servers migrate when they start. Use this to keep AFFILIA_MIGRATION_URL, the owner of the tables, away from them.
+    Servers also migrate when they start. After this command, they don't need AFFILIA_MIGRATION_URL, the tables' owner.
     """
     settings = _parsed({})  # no listener is opened, so it doesn't matter whether one would be secure
     if settings.database_url in ("", EMBEDDED):
-        print("AFFILIA_DATABASE_URL is required: the server migrates the embedded database itself.", file=sys.stderr)
+        print("AFFILIA_DATABASE_URL is required. The server migrates the embedded database itself.", file=sys.stderr)
         raise SystemExit(2)
     from server.database_setup import PREPARE_ERRORS, migrate_database
 

@@ -72,7 +72,7 @@ async def running_server(settings: Settings) -> AsyncIterator[RunningServer]:
     try:
         probes = ServerProbes()
         with monitored(settings.metrics_listen, probes) as metrics_address, tracing(settings.trace_endpoint) as tracer:
-            # If there are several processes, their parent has prepared the database.
+            # With several processes, the parent has already prepared the database.
             prepare = prepare_database if settings.processes == 1 else prepared_url
             url = await asyncio.to_thread(prepare, settings, embedded)
             database = Database(url, settings.pool_size)

@@ -51,7 +51,7 @@ class StoredContracts:
 
     async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
         """Returns the current state of a contract. Contracts are only amended under their exclusive locks, so `hold`
-        requires nothing else. Raises ContractUnknown.
+        needs no further locks. Raises ContractUnknown.
         """
         return (await self.recorded(connection, contract_id)).contract
 

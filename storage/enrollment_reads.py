@@ -235,8 +235,8 @@ async def group_states(
 async def newest_states(
     connection: Connection, groups: Sequence[LockedGroup]
 ) -> dict[int, tuple[GroupState, dict[EnrollmentKey, Days]]]:
-    """Returns the states of locked groups that have revisions, and all days of each enrollment that any of their
-    revisions had, by group key, with one query."""
+    """Returns the states of locked groups that have revisions, and the days that each enrollment had in any revision.
+    They are by group key, and read with one query."""
     if not groups:
         return {}
     of_key = {group.group_key: group for group in groups}

@@ -113,9 +113,9 @@ async def leading_events(
     max_weight: int,
     known: Mapping[UUID, PolicyRevision] = NOTHING_KNOWN,
 ) -> list[EnrollmentEvent]:
-    """Returns complete events of the first entries, at least one, with a total weight of at most `max_weight`.
+    """Returns the complete events of the first entries, at least one, with a total weight of at most `max_weight`.
 
-    Details in `known`, by event id, are not read.
+    Details that are in `known`, by event id, are not read from the database.
     """
 
     async def read(some: Sequence[FeedEntry]) -> list[EnrollmentEvent]:

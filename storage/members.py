@@ -77,7 +77,7 @@ class StoredMembers:
         hold: bool,
     ) -> dict[UUID, Facts]:
         """Returns the current facts of members. Facts are only recorded under the members' exclusive locks, so `hold`
-        requires nothing else. Raises MemberUnknown.
+        needs no further locks. Raises MemberUnknown.
         """
         ids = sorted(set(member_ids))
         cached = {member_id: self._facts[member_id] for member_id in ids if member_id in self._facts}

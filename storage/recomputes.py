@@ -159,8 +159,8 @@ async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> d
 
 @dataclass(frozen=True, slots=True)
 class GroupsNow:
-    """An instant of recording, the number of the last erasure (0 if there is none), and the waiting recomputes of some
-    groups, by group key."""
+    """The instant of recording, the number of the last erasure (0 if there is none), and the waiting
+    recomputes by group key."""
 
     instant: datetime
     erasures: int
@@ -168,7 +168,7 @@ class GroupsNow:
 
 
 async def groups_now(tx: Connection, group_keys: list[int]) -> GroupsNow:
-    """Returns what matters now for locked groups. What other transactions change later belongs to a later instant."""
+    """Returns the current state for locked groups. Whatever other transactions change later has a later instant."""
     cursor = await tx.execute(
         "SELECT n.instant, n.erasures, q.group_key, q.recompute_key, q.recompute_id, q.today_override,"
         f" q.failed_attempts FROM (SELECT {NOW} AS instant, (SELECT coalesce(max(number), 0) FROM erasure) AS erasures)"

@@ -40,8 +40,7 @@ async def find_answer(tx: Connection, key: WriteKey) -> dict[str, Any] | None:
 async def answers_of(
     tx: Connection, keys: Sequence[WriteKey]
 ) -> dict[WriteKey, dict[str, Any] | RequestIdReused | None]:
-    """Does the same for any number of writes, some of which can have the same id, and whose ids are locked. Errors are
-    returned."""
+    """Does the same for many writes whose ids are locked. Several can have the same id. Errors are returned."""
     cursor = await tx.execute(
         "SELECT request_id, fingerprint, answer FROM answered_request WHERE request_id = ANY(%s)",
         [[key.request_id for key in keys]],

@@ -13,7 +13,7 @@ from tools.docs_services import GENERATED
 BEGINNING = """\
 # Metrics
 
-A server serves its metrics for Prometheus at `/metrics` of `AFFILIA_METRICS_LISTEN`, beside its
+A server exports its metrics for Prometheus at `/metrics` on `AFFILIA_METRICS_LISTEN`, which also serves its
 [probes](../operating.md#probes). Values are those of one server process since its start. Labels never contain ids,
 names or other data of callers.
 
@@ -28,24 +28,24 @@ methods that the server doesn't have. `code` is the name of a status, such as `N
 GRPC = """\
 ## Calls, under names of gRPC middlewares
 
-The same calls under the names that middlewares of other languages use, so that existing dashboards work. `grpc_type` is
-`unary`, `client_stream`, `server_stream` or `bidi_stream`. `grpc_code` is spelled as in Go, for example `NotFound` or
-`Canceled`.
+The same calls under the names that gRPC middlewares of other languages use, so that existing dashboards work.
+`grpc_type` is `unary`, `client_stream`, `server_stream` or `bidi_stream`. `grpc_code` is spelled as in Go, for example
+`NotFound` or `Canceled`.
 """
 MIGRATION = """\
 ## Migrations from legacy tables
 
-Only servers with `AFFILIA_LEGACY_SOURCES` have these, with a value for each country.
+Only servers with `AFFILIA_LEGACY_SOURCES` export these metrics, with a value for each country.
 """
 PARENT = """\
 ## The parent of several processes
 
-With `AFFILIA_PROCESSES` above 1, the endpoint of the parent has these metrics, and those of its own process.
+If `AFFILIA_PROCESSES` is above 1, the parent's endpoint exports these metrics, and those of its own process.
 """
 PROCESS = """\
 ## The process
 
-Every endpoint has the metrics `process_…`, which exist only on Linux. The parent doesn't have `python_…`.
+Every endpoint exports `process_…`, which exist only on Linux. The parent doesn't export `python_…`.
 """
 OF_THE_LIBRARY = (
     ("process_cpu_seconds_total", "counter", "", "User and system CPU time."),
@@ -56,15 +56,15 @@ OF_THE_LIBRARY = (
     ("process_start_time_seconds", "gauge", "", "Start of the process since the Unix epoch."),
     ("python_gc_collections_total", "counter", "generation", "Runs of the garbage collector."),
     ("python_gc_objects_collected_total", "counter", "generation", "Objects that the garbage collector freed."),
-    ("python_gc_objects_uncollectable_total", "counter", "generation", "Objects that it could not free."),
-    ("python_info", "gauge", "implementation, major, minor, patchlevel, version", "1, with the version of Python."),
+    ("python_gc_objects_uncollectable_total", "counter", "generation", "Objects that could not be freed."),
+    ("python_info", "gauge", "implementation, major, minor, patchlevel, version", "1, with the Python version."),
 )
-"""The metrics that prometheus-client adds. They depend on the system, so the page can't ask the library."""
+"""The metrics that prometheus-client adds. They depend on the system, so they can't be read from the library."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One metric. `name` is that of its series in Prometheus, without the suffixes of a histogram."""
+    """One metric. `name` is the name of its series in Prometheus, without the suffixes of a histogram."""
 
     name: str
     type: str

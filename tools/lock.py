@@ -24,7 +24,7 @@ SITE_LOCK = REPOSITORY / "requirements-site.lock"
 RUN_EXTRAS = ("embedded", "files", "console")
 """The extras in the run lock, for `make run` and for the documented commands that import enrollment files."""
 IMAGE_EXTRAS = ("files", "console", "kafka", "tracing")
-"""The extras in the container image: all that a deployment with its own PostgreSQL can need."""
+"""The extras in the container image: everything that a deployment with its own PostgreSQL may need."""
 
 # A pinned line of a lock: name==version, optionally followed by a marker.
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.\-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)

@@ -1,8 +1,8 @@
-"""Takes pictures of every page of the console, for `make pictures`.
+"""Takes screenshots of every page of the console, for `make pictures`.
 
-It starts a server and a console, fills them with data for every page, and writes each page as
+Starts a server and a console, fills them with data for every page, and writes each page as
 NAME-1280.png, NAME-768.png and NAME-dark.png to .build/pictures. `--docs` also replaces the pictures in
-docs/screenshots. Names after that restrict it to some pages. Requires Chromium.
+docs/screenshots. Further arguments are the names of the pages to take. Requires Chromium.
 """
 
 import shutil
@@ -23,12 +23,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PICTURES = REPOSITORY / ".build" / "pictures"
 SCREENSHOTS = REPOSITORY / "docs" / "screenshots"
 IN_DOCS = {"family-revision": "console-family.png"}
-"""The pages that documents show."""
+"""The pages shown in the documentation, with their files."""
 DOCS_FLAG = "--docs"
 
 
 class View(NamedTuple):
-    """How a page is shown."""
+    """A width and color scheme in which every page is shown."""
 
     name: str
     width: int
@@ -38,14 +38,14 @@ class View(NamedTuple):
 VIEWS = (View("1280", 1280, "light"), View("768", 768, "light"), View("dark", 1280, "dark"))
 HEIGHT = 800
 FAMILY = "Leroy"
-"""The last part of the name of the family in the pictures."""
+"""The last name of the family in the pictures."""
 
 
 def main() -> int:
-    """Takes the pictures of all pages, or of those named on the command line."""
+    """Takes screenshots of all pages, or of those named on the command line."""
     names = [each for each in sys.argv[1:] if each != DOCS_FLAG]
     if CHROMIUM is None:
-        print("Taking pictures requires Chromium.")
+        print("Taking screenshots requires Chromium.")
         return 1
     PICTURES.mkdir(parents=True, exist_ok=True)
     with _console() as (url, book), _browser(url) as page:

@@ -1,4 +1,4 @@
-"""Writes the software bills of materials (CycloneDX) of a release into dist/: what the server and its image install.
+"""Writes a release's software bills of materials (CycloneDX) into dist/, one for the server and one for its image.
 
 They list the packages of a lock file with their hashes, and which package requires which. The same commit gives the
 same bytes.
@@ -69,8 +69,8 @@ def locked_packages(text: str) -> list[Locked]:
 def bill_of_materials(packages: Iterable[Locked], version: str, required: Iterable[str], made_at: datetime) -> str:
     """Returns the bill as JSON.
 
-    `required` are the packages that every installation needs. Packages that neither are nor are required by one of them
-    belong to extras, and are optional.
+    `required` are the packages that every installation needs. All packages that they don't require, directly or not,
+    belong to extras and are optional.
     """
     packages = list(packages)
     always = _reachable(packages, required)
@@ -114,7 +114,7 @@ def _ours(name: str, version: str) -> Component:
 
 
 def _reachable(packages: Iterable[Locked], required: Iterable[str]) -> frozenset[str]:
-    """Returns the packages that are required, directly or not."""
+    """Returns the packages that are required, directly or indirectly."""
     found = frozenset(required)
     while True:
         further = found | {package.name for package in packages if not found.isdisjoint(package.required_by)}
@@ -124,7 +124,7 @@ def _reachable(packages: Iterable[Locked], required: Iterable[str]) -> frozenset
 
 
 def _serial_number(packages: Iterable[Locked], version: str) -> UUID:
-    """Returns an id that only depends on what the bill lists."""
+    """Returns an id that depends only on the contents of the bill."""
     return uuid5(NAMESPACE_OID, "\n".join([f"{ROOT}=={version}", *map(repr, packages)]))
 
 

@@ -1,8 +1,8 @@
 """Builds the documentation site from the repository's Markdown into .build/site, for `make site`.
 
-The pages are those that can be reached by links from README.md. They are copied with their folders, so that relative
-links stay valid, and files that they link to are copied along. MkDocs with the theme Material turns the copy into a
-site. It is installed in an environment of its own (docs/decisions/0027). The build fails if a link or an anchor leads
+The site contains every page that links from README.md lead to. Pages are copied with their folders, so that relative
+links stay valid, together with the files that they link to. MkDocs with the theme Material turns the copy into a
+site. It is installed in its own environment (docs/decisions/0027). The build fails if a link or an anchor leads
 nowhere. The site loads nothing from other hosts.
 
     python -m tools.site            build .build/site
@@ -75,7 +75,7 @@ def render() -> None:
     config = BUILD / "site.json"
     # A tag of YAML that JSON can't express: headings get the anchors that GitHub gives them.
     config.write_text(json.dumps(configuration(), indent=1).replace(f'"{GITHUB_ANCHORS}"', GITHUB_ANCHORS))
-    # Not --quiet: strict mode only counts the warnings that are logged.
+    # Without --quiet, because strict mode only counts warnings that are logged.
     arguments: list[str | Path] = ["-m", "mkdocs", "build", "--strict", "--clean", "--config-file", config]
     # The variable turns off a message about the end of Material's support (docs/decisions/0027).
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
@@ -85,7 +85,7 @@ def render() -> None:
 
 
 def copy_pages() -> None:
-    """Copies every page that can be reached by links from README.md, and the files that pages link to."""
+    """Copies every page that links from README.md lead to, and the files that pages link to."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     waiting, seen = [START], {START}
     while waiting:
@@ -120,7 +120,7 @@ def _links(page: Path, text: str) -> list[tuple[str, Path]]:
 
 
 def _without_folders(text: str, folders: dict[str, Path]) -> str:
-    """Returns a page whose links to folders lead to their lists of pages."""
+    """Returns a page with its links to folders changed to the folders' lists of pages."""
 
     def replaced(match: "re.Match[str]") -> str:
         target = match["target"]

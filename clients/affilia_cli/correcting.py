@@ -107,7 +107,9 @@ def _request_of(client: Client, group_id: str, text: str) -> ChangeRequest:
     if found := id_in(text):
         request = client.changes.get_change_request(change_request_id=found).change_request
         if request.group_id != group_id:
-            raise NothingMatches(f"Request {found} is of another family: {ServerNames(client).family(request.key)}.")
+            raise NothingMatches(
+                f"Request {found} belongs to another family: {ServerNames(client).family(request.key)}."
+            )
         return request
     requests = list(client.changes.all_change_requests(group_id=group_id))
     if not text:

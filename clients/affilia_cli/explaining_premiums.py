@@ -170,7 +170,7 @@ def _show_derivation(entry: PremiumEntry) -> None:
     if entry.HasField("explanation"):
         _show_steps(entry)
     else:
-        CONSOLE.print("  The policy is too large for a response with the steps of each amount.")
+        CONSOLE.print("  The steps of each amount are not shown, because the policy is too large for one response.")
     table = new_table("contribution", "billed to", "debtor", "monthly", "owed")
     for component in entry.components:
         table.add_row(

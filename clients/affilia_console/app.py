@@ -174,7 +174,7 @@ async def _sign_in_failed(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    """Returns a page for an error outside of pages. It sets the headers, because it doesn't pass the middleware."""
+    """Returns a page for an error outside of pages. It sets the headers itself, because it bypasses the middleware."""
     failure = fault_of(error)
     response = _console(request).plain_page(
         failure.title, f"{failure.sentence} Call id: {failure.call_id}", "Search", failure.status

@@ -1,4 +1,4 @@
-"""What the page for a change request shows: who can be chosen, what they can choose, and the simulation."""
+"""The contents of the page for a change request: what a person can choose, the changes so far, and the simulation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from affilia_views.server_names import ServerNames
 from affilia_views.words import change_words
 
 SIMULATED = "simulation"
-"""The reason with which an admin's request is simulated before a reason is entered. It isn't stored."""
+"""The reason used to simulate an admin's request before a reason is entered. It isn't stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A module that a person can choose, or why not."""
+    """A module that a person can choose, or the reasons why they can't."""
 
     choice: Choice
     about: Item
@@ -55,7 +55,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class ToAccept:
-    """Days that others, or other modules, lose. The key identifies them in the form."""
+    """Days that other people or other modules would lose. The key identifies them in the form."""
 
     key: str
     about: Item
@@ -64,7 +64,7 @@ class ToAccept:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulation:
-    """What the changes would do. `to_accept` are the consequences without which they aren't approved."""
+    """What the changes would do. They are approved only if all consequences in `to_accept` are accepted."""
 
     answer: SimulateChangeRequestResponse
     picture: Picture
@@ -81,7 +81,7 @@ class Simulation:
 
 
 def offers(visit: Visit, draft: Draft, group: EnrollmentGroup, types: Types) -> list[Offer]:
-    """Returns the modules that the chosen person can choose on the first day, and why others are unavailable."""
+    """Returns the modules on the first day: those that the chosen person can choose, and why others are unavailable."""
     on = day_in(draft.choosing.first, "First day")
     if not draft.choosing.member_id or on is None:
         return []
@@ -152,11 +152,11 @@ def _by_key(answer: SimulateChangeRequestResponse) -> list[tuple[str, Consequenc
 
 
 def consequence_key(consequence: Consequence) -> str:
-    """Returns what identifies a consequence in the form."""
+    """Returns the key that identifies a consequence in the form."""
     days = "/".join(str(on or "") for on in span_from_proto(consequence.days))
     return f"{consequence.member_id}/{consequence.module_id}/{days}"
 
 
 def change_lines(changes: Sequence[ScopedChange], names: ServerNames) -> list[tuple[str, bool]]:
-    """Returns the changes of a draft in words, each with whether it can be edited."""
+    """Returns each change of a draft in words, and whether it can be edited."""
     return [(change_words(each, names), each.WhichOneof("change") != "revert") for each in changes]

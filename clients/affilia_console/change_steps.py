@@ -24,7 +24,7 @@ ROLES: Mapping[str, "MembershipType.ValueType"] = {
 
 
 def with_input(visit: Visit, draft: Draft) -> Draft:
-    """Returns a new draft with everything that the form has. Raises Refused if something can't be read."""
+    """Returns a new draft with the form's input. Raises Refused if an input is malformed."""
     first, last = visit.text("first"), visit.text("last")
     days_in(first, last, LABELS)
     other = visit.text("other")
@@ -41,8 +41,8 @@ def with_input(visit: Visit, draft: Draft) -> Draft:
 def step(before: Draft, draft: Draft, types: Types, asked: str) -> Draft:
     """Returns the draft after a step such as `enroll:MODULE`, `leave:MODULE`, `type:child`, `edit:0` or `choose`.
 
-    `draft` has what the form has, `before` what it had when it was shown, and `types` are the membership types of those
-    who are or were in the family. Raises Refused.
+    `draft` has the form's input, and `before` is the draft that the form showed. `types` are the membership types of
+    everyone who is or was in the family. Raises Refused.
     """
     action, _, detail = asked.partition(":")
     match action:
@@ -60,11 +60,11 @@ def step(before: Draft, draft: Draft, types: Types, asked: str) -> Draft:
             return draft.next(edited=None, is_open=False)
         case "remove":
             return draft.without_change(_index(draft, detail))
-    raise Refused(f"The form has an unknown step: {asked or 'none'}.", "Use the buttons of the page.")
+    raise Refused(f"Unknown step of the form: {asked or 'none'}.", "Use the buttons on the page.")
 
 
 def check_complete(visit: Visit, draft: Draft, typed: Draft) -> None:
-    """Raises Refused if a form can't be submitted, because it differs from what was simulated for it."""
+    """Raises Refused if a form can't be submitted, for example because it differs from what was simulated."""
     if not draft.changes:
         raise Refused("The request has no changes yet.")
     if typed.overrides != draft.overrides:
@@ -74,8 +74,8 @@ def check_complete(visit: Visit, draft: Draft, typed: Draft) -> None:
 
 
 def role_of(draft: Draft, types: Types) -> "MembershipType.ValueType":
-    """Returns the membership type of the chosen person: that in the family or, for someone new, the one chosen, the one
-    in the draft, or `child`."""
+    """Returns the membership type of the chosen person: their type in the family or, for someone new, the selected one,
+    the one in the draft, or `child`."""
     chosen = draft.choosing
     if known := types.get(chosen.member_id):
         return known
@@ -99,7 +99,7 @@ def _change(draft: Draft, types: Types, action: str, detail: str) -> ScopedChang
 
 
 def _editing(draft: Draft, index: int) -> Draft:
-    """Returns the draft with the form filled from one of its changes, which the next one replaces."""
+    """Returns the draft with the form filled from one of its changes, which the next change replaces."""
     change = draft.changes[index]
     match change.WhichOneof("change"):
         case "enroll":

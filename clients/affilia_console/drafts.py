@@ -1,7 +1,7 @@
 """Change requests that are being prepared.
 
-Every step of preparing one makes a new draft with an address of its own, so that going back shows the earlier draft,
-and two tabs don't change each other's.
+Every step creates a new draft with its own address, so that going back shows the earlier draft, and two tabs don't
+change each other's draft.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from affilia.enrollment.v1.change_request_pb2 import ScopedChange
 from affilia_views.server_names import Cache
 
 MAX_DRAFTS = 300
-"""How many drafts each session keeps."""
+"""Maximum number of drafts that a session keeps."""
 
 
 def _new_id() -> str:
@@ -22,7 +22,7 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """What is entered about the next change. `first` and `last` are days such as 2026-03-01, or empty."""
+    """The input for the next change. `first` and `last` are days such as 2026-03-01, or empty."""
 
     member_id: str = ""
     first: str = ""
@@ -33,7 +33,7 @@ class Choosing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draft:
-    """A change request before it is submitted. Its id becomes the request id, so that it can't be made twice."""
+    """A change request before it is submitted. Its id becomes the request id, so that it is applied only once."""
 
     group_id: str
     revision: int
@@ -42,7 +42,7 @@ class Draft:
     changes: tuple[ScopedChange, ...] = ()
     overrides: tuple[str, ...] = ()
     accepted: frozenset[str] = frozenset()
-    """The consequences that were accepted, by key."""
+    """The keys of the accepted consequences."""
     reason: str = ""
     choosing: Choosing = Choosing()
     edited: int | None = None
@@ -59,11 +59,11 @@ class Draft:
         return replace(self, draft_id=_new_id(), **changed)
 
     def again(self, draft_id: str) -> "Draft":
-        """Returns this draft with the id of the one before it, to submit that one again."""
+        """Returns this draft with the id of an earlier one, to retry the submission of that one."""
         return replace(self, draft_id=draft_id)
 
     def with_change(self, change: ScopedChange) -> "Draft":
-        """Returns a new draft with a change added, or with it in the place of the edited one."""
+        """Returns a new draft with a change added, or with the edited change replaced by it."""
         changes = list(self.changes)
         if self.edited is None:
             changes.append(change)
@@ -90,5 +90,5 @@ class Drafts:
 
 
 def words_chosen(texts: Iterable[object]) -> tuple[str, ...]:
-    """Returns texts without surrounding spaces, each once, in order."""
+    """Returns the distinct texts without surrounding spaces, in order."""
     return tuple(dict.fromkeys(text for each in texts if (text := str(each).strip())))

@@ -26,7 +26,7 @@ INTERNAL = "INTERNAL"
 
 
 class Refused(Exception):
-    """The console itself rejects a request. Additional arguments say what to do."""
+    """The console itself rejects a request. Additional arguments are advice on what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Imports of uploaded enrollment files: each runs in a thread of its own, and waits there for the person's decisions.
+"""Imports of uploaded enrollment files. Each runs in its own thread, which waits for the user's decisions.
 
 The file is in a folder that only the console's user can read, and is removed as soon as the import ends.
 """
@@ -26,13 +26,13 @@ from affilia_console.failures import Failure, Refused, failure_of, fault_of
 from affilia_console.tokens import SignedOut
 
 DECISION_SECONDS = 3600
-"""How long an import waits for a decision. After that, the file is removed."""
+"""How long an import waits for a decision before its file is removed."""
 MAX_IMPORTS = 5
-"""The number of imports, with their reports, that a session keeps."""
+"""Maximum number of imports, with their reports, that a session keeps."""
 
 
 class State(Enum):
-    """The state of an import, as people read it."""
+    """The state of an import, as shown on the page."""
 
     CHECKING = "checking"
     REFUSED = "refused"
@@ -50,7 +50,7 @@ UNDECIDED = (State.PLANNED, State.REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a person uploaded. Only the folder has the file's content."""
+    """An uploaded file and its mapping. The file's content is only in the folder."""
 
     name: str
     folder: "TemporaryDirectory[str]"
@@ -63,12 +63,12 @@ class _Apply:
 
 
 class _Discard:
-    """The decision not to."""
+    """The decision to discard the file."""
 
 
 @dataclass(slots=True, eq=False)
 class FileImport:
-    """One import. Other threads read its fields while it runs, and send decisions."""
+    """One import. While it runs, other threads read its fields and send decisions."""
 
     upload: Upload
     client: Client
@@ -94,11 +94,11 @@ class FileImport:
         threading.Thread(target=self._run, name=f"import-{self.import_id}", daemon=True).start()
 
     def apply(self) -> None:
-        """Applies the plan. Raises Refused if there is none to decide on."""
+        """Applies the plan. Raises Refused if there is no plan to decide on."""
         self._decide(_Apply(), State.PLANNED)
 
     def plan_again(self, limits: Limits) -> None:
-        """Plans a refused file again with other limits. Raises Refused if it wasn't refused."""
+        """Plans again with other limits. Raises Refused if the guard hasn't rejected the plan."""
         self._decide(limits, State.REFUSED)
 
     def discard(self) -> None:
@@ -112,7 +112,7 @@ class FileImport:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the import runs, rather than waits or has ended."""
+        """Whether the import is running, that is, neither waiting for a decision nor ended."""
         return self.state in BUSY
 
     @property
@@ -137,8 +137,8 @@ class FileImport:
     def _decide(self, decision: "_Apply | _Discard | Limits", *states: State) -> None:
         with self._lock:
             if self.state not in states:
-                raise Refused(f"This isn't possible: the import is {self.state.value}.", "Open its page again.")
-            # From now on it is busy, so that a second click finds nothing to decide on.
+                raise Refused(f"This isn't possible: the import is {self.state.value}.", "Reload its page.")
+            # The import is busy from now on, so that a second click has nothing to decide on.
             self.state = State.APPLYING if isinstance(decision, _Apply) else State.CHECKING
         self._decisions.put(decision)
 
@@ -150,7 +150,7 @@ class FileImport:
             self.upload.folder.cleanup()
 
     def _is_to_be_planned_again(self) -> bool:
-        """Imports the file. Returns whether the guard refused the plan and the person has raised its limits."""
+        """Imports the file. Returns whether the guard rejected the plan and the user then raised its limits."""
         try:
             self.report = self._import()
             self.state = State.DONE if self.report.applied else State.DISCARDED
@@ -168,7 +168,7 @@ class FileImport:
             self._fail(Failure(400, "The file can't be imported", str(wrong)))
         except (CallFailed, SignedOut, Refused) as failed:
             self._fail(failure_of(failed))
-        except Exception as fault:  # the page shows it instead of an import that never ends
+        except Exception as fault:  # shown on the page; otherwise the import would never end
             self._fail(fault_of(fault))
         return False
 
@@ -201,7 +201,7 @@ class FileImport:
         return True
 
     def _decision(self, state: State) -> "_Apply | _Discard | Limits":
-        """Waits for a decision in a state. An import that was stopped isn't applied."""
+        """Waits for a decision in the given state. A stopped import is discarded."""
         if self._stopping.is_requested:
             return _Discard()
         self.state = state
@@ -223,7 +223,7 @@ class Imports:
         with self._lock:
             if any(not each.has_ended for each in self._imports):
                 started.upload.folder.cleanup()
-                raise Refused("Another import of yours hasn't ended.", "Apply or discard it first.")
+                raise Refused("Another of your imports has not ended.", "Apply or discard it first.")
             self._imports = [started, *self._imports][:MAX_IMPORTS]
         started.start()
 

@@ -1,4 +1,4 @@
-"""The timeline of a family in a page: one state compared with an earlier one."""
+"""The timeline of a family on a page: a state compared with an earlier one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,20 +31,20 @@ class Picture:
     group: EnrollmentGroup
     before: EnrollmentGroup
     opened: Sequence[str]
-    """Members whose modules are shown although the family is large."""
+    """Members whose modules are shown individually even in a large family."""
     only_changed: bool
     address: str
-    """The address of the page that shows the picture, with parameters, but without those of the picture."""
+    """The address of the page that shows the picture, without the picture's own parameters."""
 
     @property
     def parameters(self) -> str:
-        """Returns the parameters of the picture, which links to it in another state repeat."""
+        """Returns the picture's parameters, which links within the picture must repeat."""
         opened = "".join(f"&open={quote(each)}" for each in self.opened)
         return f"{opened}&changed=1" if self.only_changed else opened
 
     @cached_property
     def rows(self) -> list[Row]:
-        """Returns all rows, with those that only the earlier state has. Each member's are in the contract's order."""
+        """Returns all rows, including those only in the earlier state. Each member's are in the contract's order."""
         key = self.group.key
         rows = rows_with_names(self.group.periods, key.primary_id, self.names, self.before.periods)
         members = {row.member_id: n for n, row in enumerate(rows)}
@@ -53,7 +53,7 @@ class Picture:
 
     @property
     def is_large(self) -> bool:
-        """Whether members are shown as one line each."""
+        """Whether each member is shown as a single line."""
         return len(self.rows) > MAX_LANES
 
     @cached_property

@@ -1,6 +1,6 @@
-"""What people may do, by the role and scopes of their access token.
+"""What people can do, given the role and scopes of their access token.
 
-Pages use this to disable buttons and to say why. The server's access policy decides; a test compares the two.
+Pages use this to disable buttons and show the reason. The server's access policy decides; a test compares the two.
 """
 
 import base64
@@ -22,9 +22,9 @@ SCOPES: Mapping[str, str] = {
     "UpsertMember": "members.write",
     "ValidateContract": "",
 }
-"""The methods that only admins and, if there is a scope, services with this scope may call."""
+"""The methods that only admins may call and, if a scope is given, services with this scope."""
 IMPORT_METHODS = ("RecordFacts", "UpsertMember", "RequestRecompute")
-"""An import of an enrollment file needs the scopes of these, because it changes facts, names and any family."""
+"""The methods whose scopes an import of an enrollment file requires: it changes facts, names and any family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Rights:
     subject: str = ""
 
     def denied(self, what: str, *methods: str) -> str:
-        """Returns why a person with these rights can't do something that needs some methods. Empty if they can.
+        """Returns why a person with these rights can't call all of the methods, or "" if they can.
 
-        What needs no methods is for admins only.
+        `what` describes the action, such as "record facts". Without methods, only admins can do it.
         """
         if self.role == ADMIN:
             return ""

@@ -21,7 +21,7 @@ COOKIE = "affilia_console"
 MAX_RECENT = 10
 MAX_SESSIONS = 10_000
 POLLS = "x-affilia-poll"
-"""The header of requests that an open page sends by itself, from time to time."""
+"""The header of requests that an open page sends periodically by itself."""
 ACTOR = "x-affilia-actor"
 """The metadata key that sets the actor on a --dev server."""
 
@@ -37,14 +37,11 @@ class Person:
 
     @classmethod
     def without_rights(cls, name: str, subject: str) -> "Person":
-        """Returns a person who can do nothing until their token is known."""
+        """Returns a person without any rights until their token is known."""
         return cls(name, subject, "")
 
     def take_rights(self, token: str) -> None:
-        """Sets role, scopes and subject to those of an access token, by which the server knows this person.
-
-        A renewed token can have others.
-        """
+        """Sets role, scopes and subject to those of the access token. A renewed token can have others."""
         rights = rights_in(token)
         self.role, self.scopes, self.subject = rights.role, rights.scopes, rights.subject or self.subject
 
@@ -74,11 +71,11 @@ class Session:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the person's work goes on without them, so that the session isn't idle."""
+        """Whether work is in progress for the person, so that the session doesn't count as idle."""
         return self.imports.are_busy
 
     def close(self) -> None:
-        """Stops what is in progress and closes the client."""
+        """Stops work in progress and closes the client."""
         self.imports.end()
         self.client.close()
 
@@ -110,7 +107,7 @@ class Sessions:
     def find(self, request: Request) -> Session | None:
         """Returns the session of a request, if it hasn't been idle for too long, and marks it as used.
 
-        Requests that an open page sends by itself don't mark it as used, so that people who have left are signed out.
+        Requests that an open page sends by itself don't mark it as used, so that people who are away are signed out.
         """
         try:
             session_id = self._signer.loads(request.cookies.get(COOKIE, ""))

@@ -29,7 +29,7 @@ class AccessToken:
         clock: Callable[[], float] = time.time,
         received: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`received` is called with each access token, also with the first one."""
+        """`received` is called with each access token, including the first one."""
         self._refresh, self._clock, self._received, self._lock = refresh, clock, received, Lock()
         self._accept(response)
 

@@ -81,7 +81,7 @@ class Visit:
         self.session.visited(self.request.url.path, title)
 
     def denied(self, what: str, *methods: str) -> str:
-        """Returns why this person can't do something that needs these methods of the server. Empty if they can."""
+        """Returns why this person can't call these methods of the server, or "" if they can."""
         return self.session.person.rights.denied(what, *methods)
 
     def check_writable(self) -> None:
@@ -112,7 +112,7 @@ def page(show: Page, max_bytes: int = MEBIBYTE) -> Callable[[Request], Awaitable
             shown = show
             if request.method == "POST":
                 if await _is_too_large(request, max_bytes):
-                    shown = _refused(f"The form has more than {max_bytes // MEBIBYTE} MiB.", "Send a smaller file.")
+                    shown = _refused(f"The form is larger than {max_bytes // MEBIBYTE} MiB.", "Upload a smaller file.")
                 else:
                     form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=max_bytes)
                     if not _has_csrf_token(request, form, session):
@@ -133,7 +133,7 @@ async def _sign_in_first(console: Console, request: Request) -> Response:
         return response
     if "hx-request" in request.headers:
         return Response(headers={"HX-Refresh": "true"})  # the browser loads the page again, and signs in
-    if request.method != "GET":  # browsers don't follow a redirect of a form to the provider (form-action 'self')
+    if request.method != "GET":  # browsers don't let a form redirect to the provider (form-action 'self')
         return console.plain_page(
             TITLES[401], "Your session has ended. What you submitted was not processed.", "Sign in again", 401
         )
@@ -150,7 +150,7 @@ def _has_csrf_token(request: Request, form: FormData, session: Session) -> bool:
 
 
 async def _is_too_large(request: Request, max_bytes: int) -> bool:
-    """Returns whether a form has too many bytes, and drops them, so that the browser reads the response."""
+    """Returns whether a form is too large. If so, discards its body, so that the browser reads the response."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) <= max_bytes:
         return False
@@ -176,7 +176,7 @@ def _shown(show: Page, visit: Visit) -> Response:
         return _failure(visit, failure_of(error))
     except (CallFailed, Refused) as error:
         return _failure(visit, failure_of(error))
-    except Exception as error:  # a fault of the console, which must not end in an empty page
+    except Exception as error:  # a defect of the console, which must not result in an empty page
         return _failure(visit, fault_of(error))
 
 

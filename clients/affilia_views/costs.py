@@ -24,7 +24,7 @@ class PayerCost:
 
 
 def payer_costs(cost: CostChange) -> list[PayerCost]:
-    """Returns the amounts of each payer, without those who pay nothing before and after."""
+    """Returns the amounts of each payer, except for those who pay nothing before and after."""
     found = [
         PayerCost(payer, getattr(cost.before, payer).taxed_minor, getattr(cost.after, payer).taxed_minor)
         for payer in PAYERS
@@ -33,7 +33,7 @@ def payer_costs(cost: CostChange) -> list[PayerCost]:
 
 
 def cost_item(cost: CostChange) -> Item:
-    """Returns the monthly cost before and after a change and, if several pay, the amounts of each."""
+    """Returns the monthly cost before and after a change and, if there are several payers, the amounts of each."""
     payers = payer_costs(cost)
     below = [
         item(f"{each.payer}: {_amount(each.before_minor, cost)} before, {_amount(each.after_minor, cost)} after")

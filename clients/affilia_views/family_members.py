@@ -23,7 +23,7 @@ def membership_types(group: EnrollmentGroup, requests: Iterable[ChangeRequest]) 
 
 
 def requested_types(changes: Iterable[ScopedChange]) -> Types:
-    """Returns the membership types that changes name, those of later changes for members whom several name."""
+    """Returns the membership types that changes name. If several changes name a member, the last one wins."""
     types: Types = {}
     for change in changes:
         match change.WhichOneof("change"):

@@ -1,4 +1,4 @@
-"""Which rules an admin can override, so that a rejected change is approved."""
+"""Rules that an admin can override, so that a rejected change is approved."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ COMMITMENT = "COMMITMENT_NOT_ELAPSED"
 
 @dataclass(frozen=True, slots=True)
 class OverridableRule:
-    """A rule by its code, with its description."""
+    """The code and description of a rule."""
 
     code: str
     description: str
@@ -30,13 +30,13 @@ def overridable_rules(
 def described_rule(code: str, contract_id: str, names: Names) -> OverridableRule:
     """Returns a rule with its description, or without one if no version of the contract has it."""
     if code == COMMITMENT:
-        return OverridableRule(code, "Members stay for the minimum commitment of a module.")
+        return OverridableRule(code, "Members must stay on a module for its minimum commitment.")
     rule = names.rule(contract_id, code)
     return OverridableRule(code, rule.description if rule else "")
 
 
 def unknown_rule_words(code: str) -> str:
-    """Returns that an override has no effect."""
+    """Returns the sentence about an override that has no effect."""
     return f"{code} has no effect: no version of the contract has a rule with this code."
 
 

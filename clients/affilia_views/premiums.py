@@ -27,7 +27,7 @@ REASONS = {
 
 
 DEBTORS: "dict[str, Debtor.ValueType]" = {enum_word(Debtor, number): number for number in Debtor.values() if number}
-"""Debtors by the words in which people name them."""
+"""Debtors by the words that people use for them."""
 
 
 def month_word(month: YearMonth) -> str:
@@ -77,7 +77,7 @@ def owed_by(entry: PremiumEntry, debtor: int = 0) -> int:
 
 
 def uninvoiced_sums(entries: Iterable[PremiumEntry], debtor: int = 0) -> list[tuple[str, str, int]]:
-    """Returns debtor, currency and what of these entries isn't on an invoice, in minor units. Debtor 0 means all."""
+    """Returns the debtor, currency and sum, in minor units, of what isn't invoiced. Debtor 0 means all debtors."""
     sums: Counter[tuple[str, str]] = Counter()
     for entry in entries:
         for component in entry.components:

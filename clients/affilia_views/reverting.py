@@ -1,4 +1,4 @@
-"""Which change requests count, and what reverting one undoes."""
+"""Which change requests are in effect, and what reverting one undoes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from affilia_views.words import changes_words, consequence_words, request_words
 def counting_requests(requests: Iterable[ChangeRequest]) -> Sequence[ChangeRequest]:
     """Returns the approved requests that aren't reverted, given all requests of a group, oldest first.
 
-    A revert that is itself reverted doesn't count, so the request that it names counts again.
+    A revert that is itself reverted has no effect, so the request that it names is in effect again.
     """
     reverts: Counter[str] = Counter()
     counting = []
@@ -30,16 +30,16 @@ def counting_requests(requests: Iterable[ChangeRequest]) -> Sequence[ChangeReque
 
 
 def why_not_revertible(request: ChangeRequest, counting: Iterable[ChangeRequest]) -> str:
-    """Returns why a request can't be reverted, given those of its group that count. Empty if it can be."""
+    """Returns why a request can't be reverted, given its group's requests that are in effect, or "" if it can be."""
     if request.verdict != change_request_pb2.VERDICT_APPROVED:
         return "The request was rejected, so there is nothing to revert."
     if request.change_request_id not in {each.change_request_id for each in counting}:
-        return "The request is already reverted."
+        return "The request has already been reverted."
     return ""
 
 
 def is_correctable(request: ChangeRequest) -> bool:
-    """Returns whether a corrected request can follow a revert of this one. False if it only reverts others, or takes
+    """Returns whether a request can be reverted and repeated with edits. It can't if it only reverts others, or takes
     over legacy tables."""
     if request.requester.role == change_request_pb2.REQUESTER_ROLE_MIGRATION:
         return False
@@ -49,7 +49,7 @@ def is_correctable(request: ChangeRequest) -> bool:
 def correcting_changes(request: ChangeRequest) -> list[ScopedChange]:
     """Returns a revert of a request followed by its own changes, which can then be edited.
 
-    If the request itself reverts earlier ones, they would count again without it, so these reverts are repeated too.
+    If the request itself reverts earlier ones, its reverts are repeated too. Otherwise, these would be in effect again.
     """
     return [ScopedChange(revert=Revert(change_request_id=request.change_request_id)), *request.changes]
 

@@ -145,7 +145,7 @@ class ServerNames(Names):
         return self._contracts[contract_id]
 
     def forget_contract(self, contract_id: str) -> None:
-        """Forgets a contract, which changed, and the names of all modules. They are read again when needed."""
+        """Forgets a contract that has changed, and the names of all modules. They are read again when needed."""
         self._contracts.pop(contract_id, None)
         self._modules.clear()
 

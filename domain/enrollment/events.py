@@ -40,9 +40,9 @@ class EventHead:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRevision:
-    """A revision, the differences to the one before, their causes, and all periods after it.
+    """A revision, its differences from the one before, their causes, and all periods after it.
 
-    `membership_types` and `causes` have every member and enrollment that differs.
+    `membership_types` and `causes` cover every member and enrollment that differs.
     """
 
     revision: int
@@ -63,8 +63,8 @@ class PolicyRevision:
     ) -> "PolicyRevision":
         """Returns a revision in the order in which the feed reports it.
 
-        `differences` are with the types of their members. `request` is the one that made the revision, if it was a
-        request and is readable.
+        `differences` come with the membership types of their members. `request` is the request that created the
+        revision, if there was one and it is readable.
         """
         differing: list[Difference] = []
         types: dict[UUID, MembershipType] = {}

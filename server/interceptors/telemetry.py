@@ -78,7 +78,7 @@ class MethodObserver:
         return self._new_id()
 
     def rejected_early(self) -> None:
-        """Counts a call that was rejected before it was read. It is neither measured nor logged."""
+        """Counts a call that was rejected before it was read. Such a call is neither measured nor logged."""
         self._started.inc()
         self.count("RESOURCE_EXHAUSTED")
 

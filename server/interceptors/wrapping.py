@@ -61,7 +61,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         return self._guarded.get(name, wrapped) if busy else wrapped
 
     def _observer_of(self, name: str) -> MethodObserver:
-        """Returns the observer of a method that was called before, or else of unknown methods."""
+        """Returns the observer of a method, or that of unknown methods if the method wasn't called before."""
         observer = self._observers.get(name) or self._observers.get(UNKNOWN)
         if observer is None:
             observer = self._observers[UNKNOWN] = self._around.observer.of(Method.of(UNKNOWN))

@@ -15,9 +15,9 @@ from server.mapping.insurance_cost import inquiry_from_proto
 from server.mapping.paging import MAX_FRAME_BYTES, MAX_PAGE_BYTES
 
 MAX_FULL_BY_DEFAULT = 100
-"""Larger batches are answered in BASIC view unless the request says FULL."""
+"""Responses to larger batches are in BASIC view unless the request asks for FULL."""
 MAX_SHORT_BYTES = 2048
-"""Maximum size of a BASIC cost, or of an error with one violation. Errors' texts are shortened."""
+"""Maximum size of a BASIC cost, or of an error with one violation. Longer error texts are shortened."""
 
 TOO_MANY = "is invalid; the response has no room for all violations. Send the inquiry alone to get them"
 
@@ -56,7 +56,7 @@ def is_basic(request: pb.GetInsuranceCostRequest | pb.BatchGetInsuranceCostReque
 def cost_response(priced: Priced, *, basic: bool) -> pb.GetInsuranceCostResponse | bytes:
     """Returns a response. It is serialized unless it names members, who are recorded in the audit log.
 
-    The cost is in BASIC view if that was requested, or if it doesn't fit otherwise.
+    The cost is in BASIC view if this was requested, or if the complete cost doesn't fit.
     """
     number = pb.GetInsuranceCostResponse.COST_FIELD_NUMBER
     cost = serialized_totals(priced) if basic else serialized_cost(priced)
@@ -71,7 +71,7 @@ def batch_response(
 ) -> pb.BatchGetInsuranceCostResponse | bytes:
     """Returns a response, as `cost_response` does. `found` are the outcomes of the well-formed inquiries, in order.
 
-    Results are complete as long as they and the short forms of all others fit, and short from there on.
+    Results are complete as long as they fit together with the short forms of all others. The remaining ones are short.
     """
     well_formed = iter(found)
     outcomes = [each if isinstance(each, RequestMalformed) else next(well_formed) for each in asked.inquiries]

@@ -114,7 +114,7 @@ def is_basic(
 
 
 def stored_entry_to_proto(*, basic: bool) -> Callable[[StoredEntry], pb.PremiumEntry]:
-    """Returns a function that maps entries of the ledger."""
+    """Returns a function that maps ledger entries."""
 
     def to_proto(stored: StoredEntry) -> pb.PremiumEntry:
         proto = entry_to_proto(stored.ledger_entry, stored.group_id, stored.key, stored.revision, basic=basic)

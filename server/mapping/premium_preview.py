@@ -1,4 +1,4 @@
-"""Maps previews of premiums. A preview ends with an earlier month if the response would get too large."""
+"""Maps previews of premiums. A preview ends with an earlier month if the response would become too large."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from server.mapping.premium_entry import NO_ENTRY, debtor_amounts, entry_to_prot
 
 @dataclass(slots=True)
 class _OneMonth:
-    """What a preview has for one month, in order of enrollment."""
+    """The entries of a preview for one month, in order of enrollment."""
 
     entries: list[PremiumEntry] = field(default_factory=list)
     added: list[AddedEntry] = field(default_factory=list)
@@ -24,7 +24,7 @@ class _OneMonth:
 def preview_to_proto(preview: Preview, *, basic: bool) -> service_pb.PreviewPremiumsResponse:
     """Returns a response with as many months as fit, at least one.
 
-    If the first month doesn't fit with explanations, no entry has one.
+    If the first month doesn't fit with explanations, they are omitted from all entries.
     """
     by_month: defaultdict[Month, _OneMonth] = defaultdict(_OneMonth)
     for entry in preview.entries:

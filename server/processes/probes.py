@@ -1,4 +1,4 @@
-"""The probes of the parent of several server processes: it asks the processes that serve calls."""
+"""The probes of the parent of several server processes, which probes the processes that serve calls."""
 
 import asyncio
 import urllib.error
@@ -12,7 +12,7 @@ from server.processes.server_process import ServerProcess
 from server.telemetry.monitoring import LIVEZ, READYZ, NotPassed
 
 PROCESS_SECONDS = 4.0
-"""A process that takes longer to answer counts as failed. Shorter than the time in which the parent must answer."""
+"""A process that takes longer to answer counts as failed. Must be shorter than the parent's own limit."""
 
 
 _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -22,7 +22,7 @@ _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class GroupProbes:
     """Probes of all processes together.
 
-    A process that is being restarted doesn't listen, so no caller reaches it, and it doesn't count.
+    A process that is being restarted doesn't listen, so it receives no calls and is ignored.
     """
 
     def __init__(self, processes: Callable[[], Sequence[ServerProcess]]) -> None:
@@ -30,11 +30,11 @@ class GroupProbes:
         self._is_draining = False
 
     def drain(self) -> None:
-        """From now on, the processes are not ready."""
+        """Reports the processes as not ready from now on."""
         self._is_draining = True
 
     async def live(self) -> str:
-        """Raises NotPassed if a process that serves calls doesn't run its event loop."""
+        """Raises NotPassed if the event loop of a serving process doesn't respond."""
         await self._ask_all(LIVEZ)
         return LIVE
 
@@ -48,13 +48,13 @@ class GroupProbes:
         return "\n".join(sorted({line for answer in answers for line in answer.splitlines()}, reverse=True))
 
     async def _ask_all(self, path: str) -> list[str]:
-        """Returns the answers of all processes that serve calls. Raises NotPassed."""
+        """Returns the answers of all serving processes. Raises NotPassed if one fails."""
         serving = [process for process in self._processes() if process.is_ready]
         return await asyncio.gather(*(asyncio.to_thread(_ask, process, path) for process in serving))
 
 
 def _ask(process: ServerProcess, path: str) -> str:
-    """Returns the answer of a process to a probe. Raises NotPassed."""
+    """Returns a process's answer to a probe. Raises NotPassed."""
     host, _, port = process.metrics_address.rpartition(":")
     if host in WILDCARDS:
         host = "[::1]" if host == "[::]" else "127.0.0.1"

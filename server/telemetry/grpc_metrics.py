@@ -1,7 +1,7 @@
-"""The metrics of calls under the names that the gRPC middlewares of other languages use, for dashboards that know them.
+"""Call metrics under the names that gRPC middlewares of other languages use, so that existing dashboards work.
 
-They are derived from the server's own metrics when they are scraped, so that a call isn't counted twice. Only the calls
-that begin are counted in addition.
+They are derived from the server's own metrics when they are scraped, so that calls aren't counted twice. Only started
+calls have a counter of their own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from server.telemetry.metrics import CALL_SECONDS, CALLS
 UNARY, CLIENT_STREAM, SERVER_STREAM, BIDI_STREAM = "unary", "client_stream", "server_stream", "bidi_stream"
 
 LABELS = ("grpc_type", "grpc_service", "grpc_method")
-STARTED = Counter("grpc_server_started", "Calls that began, streams included.", LABELS)
+STARTED = Counter("grpc_server_started", "Calls that started, streams included.", LABELS)
 
 
 def call_type(*, request_streaming: bool, response_streaming: bool) -> str:
@@ -34,7 +34,7 @@ class GrpcMetrics(Collector):
         self._types: dict[str, str] = {}
 
     def add_method(self, name: str, type_of_calls: str) -> Counter:
-        """Makes the type of a method known. Returns the counter of its calls that began."""
+        """Registers the type of a method. Returns the counter of its started calls."""
         self._types[name] = type_of_calls
         return STARTED.labels(**self._labels(name))
 
@@ -77,7 +77,7 @@ class GrpcMetrics(Collector):
 
 
 def _code_name(code: str) -> str:
-    """Returns the name of a status as these metrics spell it: `InvalidArgument` for INVALID_ARGUMENT."""
+    """Returns the name of a status as spelled in these metrics: `InvalidArgument` for INVALID_ARGUMENT."""
     return SPECIAL_NAMES.get(code) or code.title().replace("_", "")
 
 

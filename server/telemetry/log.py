@@ -70,9 +70,9 @@ def configure(settings: "Settings", process: int | None = None) -> None:
 
 
 class LossyStream:
-    """Writes to another stream, and loses what can't be written, for example because the disk is full.
+    """Writes to another stream, and drops what can't be written, for example because the disk is full.
 
-    Otherwise a log line would make the call fail that it is about.
+    Otherwise, a failed log line would make its call fail.
     """
 
     def __init__(self, stream: TextIO) -> None:

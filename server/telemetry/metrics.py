@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-# Without the series that says when a counter or histogram was first used.
+# Don't export the series with the time at which a counter or histogram was created.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CALLS = Counter("affilia_calls", "Calls that ended, streams included.", ["method", "code"])
@@ -19,7 +19,7 @@ CALL_SECONDS = Histogram(
 )
 OPEN_CALLS = Gauge("affilia_calls_open", "Calls in progress, open streams included.", ["method"])
 CALLS_IN_FLIGHT = Gauge(
-    "affilia_calls_in_flight", "Admitted calls, which count toward AFFILIA_MAX_CALLS; streams are not."
+    "affilia_calls_in_flight", "Admitted calls, which count toward AFFILIA_MAX_CALLS. Streams don't count."
 )
 SHED = Counter("affilia_calls_shed", "Calls rejected because the server was overloaded.")
 SENT = Counter("affilia_stream_messages_sent", "Messages sent on streams.", ["method"])

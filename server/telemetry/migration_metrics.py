@@ -46,7 +46,7 @@ class MigrationMetrics(Collector):
         )
         yield self._counter(
             "overwritten",
-            "Groups whose rows somebody else had changed, in CORE, and that were overwritten.",
+            "Groups in the stage CORE whose rows another program had changed and that were overwritten.",
             self.counts.overwritten,
         )
 

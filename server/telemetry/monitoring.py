@@ -1,4 +1,4 @@
-"""The HTTP endpoint for monitoring: /metrics, and the probes /livez and /readyz. Every other path is not found."""
+"""The HTTP endpoint for monitoring: /metrics, and the probes /livez and /readyz. All other paths return 404."""
 
 import asyncio
 import socket
@@ -15,9 +15,9 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from server.addresses import AddressTaken
 
 LOOP_SECONDS = 5.0
-"""If the event loop doesn't respond for longer, both probes fail."""
+"""Both probes fail if the event loop doesn't respond for longer than this."""
 REQUEST_SECONDS = 10.0
-"""A connection that sends nothing for longer is closed."""
+"""A connection is closed if it sends nothing for longer than this."""
 
 METRICS, LIVEZ, READYZ = "/metrics", "/livez", "/readyz"
 
@@ -36,7 +36,7 @@ class Probes(Protocol):
         ...
 
     async def ready(self) -> str:
-        """Returns the text of the answer. Raises NotPassed if callers must not be sent to the process."""
+        """Returns the text of the answer. Raises NotPassed if the process must not receive calls."""
         ...
 
 
@@ -118,7 +118,7 @@ def _server_class(host: str) -> type[ThreadingWSGIServer]:
 
 
 class _Handler(WSGIRequestHandler):
-    """Handles one request without logging it."""
+    """Handles a connection without logging its requests."""
 
     timeout = REQUEST_SECONDS
 

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def start_shared_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Starts a task on whose result several callers can wait. It takes connections on behalf of the server, and its log
-    lines have no call id, whichever caller happened to be first."""
+    """Starts a task whose result several callers can await. Whichever caller is first, the task takes connections on
+    behalf of the server, and its log lines have no call id."""
     return asyncio.create_task(work, context=Context())
 
 

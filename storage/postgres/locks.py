@@ -59,17 +59,16 @@ async def lock(tx: psycopg.AsyncConnection[Any], kind: Lock, *ids: UUID, shared:
 class DecisionLocks:
     """The locks of a transaction that decides about groups: exclusive for its requests, shared for everything else.
 
-    Things that were locked before aren't locked again. Without `wait`, things that other transactions have locked are
-    busy instead.
+    Nothing is locked twice. Without `wait`, anything that another transaction has locked is busy instead.
     """
 
     tx: psycopg.AsyncConnection[Any]
     wait: bool = True
     _locked: dict[tuple[Lock, UUID], bool] = field(default_factory=dict)
-    """Whether things are locked, or busy."""
+    """Whether each thing is locked; otherwise, it is busy."""
 
     async def take(self, things: Mapping[Lock, Iterable[UUID]]) -> bool:
-        """Locks things in one statement, in the order of their kinds. Returns whether any of them are new."""
+        """Locks things with one statement, in the order of their kinds. Returns whether any of them are new."""
         new = {(kind, each): lock_key(kind, each) for kind, ids in things.items() for each in ids}
         new = {thing: key for thing, key in new.items() if thing not in self._locked}
         if not new:
@@ -83,7 +82,7 @@ class DecisionLocks:
         return True
 
     def busy(self, kind: Lock, ids: Iterable[UUID]) -> set[UUID]:
-        """Returns those of some things that other transactions have locked. They must have been taken before."""
+        """Returns those that other transactions have locked. Requires that they were taken before."""
         return {each for each in ids if not self._locked[kind, each]}
 
 

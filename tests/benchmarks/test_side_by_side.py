@@ -1,4 +1,4 @@
-"""Loads that take turns, and what is reported of those that are dropped."""
+"""Loads that take turns, and the report of those that are dropped."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The arithmetic of sizing, and the table in docs/scaling.md that comes from it."""
+"""The calculation of sizing, and the table in docs/scaling.md that it produces."""
 
 from dataclasses import fields, replace
 

@@ -37,7 +37,7 @@ from tools import protos
 CATALOG = "affilia.catalog.v1.CatalogService"
 QUERIES = "affilia.enrollment.v1.EnrollmentQueryService"
 PORTAL = "https://portal.example.com"
-READY = re.compile(r"The proxy is at (http://\S+), for ")
+READY = re.compile(r"The proxy listens at (http://\S+), for ")
 
 
 class Answer(NamedTuple):

@@ -95,7 +95,7 @@ def channel(sample_server: ServerProcess) -> Iterator[grpc.Channel]:
 def browser() -> Iterator[Browser]:
     """A browser for this package only, because Playwright's event loop runs in the thread of the tests until it stops.
 
-    Other packages start event loops of their own in that thread.
+    Other packages start their own event loops in that thread.
     """
     if CHROMIUM is None:
         pytest.skip("Chromium isn't installed")

@@ -1,4 +1,4 @@
-"""Every page of the console, filled with data: for checks that concern all pages, and for pictures of them."""
+"""Every page of the console, filled with data, for checks of all pages and for screenshots."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Open = Callable[[Page], object]
 
 @dataclass(frozen=True)
 class Filled:
-    """Data that every page has something to show of."""
+    """Data for every page."""
 
     story: NamedFamily
     twin: str
@@ -34,7 +34,7 @@ class Filled:
     """A contract with an error, as a file."""
 
     def pages(self) -> dict[str, Open]:
-        """Returns how to open each page, by a name for it."""
+        """Returns a function that opens each page, by the name of the page."""
         child, group, contract = self.story.family.child, self.story.group_id, self.story.family.contract_id
         addresses = {
             "home": "/",
@@ -116,7 +116,7 @@ class Filled:
         expect(page.get_by_role("button", name="Plan again")).to_be_visible()
 
     def _upload(self, page: Page, content: bytes) -> None:
-        """Uploads a file, after discarding the one before."""
+        """Uploads a file, after discarding the previous one."""
         page.goto("/work/files")
         if page.get_by_role("region", name="Your imports").get_by_role("link").count():
             page.get_by_role("region", name="Your imports").get_by_role("link").first.click()
@@ -125,7 +125,7 @@ class Filled:
                 expect(page.locator("#import .badge").first).to_have_text("discarded")
             page.goto("/work/files")
         page.get_by_label("Enrollment file", exact=True).set_input_files(self.sponsor.path(content))
-        page.get_by_label("Mapping of the sponsor").set_input_files(self.sponsor.mapping_path())
+        page.get_by_label("Sponsor's mapping").set_input_files(self.sponsor.mapping_path())
         page.get_by_role("button", name="Upload and plan").click()
 
 

@@ -22,7 +22,7 @@ KEY_ID = "only"
 
 
 class Provider:
-    """What the provider knows. `lifetime_seconds` is that of the access tokens that it issues.
+    """What the provider knows. `lifetime_seconds` is the lifetime of the access tokens that it issues.
 
     `rights` has the role and scopes of people who aren't admins, by subject.
     """

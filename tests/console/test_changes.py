@@ -208,7 +208,7 @@ def test_a_switch_is_simulated_submitted_and_reverted_and_premiums_follow(page: 
     expect(july).to_contain_text("110.00 EUR")
     page.get_by_role("link", name="Requests").click()
     reverted = page.get_by_role("row").filter(has_text="wants a single room")
-    expect(reverted.first).to_contain_text("The request is already reverted.")
+    expect(reverted.first).to_contain_text("The request has already been reverted.")
 
 
 def test_several_changes_are_edited_and_submitted_in_one_request(page: Page, story: Dependents) -> None:
@@ -464,7 +464,7 @@ def test_a_request_of_another_family_is_not_reverted(page: Page, story: Dependen
     answer = page.goto(f"{story.address}/change?revert={other.requests()[0].change_request_id}")
     assert answer is not None
     assert answer.status == 400
-    expect(page.get_by_role("alert")).to_contain_text("is of another family")
+    expect(page.get_by_role("alert")).to_contain_text("belongs to another family")
 
 
 def test_a_reason_is_required_and_the_error_has_a_call_id(page: Page, story: Dependents) -> None:

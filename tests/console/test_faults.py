@@ -1,4 +1,4 @@
-"""Unexpected errors of the console itself: a page with a call id, and a line in the log."""
+"""Unexpected errors in the console itself: a page with a call id, and a line in the log."""
 
 import logging
 import re

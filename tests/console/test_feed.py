@@ -1,4 +1,4 @@
-"""The feed's page with many events: it stays bounded, and reads on when asked."""
+"""The feed's page with many events: it stays bounded, and continues when asked."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.channels import connected_to
 
 EVENTS = 10_000
 MAX_ROWS = 2100
-"""A page stops after the read with which it has 1000 events. The last message of a read can have many."""
+"""A page stops once it has 1000 events. It can have more, because the last message of a read can have many."""
 ADD = (
     "WITH added AS (INSERT INTO event (event_id, group_key, kind, revision_key, recorded_at, member_ids)"
     " SELECT gen_random_uuid(), r.group_key, 'POLICY_CHANGED', r.revision_key, clock_timestamp(), ARRAY[g.primary_id]"
@@ -46,7 +46,7 @@ def test_ten_thousand_events_are_read_page_by_page_without_gaps(
     page.get_by_role("button", name="Show").click()
     last = 0
     for _ in range(2):
-        expect(page.get_by_text("doesn't read on by itself")).to_be_visible()
+        expect(page.get_by_text("no longer loads more by itself")).to_be_visible()
         found = positions(page)
         assert 1000 <= len(found) <= MAX_ROWS
         assert found == list(range(last + 1, last + 1 + len(found)))

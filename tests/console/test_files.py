@@ -1,4 +1,4 @@
-"""Enrollment files in the console: upload, plan, guard, applying, report, and what others can't see."""
+"""Enrollment files in the console: upload, plan, guard, application, report, and what other people can't see."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def terminations(sponsor: Sponsor, count: int) -> bytes:
 def upload(page: Page, sponsor: Sponsor, content: bytes) -> None:
     page.goto("/work/files")
     page.get_by_label("Enrollment file", exact=True).set_input_files(sponsor.path(content))
-    page.get_by_label("Mapping of the sponsor").set_input_files(sponsor.mapping_path())
+    page.get_by_label("Sponsor's mapping").set_input_files(sponsor.mapping_path())
     page.get_by_role("button", name="Upload and plan").click()
 
 
@@ -105,7 +105,7 @@ def test_a_discarded_file_changes_nothing_and_another_can_be_uploaded(page: Page
 
 def test_a_damaged_file_is_rejected_with_its_findings(page: Page, sponsor: Sponsor) -> None:
     upload(page, sponsor, additions(sponsor)[:-40])
-    findings = page.get_by_role("region", name="The file is rejected as a whole")
+    findings = page.get_by_role("region", name="The whole file was rejected")
     expect(findings).to_contain_text("ENVELOPE_CUT_OFF")
 
 
@@ -114,7 +114,7 @@ def test_an_invalid_mapping_is_rejected_with_every_fault(page: Page, sponsor: Sp
     mapping.write_text('{"namespace": "x", "colour": "red"}')
     page.goto("/work/files")
     page.get_by_label("Enrollment file", exact=True).set_input_files(sponsor.path(additions(sponsor)))
-    page.get_by_label("Mapping of the sponsor").set_input_files(mapping)
+    page.get_by_label("Sponsor's mapping").set_input_files(mapping)
     page.get_by_role("button", name="Upload and plan").click()
     expect(page.get_by_role("alert").first).to_contain_text("colour: unknown field")
 
@@ -123,7 +123,7 @@ def test_a_file_name_with_markup_is_shown_as_text(page: Page, sponsor: Sponsor) 
     page.goto("/work/files")
     file = {"name": HOSTILE, "mimeType": "text/plain", "buffer": additions(sponsor)}
     page.get_by_label("Enrollment file", exact=True).set_input_files(file)  # type: ignore[arg-type]
-    page.get_by_label("Mapping of the sponsor").set_input_files(sponsor.mapping_path())
+    page.get_by_label("Sponsor's mapping").set_input_files(sponsor.mapping_path())
     page.get_by_role("button", name="Upload and plan").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("<script>")
     assert page.title() != "broken"
@@ -160,7 +160,7 @@ def test_a_file_that_is_too_large_is_rejected_and_not_stored(small: tuple[TestCl
     content = b"x" * (65 * visits.MEBIBYTE)
     sent = client.post("/work/files", data={"csrf": token}, files={"file": ("file.834", content)})
     assert sent.status_code == 400
-    assert "The form has more than 64 MiB." in sent.text
+    assert "The form is larger than 64 MiB." in sent.text
 
 
 def test_a_file_is_removed_when_its_session_ends(

@@ -1,4 +1,4 @@
-"""Invoicing premiums in the console: what isn't invoiced, marking it, and sending the form twice."""
+"""Invoicing premiums in the console: what isn't invoiced yet, marking it as invoiced, and sending the form twice."""
 
 import grpc
 import pytest
@@ -22,7 +22,7 @@ def show(page: Page, story: NamedFamily) -> None:
     page.get_by_role("navigation", name="Work").get_by_role("link", name="Invoicing").click()
     page.get_by_label("or family").fill(story.marie)
     page.get_by_label("Debtor").select_option("primary")
-    page.get_by_label("Months that end by").fill("2026-03-01")
+    page.get_by_label("Months ending by").fill("2026-03-01")
     page.get_by_role("button", name="Show").click()
 
 
@@ -32,7 +32,7 @@ def test_premiums_are_invoiced_and_appear_with_their_invoice(page: Page, story: 
     shown = page.get_by_role("region", name="Not invoiced to the primary")
     expect(shown.get_by_role("row").filter(has_text=story.marie)).to_have_count(2)
     total = shown.locator(".total").inner_text()
-    page.get_by_label("Id of the invoice").fill(number)
+    page.get_by_label("Invoice id").fill(number)
     page.get_by_role("button", name="Mark as invoiced").click()
     expect(page.locator("main > p.notice")).to_contain_text(f"Invoice {number} of the primary: {total}")
     show(page, story)
@@ -43,8 +43,8 @@ def test_premiums_are_invoiced_and_appear_with_their_invoice(page: Page, story: 
 
 def test_sending_the_form_twice_invoices_once(page: Page, story: NamedFamily) -> None:
     show(page, story)
-    page.get_by_label("Id of the invoice").fill(f"INV-{new_id()[:8]}")
-    form = page.locator("form").filter(has=page.get_by_label("Id of the invoice"))
+    page.get_by_label("Invoice id").fill(f"INV-{new_id()[:8]}")
+    form = page.locator("form").filter(has=page.get_by_label("Invoice id"))
     fields = form.evaluate("form => Object.fromEntries(new FormData(form))")
     answers = [page.request.post("/work/invoicing", form=fields, max_redirects=0) for _ in range(2)]
     assert [each.status for each in answers] == [303, 303]
@@ -57,7 +57,7 @@ def test_a_stale_form_is_rejected_and_shows_what_is_left(page: Page, story: Name
     other = page.context.new_page()
     show(other, story)
     for tab, number in ((other, "first"), (page, "second")):
-        tab.get_by_label("Id of the invoice").fill(f"{number}-{story.suffix}")
+        tab.get_by_label("Invoice id").fill(f"{number}-{story.suffix}")
         tab.get_by_role("button", name="Mark as invoiced").click()
     expect(page.get_by_role("alert").first).to_contain_text("ALREADY_INVOICED")
     expect(page.get_by_text("Nothing is left to invoice.")).to_be_visible()
@@ -66,4 +66,4 @@ def test_a_stale_form_is_rejected_and_shows_what_is_left(page: Page, story: Name
 def test_a_form_that_names_nothing_or_two_things_is_rejected(page: Page, story: NamedFamily) -> None:
     page.goto("/work/invoicing")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_role("alert").first).to_contain_text("Name either a contract or a family.")
+    expect(page.get_by_role("alert").first).to_contain_text("Enter either a contract or a family.")

@@ -1,6 +1,6 @@
 """Builds the image of deploy/Containerfile without a container daemon, and runs it as a container would.
 
-It needs root, and buildah. Without a registry, debootstrap makes the base image from Debian's packages.
+Requires root and buildah. Without a registry, debootstrap builds the base image from Debian packages.
 """
 
 import json
@@ -23,7 +23,7 @@ OWN_BASE = "localhost/affilia-base"
 IMAGE = "localhost/affilia"
 SUITE, PACKAGES = "bookworm", "python3-minimal,python3-venv,ca-certificates"
 OF_THE_HOST = ("/etc/pip.conf", "/etc/ssl/certs")
-"""Mounted while the image is built, so that pip reaches the same registry as on this machine."""
+"""Mounted while the image is built, so that pip uses the same registry as this machine."""
 
 IN_A_READ_ONLY_ROOT = """
 set -eu
@@ -47,7 +47,7 @@ def buildah(*arguments: str | Path, check: bool = True) -> subprocess.CompletedP
 
 
 def base_image() -> str:
-    """Returns the name of a base image: that of a registry, or one that is made on this machine."""
+    """Returns the name of a base image: from a registry, or built on this machine."""
     if buildah("pull", "--quiet", REGISTRYS_BASE, check=False).returncode == 0:
         return REGISTRYS_BASE
     if buildah("inspect", "--type", "image", OWN_BASE, check=False).returncode == 0:
@@ -66,14 +66,14 @@ def base_image() -> str:
 
 
 def debian_mirror() -> list[str]:
-    """Returns the mirror of this machine's sources as an argument; empty if it isn't configured in the usual file."""
+    """Returns this machine's package mirror as an argument, or nothing if the usual file doesn't configure one."""
     sources = Path("/etc/apt/sources.list.d/debian.sources")
     lines = sources.read_text().splitlines() if sources.exists() else []
     return [line.split()[1] for line in lines if line.startswith("URIs:")][:1]
 
 
 def build(folder: Path) -> None:
-    """Builds the image from the working tree, in a context that only has what .containerignore lets through."""
+    """Builds the image from the working tree, in a context with only the files that .containerignore allows."""
     if os.geteuid() != 0:
         pytest.skip("building an image needs root on this machine")
     base = base_image()

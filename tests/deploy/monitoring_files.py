@@ -20,7 +20,7 @@ NOT_METRICS = frozenset(
     ("sum", "min", "max", "rate", "increase", "histogram_quantile", "topk", "min_over_time", "and", "or", "on", "le")
 )
 OF_PROMETHEUS = frozenset({"up", "ALERTS"})
-"""Series that Prometheus itself makes."""
+"""Series that Prometheus itself creates."""
 
 
 class Metric(NamedTuple):
@@ -66,7 +66,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def selected(expression: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yields the metrics that a query reads, each with the labels by which it selects series."""
+    """Yields the metrics that a query reads, each with the labels that it filters by."""
     without_groups = re.sub(r"\bby \([^)]*\)", "", expression)
     without_strings = re.sub(r'"[^"]*"', '""', without_groups)
     for name, matchers in SELECTOR.findall(re.sub(r"\[[^\]]*\]", "", without_strings)):
@@ -75,7 +75,7 @@ def selected(expression: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def grouped(expression: str) -> frozenset[str]:
-    """Returns the labels by which a query groups."""
+    """Returns the labels that a query groups by."""
     return frozenset(
         label.strip() for labels in re.findall(r"\bby \(([^)]*)\)", expression) for label in labels.split(",")
     )

@@ -1,4 +1,4 @@
-"""Programs that check files in deploy/: those of the machine, or those that .ci/run has built."""
+"""Programs that check files in deploy/, either installed on the machine or built by .ci/run."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The Helm chart: its manifests are valid for every supported Kubernetes, and do what its values say."""
+"""The Helm chart: its manifests are valid for every supported Kubernetes version and reflect its values."""
 
 import json
 import re
@@ -62,7 +62,7 @@ CASES = {"required": REQUIRED, "everything": EVERYTHING, "minimal": MINIMAL}
 
 
 def helm(*arguments: str | Path, values: Any, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs Helm with values, in a folder of its own."""
+    """Runs Helm with values from a file in the folder."""
     file = folder / "values.yaml"
     file.write_text(yaml.safe_dump(values))
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""The compose file: it follows the specification, its files exist, and its settings are those of the programs."""
+"""The compose file: it follows the specification, its files exist, and the programs know its settings."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A server of the previous release keeps serving while its database is migrated, and beside a new server (L7)."""
+"""A server of the previous release keeps serving while its database is migrated, then alongside a new server (L7)."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The probes /livez and /readyz, asked over HTTP."""
+"""The probes /livez and /readyz, over HTTP."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ CHECKS = "affilia.eligibility.v1.EligibilityCheckService"
 
 
 def wait_for(url: str, path: str, expected: tuple[int, str]) -> None:
-    """Waits for an answer, because a probe can also fail on a machine that is too busy to answer in time."""
+    """Waits for an answer, because a probe can also fail if the machine is too busy to answer in time."""
     wait_until(lambda: asked(url, path) == expected, f"{path} answers {expected}")
 
 

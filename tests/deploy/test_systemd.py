@@ -1,4 +1,4 @@
-"""The systemd unit: systemd accepts it, and rates its exposure as low."""
+"""The systemd unit: systemd accepts it and rates its exposure as low."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from tests.packaging.environments import ROOT, program
 
 UNIT = ROOT / "deploy" / "systemd" / "affilia.service"
 MAX_EXPOSURE = 2.0
-"""Of 10. What is left is the network, which the server needs."""
+"""Out of 10. The remaining exposure is the network, which the server needs."""
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The documentation site that `make site` builds: its links lead somewhere, and it loads nothing from other hosts.
+"""The documentation site that `make site` builds: its links are valid, and it loads nothing from other hosts.
 
 Skipped if the generator can't be installed.
 """
@@ -17,7 +17,7 @@ import pytest
 from tools import site
 
 LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src"), ("object", "data")}
-"""Attributes whose URL a browser loads together with the page."""
+"""Attributes whose URLs a browser loads together with the page."""
 
 
 class Page(HTMLParser):

@@ -51,7 +51,7 @@ def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
 
 
 def copy_of(name: str) -> Path:
-    """Copies a folder of clients/ again, but keeps the packages that were downloaded into the last copy."""
+    """Copies a folder of clients/ again, but keeps the packages that were downloaded for the previous copy."""
     destination = CACHE / name
     generated = shutil.ignore_patterns("node_modules", "dist", "gen", "affilia", "target")
     shutil.copytree(ROOT / "clients" / name, destination, ignore=generated, dirs_exist_ok=True)

@@ -101,7 +101,7 @@ def test_a_missing_extra_is_named(python: Path, tmp_path: Path) -> None:
     read = "from affilia_server.affilia_cli.enrollment_file.reading import parsing\nparsing.parse(b'')"
     program = f"try:\n    exec({read!r})\nexcept Exception as error:\n    print(error)"
     output = run(python, "-c", program, cwd=tmp_path)
-    assert output == "Enrollment files require the extra files: pip install 'affilia-server[files]'\n"
+    assert output == "Enrollment files require the `files` extra: pip install 'affilia-server[files]'\n"
 
 
 def test_there_is_one_root_package_with_the_sample_book_and_migrations(built_wheels: dict[str, Path]) -> None:

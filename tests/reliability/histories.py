@@ -1,4 +1,4 @@
-"""Recorded histories: what concurrent callers asked of groups, when, and what they were answered."""
+"""Recorded histories: the concurrent calls on groups, their times and their responses."""
 
 import json
 import random
@@ -24,7 +24,7 @@ T = TypeVar("T")
 CHECKER = Path(__file__).parent / "history_checker"
 FIRST_DAY = date(2027, 1, 1)
 DAYS = 12
-"""Few days, so that callers often enroll and leave the same ones."""
+"""Only a few days, so that callers often enroll and leave the same ones."""
 
 ATTEMPT_SECONDS = 20.0
 
@@ -117,7 +117,7 @@ class Caller:
         )  # fmt: skip
 
     def _sent(self, call: Callable[[Family], T]) -> T:
-        """Sends a call to one server after the other until the outcome is known."""
+        """Sends a call to random servers until the outcome is known."""
         until = time.monotonic() + 120
         while True:
             with channel_to(self.draw.choice(self.addresses())) as channel:

@@ -1,4 +1,4 @@
-"""Seeded faults: small changes of the source, each of which breaks a guarantee and must make a test fail.
+"""Seeded faults: small changes to the source, each of which breaks a guarantee and must make a test fail.
 
 A mutant replaces a text that occurs exactly once in a file. If the file changes, `test_every_mutant_can_be_applied`
 fails, and the mutant has to be adapted.

@@ -17,7 +17,7 @@ def repetitions(variable: str, few: int, full: int) -> int:
 
 
 def seeded(what: str) -> random.Random:
-    """Returns a new source of randomness. Prints its seed and what it is for."""
+    """Returns a new source of randomness, and prints its seed and purpose."""
     seed = random.SystemRandom().randrange(2**32)
     print(f"{what}, seed {seed}")
     return random.Random(seed)

@@ -1,4 +1,4 @@
-"""Callers that cancel their calls at any instant: no connection to the database is lost, and memory doesn't grow."""
+"""Callers cancel calls at any instant: no database connection is lost, and memory doesn't grow."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ CONCURRENT = 48
 FAMILIES = 8
 MAX_SECONDS_UNTIL_CANCELLED = 0.03
 WARM_UP = 0.25
-"""The share of the calls after which memory is measured for the first time."""
+"""The share of calls after which memory is first measured."""
 MAX_GROWTH_MIB = 48
 WRITTEN = 0.01
 NEVER_REACHED = 10**6
@@ -100,7 +100,7 @@ async def cancel_calls(address: str, families: list[Family], calls: int, draw: r
 
 
 async def _ended_within(call: Any, seconds: float) -> None:
-    """Waits until a call has ended, but not longer than some seconds."""
+    """Waits until a call has ended, for at most some seconds."""
     await asyncio.wait([asyncio.ensure_future(call.code())], timeout=seconds)
 
 

@@ -1,4 +1,4 @@
-"""The clock of the database jumps ahead and back, and stops: nothing is lost, answers as of the past stay the same.
+"""The database's clock jumps ahead and back, and stops: nothing is lost, and responses as of the past stay the same.
 
 libfaketime gives PostgreSQL, whose clock all instants come from, another clock, which the test moves under load. The
 server's own clock isn't moved: with libfaketime, `time.sleep` of Python fails. Only the clock of the day is moved,
@@ -56,7 +56,7 @@ class Clock:
         }
 
     def set(self, setting: str) -> None:
-        """Sets an offset to the real time, or stops the clock at the present."""
+        """Sets an offset from the real time, or stops the clock at the current time."""
         present = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         new = self.file.with_suffix(".new")
         new.write_text(f"{present if setting == STOPPED else setting}\n")

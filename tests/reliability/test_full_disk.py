@@ -1,4 +1,4 @@
-"""The disk of the database is full: calls fail with a clear error, nothing is lost, and service resumes by itself.
+"""The database's disk is full: calls fail with a clear error, nothing is lost, and service resumes without help.
 
 The disk is a small file system in memory, so the test needs the right to mount one.
 """
@@ -27,7 +27,7 @@ from tests.support.recording_clients import RETRIED, Address, RecordingClient, c
 from tests.support.waiting import wait_until
 
 DISK_MIB = 256
-"""More than a new database with its first log files, and little enough to be filled quickly."""
+"""Larger than a new database with its first log files, and small enough to fill quickly."""
 
 TIMES = repetitions("AFFILIA_FULL_DISKS", few=1, full=10)
 CLIENTS = 3

@@ -1,4 +1,4 @@
-"""The server and PostgreSQL are killed under load: nothing that was acknowledged is lost, nothing is applied twice.
+"""The server and PostgreSQL are killed under load: no acknowledged write is lost, and none is applied twice.
 
 kill -9 does not test a power cut: the operating system keeps what a killed process has written.
 """
@@ -31,7 +31,7 @@ POSTGRES_KILLS = repetitions("AFFILIA_POSTGRES_KILLS", few=3, full=50)
 CLIENTS = 4
 THINKING_SECONDS = 0.03
 MIN_WRITES = 5
-"""Acknowledged writes between two kills."""
+"""Number of acknowledged writes between two kills."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ def load(site: Site) -> Iterator[list[RecordingClient]]:
 
 
 def kill_repeatedly(site: Site, kills: list[Callable[[], None]], draw: random.Random) -> None:
-    """Kills under load, waits until a write is acknowledged, and so on. Then compares what was acknowledged."""
+    """Kills under load, each time once writes are acknowledged again. Then compares what was acknowledged."""
     with (
         load(site) as clients,
         channel_to(site.address.public) as channel,
@@ -146,7 +146,7 @@ def test_kills_of_postgresql_lose_and_double_nothing(site: Site) -> None:
 
 
 def test_a_lost_acknowledged_request_is_found(site: Site) -> None:
-    """The comparison itself is tested: it reports a request and an application that were never sent."""
+    """Tests the comparison itself: it reports a request and an application that were never sent."""
     with load(site) as clients:
         wait_until(lambda: all(len(c.journal.operations) > 2 for c in clients), "all clients have called")
     clients[0].journal.request_ids.add("invented request")

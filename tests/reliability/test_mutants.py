@@ -1,4 +1,4 @@
-"""The tests themselves are tested: each seeded fault makes the test fail that guards against it.
+"""Tests of the tests: each seeded fault makes the test that guards against it fail.
 
 A copy of the source is changed, and the test is run in the copy. CI runs a few cheap mutants; AFFILIA_RELIABILITY=full
 runs all of them.
@@ -114,6 +114,6 @@ def test_a_seeded_fault_is_found(mutant: Mutant, copy: Path) -> None:
 
 
 def test_a_test_passes_in_the_unchanged_copy(copy: Path) -> None:
-    """Otherwise a fault of the copy would look like a mutant that was found."""
+    """Otherwise, a defect of the copy would look like a detected mutant."""
     passed = run("tests/storage/test_leases.py::test_a_released_lease_can_be_taken_immediately", copy)
     assert passed.returncode == 0, passed.stdout

@@ -1,4 +1,4 @@
-"""Change requests of many callers that share transactions: kills lose none of them, and a bad one fails alone."""
+"""Change requests of many callers that share transactions: kills lose none of them, and an invalid one fails alone."""
 
 import threading
 from collections import Counter

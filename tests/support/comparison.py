@@ -22,7 +22,7 @@ PAGE_SIZE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How much was compared, and all differences, as sentences."""
+    """How much was compared, and all differences, in sentences."""
 
     requests: int
     applications: int

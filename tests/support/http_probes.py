@@ -1,4 +1,4 @@
-"""Asks the HTTP endpoint for monitoring."""
+"""Requests to the HTTP endpoint for monitoring."""
 
 import re
 import urllib.error

@@ -24,7 +24,7 @@ APPLIED_ON = "2026-03-01"
 ATTEMPT_SECONDS = 4.0
 """Deadline of one attempt."""
 PAUSE_SECONDS = 0.1
-"""Between two attempts of one operation."""
+"""Pause between two attempts of one operation."""
 THINKING_SECONDS = 0.15
 """Default mean pause between two operations, so that the clients don't saturate the machine."""
 HOMESICKNESS = 0.1

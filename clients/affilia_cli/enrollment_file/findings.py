@@ -105,7 +105,7 @@ class Pyx12Missing(EnrollmentFileError):
     """The package that reads X12 isn't installed."""
 
     def __init__(self) -> None:
-        super().__init__("Enrollment files require the extra files: pip install 'affilia-server[files]'")
+        super().__init__("Enrollment files require the `files` extra: pip install 'affilia-server[files]'")
 
 
 class FileRejected(EnrollmentFileError):
@@ -126,7 +126,7 @@ class MappingMalformed(EnrollmentFileError):
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A limit that a plan exceeds, in a sentence, with the option of `import-834` that raises the limit."""
+    """A sentence about a limit that a plan exceeds, and the option of `import-834` that raises the limit."""
 
     sentence: str
     option: str
@@ -136,7 +136,7 @@ class Excess:
 
 
 class PlanRefused(EnrollmentFileError):
-    """The plan would take away more than the caller allows. Nothing was written."""
+    """The plan would take away more coverage than the caller allows. Nothing was written."""
 
     def __init__(self, excesses: Iterable[Excess]) -> None:
         self.excesses = tuple(excesses)

@@ -1,4 +1,4 @@
-"""Changes a family: what each person can choose, several changes in one request, its simulation, and the request."""
+"""The page that changes a family: what each person can choose, several changes in one request, and its simulation."""
 
 from datetime import date
 
@@ -29,13 +29,13 @@ from affilia_views.words import enum_word
 
 MAKES_REVISIONS = [HISTORY_KIND_CHANGE_REQUEST, HISTORY_KIND_RECOMPUTE, HISTORY_KIND_RECORD]
 MAX_ENTRIES = 100
-"""How many of the newest entries are searched for what changed since a form was opened."""
-NO_LONGER_AVAILABLE = "That form is no longer available. What was not submitted was not recorded. This is a new form."
-ALREADY_SUBMITTED = "This form was already submitted. Its request is carried out only once."
+"""Number of the newest entries that are searched for changes since a form was opened."""
+NO_LONGER_AVAILABLE = "That form is no longer available. Unsubmitted changes were not recorded. This is a new form."
+ALREADY_SUBMITTED = "This form was already submitted. Its request is only applied once."
 
 
 def begin(visit: Visit) -> Response:
-    """Begins a request: an empty one, one that reverts or corrects an earlier one, or one that repeats it."""
+    """Starts a draft: an empty one, or one that reverts, corrects or repeats an earlier request."""
     group = _group(visit)
     query = visit.query
     for name, make in STARTS.items():
@@ -62,11 +62,11 @@ def _repeat(group: EnrollmentGroup, request: ChangeRequest) -> Draft:
 
 
 STARTS = {"revert": _revert, "correct": _correct, "repeat": _repeat}
-"""How a request begins that is about an earlier one, by the parameter with the earlier one's id."""
+"""Starts a draft from an earlier request, by the query parameter that has the earlier request's id."""
 
 
 def change(visit: Visit) -> Response:
-    """Shows a request that is being prepared, takes a step, or submits it."""
+    """Shows a draft, carries out a step, or submits it."""
     draft = visit.session.drafts.find(visit.path("draft_id"))
     group = _group(visit)
     if draft is None or draft.group_id != group.group_id:
@@ -115,7 +115,7 @@ def _outcome(request: ChangeRequest) -> str:
     if request.verdict != VERDICT_APPROVED:
         return "The request was rejected and recorded. Nothing changed."
     if request.made_revision:
-        return f"The request was approved. It made revision {request.revision}."
+        return f"The request was approved. It created revision {request.revision}."
     return "The request was approved. No enrolled days changed."
 
 
@@ -126,7 +126,7 @@ def _form(
     types: Types,
     error: CallFailed | Refused | None = None,
 ) -> Response:
-    """Shows a draft for the current state of the family, and what has changed since it was begun."""
+    """Shows a draft for the current state of the family, and what has changed since it was started."""
     is_stale = draft.revision != group.revision
     changed = _changes_since(visit, group, draft.revision) if is_stale else []
     if is_stale:
@@ -160,7 +160,7 @@ def _form(
 
 
 def _changes_since(visit: Visit, group: EnrollmentGroup, revision: int) -> list[Described]:
-    """Returns what made the revisions of a family since one, newest first."""
+    """Returns what created the revisions of a family after the given one, newest first."""
     found = visit.client.history.list_history(
         group_id=group.group_id, kinds=MAKES_REVISIONS, page_size=MAX_ENTRIES
     ).entries
@@ -181,7 +181,7 @@ def _request(visit: Visit, group: EnrollmentGroup, asked: str) -> ChangeRequest:
     """Returns an earlier request of the family."""
     request = visit.client.changes.get_change_request(change_request_id=asked).change_request
     if request.group_id != group.group_id:
-        raise Refused(f"Request {asked} is of another family: {visit.names.family(request.key)}.")
+        raise Refused(f"Request {asked} belongs to another family: {visit.names.family(request.key)}.")
     return request
 
 

@@ -16,9 +16,9 @@ from affilia_views.event_words import event_lines, event_name
 
 MAX_EVENTS = 100
 MAX_SHOWN = 1000
-"""The number of events after which a page stops reading on by itself."""
+"""The number of events after which a page stops loading more by itself."""
 PAGE_WAITS, POLL_WAITS = (0.15, 5.0, 60.0), (1.0, 60.0)
-"""How long a request waits for events, in seconds. If it receives nothing, it waits longer, for one message only."""
+"""How long a request waits for events, in seconds. If it receives nothing, it waits longer, for a single message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def feed(visit: Visit) -> Response:
 
 
 def _read(visit: Visit, waits: Sequence[float], start: Any, asked: dict[str, str]) -> _Read:
-    """Reads events until there are no more or many. Raises TooLate if the server doesn't even send a token."""
+    """Reads events until there are no more, or enough. Raises TooLate if the server doesn't even send a token."""
     wanted = EnrollmentFilter(
         contract_ids=[finding.contract_id(visit, asked["contract"])] if asked["contract"] else [],
         primary_ids=[finding.member_id(visit, asked["primary"])] if asked["primary"] else [],

@@ -1,4 +1,4 @@
-"""Imports enrollment files (X12 834): upload, the plan in words, the guard, applying with progress, and the report."""
+"""Imports enrollment files (X12 834): upload, plan, guard, progress while the plan is applied, and report."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from affilia_console.imports import FileImport, Upload
 from affilia_console.visits import MEBIBYTE, Visit
 
 MAX_FILE_BYTES = 64 * MEBIBYTE
-"""Of the whole form. The command line reads larger files."""
+"""Maximum size of the whole form. The command line reads larger files."""
 MAX_MAPPING_BYTES = MEBIBYTE
 MAX_LISTED = 200
 MAX_FINDINGS = 100
@@ -84,7 +84,7 @@ def apply(visit: Visit) -> Response:
 
 
 def plan_again(visit: Visit) -> Response:
-    """Plans again after the guard refused the plan, with higher limits."""
+    """Plans again with higher limits, after the guard rejected the plan."""
     visit.check_writable()
     limits = Limits(_share(visit, "terminations", "Terminations"), _share(visit, "days", "Days lost"))
     return _decided(visit, lambda found: found.plan_again(limits))
@@ -96,7 +96,7 @@ def discard(visit: Visit) -> Response:
 
 
 def stop(visit: Visit) -> Response:
-    """Ends an import after the families in progress."""
+    """Stops an import once the families in progress are finished."""
     return _decided(visit, FileImport.stop, "The import stops when the families in progress are finished.")
 
 
@@ -104,7 +104,7 @@ def report(visit: Visit) -> Response:
     """Returns the report as a file."""
     found, kind = _found(visit), visit.path("kind")
     if found.report is None or kind not in DOWNLOADS:
-        raise Refused(f"There is no report as {kind}.", "Open the page of the import.")
+        raise Refused(f"There is no report in the format {kind}.", "Open the page of the import.")
     media_type, write = DOWNLOADS[kind]
     name = f"report-{found.began_at:%Y-%m-%d-%H%M%S}.{kind}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -114,7 +114,7 @@ def report(visit: Visit) -> Response:
 def _missing_extra() -> str:
     if find_spec(EXTRA):
         return ""
-    return "Enrollment files require the extra files: pip install 'affilia-server[files]'"
+    return "Enrollment files require the `files` extra: pip install 'affilia-server[files]'"
 
 
 def _found(visit: Visit) -> FileImport:
@@ -136,7 +136,7 @@ def _decided(visit: Visit, decide: Callable[[FileImport], None], notice: str = "
 
 def _mapping(file: UploadFile) -> Mapping:
     if (file.size or 0) > MAX_MAPPING_BYTES:
-        raise Refused(f"The mapping has more than {MAX_MAPPING_BYTES // MEBIBYTE} MiB.")
+        raise Refused(f"The mapping is larger than {MAX_MAPPING_BYTES // MEBIBYTE} MiB.")
     try:
         return mapping_of(json.loads(file.file.read().decode()))
     except MappingMalformed as malformed:
@@ -163,7 +163,7 @@ def _share(visit: Visit, name: str, label: str) -> float:
 
 
 def _lines(found: Report) -> list[Line]:
-    """Returns the members that change or need attention: those who need attention first."""
+    """Returns the members who change or need attention, those who need attention first."""
     members = [each for each in found.members if each.outcome is not Outcome.UNCHANGED or each.notices]
     lines = [Line(each, details(each)) for each in members]
     return sorted(lines, key=lambda line: (not line.is_bad, line.member.outcome in UNREMARKABLE))

@@ -1,4 +1,4 @@
-"""Invoicing of premiums: what hasn't been invoiced to a debtor yet, and marking it as part of an invoice."""
+"""Invoices premiums: lists what hasn't been invoiced to a debtor yet, and marks it as part of an invoice."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -19,7 +19,7 @@ from affilia_views.money import money
 from affilia_views.premiums import DEBTORS, month_word, owed_by, uninvoiced_sums
 
 MAX_ENTRIES = 5000
-"""The number of entries that one form can put on an invoice."""
+"""Maximum number of entries that one form can mark as invoiced."""
 MAX_SHOWN = 200
 MAX_MARKED = 1000
 """Maximum number of entries that one call marks as invoiced."""
@@ -29,7 +29,7 @@ UTC_ZONE = "UTC"
 
 
 def invoicing(visit: Visit) -> Response:
-    """Shows the form, what isn't invoiced yet, or puts what was shown on an invoice.
+    """Shows the form or the entries that aren't invoiced yet, or marks the entries that were shown as invoiced.
 
     The form is sent by POST, because names are personal data.
     """
@@ -81,10 +81,10 @@ def _page(
 
 
 def _uninvoiced(visit: Visit, asked: dict[str, str]) -> list[PremiumEntry]:
-    """Returns what isn't invoiced to the debtor, at most MAX_ENTRIES entries."""
+    """Returns the entries that aren't invoiced to the debtor, at most MAX_ENTRIES."""
     if bool(asked["contract"]) == bool(asked["family"]):
-        raise Refused("Name either a contract or a family.")
-    up_to = day_in(asked["up_to"], "Months that end by") or today_in(UTC_ZONE)
+        raise Refused("Enter either a contract or a family.")
+    up_to = day_in(asked["up_to"], "Months ending by") or today_in(UTC_ZONE)
     found = visit.client.premiums.all_uninvoiced_premiums(
         debtor=_debtor(asked["debtor"]), up_to=date_to_proto(up_to), **_owner(visit, asked)
     )
@@ -108,7 +108,7 @@ def _group_id(visit: Visit, text: str) -> str:
     groups = list(visit.client.enrollment.all_enrollment_groups(primary_id=member_id))
     if len(groups) != 1:
         listed = [f"{visit.names.contract_name(group.key.contract_id)}: {group.group_id}" for group in groups]
-        raise Refused(f"“{text}” is the primary of {len(groups)} families. Use the id of the family.", *listed)
+        raise Refused(f"“{text}” is the primary of {len(groups)} families. Enter the id of the family.", *listed)
     return groups[0].group_id
 
 
@@ -119,7 +119,7 @@ def _debtor(text: str) -> "Debtor.ValueType":
 
 
 REJECTIONS = (Invalid, Conflict, AlreadyExists, NotFound, PreconditionFailed)
-"""Errors after which the form is shown again, with what isn't invoiced now."""
+"""Errors after which the form is shown again, with the entries that aren't invoiced now."""
 
 
 def _invoiced(visit: Visit, asked: dict[str, str]) -> Response:
@@ -127,7 +127,7 @@ def _invoiced(visit: Visit, asked: dict[str, str]) -> Response:
     visit.check_writable()
     ids, invoice_id, debtor = visit.text("entry_ids").split(), visit.text("invoice_id"), _debtor(asked["debtor"])
     if not ids or not invoice_id:
-        raise Refused("Give the id of the invoice, and at least one entry.")
+        raise Refused("An invoice id and at least one entry are required.")
     try:
         request_id = UUID(visit.text("request_id"))
     except ValueError:

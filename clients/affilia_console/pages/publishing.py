@@ -1,6 +1,6 @@
 """Publishes and corrects contracts, after a dry run that shows every finding.
 
-Contracts are JSON documents as `affilia contract publish` and `affilia contract amend` read them.
+Contracts are JSON documents in the format of `affilia contract publish` and `affilia contract amend`.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ CORRECTABLE = (Invalid, Conflict, AlreadyExists, NotFound, PreconditionFailed)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An error or a warning, and where it is in the text."""
+    """An error or a warning, with its position in the text."""
 
     line: int
     field: str
@@ -92,7 +92,7 @@ def _text(visit: Visit) -> str:
     try:
         text = file.file.read().decode() if file else visit.text("text")
     except UnicodeDecodeError:
-        raise Refused("The file is not a text in UTF-8.") from None
+        raise Refused("The file is not valid UTF-8 text.") from None
     if not text.strip():
         raise Refused("Choose a file or paste a contract.")
     return text
@@ -113,7 +113,7 @@ def _contract(text: str) -> Contract:
 def _kind(visit: Visit) -> str:
     kind = visit.text("kind")
     if kind not in (NEW, CORRECTED):
-        raise Refused("Say whether the contract is new or corrected.")
+        raise Refused("Select whether the contract is new or corrected.")
     return kind
 
 

@@ -29,7 +29,7 @@ JUST_AFTER = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class JudgedRequest:
-    """A change request in words. `not_revertible` says why it can't be reverted, and is empty if it can be."""
+    """A change request in words. `not_revertible` is the reason why it can't be reverted, empty if it can be."""
 
     request: ChangeRequest
     is_approved: bool
@@ -69,7 +69,7 @@ def request(visit: Visit) -> Response:
     group = visit.client.enrollment.get_enrollment_group(group_id=visit.path("group_id")).group
     found = visit.client.changes.get_change_request(change_request_id=visit.path("request_id")).change_request
     if found.group_id != group.group_id:
-        raise Refused(f"Request {found.change_request_id} is of another family: {visit.names.family(found.key)}.")
+        raise Refused(f"Request {found.change_request_id} belongs to another family: {visit.names.family(found.key)}.")
     recorded = part(lambda: _recorded(visit, found))
     return visit.page(
         "request.html",
@@ -84,7 +84,7 @@ def request(visit: Visit) -> Response:
 
 
 def judged_request(request: ChangeRequest, names: Names, counting: Collection[ChangeRequest]) -> JudgedRequest:
-    """Describes a stored request, given those of its family that count."""
+    """Describes a stored request, given the requests of its family that are in effect."""
     contract_id = request.key.contract_id
     return JudgedRequest(
         request,
@@ -121,7 +121,7 @@ def _state(visit: Visit, found: ChangeRequest, revision: int) -> EnrollmentGroup
 
 
 def _recorded(visit: Visit, found: ChangeRequest) -> Recorded:
-    """Returns the monthly cost before and after a request, which its history entry has."""
+    """Returns the monthly cost before and after a request, from its history entry."""
     at = instant_from_proto(found.recorded_at)
     entries = visit.client.history.all_history(
         group_id=found.group_id,

@@ -5,7 +5,7 @@
   const banner = document.getElementById("unreachable");
   document.body.addEventListener("htmx:sendError", () => { banner.hidden = false; });
   document.body.addEventListener("htmx:afterOnLoad", () => { banner.hidden = true; });
-  // Forms that say so show their errors in place, like pages do.
+  // Forms with data-shows-errors show the page of a failed request in place.
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.requestConfig.elt.closest("[data-shows-errors]")) { event.detail.shouldSwap = true; }
   });
@@ -17,7 +17,7 @@
     window.setTimeout(() => { delete form.dataset.sent; }, 5000);
   });
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted) { window.location.reload(); return; } // a page from before, which can be out of date
+    if (event.persisted) { window.location.reload(); return; } // restored by the browser, so it may be out of date
     for (const form of document.forms) { delete form.dataset.sent; }
   });
 })();

@@ -1,7 +1,7 @@
-// What a front end does, with both protocols: node dist/example.js http://127.0.0.1:8081 [TOKEN]
+// Calls Affilia as a front end does, with both protocols: node dist/example.js http://127.0.0.1:8081 [TOKEN]
 //
-// In a browser the same code runs with a bundler. It reads a page of contracts, an error with its reason, and the first
-// message of the change feed.
+// With a bundler, the same code runs in a browser. It reads a page of contracts, an error with its reason, and the first
+// event of the change feed.
 
 import { Code, ConnectError, type Interceptor, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";

@@ -1,7 +1,7 @@
-// Forwards calls to Affilia: the request, the caller's token, the deadline and a cancellation; back come the response, its
-// headers and trailers, and errors with their details.
+// Forwards calls to Affilia with the caller's token, deadline and cancellation, and returns the response or the error with
+// its details.
 //
-// The proxy has no credentials of its own. What a user can do is decided by Affilia from the user's token.
+// The proxy has no credentials of its own. Affilia decides what a user can do from the user's token.
 
 import type { DescMessage, DescMethod, DescService, MessageShape } from "@bufbuild/protobuf";
 import {
@@ -16,13 +16,13 @@ import {
   createClient,
 } from "@connectrpc/connect";
 
-/** What a caller can send along. All other headers, such as cookies, stay with the proxy. */
+/** Headers that are forwarded to Affilia. All others, such as cookies, are not. */
 const FORWARDED = ["authorization", "traceparent", "tracestate", "x-request-id"];
 
-/** What a caller receives in addition to the response. */
+/** Metadata that is returned to the caller. */
 const RETURNED = ["x-request-id"];
 
-/** Adds a service to a router: each method calls the same method of the server. */
+/** Adds a service to a router. Each method calls the same method of the server. */
 export function forward(router: ConnectRouter, service: DescService, transport: Transport): void {
   const client = createClient(service, transport) as Client<DescService>;
   const handlers = service.methods.map((method) => [method.localName, handler(method, client)]);
@@ -55,7 +55,7 @@ function handler(method: DescMethod, client: Client<DescService>): unknown {
   }
 }
 
-/** Returns the options of the call to the server: the same deadline, and cancelled if the browser is gone. */
+/** Returns the options of the call to the server: the same deadline, and cancellation if the browser disconnects. */
 function optionsFor(context: HandlerContext): CallOptions {
   const timeoutMs = context.timeoutMs();
   return {
@@ -66,7 +66,7 @@ function optionsFor(context: HandlerContext): CallOptions {
   };
 }
 
-/** Returns an error of the server for the browser, with its details. Errors of the proxy itself have no text of theirs. */
+/** Returns the server's error, with its details, to the browser. The text of the proxy's own errors is only logged. */
 function returned(error: unknown): ConnectError {
   if (!(error instanceof ConnectError)) {
     console.error(error);

@@ -15,7 +15,7 @@ const transport = createGrpcTransport({ baseUrl: settings.server, pingIntervalMs
 
 const adapter = connectNodeAdapter({
   routes: (router) => SERVICES.forEach((service) => forward(router, service, transport)),
-  grpc: false, // browsers use Connect and gRPC-Web; other clients call Affilia itself
+  grpc: false, // browsers use Connect and gRPC-Web; other clients call Affilia directly
   readMaxBytes: settings.maxRequestBytes,
   maxTimeoutMs: 24 * 60 * 60 * 1000,
 });
@@ -23,7 +23,7 @@ const adapter = connectNodeAdapter({
 const server = createServer(onlyFrom(settings.origins, adapter));
 server.listen(settings.port, settings.host, () => {
   const { port } = server.address() as AddressInfo;
-  console.log(`The proxy is at http://${settings.host}:${port}, for ${[...settings.origins].join(", ")}.`);
+  console.log(`The proxy listens at http://${settings.host}:${port}, for ${[...settings.origins].join(", ")}.`);
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

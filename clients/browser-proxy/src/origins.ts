@@ -1,4 +1,4 @@
-// Lets the pages of some origins call the proxy (CORS), and rejects those of all others.
+// Allows the pages of the listed origins to call the proxy (CORS), and rejects those of all others.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -10,7 +10,7 @@ const PREFLIGHT_SECONDS = 2 * 60 * 60;
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Returns a handler that passes on what the listed origins send, and requests that come from no page. */
+/** Returns a handler that passes on requests from the listed origins, and requests without an origin. */
 export function onlyFrom(origins: ReadonlySet<string>, next: Handler): Handler {
   return (request, response) => {
     const origin = request.headers.origin;

@@ -1,14 +1,14 @@
-// Settings of the proxy, from environment variables. A missing or malformed one stops the start.
+// Settings of the proxy, from environment variables. The proxy doesn't start if one is missing or malformed.
 
 export interface Settings {
-  /** Where the proxy listens. */
+  /** Address on which the proxy listens. */
   readonly host: string;
   readonly port: number;
   /** Affilia's public listener, such as https://affilia.internal:443 or http://127.0.0.1:50051. */
   readonly server: string;
   /** The origins whose pages can call the proxy, such as https://portal.example.com. */
   readonly origins: ReadonlySet<string>;
-  /** Maximum size of a request in bytes. Affilia's own default is the same. */
+  /** Maximum size of a request in bytes. The same as Affilia's default. */
   readonly maxRequestBytes: number;
 }
 

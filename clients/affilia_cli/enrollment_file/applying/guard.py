@@ -61,7 +61,7 @@ def check_losses(losses: Losses, limits: Limits, names: Lookup[str, str]) -> Non
 
 
 def _terminations(losses: Losses, limits: Limits, names: Lookup[str, str]) -> list[Excess]:
-    """Returns an excess for each contract under which too many people lose cover."""
+    """Returns an excess for each contract under which too many people would lose coverage."""
     return [
         Excess(
             f"contract {each.contract_id}: {len(each.ended)} of {each.covered} members would lose coverage, which is"

@@ -77,14 +77,14 @@ class Retrier:
 
 
 class Stopping:
-    """Stops an import from another thread, whichever of its retriers makes the calls at that time."""
+    """Stops an import from another thread, whichever of its retriers is making calls at the time."""
 
     def __init__(self) -> None:
         self._retriers: list[Retrier] = []
         self.is_requested = False
 
     def request(self) -> None:
-        """Stops all retriers, and those that are added later."""
+        """Stops all retriers, including those that are added later."""
         self.is_requested = True
         for retrier in list(self._retriers):
             retrier.stop()

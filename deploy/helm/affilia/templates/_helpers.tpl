@@ -39,6 +39,6 @@ capabilities:
 - name: AFFILIA_DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ required "database.existingSecret is required: a Secret with the URL of PostgreSQL" .Values.database.existingSecret }}
+      name: {{ required "database.existingSecret is required: a Secret with the PostgreSQL URL" .Values.database.existingSecret }}
       key: {{ .Values.database.key }}
 {{- end }}
