@@ -1,6 +1,6 @@
 """The program `affilia`: the command line with the server's commands. In the repository also `python -m server …`."""
 
-from server.telemetry.log import prepare_grpc_core
+from server.grpc_core import prepare_grpc_core
 
 prepare_grpc_core()
 

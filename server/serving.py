@@ -1,18 +1,22 @@
-"""The commands `serve`, `migrate` and `token`, which need the server's settings."""
+"""The commands `serve`, `migrate` and `token`, which need the server's settings.
+
+Most imports are local: every command of `affilia` imports this module, and loading the settings, gRPC or the database
+driver takes longer than most commands.
+"""
 
 import argparse
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import SecretStr, ValidationError
 
 from affilia_cli.local_files import write_private
-from server.secure_settings import check_tokens, insecurities
-from server.settings import EMBEDDED, Settings
+
+if TYPE_CHECKING:
+    from server.settings import Settings
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -29,7 +33,6 @@ def add_commands(app: typer.Typer) -> None:
 def serve(context: typer.Context) -> None:
     """Serve until SIGTERM. Every setting is a flag: affilia serve --help."""
     settings = settings_from(vars(_flags().parse_args(context.args)))
-    # The imports are local, so that a wrong flag is reported without loading gRPC and the database driver.
     if settings.processes == 1:
         from server.process import run
     else:
@@ -43,6 +46,8 @@ def migrate() -> None:
 
     Servers also migrate when they start. After this command, they don't need AFFILIA_MIGRATION_URL, the tables' owner.
     """
+    from server.settings import EMBEDDED
+
     settings = _parsed({})  # no listener is opened, so it doesn't matter whether one would be secure
     if settings.database_url in ("", EMBEDDED):
         print("AFFILIA_DATABASE_URL is required. The server migrates the embedded database itself.", file=sys.stderr)
@@ -57,7 +62,7 @@ def migrate() -> None:
     print("The database has the schema of this release.")
 
 
-async def _load_sample_book(settings: Settings, address: str) -> str:
+async def _load_sample_book(settings: "Settings", address: str) -> str:
     """Loads the sample book through the public listener, as any client would. Returns three commands to try."""
     from affilia_cli.samples.loading import load_folder, purpose_of
     from affilia_cli.samples.location import sample_book_folder
@@ -72,6 +77,10 @@ async def _load_sample_book(settings: Settings, address: str) -> str:
 
 def _flags() -> argparse.ArgumentParser:
     """Returns a parser with one flag for every setting. The environment is the default."""
+    from pydantic import SecretStr
+
+    from server.settings import Settings
+
     parser = argparse.ArgumentParser(prog="affilia serve", description="Serve until SIGTERM.")
     for name, field in Settings.model_fields.items():
         if field.annotation is SecretStr:
@@ -85,17 +94,26 @@ def _flags() -> argparse.ArgumentParser:
     return parser
 
 
-def settings_from(given: dict[str, Any], check: Callable[[Settings], list[str]] = insecurities) -> Settings:
+def settings_from(given: dict[str, Any]) -> "Settings":
     """Returns the settings from the command line and the environment. Prints why, and exits, if they are unusable."""
-    settings = _parsed(given)
+    from server.secure_settings import insecurities
+
+    return _checked(_parsed(given), insecurities)
+
+
+def _checked(settings: "Settings", check: "Callable[[Settings], list[str]]") -> "Settings":
     if found := check(settings):
         print("\n".join(found), file=sys.stderr)
         raise SystemExit(2)
     return settings
 
 
-def _parsed(given: dict[str, Any]) -> Settings:
+def _parsed(given: dict[str, Any]) -> "Settings":
     """Returns settings without checking whether they are secure. Prints why, and exits, if one is malformed."""
+    from pydantic import ValidationError
+
+    from server.settings import Settings
+
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as wrong:
@@ -119,8 +137,9 @@ def token(
     from operations.scopes import SCOPES
     from server.identity.bearer_tokens import ROLES, Claims
     from server.identity.development_tokens import mint
+    from server.secure_settings import check_tokens
 
-    settings = settings_from({"dev": True}, check_tokens)
+    settings = _checked(_parsed({"dev": True}), check_tokens)
     secret = settings.token_secret.get_secret_value()
     if not secret:
         raise typer.BadParameter("AFFILIA_TOKEN_SECRET is required to sign tokens")

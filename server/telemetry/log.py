@@ -5,7 +5,6 @@ Data that a caller sent is never logged, nor is the text of an exception, which 
 
 import faulthandler
 import logging
-import os
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
     from server.settings import Settings
-
-
-CORE_ENVIRONMENT = {"GRPC_VERBOSITY": "NONE", "GRPC_ENABLE_FORK_SUPPORT": "0"}
-"""Environment variables that gRPC's C core reads when it is loaded.
-
-By default, the core writes lines of plain text to stderr, and anyone who can connect can choose their content (a failed
-handshake, the text of a GOAWAY frame). Errors of gRPC's Python layer are logged like all others.
-
-With fork support, the core stops and restarts its threads at every fork. The server forks only to start programs, as
-uvloop does, but a thread that waited for the GIL in between blocked the whole server for a minute, and new connections
-failed.
-"""
-
-
-def prepare_grpc_core() -> None:
-    """Sets the environment of gRPC's C core, except variables that are set already. Call it before importing gRPC."""
-    for name, value in CORE_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
 
 
 def configure(settings: "Settings", process: int | None = None) -> None:

@@ -222,6 +222,6 @@ def test_unknown_requests_and_those_of_other_families_are_not_reverted(
     other = Story(server_address, Family(server_channel).set_up())
     request = other.leaves("2026-06-01")
     of_other = story.types("revert", request, *AS_ADA)
-    assert (of_other.code, "of another family" in of_other.err) == (1, True), of_other.err
+    assert (of_other.code, "belongs to another family" in of_other.err) == (1, True), of_other.err
     unknown = story.types("revert", new_id(), *AS_ADA)
     assert (unknown.code, "CHANGE_REQUEST_UNKNOWN" in unknown.err) == (1, True), unknown.err
