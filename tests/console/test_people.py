@@ -40,7 +40,7 @@ def test_part_of_a_name_leads_to_a_person_with_facts_coverage_and_families(page:
     expect(coverage).to_contain_text("covered by Hospital basic")
     expect(coverage.get_by_role("link", name="HOSPITAL_BASIC")).to_be_visible()
     families = page.get_by_role("region", name="Families")
-    expect(families.get_by_role("link")).to_contain_text(f"Family of {story.marie}")
+    expect(families.get_by_role("link").first).to_contain_text(f"Family of {story.marie}")
 
 
 def test_a_recorded_fact_is_shown_with_who_recorded_it_and_what_was_before(page: Page, story: NamedFamily) -> None:

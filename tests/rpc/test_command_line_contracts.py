@@ -26,7 +26,7 @@ def test_an_exported_contract_is_edited_and_amended(server_address: str, family:
     assert "rule ADULT" in amended.out
     assert "21" in amended.out
     stale = typed(server_address, "contract", "amend", str(file))
-    assert (stale.code, "ETAG_MISMATCH" in stale.err) == (1, True)
+    assert (stale.code, "ETAG_MISMATCH" in stale.out) == (1, True), stale.err
 
 
 def test_amending_with_the_same_versions_says_that_nothing_differs(
