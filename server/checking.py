@@ -132,6 +132,8 @@ def _field_validity(field: FieldDescriptor) -> IsValid:
 
 
 def _value_validity(field: FieldDescriptor) -> IsValid:
+    if field.GetOptions().Extensions[limits_pb2.limits].reported:
+        return lambda value: True
     if field.message_type is None:
         problem_of = _problem_of(field)
         return lambda value: problem_of(value) is None

@@ -93,7 +93,7 @@ def test_a_discarded_file_changes_nothing_and_another_can_be_uploaded(page: Page
     upload(page, sponsor, additions(sponsor))
     expect(page.get_by_role("button", name="Apply this plan")).to_be_visible()
     upload(page, sponsor, additions(sponsor))
-    expect(page.get_by_role("alert").filter(has_text="Another import of yours")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="Another of your imports")).to_be_visible()
     page.goto("/work/files")
     page.get_by_role("region", name="Your imports").get_by_role("link").first.click()
     page.get_by_role("button", name="Discard the file").click()
