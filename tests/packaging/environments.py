@@ -53,8 +53,14 @@ def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
 def copy_of(name: str) -> Path:
     """Copies a folder of clients/ again, but keeps the packages that were downloaded for the previous copy."""
     destination = CACHE / name
-    generated = shutil.ignore_patterns("node_modules", "dist", "gen", "affilia", "target")
-    shutil.copytree(ROOT / "clients" / name, destination, ignore=generated, dirs_exist_ok=True)
+    source = ROOT / "clients" / name
+    generated = {"node_modules", "dist", "gen", "affilia", "target"}
+    shutil.copytree(
+        source,
+        destination,
+        ignore=lambda folder, names: generated.intersection(names) if Path(folder) == source else (),
+        dirs_exist_ok=True,
+    )
     protos.copy_third_party(protos.PROTOS, protos.THIRD_PARTY)
     return destination
 
