@@ -99,7 +99,7 @@ class RecordingClient:
         with connected_to(address.public) as public, connected_to(address.internal) as internal:
             insured = Insured(public, internal).set_up()
             insured.enroll("2026-01-01")
-            ids, group_id = insured.family.ids(), insured.group_id
+            ids, group_id, token = insured.family.ids(), insured.group_id, insured.token
         self.home = home
         self.ids = ids
         self.group_id = group_id
@@ -107,7 +107,7 @@ class RecordingClient:
         self._addresses = addresses
         self._thinking_seconds = thinking_seconds
         self._preferred = home
-        self._token = ""
+        self._token = token
         self._channels: dict[str, grpc.Channel] = {}
         self._draw = random.Random(ids["primary"])
         self._stopping = threading.Event()
