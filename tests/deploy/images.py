@@ -34,8 +34,8 @@ mount -o remount,bind,ro "$1"
 mount -t tmpfs -o size=64m tmpfs "$1/tmp"
 root=$1 user=$2
 shift 2
-exec "$(PATH=/usr/sbin:/sbin:$PATH command -v chroot)" "$root" setpriv --no-new-privs --bounding-set=-all --clear-groups \\
-    --reuid="${user%%:*}" --regid="${user##*:}" "$@"
+exec "$(PATH=/usr/sbin:/sbin:$PATH command -v chroot)" "$root" \\
+    setpriv --no-new-privs --bounding-set=-all --clear-groups --reuid="${user%%:*}" --regid="${user##*:}" "$@"
 """
 
 

@@ -66,7 +66,10 @@ def test_omitted_runs_inputs_rules_facts_and_changes_are_counted(
 
 @pytest.mark.parametrize(
     ("field", "said"),
-    [("is_reducible", "Some of these causes may have made no difference"), ("is_incomplete", "Facts have been erased since.")],
+    [
+        ("is_reducible", "Some of these causes may have made no difference"),
+        ("is_incomplete", "Facts have been erased since."),
+    ],
 )
 def test_uncertain_causes_are_marked(
     field: str, said: str, names: ServerNames, capsys: pytest.CaptureFixture[str]
