@@ -21,7 +21,7 @@ from storage.postgres.instants import settled_until
 async def get_contract(core: Core, call: Call, contract_id: UUID, as_of: datetime | None) -> RecordedContract:
     """Returns a contract in its newest state, or as recorded at an instant. Raises ContractUnknown."""
     reject_future(call, as_of, "as_of")
-    await settled_until(core.database, as_of)
+    await settled_until(core.database, as_of, lambda connection: core.contracts.recorded_at(connection, contract_id))
     async with core.database.reading() as connection:
         return await core.contracts.recorded(connection, contract_id, as_of)
 

@@ -20,7 +20,7 @@ from operations.legacy.answering import SourceOfTruth
 from operations.legacy.reading import legacy_group_state, legacy_page
 from operations.paging import Page
 from storage import enrollment_reads
-from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_state, periods_of
+from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_recorded_at, group_state, periods_of
 from storage.group_views import ViewKey
 from storage.postgres.instants import settled_until
 
@@ -53,7 +53,7 @@ async def get_group(
                 raise
     if follows and (state := await legacy_group_state(core, group, source, as_of, touching)):
         return state
-    await settled_until(core.database, as_of.instant)
+    await settled_until(core.database, as_of.instant, lambda connection: group_recorded_at(connection, group))
     async with core.database.reading() as connection:
         head = await group_head(connection, group)
         return await group_state(connection, head, as_of, touching)

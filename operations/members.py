@@ -126,7 +126,7 @@ async def _record(
 async def get_member(core: Core, call: Call, member_id: UUID, as_of: datetime | None) -> RecordedMember:
     """Returns a member with all facts, as recorded now or at an instant. Raises MemberUnknown."""
     reject_future(call, as_of, "as_of")
-    await settled_until(core.database, as_of)
+    await settled_until(core.database, as_of, lambda connection: core.members.recorded_at(connection, member_id))
     async with core.database.reading() as connection:
         recorded = await core.members.recorded(connection, member_id, as_of)
     if recorded is None:

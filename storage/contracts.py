@@ -70,6 +70,15 @@ class StoredContracts:
             raise ContractUnknown(contract_id)
         return await self.state(connection, contract_id, revision)
 
+    async def recorded_at(self, connection: Connection, contract_id: UUID) -> datetime | None:
+        """Returns when the newest state of a contract was recorded, or None if there is none."""
+        return await find_value(
+            connection,
+            datetime,
+            "SELECT recorded_at FROM contract_revision WHERE contract_id = %s ORDER BY revision DESC LIMIT 1",
+            [contract_id],
+        )
+
     async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:
         """Returns a state by its number. Raises ContractUnknown."""
         cached = self._cache.get((contract_id, revision))

@@ -52,6 +52,13 @@ async def group_head(connection: Connection, group: UUID | GroupKey) -> GroupHea
     return found
 
 
+async def group_recorded_at(connection: Connection, group: UUID | GroupKey) -> datetime | None:
+    """Returns when something of a group was recorded last, or None if there is no such group."""
+    where, named = _named(group)
+    statement = f"SELECT recorded_at FROM enrollment_group WHERE {where}"
+    return await find_value(connection, datetime, statement, list(named.values()))
+
+
 def group_head_of_row(
     *, group_key: int, group_id: UUID, contract_id: UUID, primary_id: UUID, revision: int
 ) -> GroupHead:

@@ -28,7 +28,7 @@ from storage.postgres.documents import (
     member_to_document,
 )
 from storage.postgres.instants import LATER_THAN, NOW
-from storage.postgres.rows import IS_COMMITTED, fetch_all, fetch_first, fetch_value
+from storage.postgres.rows import IS_COMMITTED, fetch_all, fetch_first, fetch_value, find_value
 from storage.premium_stale import mark_member
 
 MAX_CACHED_FACTS = 50_000
@@ -108,6 +108,15 @@ class StoredMembers:
             "SELECT document, revision, recorded_at, actor FROM member_revision WHERE member_id = %s"
             " AND (%s::timestamptz IS NULL OR recorded_at <= %s) ORDER BY revision DESC LIMIT 1",
             [member_id, as_of, as_of],
+        )
+
+    async def recorded_at(self, connection: Connection, member_id: UUID) -> datetime | None:
+        """Returns when the newest state of a member was recorded, or None if there is none."""
+        return await find_value(
+            connection,
+            datetime,
+            "SELECT recorded_at FROM member_revision WHERE member_id = %s ORDER BY revision DESC LIMIT 1",
+            [member_id],
         )
 
     async def state(self, connection: Connection, member_id: UUID, revision: int) -> RecordedMember:

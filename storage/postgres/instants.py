@@ -7,6 +7,7 @@ if the clock is set back, new states are recorded just after what has been read,
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from storage.postgres.database import Connection, Database
@@ -22,16 +23,25 @@ FIRST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.1
 
 
-async def settled_until(database: Database, instant: datetime | None) -> None:
+Newest = Callable[[Connection], Awaitable[datetime | None]]
+"""Returns when the newest state of what is to be read was recorded, or None if there is none."""
+
+
+async def settled_until(database: Database, instant: datetime | None, newest: Newest | None = None) -> None:
     """Waits until no running transaction can record anything at an instant or before, so that a read as of it is final.
 
-    It only has to wait for instants that have just passed or are in the future. Take a connection for the read
-    afterwards: no connection is held while waiting for other transactions.
+    It only has to wait for instants that have just passed or are in the future. With `newest`, it doesn't wait for an
+    instant before the newest state either, since each state is recorded later than the one before. So the past of one
+    group, member or contract can be read even if the clock was set back to before it.
+
+    Take a connection for the read afterwards: no connection is held while waiting for other transactions.
     """
     waiting_for: set[int] | None = None
     pause = FIRST_PAUSE_SECONDS
     while instant is not None:
         async with database.reading() as connection:
+            if newest and (recorded_at := await newest(connection)) and instant <= recorded_at:
+                return
             waiting_for = await _writers_before(connection, instant, waiting_for)
         if waiting_for is not None and not waiting_for:
             return

@@ -84,6 +84,26 @@ def test_a_read_as_of_a_future_instant_waits(own_database_url: str, shiftable: p
     assert settled(own_database_url, instant)
 
 
+@pytest.mark.parametrize(("age", "is_settled"), [(timedelta(0), True), (timedelta(minutes=1), False)])
+def test_an_instant_before_the_newest_state_is_settled_while_the_clock_is_behind_it(
+    own_database_url: str, shiftable: psycopg.Connection, age: timedelta, is_settled: bool
+) -> None:
+    instant = present(shiftable) + timedelta(hours=1)
+
+    async def newest(_: Connection) -> datetime:
+        return instant - age
+
+    async def is_read() -> bool:
+        async with opened(own_database_url) as database:
+            try:
+                await asyncio.wait_for(settled_until(database, instant, newest), 120 if is_settled else 0.5)
+            except TimeoutError:
+                return False
+            return True
+
+    assert asyncio.run(is_read()) is is_settled
+
+
 def test_a_read_waits_only_for_transactions_that_began_before_its_instant(
     own_database_url: str,
 ) -> None:
