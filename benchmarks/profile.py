@@ -18,6 +18,7 @@ from typing import Any
 
 import grpc
 
+from affilia.enrollment.v1 import enrollment_query_service_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2 as quote_pb
 from benchmarks import ROOT
 from benchmarks.groups import Groups
@@ -102,7 +103,9 @@ def _submit(server: Profiled) -> tuple[str, list[bytes]]:
 
 
 def _read(server: Profiled) -> tuple[str, list[bytes]]:
-    return READ, Groups(server.url, Family(server.channel).set_up(), GROUPS).reads()
+    family = Family(server.channel).set_up()
+    family.submit(family.enroll(family.base, "2026-01-01"))
+    return READ, [enrollment_query_service_pb2.GetEnrollmentGroupRequest(key=family.key).SerializeToString()]
 
 
 def _quote(server: Profiled) -> tuple[str, list[bytes]]:

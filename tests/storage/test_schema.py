@@ -164,6 +164,25 @@ def test_periods_of_one_module_cannot_share_a_day_even_with_different_slots(conn
         add_period(connection, revision, "[2026-01-31,2026-03-01)", slot=OTHER_MODULE)
 
 
+def test_overlapping_periods_of_one_statement_are_rejected(connection: psycopg.Connection) -> None:
+    first, second = a_revision(connection), a_revision(connection)
+    with pytest.raises(psycopg.errors.ExclusionViolation, match=f"periods of revision {second} overlap"):
+        connection.execute(
+            "INSERT INTO enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)"
+            " SELECT key, %s, %s, %s, 'PRIMARY', days::daterange FROM (VALUES (%s, '[2026-01-01,2026-01-05)'),"
+            " (%s, '[2026-01-01,)'), (%s, '[2026-03-01,2026-04-01)')) AS p (key, days)",
+            [MEMBER, MODULE, SLOT, first, second, second],
+        )
+
+
+def test_a_period_cannot_be_moved_onto_another(connection: psycopg.Connection) -> None:
+    revision = a_revision(connection)
+    add_period(connection, revision, "[2026-01-01,2026-02-01)")
+    add_period(connection, revision, "[2026-02-01,)")
+    with pytest.raises(psycopg.errors.ExclusionViolation):
+        connection.execute("UPDATE enrollment_period SET days = '[2026-01-31,)' WHERE lower(days) = '2026-02-01'")
+
+
 def test_adjacent_periods_and_periods_of_other_revisions_are_allowed(connection: psycopg.Connection) -> None:
     first, second = a_revision(connection), a_revision(connection)
     add_period(connection, first, "[2026-01-01,2026-02-01)")

@@ -15,7 +15,7 @@ from storage.postgres import privileges
 from storage.postgres.locks import try_migration_lock
 from storage.postgres.sessions import MIGRATION, connect_blocking
 
-HEAD = "0025"
+HEAD = "0026"
 """The newest migration. A test compares it with the files."""
 
 SERVES_SINCE = "0023"
