@@ -14,6 +14,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.enrollment import reject_future
 from operations.paging import Page
+from operations.sources import known_contracts
 from storage.contracts import RecordedContract
 from storage.postgres.instants import settled_until
 
@@ -52,10 +53,8 @@ async def get_modules(core: Core, call: Call, module_ids: Sequence[UUID], on: da
         for module_id in module_ids:
             if module_id not in contract_ids:
                 raise ModuleUnknown(module_id)
-        contracts = {
-            contract_id: await core.contract_source.current(connection, contract_id, hold=False)
-            for contract_id in sorted(set(contract_ids.values()))
-        }
+        wanted = set(contract_ids.values())
+        contracts = await known_contracts(core.contract_source, connection, wanted, hold=False)
     return [_resolved(module_id, contracts[contract_ids[module_id]], call, on) for module_id in module_ids]
 
 

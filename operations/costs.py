@@ -107,12 +107,8 @@ async def _load(core: Core, call: Call, connection: Connection, inquiries: Seque
     for group, found in legacy.items():
         heads[group] = GroupHead(NEW_GROUP, found.group_id, found.key, 0)
     wanted = {i.contract_id for i in inquiries if i.contract_id} | {head.key.contract_id for head in heads.values()}
-    contracts: dict[UUID, Contract] = {}
-    for contract_id in sorted(wanted):
-        try:
-            contracts[contract_id] = await core.contract_source.current(connection, contract_id, hold=False)
-        except ContractUnknown:
-            continue  # reported for each inquiry that needs it
+    contracts = await core.contract_source.current(connection, wanted, hold=False)
+    # An unknown contract is reported for each inquiry that needs it.
     periods: dict[tuple[UUID, date], list[Period]] = {}
     for on in sorted({i.on for i in inquiries if i.group is not None}):
         existing = [heads[i.group] for i in inquiries if i.on == on and i.group in heads and i.group not in legacy]

@@ -18,6 +18,7 @@ from operations.locators import located_span, store_far_locators
 from operations.member_runs import member_runs
 from operations.paging import Page
 from operations.payment_order import todays
+from operations.sources import known_contract
 from storage import coverage
 from storage.coverage import CoverageFilter
 from storage.postgres.locks import NIL
@@ -114,7 +115,7 @@ async def list_coverage(
         await store_before_list(core, wanted.contract_id)
     async with core.database.snapshot() as connection:
         if wanted.contract_id:
-            await core.contract_source.current(connection, wanted.contract_id, hold=False)
+            await known_contract(core.contract_source, connection, wanted.contract_id, hold=False)
         legacy = await legacy_policies(core, connection, wanted, page)
         policies, runs = legacy or await coverage.list_policies(connection, wanted, page.after, page.size)
     records = await _records(core, runs, lambda _: wanted.days)

@@ -24,6 +24,7 @@ from operations.group_memory import State
 from operations.legacy.members import unknown_among
 from operations.legacy.sides import answering_side, in_core_terms
 from operations.opening import closed_basis
+from operations.sources import known_contracts
 from storage import enrollment, enrollment_reads, merges, recomputes
 from storage.enrollment import NEW_GROUP
 from storage.enrollment_reads import GroupHead
@@ -117,10 +118,8 @@ class _Loaded:
 
 async def _load(core: Core, connection: Connection, keys: Mapping[int, GroupKey], also: Iterable[UUID]) -> _Loaded:
     """Loads what groups are computed from, except for facts."""
-    contracts = {
-        contract_id: await core.contract_source.current(connection, contract_id, hold=False)
-        for contract_id in sorted({key.contract_id for key in keys.values()})
-    }
+    contract_ids = {key.contract_id for key in keys.values()}
+    contracts = await known_contracts(core.contract_source, connection, contract_ids, hold=False)
     decisions = await enrollment.decisions_of(connection, list(keys))
     primaries = {key.primary_id for key in keys.values()}  # a merged one has no approved requests, but has facts
     members = primaries | set(also)

@@ -15,6 +15,7 @@ from operations.core import Core
 from operations.history import refresh
 from operations.member_aliases import MergedId
 from operations.paging import Page
+from operations.sources import known_contracts
 from storage import member_index
 from storage.member_groups import GroupOfMember, groups_of_members
 from storage.member_search import SearchFilters, find
@@ -80,7 +81,8 @@ async def search_members(core: Core, call: Call, filters: SearchFilters, page: P
         members, omitted = await core.members.newest_up_to(connection, ids, MAX_STORED_BYTES)
         found = _until(found, omitted)
         groups = await groups_of_members(connection, ids, MAX_GROUPS)
-        contracts = await _contracts(core, connection, [group for listed, _ in groups.values() for group in listed])
+        contract_ids = {group.contract_id for listed, _ in groups.values() for group in listed}
+        contracts = await known_contracts(core.contract_source, connection, contract_ids, hold=False)
     hits = []
     for match in found.matches:
         listed, number = groups.get(match.member_id, ([], 0))
@@ -105,11 +107,6 @@ def _until(found: FoundPage, omitted: Collection[UUID]) -> FoundPage:
     """Returns the matches before the first one that was omitted because of the size limit."""
     read = list(takewhile(lambda match: match.member_id not in omitted, found.matches))
     return found if len(read) == len(found.matches) else FoundPage(read, read[-1])
-
-
-async def _contracts(core: Core, connection: Connection, groups: list[GroupOfMember]) -> dict[UUID, Contract]:
-    ids = {group.contract_id for group in groups}
-    return {id_: await core.contract_source.current(connection, id_, hold=False) for id_ in sorted(ids)}
 
 
 def _hit_group(call: Call, group: GroupOfMember, contract: Contract) -> HitGroup:

@@ -19,6 +19,7 @@ from operations.explanations import ExplainedDifference, explain_difference
 from operations.group_inputs import Origins, fact_origins
 from operations.looking import look_into
 from operations.payment_order import todays
+from operations.sources import known_contracts
 from storage import explanations
 from storage.enrollment_reads import AsOf, GroupFilter, GroupHead, contracts_of_member, list_heads
 from storage.postgres.database import Connection
@@ -105,8 +106,9 @@ async def _days(
         return {question.day: None}
     today_in = todays(call)
     days: dict[Day, set[UUID]] = {}
-    for contract_id in sorted(await contracts_of_member(connection, question.member_id)):
-        contract = await core.contract_source.current(connection, contract_id, hold=False)
+    of_member = await contracts_of_member(connection, question.member_id)
+    contracts = await known_contracts(core.contract_source, connection, of_member, hold=False)
+    for contract_id, contract in contracts.items():
         days.setdefault(today_in(contract.time_zone), set()).add(contract_id)
     return days
 

@@ -14,7 +14,7 @@ from domain.enrollment.closing import closed_by, read_with_aliases
 from domain.enrollment.decisions import enrolled_members
 from domain.enrollment.group import GroupBasis, days_of, types_of
 from domain.enrollment.history import GroupState
-from domain.errors import DomainError, MemberUnknown, WriteConflict
+from domain.errors import ContractUnknown, DomainError, MemberUnknown, WriteConflict
 from domain.members import Facts
 from domain.membership import MembershipType
 from operations.call import Call
@@ -167,13 +167,9 @@ async def _contracts(
     """Returns contracts, which can't be amended until the transaction ends, or the errors."""
     await locks.take({Lock.CONTRACT: contract_ids})
     busy = locks.busy(Lock.CONTRACT, contract_ids)
-    found: dict[UUID, Contract | DomainError] = {each: WriteConflict() for each in busy}
-    for contract_id in sorted(contract_ids - busy):
-        try:
-            found[contract_id] = await core.contract_source.current(tx, contract_id, hold=True)
-        except DomainError as error:
-            found[contract_id] = error
-    return found
+    known = await core.contract_source.current(tx, contract_ids - busy, hold=True)
+    unknown = contract_ids - busy - known.keys()
+    return known | {each: WriteConflict() for each in busy} | {each: ContractUnknown(each) for each in unknown}
 
 
 async def _recorded(

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.catalog.contract import Contract
 from domain.catalog.prices import EngineParameters
 from domain.days import Days
 from domain.enrollment.decisions import GroupKey
@@ -21,6 +20,7 @@ from operations.call import Call
 from operations.catching_up import caught_up
 from operations.core import Core
 from operations.opening import open_groups
+from operations.sources import known_contracts
 from storage import enrollment_reads, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment import LockedGroup
 from storage.enrollment_reads import GroupHead
@@ -219,10 +219,7 @@ async def insured_policies(
     contract_ids = sorted({head.key.contract_id for head in heads})
     if hold:
         await lock(connection, Lock.CONTRACT, *contract_ids, shared=True)
-    contracts: dict[UUID, Contract] = {
-        contract_id: await core.contract_source.current(connection, contract_id, hold=hold)
-        for contract_id in contract_ids
-    }
+    contracts = await known_contracts(core.contract_source, connection, contract_ids, hold=hold)
     periods = await enrollment_reads.periods_at(connection, {head.group_key: head.revision for head in heads})
     members = {period.member_id for of_group in periods.values() for period in of_group}
     members |= {head.key.primary_id for head in heads}

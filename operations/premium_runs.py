@@ -14,6 +14,7 @@ from operations.failures import described
 from operations.legacy.sides import hold_stages_of_groups
 from operations.paging import Page
 from operations.premium_computing import Computed, Outcome, PremiumMonths, compute_groups, premiums_not_open
+from operations.sources import known_contract
 from storage import migration_stages, premium_runs
 from storage.enrollment import lock_groups
 from storage.listing import ListFilter, RowPosition
@@ -46,7 +47,7 @@ async def run(core: Core, call: Call, key: WriteKey, new: NewRun) -> AsyncGenera
 
     async def work(tx: Connection) -> None:
         if new.contract_id:
-            await core.contract_source.current(tx, new.contract_id, hold=False)
+            await known_contract(core.contract_source, tx, new.contract_id, hold=False)
         groups = await premium_runs.begin_run(tx, key, new, MAX_RESOLVED_IDS)
         call.trail.resolved(run_id=key.request_id)
         call.trail.resolved_groups(groups.first_ids, groups.count)
@@ -105,7 +106,7 @@ async def list_run_failures(core: Core, run_id: UUID, page: Page[UUID]) -> list[
 async def list_following_failures(core: Core, contract_id: UUID, page: Page[UUID]) -> list[PremiumFailure]:
     """Returns the failures of following a contract, in order of group id. Raises ContractUnknown."""
     async with core.database.snapshot() as connection:
-        await core.contract_source.current(connection, contract_id, hold=False)
+        await known_contract(core.contract_source, connection, contract_id, hold=False)
         return await premium_runs.following_failures(connection, contract_id, page.after, page.size)
 
 
@@ -119,7 +120,7 @@ async def set_following(core: Core, call: Call, contract_id: UUID, following: bo
         of = (await migration_stages.hold_of_contracts(tx, [contract_id])).get(contract_id)
         if following and of and not of[1].opens_premiums:
             raise premiums_not_open(*of)
-        await core.contract_source.current(tx, contract_id, hold=False)
+        await known_contract(core.contract_source, tx, contract_id, hold=False)
         return await premium_runs.set_following(tx, contract_id, following)
 
     was = await core.write(call, work)

@@ -19,6 +19,7 @@ from operations.legacy.sides import hold_stages_of_groups
 from operations.looking import look_into
 from operations.opening import OpenGroup, open_groups
 from operations.paging import Page
+from operations.sources import known_contract
 from storage import enrollment, recomputes
 from storage.enrollment_reads import days_had_before, group_head, members_of
 from storage.group_writes import GroupWrites
@@ -67,7 +68,7 @@ async def request_for_contract(core: Core, call: Call, key: WriteKey, contract_i
         if answer := await find_answer(tx, key):
             return int(answer["groups"])
         await lock(tx, Lock.CONTRACT, contract_id)
-        await core.contract_source.current(tx, contract_id, hold=False)
+        await known_contract(core.contract_source, tx, contract_id, hold=False)
         cause = cause_of(call, RecomputeTrigger.ADMIN)
         groups = await recomputes.enqueue_for_contract(tx, contract_id, cause, MAX_RESOLVED_IDS)
         call.trail.resolved_groups(groups.first_ids, groups.count)

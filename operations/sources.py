@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.catalog.contract import Contract
+from domain.errors import ContractUnknown
 from domain.members import Facts
 from storage.contracts import RecordedContract
 from storage.postgres.database import Connection
@@ -17,13 +18,13 @@ from storage.postgres.database import Connection
 class ContractSource(Protocol):
     """Reads contracts."""
 
-    async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        """Returns the newest state of a contract.
+    async def current(
+        self, connection: Connection, contract_ids: Collection[UUID], *, hold: bool
+    ) -> dict[UUID, Contract]:
+        """Returns the newest states of contracts. Unknown contracts are omitted.
 
-        With `hold`, it can't change until the transaction ends: the caller holds a shared lock on the contract
+        With `hold`, they can't change until the transaction ends: the caller holds shared locks on the contracts
         (`Lock.CONTRACT`). A source whose contracts can change without the exclusive lock must lock what it reads.
-
-        Raises ContractUnknown.
         """
         ...
 
@@ -42,6 +43,22 @@ class ContractSource(Protocol):
     async def state(self, connection: Connection, contract_id: UUID, revision: int) -> RecordedContract:
         """Returns a state by its revision. Raises ContractUnknown."""
         ...
+
+
+async def known_contracts(
+    source: ContractSource, connection: Connection, contract_ids: Collection[UUID], *, hold: bool
+) -> dict[UUID, Contract]:
+    """Returns the newest states of contracts, in order of id. Raises ContractUnknown."""
+    found = await source.current(connection, contract_ids, hold=hold)
+    for contract_id in (ids := sorted(set(contract_ids))):
+        if contract_id not in found:
+            raise ContractUnknown(contract_id)
+    return {contract_id: found[contract_id] for contract_id in ids}
+
+
+async def known_contract(source: ContractSource, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
+    """Returns the newest state of a contract. Raises ContractUnknown."""
+    return (await known_contracts(source, connection, [contract_id], hold=hold))[contract_id]
 
 
 class FactSource(Protocol):

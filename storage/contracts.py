@@ -49,11 +49,15 @@ class StoredContracts:
         """Clears the cache, because after a restore the database can have other states with the same numbers."""
         self._cache.clear()
 
-    async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        """Returns the current state of a contract. Contracts are only amended under their exclusive locks, so `hold`
-        needs no further locks. Raises ContractUnknown.
+    async def current(
+        self, connection: Connection, contract_ids: Collection[UUID], *, hold: bool
+    ) -> dict[UUID, Contract]:
+        """Returns the newest states of contracts. Unknown contracts are omitted.
+
+        Contracts are only amended under their exclusive locks, so `hold` needs no further locks.
         """
-        return (await self.recorded(connection, contract_id)).contract
+        newest = await self.newest(connection, contract_ids) if contract_ids else {}
+        return {each: (await self.state(connection, each, newest[each])).contract for each in sorted(newest)}
 
     async def recorded(
         self, connection: Connection, contract_id: UUID, as_of: datetime | None = None

@@ -12,6 +12,7 @@ from domain.migration.translating import translated
 from operations.core import Core
 from operations.legacy.known_types import NO_TYPES, known_types
 from operations.legacy.sides import source_of
+from operations.sources import known_contracts
 from storage import migration_stages
 from storage.legacy.source import LegacySource
 from storage.placed_groups import PlacedGroup, placed_groups
@@ -38,10 +39,8 @@ async def translate_all(
 ) -> dict[UUID, Translated]:
     """Translates groups, and returns them by id. If the core has none of them, their recorded types aren't read."""
     types = await known_types(connection, groups) if are_in_core else {}
-    contracts = {
-        contract_id: await core.contract_source.current(connection, contract_id, hold=False)
-        for contract_id in sorted({group.key.contract_id for group in groups})
-    }
+    contract_ids = {group.key.contract_id for group in groups}
+    contracts = await known_contracts(core.contract_source, connection, contract_ids, hold=False)
     return {
         group.group_id: translated(group, contracts[group.key.contract_id], types.get(group.group_id, NO_TYPES))
         for group in groups

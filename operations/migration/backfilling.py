@@ -17,6 +17,7 @@ from operations.failures import described
 from operations.legacy.sides import source_of
 from operations.legacy.writing_back import write_back
 from operations.opening import OpenGroup, open_groups
+from operations.sources import known_contract
 from storage import enrollment, migration_backfills, migration_stages
 from storage.enrollment import LockedGroup
 from storage.enrollment_reads import group_heads
@@ -53,7 +54,7 @@ async def backfill(
     async def begin(tx: Connection) -> int:
         await _hold_open(tx, country)
         if contract_id is not None:
-            await core.contract_source.current(tx, contract_id, hold=False)
+            await known_contract(core.contract_source, tx, contract_id, hold=False)
             call.trail.resolved(contract_id=contract_id)
         new = NewBackfill(country, contract_id, call.actor)
         begun = await migration_backfills.begin_backfill(tx, key, new)

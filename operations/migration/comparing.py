@@ -17,6 +17,7 @@ from operations.core import Core
 from operations.legacy.groups import GROUPS_OF_A_PAGE, legacy_groups_of
 from operations.legacy.sides import source_of
 from operations.looking import bases_of
+from operations.sources import known_contract
 from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
 from storage.enrollment_reads import GroupHead
 from storage.migration_comparisons import Comparison
@@ -41,7 +42,7 @@ async def compare(
         if stage is None:
             raise NoLegacySource(country)
         if contract_id is not None:
-            await core.contract_source.current(connection, contract_id, hold=False)
+            await known_contract(core.contract_source, connection, contract_id, hold=False)
     differences, findings = Counter[SourceDifferenceKind](), Counter[FindingKind]()
     groups, after = 0, BEFORE_ALL
     while True:

@@ -16,6 +16,7 @@ from domain.migration.stages import Stage
 from operations.call import Call
 from operations.core import Core
 from operations.legacy.sides import source_of
+from operations.sources import known_contract
 from storage import enrollment_reads, migration_stages
 from storage.legacy import identifiers
 from storage.legacy.identifiers import MappedContract
@@ -52,7 +53,7 @@ async def map_contract(core: Core, call: Call, key: WriteKey, new: NewMapping) -
         if legacy_id is None or await source.contract(tx, legacy_id) is None:
             raise LegacyContractUnknown(new.country, new.legacy_contract_id)
         await lock(tx, Lock.CONTRACT, new.contract_id, shared=True)
-        contract = await core.contract_source.current(tx, new.contract_id, hold=True)
+        contract = await known_contract(core.contract_source, tx, new.contract_id, hold=True)
         _reject_foreign(contract, new)
         await _reject_dropped(tx, new, legacy_id, stage)
         mapped = MappedContract(legacy_id, new.contract_id, dict(new.modules))

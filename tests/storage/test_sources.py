@@ -24,7 +24,7 @@ from operations import catalog, premium_runs, recomputes, submitting
 from operations.core import Core, core_on
 from operations.offers import OffersBook
 from operations.paging import Page
-from operations.sources import ContractSource, FactSource
+from operations.sources import ContractSource, FactSource, known_contract, known_contracts
 from server.system import own_call
 from storage.contracts import RecordedContract, StoredContracts, record_contract
 from storage.members import MemberChange, StoredMembers, record_member
@@ -65,8 +65,10 @@ class ContractsInMemory:
         states = self._states[contract.contract_id]
         states.append(RecordedContract(contract, len(states) + 1, datetime.now(UTC), BEFORE_ACTORS))
 
-    async def current(self, connection: Connection, contract_id: UUID, *, hold: bool) -> Contract:
-        return (await self.state(connection, contract_id, len(self._states.get(contract_id, ())))).contract
+    async def current(
+        self, connection: Connection, contract_ids: Collection[UUID], *, hold: bool
+    ) -> dict[UUID, Contract]:
+        return {each: self._states[each][-1].contract for each in contract_ids if each in self._states}
 
     async def contracts_of_modules(self, connection: Connection, module_ids: Sequence[UUID]) -> dict[UUID, UUID]:
         return {
@@ -154,8 +156,8 @@ def test_a_source_returns_every_state_of_a_contract(database_url: str, contracts
             await database.write(partial(contracts.record, contract=contract))
             async with database.reading() as connection:
                 marks.append(await contracts.mark(connection))
-                current = await contracts.current(connection, first.contract_id, hold=False)
-                assert current.display_name == contract.display_name
+                current = await contracts.current(connection, [first.contract_id], hold=False)
+                assert current[first.contract_id].display_name == contract.display_name
         assert marks[0] < marks[1]
         async with database.reading() as connection:
             assert (await contracts.newest(connection))[first.contract_id] == 2
@@ -175,16 +177,22 @@ def test_a_source_knows_the_contract_of_each_module(database_url: str, contracts
         async with database.reading() as connection:
             found = await contracts.contracts_of_modules(connection, [module_id, uuid4()])
             assert found == {module_id: contract.contract_id}
-            assert module_id in (await contracts.current(connection, contract.contract_id, hold=False)).slots
+            assert module_id in (await known_contract(contracts, connection, contract.contract_id, hold=False)).slots
 
     on_database(database_url, work)
 
 
-def test_a_source_rejects_an_unknown_contract(database_url: str, contracts: WritableContracts) -> None:
+def test_a_source_omits_or_rejects_an_unknown_contract(database_url: str, contracts: WritableContracts) -> None:
+    contract = contract_named("known")
+    ids = [contract.contract_id, uuid4()]
+
     async def work(database: Database) -> None:
+        await database.write(lambda tx: contracts.record(tx, contract))
         async with database.reading() as connection:
+            assert list(await contracts.current(connection, ids, hold=False)) == [contract.contract_id]
+            assert await contracts.current(connection, [], hold=False) == {}
             with pytest.raises(ContractUnknown):
-                await contracts.current(connection, uuid4(), hold=False)
+                await known_contracts(contracts, connection, ids, hold=False)
             with pytest.raises(ContractUnknown):
                 await contracts.state(connection, uuid4(), 1)
 
@@ -199,7 +207,7 @@ def test_a_held_contract_cannot_change(database_url: str, contracts: WritableCon
 
         async def hold(tx: Connection) -> None:
             await lock(tx, Lock.CONTRACT, contract.contract_id, shared=True)
-            await contracts.current(tx, contract.contract_id, hold=True)
+            await contracts.current(tx, [contract.contract_id], hold=True)
             await refuses(database_url, lambda other: contracts.record(other, contract))
 
         await database.write(hold)
