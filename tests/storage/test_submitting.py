@@ -53,6 +53,7 @@ from server.workers import feed_reader
 from storage import enrollment, enrollment_reads, feed, outbox
 from storage.contracts import record_contract
 from storage.members import MemberChange, record_member, record_new_members
+from storage.postgres.bounded_connection import Cursor
 from storage.postgres.database import Connection, Database
 from storage.postgres.documents import DocumentDamaged
 from storage.postgres.locks import Lock, lock
@@ -386,6 +387,44 @@ def test_two_servers_write_the_same_groups_without_gaps(own_database_url: str) -
             await assert_remembered(book, primary)
 
     with_book(own_database_url, scenario)
+
+
+def test_opening_groups_of_many_contracts_takes_as_many_statements_as_opening_one(own_database_url: str) -> None:
+    async def scenario(book: Book) -> None:
+        books = [book, *[await Book(book.database, book.core).set_up() for _ in range(7)]]
+        keys = []
+        for each in books:
+            (primary,) = await each.members(1)
+            await each.submit(primary)
+            keys.append(GroupKey(each.contract.contract_id, primary))
+        core = core_on(book.database)  # remembers no group
+        await statements_to_open(core, keys)  # reads the contracts
+        assert await statements_to_open(core, keys) == await statements_to_open(core, keys[:1])
+
+    with_book(own_database_url, scenario)
+
+
+async def statements_to_open(core: Core, keys: Sequence[GroupKey]) -> int:
+    """Returns the number of statements that opening locked groups takes."""
+    statements = 0
+
+    class Counting(Cursor):
+        async def execute(self, *args: Any, **kwargs: Any) -> Any:
+            nonlocal statements
+            statements += 1
+            return await super().execute(*args, **kwargs)
+
+    async def work(tx: Connection) -> None:
+        nonlocal statements
+        locked = [await enrollment.lock_group(tx, group_id(*key), key) for key in keys]
+        before, tx.cursor_factory, statements = tx.cursor_factory, Counting, 0
+        try:
+            assert len(await open_groups(core, a_call(), tx, locked)) == len(keys)
+        finally:
+            tx.cursor_factory = before
+
+    await core.database.write(work)
+    return statements
 
 
 # ------------------------------------------------------------------------------------- locks
