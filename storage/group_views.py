@@ -23,11 +23,12 @@ class ViewKey(NamedTuple):
 
 _VIEWS = (
     "SELECT w.position, r.view FROM unnest(%s::uuid[], %s::integer[], %s::boolean[]) WITH ORDINALITY"
-    " AS w(group_id, revision, unless_legacy_answers, position) JOIN enrollment_group g USING (group_id)"
-    " JOIN enrollment_revision r ON r.group_key = g.group_key AND r.revision = coalesce(w.revision, g.revision)"
+    " AS w(group_id, revision, unless_legacy_answers, position) JOIN enrollment_group g USING (group_id),"
+    # With a join, the planner can read all revisions of a group and then compare their numbers.
+    " LATERAL (SELECT view FROM enrollment_revision WHERE group_key = g.group_key"
+    " AND revision = coalesce(w.revision, g.revision) OFFSET 0) AS r"
     " WHERE r.view IS NOT NULL AND NOT (w.unless_legacy_answers AND EXISTS (SELECT FROM legacy_identifier i"
-    " JOIN migration m USING (country) WHERE i.kind = 'CONTRACT' AND i.id = g.contract_id"
-    f" AND {LEGACY_ANSWERS}))"
+    f" JOIN migration m USING (country) WHERE i.kind = 'CONTRACT' AND i.id = g.contract_id AND {LEGACY_ANSWERS}))"
 )
 
 

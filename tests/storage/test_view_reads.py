@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID, uuid4
 
 import psycopg
@@ -11,10 +11,13 @@ from psycopg.conninfo import make_conninfo
 
 from domain.errors import DatabaseUnavailable
 from operations.view_reads import MAX_KEYS, MAX_READERS, SharedViewReads
-from storage.group_views import ViewKey
+from storage.enrollment_reads import read_group
+from storage.group_views import ViewKey, group_views
+from storage.postgres.bounded_connection import Cursor
 from storage.postgres.database import Connection, Database
 from storage.postgres.fair_connections import connection_owner
 
+REVISIONS = 2000
 Read: TypeAlias = "asyncio.Task[bytes | None]"
 
 
@@ -50,6 +53,21 @@ class Reading:
 
         return asyncio.create_task(read())
 
+    async def add_revisions(self, up_to: int) -> None:
+        """Adds revisions to the two that the group has."""
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            await connection.execute(
+                "CREATE FUNCTION add_revisions(of uuid, last integer) RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
+                " FOR n IN 3..last LOOP"
+                "  UPDATE enrollment_group SET revision = n WHERE group_id = of;"
+                "  INSERT INTO enrollment_revision"
+                "   (group_key, revision, recorded_at, change_request_key, policy_event, view)"
+                "   SELECT group_key, n, now(), change_request_key, 'CHANGED', convert_to(n::text, 'UTF8')"
+                "   FROM enrollment_group JOIN change_request USING (group_key) WHERE group_id = of;"
+                " END LOOP; END $$"
+            )
+            await connection.execute("SELECT add_revisions(%s, %s)", [self.group_id, up_to])
+
     async def active_statements(self) -> int:
         """Counts the statements that wait for the lock of a test."""
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
@@ -63,6 +81,36 @@ class Reading:
         async with asyncio.timeout(60):
             while await self.active_statements() != statements:  # noqa: ASYNC110 (PostgreSQL has no event for it)
                 await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("revision", [None, 1, 400])
+def test_a_state_is_found_without_reading_other_revisions(own_database_url: str, revision: int | None) -> None:
+    """Without statistics, the planner assumes that groups have a few revisions each, so that all are cheap to read."""
+
+    async def work(reading: Reading, _: Connection) -> None:
+        await reading.add_revisions(up_to=REVISIONS)
+        async with reading.database.reading() as connection:
+            connection.cursor_factory = BlockCountingCursor
+            (view,) = await group_views(connection, [ViewKey(reading.group_id, revision, False)])
+            state = await read_group(connection, reading.group_id, revision, None)
+        assert view == str(state.revision).encode() == str(revision or REVISIONS).encode()
+        assert 0 < max(BlockCountingCursor.blocks) < 50
+
+    BlockCountingCursor.blocks.clear()
+    with_reading(own_database_url, work)
+    assert len(BlockCountingCursor.blocks) == 2
+
+
+class BlockCountingCursor(Cursor):
+    """Explains each statement first, and keeps how many blocks of tables and indexes it read."""
+
+    blocks: ClassVar[list[int]] = []
+
+    async def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+        await super().execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", params)
+        ((plan,),) = await self.fetchall()
+        self.blocks.append(plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"])
+        return await super().execute(query, params, **kwargs)
 
 
 def with_reading(url: str, work: Callable[[Reading, Connection], Awaitable[None]]) -> None:
