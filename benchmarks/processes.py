@@ -17,6 +17,7 @@ from affilia.eligibility.v1.eligibility_check_service_pb2 import CheckEligibilit
 from affilia.enrollment.v1 import change_request_service_pb2, enrollment_group_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2 import GetEnrollmentGroupRequest
 from benchmarks.figures import Figure
+from benchmarks.groups import until_indexed
 from benchmarks.load import NEW_ID, Load, Outcome, run
 from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import ServerProcess
@@ -59,6 +60,7 @@ def _prepared(url: str, folder: Path) -> dict[str, list[bytes]]:
         family = Family(channel).set_up()
         family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
         clone_policies(url, str(family.group().group_id), GROUPS)
+        until_indexed(url)
     server.stop()
     with psycopg.connect(url) as connection:
         rows = connection.execute(

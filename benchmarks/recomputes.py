@@ -4,6 +4,7 @@ import time
 
 from affilia.enrollment.v1 import change_request_service_pb2 as pb
 from benchmarks.figures import Figure
+from benchmarks.groups import until_indexed
 from benchmarks.running import measured_server
 from benchmarks.usage import cpu_seconds
 from tests.support.calls import Family, new_id
@@ -18,6 +19,7 @@ def measure() -> list[Figure]:
         family = Family(server.channel).set_up()
         family.submit(family.enroll(family.base, "2026-01-01"))
         clone_policies(server.url, str(family.group().group_id), GROUPS - 1)
+        until_indexed(server.url)
         before = {name: cpu_seconds(pid) for name, pid in server.pids.items()}
         began = time.perf_counter()
         family.requests.RequestRecompute(
