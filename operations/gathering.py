@@ -17,29 +17,38 @@ class Gathering(Generic[K, V]):
     """Reads values by key. While a read is running, the keys of additional callers are gathered for the next one."""
 
     def __init__(self) -> None:
-        self._gathered: set[K] = set()
-        self._next: asyncio.Task[Mapping[K, V]] | None = None
-        self._latest: asyncio.Task[Mapping[K, V]] | None = None
+        self._keys: set[K] = set()
+        self._callers: list[asyncio.Future[Mapping[K, V]]] = []
+        self._latest: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
 
     async def read(self, keys: Collection[K], read: Callable[[set[K]], Awaitable[Mapping[K, V]]]) -> Mapping[K, V]:
         """Returns what `read` returns for these keys and those of other callers. Raises what it raises."""
-        self._gathered.update(keys)
+        found: asyncio.Future[Mapping[K, V]] = asyncio.get_running_loop().create_future()
+        self._keys.update(keys)
+        self._callers.append(found)
         if self._next is None:
             self._next = start_shared_task(self._read(read, self._latest))
-            self._next.add_done_callback(_retrieved)
-        return await asyncio.shield(self._next)
+        return await found
 
     async def _read(
-        self, read: Callable[[set[K]], Awaitable[Mapping[K, V]]], previous: asyncio.Task[Mapping[K, V]] | None
-    ) -> Mapping[K, V]:
+        self, read: Callable[[set[K]], Awaitable[Mapping[K, V]]], previous: asyncio.Task[None] | None
+    ) -> None:
         if previous is not None:
             await asyncio.wait([previous], timeout=WAIT_SECONDS)
-        gathered, self._gathered = self._gathered, set()
+        keys, self._keys = self._keys, set()
+        callers, self._callers = self._callers, []
         self._latest, self._next = self._next, None
-        return await read(gathered)
-
-
-def _retrieved(task: "asyncio.Task[Mapping[K, V]]") -> None:
-    """Keeps asyncio from reporting the error of a read whose callers have all been cancelled."""
-    if not task.cancelled():
-        task.exception()
+        try:
+            found = await read(keys)
+        except Exception as error:
+            for caller in callers:
+                if not caller.done():
+                    caller.set_exception(error)
+        else:
+            for caller in callers:
+                if not caller.done():
+                    caller.set_result(found)
+        finally:
+            for caller in callers:  # has an effect only if this task was cancelled
+                caller.cancel()
