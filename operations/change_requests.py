@@ -25,7 +25,7 @@ from operations.paging import Page
 from operations.submitting import reject_erased
 from storage import change_request_lists, enrollment_reads, merges
 from storage.change_request_lists import Listed
-from storage.enrollment_reads import group_head
+from storage.group_lookup import group_head
 from storage.listing import ListFilter, RowPosition
 
 

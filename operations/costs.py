@@ -31,9 +31,9 @@ from operations.call import Call
 from operations.core import Core
 from operations.legacy.answering import answered_groups, found_by_searching
 from operations.looking import look_into, state_of
-from storage import enrollment_reads
+from storage import enrollment_reads, group_lookup
 from storage.enrollment import NEW_GROUP
-from storage.enrollment_reads import GroupHead
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 
 PRICED_PER_TURN = 50
@@ -102,7 +102,7 @@ class _Loaded:
 
 async def _load(core: Core, call: Call, connection: Connection, inquiries: Sequence[Inquiry]) -> _Loaded:
     groups = [inquiry.group for inquiry in inquiries if inquiry.group is not None]
-    heads = await enrollment_reads.group_heads(connection, groups) if groups else {}
+    heads = await group_lookup.group_heads(connection, groups) if groups else {}
     legacy = await answered_groups(core, connection, groups)
     for group, found in legacy.items():
         heads[group] = GroupHead(NEW_GROUP, found.group_id, found.key, 0)

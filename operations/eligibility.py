@@ -28,7 +28,7 @@ from operations.member_runs import SeenRuns, projected_runs, runs_in_snapshot
 from operations.offers import OffersMissing
 from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
 from storage import accumulators as balances
-from storage.enrollment_reads import contracts_of_member
+from storage.group_lookup import contracts_of_member
 from storage.postgres.database import Connection
 
 MAX_CACHED_FINDINGS = 10_000

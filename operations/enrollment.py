@@ -19,8 +19,9 @@ from operations.core import Core
 from operations.legacy.answering import SourceOfTruth
 from operations.legacy.reading import legacy_group_state, legacy_page
 from operations.paging import Page
-from storage import enrollment_reads
-from storage.enrollment_reads import AsOf, GroupFilter, group_head, group_recorded_at, group_state, periods_of
+from storage import enrollment_reads, group_lookup
+from storage.enrollment_reads import group_state, periods_of
+from storage.group_lookup import AsOf, GroupFilter, group_head, group_recorded_at
 from storage.group_views import ViewKey
 from storage.postgres.instants import settled_until
 
@@ -92,7 +93,7 @@ async def list_groups(
         return legacy
     await settled_until(core.database, as_of.instant)
     async with core.database.reading() as connection:
-        heads = await enrollment_reads.list_heads(connection, which, as_of, page.after, page.size, without=countries)
+        heads = await group_lookup.list_heads(connection, which, as_of, page.after, page.size, without=countries)
         states = await enrollment_reads.group_states(connection, heads, as_of, touching)
     return sorted([*states, *legacy], key=lambda state: state.group_id)[: page.size] if legacy else states
 

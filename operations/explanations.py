@@ -14,7 +14,8 @@ from operations.call import Call
 from operations.core import Core
 from operations.group_inputs import Origins, load_inputs, origins_of
 from storage import explanations
-from storage.enrollment_reads import group_head, periods_of
+from storage.enrollment_reads import periods_of
+from storage.group_lookup import group_head
 
 
 @dataclass(frozen=True, slots=True)

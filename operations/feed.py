@@ -15,8 +15,9 @@ from operations.feed_tail import BATCH, BOOKMARK_SECONDS, MAX_BATCH_WEIGHT, Even
 from operations.history import refresh
 from storage import feed
 from storage.bounded_reads import read_up_to
-from storage.enrollment_reads import AsOf, GroupHead, group_states
+from storage.enrollment_reads import group_states
 from storage.feed import FeedHead
+from storage.group_lookup import AsOf, GroupHead
 from storage.outbox import pending_seconds
 from storage.postgres.database import Connection
 

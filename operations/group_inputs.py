@@ -21,8 +21,8 @@ from domain.members import Facts
 from operations.core import Core
 from operations.group_memory import State
 from storage import explanations, merges
-from storage.enrollment_reads import GroupHead
 from storage.explanations import FactState
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 
 MAX_FACT_STATES = 500

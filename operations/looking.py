@@ -25,9 +25,9 @@ from operations.legacy.members import unknown_among
 from operations.legacy.sides import answering_side, in_core_terms
 from operations.opening import closed_basis
 from operations.sources import known_contracts
-from storage import enrollment, enrollment_reads, merges, recomputes
+from storage import enrollment, enrollment_reads, group_lookup, merges, recomputes
 from storage.enrollment import NEW_GROUP
-from storage.enrollment_reads import GroupHead
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 
 
@@ -54,7 +54,7 @@ async def look_into(core: Core, call: Call, connection: Connection, key: GroupKe
     of_legacy = set(rows.member_ids.values()) if rows else set()
     assumed = {member_id: Facts() for member_id in await unknown_among(core, connection, of_legacy)} if rows else {}
     try:
-        head = await enrollment_reads.group_head(connection, key)
+        head = await group_lookup.group_head(connection, key)
     except GroupUnknown:
         group_key, recorded, waits = NEW_GROUP, [], False
     else:

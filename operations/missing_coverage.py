@@ -21,7 +21,7 @@ from operations.looking import look_into
 from operations.payment_order import todays
 from operations.sources import known_contracts
 from storage import explanations
-from storage.enrollment_reads import AsOf, GroupFilter, GroupHead, contracts_of_member, list_heads
+from storage.group_lookup import AsOf, GroupFilter, GroupHead, contracts_of_member, list_heads
 from storage.postgres.database import Connection
 
 MAX_EXPLAINED = 5

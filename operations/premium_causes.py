@@ -18,7 +18,7 @@ from operations.call import Call
 from operations.core import Core
 from operations.explanations import ExplainedDifference, explain_difference
 from operations.group_inputs import Origins, load_inputs, origins_of
-from storage.enrollment_reads import group_head
+from storage.group_lookup import group_head
 from storage.premium_causes import Computation, DaysChanged, Wanted, changes_of_days, previous_computations
 from storage.premiums import EntryKey, StoredEntry
 

@@ -23,8 +23,8 @@ from operations.opening import open_groups
 from operations.sources import known_contracts
 from storage import enrollment_reads, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment import LockedGroup
-from storage.enrollment_reads import GroupHead
 from storage.erasures import Removal, last_removals
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 from storage.postgres.locks import Lock, lock
 from storage.premiums import Addition

@@ -13,7 +13,7 @@ from operations.legacy.sides import hold_stages_of_groups
 from operations.premium_computing import Outcome, PremiumMonths, compute_groups
 from storage import premium_runs, premium_stale
 from storage.enrollment import LockedGroup, lock_free_groups
-from storage.enrollment_reads import causing_subject
+from storage.group_lookup import causing_subject
 from storage.postgres.database import Connection
 from storage.postgres.database_errors import is_temporary
 from storage.premium_stale import StaleMonths

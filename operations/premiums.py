@@ -32,7 +32,7 @@ from operations.premium_computing import (
 )
 from storage import enrollment, merges, migration_stages, premium_stale, premiums, recomputes
 from storage.enrollment import NEW_GROUP
-from storage.enrollment_reads import GroupHead, group_head, members_of
+from storage.group_lookup import GroupHead, group_head, members_of
 from storage.placed_groups import placed_groups
 from storage.postgres.database import Connection
 from storage.premium_stale import Staleness

@@ -21,7 +21,8 @@ from operations.opening import OpenGroup, open_groups
 from operations.paging import Page
 from operations.sources import known_contract
 from storage import enrollment, recomputes
-from storage.enrollment_reads import days_had_before, group_head, members_of
+from storage.enrollment_reads import days_had_before
+from storage.group_lookup import group_head, members_of
 from storage.group_writes import GroupWrites
 from storage.listing import ListFilter, RowPosition
 from storage.postgres.database import Connection

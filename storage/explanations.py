@@ -13,7 +13,7 @@ from domain.enrollment.decisions import Decision
 from domain.enrollment.explained_in_words import Origin
 from domain.errors import RevisionUnknown
 from domain.members import Facts
-from storage.enrollment_reads import GroupHead
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 from storage.postgres.documents import (
     Document,

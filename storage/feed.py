@@ -23,7 +23,7 @@ from domain.enrollment.group import Period
 from domain.enrollment.history import ChangeRequest, RevisionCause
 from domain.membership import MembershipType
 from storage.bounded_reads import read_up_to
-from storage.enrollment_reads import GroupHead, group_head_of_row
+from storage.group_lookup import GroupHead, group_head_of_row
 from storage.outbox import CHANNEL
 from storage.postgres.database import Connection
 from storage.postgres.documents import DocumentDamaged, change_request_from_document

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from storage.enrollment_reads import GroupHead
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.errors import ContractUnknown, MemberUnknown
-from storage.enrollment_reads import GroupHead, group_head, group_head_of_row
+from storage.group_lookup import GroupHead, group_head, group_head_of_row
 from storage.history_index import HistoryScope
 from storage.merges import merged_into
 from storage.postgres.database import Connection

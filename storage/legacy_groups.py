@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.enrollment_reads import GroupHead, group_head_of_row
+from storage.group_lookup import GroupHead, group_head_of_row
 from storage.postgres.database import Connection
 from storage.postgres.instants import NOW
 from storage.postgres.rows import fetch_all, fetch_one

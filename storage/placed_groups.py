@@ -7,7 +7,7 @@ from uuid import UUID
 from domain.enrollment.decisions import GroupKey
 from domain.identity import group_id
 from domain.migration.stages import Stage
-from storage.enrollment_reads import GroupHead
+from storage.group_lookup import GroupHead
 from storage.postgres.database import Connection
 
 

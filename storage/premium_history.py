@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.history.entries import MAX_PREMIUM_ENTRIES, HistoryEntry, MonthChange, RecordedPremiums
 from domain.premiums.invoicing import Debtor
-from storage.enrollment_reads import GroupHead
+from storage.group_lookup import GroupHead
 from storage.history_index import HistoryScope, Position, Source
 from storage.postgres.database import Connection
 from storage.postgres.documents import actor_from_document

@@ -23,8 +23,8 @@ from operations.legacy.answering import (
 )
 from operations.legacy.sides import source_of
 from operations.paging import Page
-from storage import enrollment_reads, migration_stages
-from storage.enrollment_reads import AsOf, GroupFilter, GroupHead
+from storage import enrollment_reads, group_lookup, migration_stages
+from storage.group_lookup import AsOf, GroupFilter, GroupHead
 from storage.legacy.source import LegacySource
 from storage.migration_stages import CountryOf
 from storage.placed_groups import placed_groups
@@ -116,7 +116,7 @@ async def _count(
     if of.stage is not Stage.READ_CORE or wanted is not SourceOfTruth.FOLLOW_MIGRATION or not translated:
         return
     if heads is None:
-        heads = (await enrollment_reads.group_heads(connection, list(translated))).values()
+        heads = (await group_lookup.group_heads(connection, list(translated))).values()
     keys = {head.group_id: head.group_key for head in heads}
     recorded = await enrollment_reads.periods_at(connection, {head.group_key: head.revision for head in heads})
     for group_id, each in translated.items():

@@ -20,7 +20,7 @@ from operations.opening import OpenGroup, open_groups
 from operations.sources import known_contract
 from storage import enrollment, migration_backfills, migration_stages
 from storage.enrollment import LockedGroup
-from storage.enrollment_reads import group_heads
+from storage.group_lookup import group_heads
 from storage.legacy.source import LegacySource
 from storage.migration_backfills import BackfillFailure, BackfillProgress, NewBackfill
 from storage.postgres.database import Connection

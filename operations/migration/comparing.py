@@ -18,8 +18,8 @@ from operations.legacy.groups import GROUPS_OF_A_PAGE, legacy_groups_of
 from operations.legacy.sides import source_of
 from operations.looking import bases_of
 from operations.sources import known_contract
-from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
-from storage.enrollment_reads import GroupHead
+from storage import enrollment_reads, group_lookup, legacy_groups, migration_comparisons, migration_stages
+from storage.group_lookup import GroupHead
 from storage.migration_comparisons import Comparison
 from storage.postgres.database import Connection
 
@@ -96,7 +96,7 @@ async def _compare_page(
     findings: Counter[FindingKind],
 ) -> list[GroupSourceDifference]:
     """Returns the differences of some groups, in order, and counts their findings."""
-    heads = await enrollment_reads.group_heads(connection, list(page))
+    heads = await group_lookup.group_heads(connection, list(page))
     in_core: dict[UUID, GroupHead] = {head.group_id: head for head in heads.values()}
     periods = await enrollment_reads.periods_at(
         connection, {head.group_key: head.revision for head in in_core.values()}

@@ -12,7 +12,7 @@ from domain.migration.stages import Stage
 from operations.core import Core
 from operations.legacy.answering import translate_all
 from operations.legacy.groups import legacy_groups_of
-from storage import enrollment_reads, legacy_groups, migration_comparisons, migration_stages
+from storage import group_lookup, legacy_groups, migration_comparisons, migration_stages
 from storage.legacy.identifiers import MappedContract, mapped_contracts
 from storage.legacy.source import LegacySource
 from storage.migration_comparisons import Comparison
@@ -93,7 +93,7 @@ async def _counted(core: Core, connection: Connection, source: LegacySource) -> 
         translated = await translate_all(core, connection, list(groups.values()))
         fingerprints = await legacy_groups.fingerprints(connection, ids)
         counted.legacy += len(ids)
-        heads = await enrollment_reads.group_heads(connection, ids)  # by id and by key
+        heads = await group_lookup.group_heads(connection, ids)  # by id and by key
         counted.core += len({head.group_id for head in heads.values()})
         for group_id, each in translated.items():
             counted.stale += group_id in fingerprints and fingerprints[group_id] != each.fingerprint

@@ -15,7 +15,7 @@ from operations.call import current_call
 from operations.core import Core
 from operations.coverage import get_coverage
 from operations.legacy.answering import groups_owned_by
-from storage import enrollment_reads
+from storage import group_lookup
 from storage.postgres.database import Connection
 
 ADMIN_ROLE = change_request_pb2.REQUESTER_ROLE_ADMIN
@@ -56,7 +56,7 @@ async def listed_by_primary(core: Core, me: UUID, request: Any) -> bool:
 
 async def change_request(core: Core, me: UUID, request: Any) -> bool:
     async with core.database.reading() as connection:
-        return await enrollment_reads.primary_of_change_request(connection, UUID(request.change_request_id)) == me
+        return await group_lookup.primary_of_change_request(connection, UUID(request.change_request_id)) == me
 
 
 async def proposal(core: Core, me: UUID, request: Any) -> bool:
@@ -148,7 +148,7 @@ async def _keys_of(
 
     Of the latter, the member's groups are read, not those named, because their ids may not be stored yet.
     """
-    heads = await enrollment_reads.group_heads(connection, groups)
+    heads = await group_lookup.group_heads(connection, groups)
     owned = (await groups_owned_by(core, connection, me)).values()
     keys: dict[UUID | GroupKey, GroupKey] = {group: head.key for group, head in heads.items()}
     return keys | {group.group_id: group.key for group in owned} | {group.key: group.key for group in owned}
@@ -159,7 +159,7 @@ async def _all_in_group(core: Core, me: UUID, named: UUID | GroupKey | None, mem
     if not strangers or named is None:
         return not strangers
     async with core.database.reading() as connection:
-        known = await enrollment_reads.members_of(connection, named)
+        known = await group_lookup.members_of(connection, named)
         for group in (await groups_owned_by(core, connection, me)).values():
             if named in (group.group_id, group.key):
                 known |= set(group.member_ids.values())

@@ -15,7 +15,7 @@ from domain.membership import MembershipType
 from operations.legacy.answering import SourceOfTruth
 from server.mapping.dates import days_to_proto, span_from_proto, span_to_proto, timestamp_from_proto, timestamp_to_proto
 from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
-from storage.enrollment_reads import AsOf, GroupFilter
+from storage.group_lookup import AsOf, GroupFilter
 
 POLICY_EVENTS = EnumMapping(pb.PolicyEvent.DESCRIPTOR, PolicyEvent)
 DIFFERENCE_KINDS = EnumMapping(pb.DifferenceKind.DESCRIPTOR, DifferenceKind)

@@ -21,7 +21,7 @@ from operations.member_runs import member_runs
 from operations.paging import Page
 from server.mapping.dates import date_from_proto
 from server.system import system, system_clock
-from storage.enrollment_reads import AsOf, GroupFilter
+from storage.group_lookup import AsOf, GroupFilter
 from storage.legacy.registry import LegacySources
 from storage.postgres.bounded_connection import Cursor
 from storage.postgres.database import Connection, Database
