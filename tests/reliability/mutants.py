@@ -127,7 +127,7 @@ PROJECTION = [
         "storage/coverage.py",
         '" WHERE p.revision < excluded.revision RETURNING group_id"',
         '" RETURNING group_id"',
-        "tests/rpc/test_projection.py::test_a_rebuild_under_load_disturbs_no_check_and_finds_no_difference",
+        "tests/storage/test_stored_coverage.py::test_an_older_state_never_replaces_a_newer_one",
     ),
     Mutant(
         "a rebuild does not count the differences",
