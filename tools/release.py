@@ -33,7 +33,8 @@ NODE_LOCK = NODE + r'(?s:.*?)    "": \{\n      "name": "[^"]+",\n      "version"
 STATED = {
     "pyproject.toml": PROJECT,
     "generated/pyproject.toml": PROJECT,
-    "clients/affilia_client/pyproject.toml": PROJECT,
+    # The client needs the stubs of its own release or of a later one.
+    "clients/affilia_client/pyproject.toml": PROJECT + r'(?s:.*?)"affilia-stubs>=([^,]+),<',
     "deploy/helm/affilia/Chart.yaml": r"^version: (\S+)\nappVersion: (\S+)$",
     "deploy/Containerfile": r"^ *org\.opencontainers\.image\.version=(\S+)",
     "clients/java/pom.xml": r"<artifactId>affilia-stubs</artifactId>\n  <version>([^<]+)</version>",

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tests.packaging.environments import ROOT
 from tools import release, sbom, wheels
@@ -123,6 +126,15 @@ def test_a_new_version_is_written_everywhere_and_changes_nothing_else(stating: P
     assert release.version(stating) == "12.3.4-rc.1"
     release.set_version(current, stating)
     assert {path: (stating / path).read_text() for path in release.STATED} == before
+
+
+def test_the_client_accepts_the_stubs_of_its_major_version() -> None:
+    project = tomllib.loads((ROOT / "clients" / "affilia_client" / "pyproject.toml").read_text())["project"]
+    (stubs,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "affilia-stubs")
+    major = Version(release.version()).major
+    assert stubs.specifier.contains(release.version())
+    assert stubs.specifier.contains(f"{major}.999.0")
+    assert not stubs.specifier.contains(f"{major + 1}.0.0")
 
 
 def test_no_file_states_the_version_without_being_listed() -> None:
