@@ -1,8 +1,9 @@
 """`make soak`: runs a server under mixed load and with open streams for a long time. Its memory must stay flat.
 
-The argument is the number of minutes (default 60). Each round has new families, and ends by comparing what was
-acknowledged with what is stored. The memory is printed after each round. After the first third of the run, it may grow
-by at most `MAX_GROWTH_MIB`. `tests/reliability/` tests kills.
+The first argument is the number of minutes (default 60), the second one the mean pause of a client between two
+operations, in seconds (default 0.05). Each round has new families, and ends by comparing what was acknowledged with
+what is stored. The memory is printed after each round. After the first third of the run, it may grow by at most
+`MAX_GROWTH_MIB`. `tests/reliability/` tests kills.
 """
 
 import sys
@@ -28,6 +29,7 @@ MAX_GROWTH_MIB = 64.0
 
 def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    pause = float(sys.argv[2]) if len(sys.argv) > 2 else THINKING_SECONDS
     began, operations = time.monotonic(), 0
     memory: list[float] = []
     faults: list[str] = []
@@ -41,7 +43,7 @@ def main() -> None:
             next(stack.enter_context(watching(channel, NOW, seconds=minutes * 60 + 3600)))
         print(f"{'minute':>7} {'operations':>11} {'server':>12} {'postmaster':>12}", flush=True)
         for _ in range(ROUNDS):
-            clients = _round(address, minutes * 60 / ROUNDS)
+            clients = _round(address, minutes * 60 / ROUNDS, pause)
             operations += sum(len(client.journal.operations) for client in clients)
             faults += compared(address, clients).faults
             memory.append(resident_bytes(server.process.pid) / 2**20)
@@ -59,9 +61,9 @@ def main() -> None:
     raise SystemExit(1 if faults else 0)
 
 
-def _round(address: Address, seconds: float) -> list[RecordingClient]:
+def _round(address: Address, seconds: float, pause: float) -> list[RecordingClient]:
     """Runs new clients for a while. Returns them, stopped."""
-    clients = [RecordingClient(lambda: [address], thinking_seconds=THINKING_SECONDS) for _ in range(CLIENTS)]
+    clients = [RecordingClient(lambda: [address], thinking_seconds=pause) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
     time.sleep(seconds)

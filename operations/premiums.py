@@ -254,7 +254,8 @@ async def aggregate(
     months: tuple[Month, Month],
     contract_ids: Sequence[UUID],
     group_ids: Sequence[UUID],
+    page: Page[tuple[str, ...]],
 ) -> list[PremiumSum]:
-    """Sums the amounts of all entries of some months, by the dimensions named."""
+    """Sums the amounts of all entries of some months, by the dimensions named. Returns a page of the sums."""
     async with core.database.reading() as connection:
-        return await premiums.aggregate(connection, by, months, contract_ids, group_ids)
+        return await premiums.aggregate(connection, by, months, contract_ids, group_ids, page.after, page.size)

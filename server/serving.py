@@ -71,7 +71,10 @@ async def _load_sample_book(settings: "Settings", address: str) -> str:
 
     async with AsyncClient(address) as client:
         folder = settings.samples_dir or sample_book_folder()
-        print((await load_folder(client, folder, purpose_of(folder), only_missing=True)).in_words(), file=sys.stderr)
+        summary = await load_folder(
+            client, folder, purpose_of(folder), only_missing=True, max_families=settings.sample_families or None
+        )
+        print(summary.in_words(), file=sys.stderr)
     return commands_to_try(address)
 
 

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         description="Countries whose legacy tables are in the same database, separated by commas. Built in: ES.",
     )
     sample_book: bool = Field(False, description="Load the sample book when the server starts.")
+    sample_families: int = Field(
+        30, ge=0, description="Maximum number of families per contract that sample_book loads. 0: all."
+    )
     samples_dir: Path | None = Field(None, description="Directory of the sample book. Defaults to the packaged one.")
     dev: bool = Field(
         False,

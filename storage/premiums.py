@@ -418,14 +418,19 @@ async def aggregate(
     months: tuple[Month, Month],
     contract_ids: Sequence[UUID],
     group_ids: Sequence[UUID],
+    after: Sequence[str],
+    limit: int,
 ) -> list[PremiumSum]:
     """Returns sums over all entries of some months, grouped by the named dimensions. Sums of 0 are omitted.
 
-    Raises AmountTooLarge.
+    They are in order of their values and currency, beginning after `after`, which has the values and the currency of a
+    sum, or is empty. Raises AmountTooLarge.
     """
     dimensions = ", ".join(DIMENSIONS[name] for name in by)
     columns = ", ".join(str(i + 1) for i in range(len(by) + 1))
+    names = ", ".join(f"v{i}" for i in range(len(by) + 1))
     cursor = await connection.execute(
+        "SELECT * FROM ("
         f"SELECT {dimensions}, p.currency_code, {_OWED} FROM premium_stretch s"
         " JOIN enrollment_group g USING (group_key) JOIN premium_price p USING (price_key)"
         " CROSS JOIN LATERAL"
@@ -436,8 +441,17 @@ async def aggregate(
         " WHERE s.first_month <= %(last)s AND s.last_month >= %(first)s"
         " AND (%(contracts)s = '{}'::uuid[] OR s.contract_id = ANY(%(contracts)s))"
         " AND (%(groups)s = '{}'::uuid[] OR g.group_id = ANY(%(groups)s))"
-        f" GROUP BY {columns} HAVING {_OWED} <> 0 ORDER BY {columns}",
-        {"first": months[0], "last": months[1], "contracts": list(contract_ids), "groups": list(group_ids)},
+        f" GROUP BY {columns} HAVING {_OWED} <> 0) AS q({names}, owed)"
+        " WHERE %(after)s::text[] = '{}' OR "
+        f"ARRAY[{names}] > %(after)s::text[] ORDER BY {columns} LIMIT %(limit)s",
+        {
+            "first": months[0],
+            "last": months[1],
+            "contracts": list(contract_ids),
+            "groups": list(group_ids),
+            "after": list(after),
+            "limit": limit,
+        },
     )
     return list(starmap(_sum, await cursor.fetchall()))
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from affilia.enrollment.v1 import enrollment_group_pb2
+from affilia.premium.v1 import premium_entry_pb2
 
 Member = Annotated[str, typer.Argument(help="Member: a name, an identifier (SYSTEM:VALUE or VALUE), or an id.")]
 Family = Annotated[
@@ -24,6 +25,9 @@ Country = Annotated[str, typer.Argument(help="Code of the country, such as ES.")
 MappedContract = Annotated[
     str, typer.Option("--contract", help="Only groups of this contract: its name, its sponsor's id, or its id.")
 ]
+PremiumView = Annotated[
+    str, typer.Option("--view", help="With --json: full entries, or basic ones, which don't explain their amounts.")
+]
 Source = Annotated[str, typer.Option(help="Read legacy or core, whatever the stage of the country's migration says.")]
 
 SOURCES: "dict[str, enrollment_group_pb2.SourceOfTruth.ValueType]" = {
@@ -38,3 +42,17 @@ def source_of_truth(text: str) -> "enrollment_group_pb2.SourceOfTruth.ValueType"
     if text.lower() not in SOURCES:
         raise typer.BadParameter(f"--source must be legacy or core, got {text}.")
     return SOURCES[text.lower()]
+
+
+VIEWS: "dict[str, premium_entry_pb2.PremiumView.ValueType]" = {
+    "basic": premium_entry_pb2.PREMIUM_VIEW_BASIC,
+    "full": premium_entry_pb2.PREMIUM_VIEW_FULL,
+}
+
+
+def premium_view(text: str, *, as_json: bool) -> "premium_entry_pb2.PremiumView.ValueType":
+    """Returns the view given with `--view`. By default, entries are complete in JSON only. Raises BadParameter."""
+    chosen = text.lower() or ("full" if as_json else "basic")
+    if chosen not in VIEWS:
+        raise typer.BadParameter(f"--view must be basic or full, got {text}.")
+    return VIEWS[chosen]

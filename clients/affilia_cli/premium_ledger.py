@@ -11,7 +11,7 @@ from affilia.premium.v1.premium_entry_pb2 import Debtor, PremiumEntry
 from affilia_cli.console import CONSOLE, styled
 from affilia_cli.days import parse_day, parse_months
 from affilia_cli.explanations import show_premium_causes
-from affilia_cli.options import Family
+from affilia_cli.options import Family, PremiumView, premium_view
 from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_rows, show_table
 from affilia_client import Client
@@ -33,10 +33,12 @@ UpTo = Annotated[str, typer.Option("--up-to", help="Only months that have begun 
 DebtorName = Annotated[str, typer.Option("--debtor", help=f"One of {', '.join(DEBTORS)}.")]
 
 
-def show(context: typer.Context, group: Family, months: Months = "") -> None:
+def show(context: typer.Context, group: Family, months: Months = "", view: PremiumView = "") -> None:
     """Show what each debtor owes month by month, what was invoiced, and the corrections with their causes."""
     session: Session = context.obj
-    filters: dict[str, Any] = {"months": parse_months(months)} if months else {}
+    filters: dict[str, Any] = {"view": premium_view(view, as_json=session.as_json)}
+    if months:
+        filters["months"] = parse_months(months)
     with session.client() as client:
         policy = session.resolver(client).policy(group)
         entries = list(client.premiums.all_premium_entries(policy=policy, explain=True, **filters))
@@ -79,11 +81,13 @@ def uninvoiced(
     contract: Contract = "",
     debtor: DebtorName = "",
     up_to: UpTo = "today",
+    view: PremiumView = "",
 ) -> None:
     """List what hasn't been invoiced yet, with the sum of each debtor."""
     session: Session = context.obj
     with session.client() as client:
-        entries = _uninvoiced(session, client, group, contract, debtor, up_to)
+        chosen = premium_view(view, as_json=session.as_json)
+        entries = _uninvoiced(session, client, group, contract, debtor, up_to, chosen)
         if session.print_parts(entries=entries):
             return
         names, number = ServerNames(client), DEBTORS.get(debtor, 0)
@@ -94,7 +98,13 @@ def uninvoiced(
 
 
 def _uninvoiced(
-    session: Session, client: Client, group: str, contract: str, debtor: str, up_to: str
+    session: Session,
+    client: Client,
+    group: str,
+    contract: str,
+    debtor: str,
+    up_to: str,
+    view: "premium_entry_pb2.PremiumView.ValueType" = premium_entry_pb2.PREMIUM_VIEW_BASIC,
 ) -> list[PremiumEntry]:
     if bool(group) == bool(contract):
         raise typer.BadParameter("Give a family or --contract.")
@@ -105,6 +115,7 @@ def _uninvoiced(
     found = client.premiums.all_uninvoiced_premiums(
         debtor=_debtor(debtor) if debtor else premium_entry_pb2.DEBTOR_UNSPECIFIED,
         up_to=date_to_proto(parse_day(up_to)),
+        view=view,
         **owner,
     )
     return list(found)

@@ -13,7 +13,7 @@ from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_cli import premium_comparing, premium_ledger
 from affilia_cli.console import CONSOLE, ERRORS
 from affilia_cli.days import parse_months
-from affilia_cli.options import Family
+from affilia_cli.options import Family, PremiumView, premium_view
 from affilia_cli.session import Session
 from affilia_cli.tables import show_rows
 from affilia_views.money import money
@@ -66,10 +66,11 @@ def list_entries(
         str, typer.Option(help="Months to show, such as 2026-01..2026-12 or 2026-01. Defaults to all.")
     ] = "",
     live: Annotated[bool, typer.Option("--live", help="Omit cancelled entries.")] = False,
+    view: PremiumView = "",
 ) -> None:
     """Show the ledger of one policy."""
     session: Session = context.obj
-    filters: dict[str, Any] = {"live_only": live}
+    filters: dict[str, Any] = {"live_only": live, "view": premium_view(view, as_json=session.as_json)}
     if months:
         filters["months"] = parse_months(months)
     with session.client() as client:

@@ -2410,11 +2410,31 @@ class PremiumComputationService:
         contract_ids: Iterable[str] | None = ...,
         group_ids: Iterable[str] | None = ...,
         consistency_token: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
     ) -> premium_computation_service_pb2.AggregatePremiumsResponse:
-        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency;
-        sums of 0 are omitted.
+        """Returns sums of the amounts owed, over all entries including offsets, in pages. In order of their values and
+        currency; sums of 0 are omitted. Each page is computed when it is requested, so read all pages while nothing
+        is recorded, or ask for fewer sums, if they must add up.
         Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
+    def aggregate_all_premiums(
+        self,
+        request: premium_computation_service_pb2.AggregatePremiumsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        by: Iterable[premium_computation_service_pb2.PremiumDimension.ValueType | str] | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        contract_ids: Iterable[str] | None = ...,
+        group_ids: Iterable[str] | None = ...,
+        consistency_token: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> Generator[premium_computation_service_pb2.PremiumSum]:
+        """The sums of all pages of `aggregate_premiums`, one after the other."""
 
 class AsyncPremiumComputationService:
     """Computes what policies owe, records it in an append-only ledger, and provides it for invoicing. If the past
@@ -2716,11 +2736,31 @@ class AsyncPremiumComputationService:
         contract_ids: Iterable[str] | None = ...,
         group_ids: Iterable[str] | None = ...,
         consistency_token: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
     ) -> premium_computation_service_pb2.AggregatePremiumsResponse:
-        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency;
-        sums of 0 are omitted.
+        """Returns sums of the amounts owed, over all entries including offsets, in pages. In order of their values and
+        currency; sums of 0 are omitted. Each page is computed when it is requested, so read all pages while nothing
+        is recorded, or ask for fewer sums, if they must add up.
         Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
+    def aggregate_all_premiums(
+        self,
+        request: premium_computation_service_pb2.AggregatePremiumsRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+        by: Iterable[premium_computation_service_pb2.PremiumDimension.ValueType | str] | None = ...,
+        months: year_month_pb2.MonthSpan | tuple[date, date] | None = ...,
+        contract_ids: Iterable[str] | None = ...,
+        group_ids: Iterable[str] | None = ...,
+        consistency_token: str = ...,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> AsyncGenerator[premium_computation_service_pb2.PremiumSum]:
+        """The sums of all pages of `aggregate_premiums`, one after the other."""
 
 class CatalogService:
     """Stores contracts with their versions and modules. This is the built-in source of contracts; a deployment can

@@ -151,11 +151,14 @@ class PremiumComputationServicer(PremiumComputationServiceServicer):
     async def AggregatePremiums(
         self, request: pb.AggregatePremiumsRequest, context: Context
     ) -> pb.AggregatePremiumsResponse:
+        page = current_page()
         found = await premiums.aggregate(
             self._core,
             dimensions_from_proto(request),
             months_from_proto(request.months),
             [UUID(contract_id) for contract_id in request.contract_ids],
             [UUID(group_id) for group_id in request.group_ids],
+            page.starting(tuple, first=()),
         )
-        return pb.AggregatePremiumsResponse(sums=[sum_to_proto(each) for each in found])
+        sums, token = page.filled(found, sum_to_proto, lambda last: [*last.values, last.currency_code])
+        return pb.AggregatePremiumsResponse(sums=sums, next_page_token=token)

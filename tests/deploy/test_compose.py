@@ -1,6 +1,7 @@
 """The compose file: it follows the specification, its files exist, and the programs know its settings."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.packaging.environments import ROOT, program
 FOLDER = ROOT / "deploy" / "compose"
 COMPOSE_GO = "github.com/compose-spec/compose-go/v2@v2.16.2"
 """The Go module that Docker Compose parses files with. It contains the schema of the specification."""
+
+EXAMPLE: dict[str, str] = dict(re.findall(r"^(\w+)=(.*)$", (FOLDER / "example.env").read_text(), re.M))
 
 
 def compose() -> dict[str, Any]:
@@ -48,6 +51,58 @@ def test_the_file_follows_the_specification() -> None:
     broken["services"]["server"]["stop_grace_periods"] = "1s"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validators.validator_for(schema)(schema).validate(broken)
+
+
+@pytest.fixture(scope="module")
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of the library that Docker Compose loads files with. Skips the test without Go or the library."""
+    folder = tmp_path_factory.mktemp("compose-go")
+    package = COMPOSE_GO.replace("@", "/cmd@")
+    built = subprocess.run(
+        [program("go"), "install", package],
+        cwd="/",
+        env={**os.environ, "GOBIN": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    if built.returncode:
+        pytest.skip(f"go cannot build {package}")
+    return folder / "cmd"
+
+
+def loaded(loader: Path, folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    (folder / "compose.yaml").write_text(text)
+    command: list[str | Path] = [loader, "--format", "json", "compose.yaml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_docker_composes_own_library_loads_the_file(loader: Path, tmp_path: Path) -> None:
+    text = (FOLDER / "compose.yaml").read_text()
+    # This program ignores the environment, so its variables are replaced before.
+    filled = re.sub(r"\$\{\w+[^}]*\}", "filled", text)
+    done = loaded(loader, tmp_path, filled)
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert services.keys() == compose()["services"].keys()
+    assert services["server"]["environment"]["AFFILIA_DATABASE_URL"] == "postgresql://affilia:filled@postgres/affilia"
+    assert services["migrate"]["read_only"] is services["server"]["read_only"] is True  # from the anchor
+    assert loaded(loader, tmp_path, filled.replace("stop_grace_period:", "stop_grace_time:")).returncode != 0
+
+
+def test_services_name_only_existing_networks_and_services() -> None:
+    file = compose()
+    for service in file["services"].values():
+        assert set(service["networks"]) <= file["networks"].keys()
+        assert set(service.get("depends_on", ())) <= file["services"].keys()
+
+
+def test_variables_without_a_value_are_rejected(loader: Path, tmp_path: Path) -> None:
+    done = loaded(loader, tmp_path, (FOLDER / "compose.yaml").read_text())
+    assert done.returncode != 0
+    named = set(re.findall(r"required variable (\w+) is missing a value: set it in \.env", done.stderr))
+    assert {name for name, value in EXAMPLE.items() if not value} <= named
 
 
 def test_every_mounted_file_exists_except_certificates() -> None:

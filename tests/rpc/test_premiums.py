@@ -198,6 +198,29 @@ def test_sums_are_net_of_cancellations(insured: Family) -> None:
     ]
 
 
+def test_pages_of_sums_are_the_same_sums(insured: Family) -> None:
+    compute(insured)
+    asked = pb.AggregatePremiumsRequest(
+        by=[pb.PREMIUM_DIMENSION_CONTRIBUTION_TYPE, pb.PREMIUM_DIMENSION_MONTH, pb.PREMIUM_DIMENSION_DEBTOR],
+        months=months("2026-01", "2026-12"),
+        group_ids=[insured.group().group_id],
+    )
+    whole = premiums(insured).AggregatePremiums(asked)
+    assert (len(whole.sums), whole.next_page_token) == (12, "")
+    for size in (1, 5, 11, 12):
+        asked.page_size, asked.page_token, found = size, "", []
+        while True:
+            page = premiums(insured).AggregatePremiums(asked)
+            assert len(page.sums) <= size
+            found += page.sums
+            if not page.next_page_token:
+                break
+            asked.page_token = page.next_page_token
+        assert found == list(whole.sums)
+    asked.by.pop()
+    assert failure_of(premiums(insured).AggregatePremiums, asked).reason == "TOKEN_INVALID"
+
+
 def test_concurrent_computations_are_serialized_and_add_entries_once(insured: Family) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: compute(insured), range(8)))

@@ -19,11 +19,11 @@ from affilia_cli.samples.loading import Summary, load_folder, purpose_of
 from affilia_cli.samples.location import sample_book_folder
 from affilia_cli.samples.reading import SampleContract, SampleFamily, SampleFilesMalformed, read_samples
 from affilia_cli.samples.welcome import FRENCH_CONTRACT, FRENCH_OPTION, FRENCH_PRIMARY, commands_to_try
-from affilia_client import AsyncClient
+from affilia_client import AsyncClient, Client
 from domain.identity import derived_id
 from domain.publishing.warnings import contract_warnings
 from server.mapping.contract import contract_from_proto
-from tests.conftest import ROOT
+from tests.conftest import ROOT, ServerProcess
 from tests.support.channels import connected_to
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -256,6 +256,18 @@ def test_an_interrupted_load_resumes_when_repeated(server_address: str, tmp_path
     (folder / "families.csv").write_text("\n".join([HEADER, *rows]), encoding="utf-8")
     assert load(server_address, folder).approved == 5
     assert revisions(server_address, read_samples(folder)[0].families) == [1] * 5
+
+
+def test_a_server_loads_only_the_first_families_of_each_contract(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, "--sample-book", "--sample-families", "2")
+    assert server.process.stdout is not None
+    assert any("Three commands to try" in line for line in server.process.stdout)
+    assert "sample book: 4 contracts, 8 families, " in server.log.read_text()
+    with Client(server.address) as client:
+        groups = list(client.enrollment.all_enrollment_groups(contract_id=FRENCH_CONTRACT))
+    first = BOOK["france-branch-agreement"].families[:2]
+    assert {group.key.primary_id for group in groups} == {family.key.primary_id for family in first}
+    assert server.stop() == 0
 
 
 def test_the_command_line_finds_the_sample_book_of_the_repository() -> None:

@@ -96,6 +96,26 @@ def test_a_reader_of_keys_misses_events_and_a_reader_of_the_feed_does_not(own_da
         assert delivered == written
 
 
+def test_waiting_events_get_positions_in_the_order_in_which_they_were_written(own_database_url: str) -> None:
+    """Events of one group are only taken together if the sequencer lags, as after a failover."""
+
+    async def story() -> None:
+        database = Database(own_database_url, 20)
+        await database.open()
+        await _write_all(database, 9, changes=5)
+        for _ in range(2):
+            await database.write(lambda tx: sequence(tx, WRITERS * 3))
+        async with database.reading() as connection:
+            entries = await feed.entries_after(connection, 0, 100)
+            cursor = await connection.execute("SELECT event_id FROM event ORDER BY event_key")
+            written = [event_id for (event_id,) in await cursor.fetchall()]
+        assert [entry.head.event_id for entry in entries] == written
+        assert len(written) == WRITERS * 5
+        await database.close()
+
+    asyncio.run(story())
+
+
 def _pass_time(url: str, *, minutes: int = 0, days: int = 0) -> None:
     """Simulates that the feed was trimmed every minute, the last time a minute ago."""
     with psycopg.connect(url, autocommit=True) as connection:

@@ -71,7 +71,7 @@ class Summary:
     def in_words(self, max_problems: int | None = None) -> str:
         """Returns a line with the numbers, and a line for each problem and warning, up to `max_problems` of each."""
         if not self.families and not self.problems:
-            first = f"{self.title}: nothing to load, all families of its {self.contracts} contracts are enrolled"
+            first = f"{self.title}: nothing to load, the families of its {self.contracts} contracts are enrolled"
         else:
             first = (
                 f"{self.title}: {self.contracts} contracts, {self.families} families, {self.members} members; "
@@ -97,10 +97,12 @@ async def load_folder(
     max_concurrent_families: int = 16,
     show_progress: bool = True,
     only_missing: bool = False,
+    max_families: int | None = None,
 ) -> Summary:
     """Loads all contracts and families of a folder and returns a summary.
 
-    With `only_missing`, families that are already enrolled are skipped, even if their rows have changed.
+    With `max_families`, only the first families of each contract are loaded. With `only_missing`, families that are
+    already enrolled are skipped, even if their rows have changed.
 
     If a contract can't be published, its families are skipped. Any other family that is rejected or fails is listed in
     the summary and doesn't affect the others. Raises SampleFilesMalformed before anything is sent.
@@ -110,7 +112,7 @@ async def load_folder(
     loader = _Loader(client, purpose, summary)
     for sample in samples:
         await loader.publish(sample)
-    selected = [family for sample in loader.published for family in sample.families]
+    selected = [family for sample in loader.published for family in sample.families[:max_families]]
     if only_missing:
         known = {key for sample in loader.published for key in await loader.enrolled(sample)}
         selected = [family for family in selected if family.key.primary_id not in known]

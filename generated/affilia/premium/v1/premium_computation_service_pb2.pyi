@@ -1124,11 +1124,19 @@ class AggregatePremiumsRequest(_message.Message):
     CONTRACT_IDS_FIELD_NUMBER: _builtins.int
     GROUP_IDS_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     consistency_token: _builtins.str
     """The consistency_token of an earlier write. The response reflects that write and everything recorded before it. If
     empty, the call doesn't wait for a write. Fails with FAILED_PRECONDITION/TOKEN_OF_ANOTHER_HISTORY if the write was
     lost when a backup was restored.
     """
+    page_size: _builtins.int
+    """Maximum number of sums to return. Values above 10000 are treated as 10000. Defaults to 1000 if 0. A page has fewer
+    if they would exceed 3 MiB.
+    """
+    page_token: _builtins.str
+    """The next_page_token of the previous page. All filters must be the same as for that page. Empty: the first page."""
     @_builtins.property
     def by(self) -> _containers.RepeatedScalarFieldContainer[Global___PremiumDimension.ValueType]:
         """Dimensions to group by, 1 to 10, without duplicates. The values of each sum are in this order."""
@@ -1153,10 +1161,12 @@ class AggregatePremiumsRequest(_message.Message):
         contract_ids: _abc.Iterable[_builtins.str] | None = ...,
         group_ids: _abc.Iterable[_builtins.str] | None = ...,
         consistency_token: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["months", b"months"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "consistency_token", b"consistency_token", "contract_ids", b"contract_ids", "group_ids", b"group_ids", "months", b"months"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "consistency_token", b"consistency_token", "contract_ids", b"contract_ids", "group_ids", b"group_ids", "months", b"months", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1169,6 +1179,9 @@ class AggregatePremiumsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
     def sums(self) -> _containers.RepeatedCompositeFieldContainer[Global___PremiumSum]:
         """In order of their values, then of currency."""
@@ -1177,10 +1190,11 @@ class AggregatePremiumsResponse(_message.Message):
         self,
         *,
         sums: _abc.Iterable[Global___PremiumSum] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sums", b"sums"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sums", b"sums"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

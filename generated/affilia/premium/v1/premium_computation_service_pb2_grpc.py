@@ -201,8 +201,9 @@ class PremiumComputationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AggregatePremiums(self, request, context):
-        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency; sums
-        of 0 are omitted.
+        """Returns sums of the amounts owed, over all entries including offsets, in pages. In order of their values and
+        currency; sums of 0 are omitted. Each page is computed when it is requested, so read all pages while nothing is
+        recorded, or ask for fewer sums, if they must add up.
         Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -108,8 +108,9 @@ class PremiumComputationServiceStub:
     Safe to retry with the same request_id.
     """
     AggregatePremiums: _grpc.UnaryUnaryMultiCallable[_premium_computation_service_pb2.AggregatePremiumsRequest, _premium_computation_service_pb2.AggregatePremiumsResponse]
-    """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency; sums
-    of 0 are omitted.
+    """Returns sums of the amounts owed, over all entries including offsets, in pages. In order of their values and
+    currency; sums of 0 are omitted. Each page is computed when it is requested, so read all pages while nothing is
+    recorded, or ask for fewer sums, if they must add up.
     Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
     """
 
@@ -193,8 +194,9 @@ class PremiumComputationServiceAsyncStub(PremiumComputationServiceStub):
     Safe to retry with the same request_id.
     """
     AggregatePremiums: _aio.UnaryUnaryMultiCallable[_premium_computation_service_pb2.AggregatePremiumsRequest, _premium_computation_service_pb2.AggregatePremiumsResponse]  # type: ignore[assignment]
-    """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency; sums
-    of 0 are omitted.
+    """Returns sums of the amounts owed, over all entries including offsets, in pages. In order of their values and
+    currency; sums of 0 are omitted. Each page is computed when it is requested, so read all pages while nothing is
+    recorded, or ask for fewer sums, if they must add up.
     Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
     """
 
@@ -347,8 +349,9 @@ class PremiumComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _premium_computation_service_pb2.AggregatePremiumsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_premium_computation_service_pb2.AggregatePremiumsResponse, _abc.Awaitable[_premium_computation_service_pb2.AggregatePremiumsResponse]]:
-        """Returns sums of the amounts owed, over all entries including offsets. In order of their values and currency; sums
-        of 0 are omitted.
+        """Returns sums of the amounts owed, over all entries including offsets, in pages. In order of their values and
+        currency; sums of 0 are omitted. Each page is computed when it is requested, so read all pages while nothing is
+        recorded, or ask for fewer sums, if they must add up.
         Errors: FAILED_PRECONDITION/AMOUNT_TOO_LARGE (a sum doesn't fit in 64 bits); INVALID_ARGUMENT.
         """
 
