@@ -41,9 +41,10 @@ class Core:
 
     `contracts` and `members` are written by CatalogService and MemberService; everything else reads `contract_source`
     and `fact_source`. `recompute_wanted`, `premiums_stale` and `runs_wanted` are set when this process has enqueued
-    recomputes, recorded something that premiums depend on, or begun a premium run. `prices` and `contract_pricing` are
-    caches for premiums. `group_view` returns a group's state in the form that is stored with its revision, for reads to
-    return as it is; without it, none is stored.
+    recomputes, recorded something that premiums depend on, or begun a premium run; all three and `indexing_wanted` also
+    when the database has such work. `prices` and `contract_pricing` are caches for premiums. `group_view` returns a
+    group's state in the form that is stored with its revision, for reads to return as it is; without it, none is
+    stored.
     """
 
     database: Database
@@ -62,6 +63,7 @@ class Core:
     eligibility: EligibilityState = field(default_factory=EligibilityState)
     lease: ErasureLease = field(default_factory=ErasureLease)
     runs_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    indexing_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     computing: Computing = field(default_factory=InPlace)
     history: History = field(default_factory=History)
     aliases: MemberAliases = field(default_factory=MemberAliases)

@@ -16,7 +16,7 @@ from operations.offers import OffersBook
 from storage.accumulators import FAMILY, Balance
 
 STALE_SECONDS = 3.0
-"""Memory is out of date if usage was not read for this long. It is read ten times a second."""
+"""Memory is out of date if usage was not read for this long. It is read at least twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class EligibilityState:
     findings: dict[Question, CachedFinding] = field(default_factory=dict)
     """Results of recent checks; cleared when the model is dropped."""
     position: int = 0
+    generation: int | None = None
+    """The generation of the projection that was served as of the last look at the database."""
     usage_heard_at: float = 0.0
     usage_changed: set[UUID] = field(default_factory=set)
     times_dropped: int = 0

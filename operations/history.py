@@ -124,6 +124,10 @@ async def _look(core: Core) -> None:
         state.usage_changed.update(found.policies)
         await _read_merges(core, connection, found)
         sighting = known.see(number, found, asyncio.get_running_loop().time())
+        state.generation = found.generation
+        if found.first_pending is not None and found.first_pending == known.first_pending:
+            core.sequencing.wanted.set()  # its process may have ended before it sequenced it
+        known.first_pending = found.first_pending
         await _read_usage(core, connection)
     if known.has_news:
         await state.offers.refresh(core.database, core.contract_source)

@@ -53,9 +53,13 @@ class History:
     sighting: Sighting = Sighting(0, 0, NO_KEYS)
     look_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     """Wakes the worker that looks at the database regularly."""
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this process has committed a write, or has read events: the worker then looks sooner."""
     looking: asyncio.Task[None] | None = None
     has_news: bool = True
     """Whether writes were seen since contracts were last read."""
+    first_pending: int | None = None
+    """The first event that had no position as of the last look."""
     _successors: dict[UUID, Epoch] = field(default_factory=dict)
     _own: set[int] = field(default_factory=set)
     _missed_at: dict[int, float] = field(default_factory=dict)
@@ -72,6 +76,7 @@ class History:
         self._missed_at.clear()
         self._waiting.clear()
         self._located.clear()
+        self.first_pending = None
 
     def begin(self, epochs: Sequence[Epoch], newest: int, missing: set[int]) -> None:
         """Starts from the epochs of the database, in order, and the state of its log."""
@@ -81,6 +86,7 @@ class History:
 
     def committed(self, write: WriteMark) -> None:
         """Records a committed write of this process."""
+        self.stirred.set()
         if write.epoch_id == self.epoch_id:
             self._own.add(write.key)
 

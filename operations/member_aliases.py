@@ -18,7 +18,7 @@ from uuid import UUID
 from storage.merges import Merge
 
 STALE_SECONDS = 3.0
-"""The table is out of date if the write log was not read for this long. It is read ten times a second."""
+"""The table is out of date if the write log was not read for this long. It is read at least twice a second."""
 
 
 class MergedId(NamedTuple):

@@ -53,6 +53,11 @@ class OffersBook:
         self.mark = 0
         self.version += 1
 
+    @property
+    def are_damaged(self) -> bool:
+        """Whether the newest state of any contract can't be read."""
+        return bool(self._unreadable)
+
     def of(self, contract_id: UUID) -> Offers:
         """Returns the offers of a contract. Raises OffersMissing."""
         try:

@@ -19,6 +19,7 @@ from server.workers.projector import maintain_locators, project_coverage
 from server.workers.read_model import keep_read_model, refresh_offers
 from server.workers.recomputer import recompute
 from server.workers.supervisor import Worker
+from server.workers.work_watcher import watch_work
 
 SOON = 0.2
 """Retry pause of workers whose delay callers notice."""
@@ -42,6 +43,7 @@ def background_workers(settings: Settings, url: str, core: Core, source: Enrollm
         Worker("history-watcher", lambda: watch_history(core), SOON),
         Worker("write-log-trimmer", lambda: trim_write_log(core)),
         Worker("member-indexer", lambda: index_members(core)),
+        Worker("work-watcher", lambda: watch_work(core, settings.recompute_pauses)),
         Worker("premium-follower", lambda: follow_premiums(core, url)),
         Worker("premium-runner", lambda: run_premiums(core, url, engine), PREMIUM_RUN_RETRY_SECONDS),
     ]

@@ -7,7 +7,7 @@ the served one.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from domain.days import Span
@@ -46,21 +46,20 @@ STUCK_SECONDS, BEHIND_SECONDS = 25, 15
 """Both are longer than another server needs to take over the projection."""
 
 
+IS_STUCK: LiteralString = (
+    f"SELECT k.moved_at < clock_timestamp() - make_interval(secs => {STUCK_SECONDS})"
+    f" OR f.appended_at < clock_timestamp() - make_interval(secs => {BEHIND_SECONDS})"
+    f" FROM projection_checkpoints k LEFT JOIN feed_entry f ON f.position = k.position + 1 WHERE k.name = '{NAME}'"
+)
+
+
 async def is_stuck(connection: Connection) -> bool:
     """Returns whether the projection makes no progress.
 
     It moves its checkpoint at least every ten seconds, and processes events of this database soon after they enter the
     feed.
     """
-    stuck = await find_value(
-        connection,
-        bool,
-        "SELECT k.moved_at < clock_timestamp() - make_interval(secs => %s)"
-        " OR f.appended_at < clock_timestamp() - make_interval(secs => %s)"
-        " FROM projection_checkpoints k LEFT JOIN feed_entry f ON f.position = k.position + 1 WHERE k.name = %s",
-        [STUCK_SECONDS, BEHIND_SECONDS, NAME],
-    )
-    return stuck or False
+    return await find_value(connection, bool, IS_STUCK) or False
 
 
 async def move_checkpoint(tx: Connection, to: Checkpoint) -> None:

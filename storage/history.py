@@ -14,6 +14,7 @@ from uuid import UUID
 
 from psycopg.types.multirange import Int8Multirange
 
+from storage import coverage
 from storage.postgres.database import Connection
 from storage.postgres.rows import fetch_all, fetch_one, find_value
 
@@ -120,6 +121,7 @@ class Look:
     `keys` are writes that were not known before, `policies` those whose balances these writes changed, `merged` the
     members whom they merged into others, and `oldest_key` is the smallest key in the log. `position` is the last
     position of the feed, and `first_pending` and `last_pending` are the keys of events without a position.
+    `generation` is that of the projection which is served, None if there is none yet.
     """
 
     epoch_id: UUID
@@ -131,6 +133,7 @@ class Look:
     first_pending: int | None
     last_pending: int | None
     merged: Sequence[UUID] = ()
+    generation: int | None = None
 
 
 async def look(connection: Connection, after: int, missing: Sequence[int]) -> Look:
@@ -140,7 +143,8 @@ async def look(connection: Connection, after: int, missing: Sequence[int]) -> Lo
         Look,
         "SELECT e.epoch_id, is_same_history(), coalesce((SELECT min(write_key) FROM write_log), 0) AS oldest_key,"
         " w.keys, w.policies, w.merged, h.position, (SELECT min(event_key) FROM feed_pending) AS first_pending,"
-        " (SELECT max(event_key) FROM feed_pending) AS last_pending"
+        " (SELECT max(event_key) FROM feed_pending) AS last_pending,"
+        f" (SELECT generation FROM projection_checkpoints WHERE name = '{coverage.NAME}') AS generation"
         " FROM feed_head h, (SELECT epoch_id FROM history_epoch ORDER BY position DESC LIMIT 1) e,"
         " (SELECT coalesce(array_agg(write_key), '{}') AS keys,"
         " coalesce(array_agg(DISTINCT usage_of) FILTER (WHERE usage_of IS NOT NULL), '{}') AS policies,"

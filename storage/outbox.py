@@ -13,6 +13,7 @@ can't change the feed in any other way.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from domain.enrollment.events import EventType
@@ -65,14 +66,15 @@ async def add_event(tx: Connection, group_key: int, event: NewEvent, recorded_at
     )
 
 
+PENDING_SECONDS: LiteralString = (
+    "SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 FROM feed_pending"
+    " ORDER BY event_key LIMIT 1"
+)
+
+
 async def pending_seconds(connection: Connection) -> float | None:
     """Returns for how many seconds the oldest pending event has been waiting, or None if there is none."""
-    return await find_value(
-        connection,
-        float,
-        "SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 FROM feed_pending"
-        " ORDER BY event_key LIMIT 1",
-    )
+    return await find_value(connection, float, PENDING_SECONDS)
 
 
 async def sequence(connection: Connection, limit: int) -> int:

@@ -211,12 +211,13 @@ def _premium_run(*, stopped: bool, policies: int, done: int, actor: Document, **
     )
 
 
-_LEFT = " FROM premium_run_part p JOIN premium_run r USING (run_key) WHERE NOT p.done AND NOT r.stopped"
+LEFT = " FROM premium_run_part p JOIN premium_run r USING (run_key) WHERE NOT p.done AND NOT r.stopped"
+"""Parts of active runs that are left."""
 
 
 async def count_left(connection: Connection) -> int:
     """Returns how many parts of active runs are left: 0, 1, or 2 for any larger number."""
-    return await fetch_value(connection, int, f"SELECT count(*) FROM (SELECT {_LEFT} LIMIT 2) AS l")
+    return await fetch_value(connection, int, f"SELECT count(*) FROM (SELECT {LEFT} LIMIT 2) AS l")
 
 
 async def take_part(tx: Connection) -> RunPart | None:
@@ -226,7 +227,7 @@ async def take_part(tx: Connection) -> RunPart | None:
         tx,
         RunPart,
         "SELECT p.run_key, p.part, p.group_keys, r.first_month AS first, r.last_month AS last,"
-        f" r.parameters AS parameters_document, r.actor->>'subject' AS started_by {_LEFT}"
+        f" r.parameters AS parameters_document, r.actor->>'subject' AS started_by {LEFT}"
         " ORDER BY p.run_key, p.part LIMIT 1 FOR NO KEY UPDATE OF p SKIP LOCKED",
     )
 

@@ -40,6 +40,11 @@ def _since(months: LiteralString, first: LiteralString) -> LiteralString:
 
 _STALE: LiteralString = _since("p.months", "s.from_month")
 """SQL for the computed months that may be outdated, of a mark `s` and its row `p` in `premium_policy`."""
+DUE: LiteralString = (
+    "FROM premium_following f JOIN premium_stale s USING (contract_id) JOIN premium_policy p USING (group_key)"
+    f" WHERE NOT s.failed AND NOT isempty({_STALE}) AND s.contract_id NOT IN ({CONTRACTS_WITHOUT_PREMIUMS})"
+)
+"""Policies of followed contracts that are stale and have not failed since."""
 
 
 async def mark_revised(tx: Connection, firsts: Mapping[int, Month]) -> None:
@@ -151,10 +156,7 @@ class StaleMonths:
 async def due_policies(connection: Connection, limit: int) -> list[int]:
     """Returns policies of followed contracts that are stale and have not failed since, the longest waiting first."""
     cursor = await connection.execute(
-        "SELECT s.group_key FROM premium_following f JOIN premium_stale s USING (contract_id)"
-        f" JOIN premium_policy p USING (group_key) WHERE NOT s.failed AND NOT isempty({_STALE})"
-        f" AND s.contract_id NOT IN ({CONTRACTS_WITHOUT_PREMIUMS})"
-        " ORDER BY s.mark LIMIT %s",
+        f"SELECT s.group_key {DUE} ORDER BY s.mark LIMIT %s",
         [limit],
     )
     return [group_key for (group_key,) in await cursor.fetchall()]

@@ -35,6 +35,12 @@ _ENQUEUE = (
     " ON CONFLICT (group_key) WHERE done_at IS NULL AND failed_at IS NULL DO NOTHING"
 )
 WAITING = "done_at IS NULL AND failed_at IS NULL"
+DUE: LiteralString = (
+    f"FROM recompute q WHERE {WAITING} AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"
+    " AND NOT EXISTS (SELECT FROM enrollment_group g WHERE g.group_key = q.group_key"
+    f" AND g.contract_id IN ({CONTRACTS_WITHOUT_CHANGES}))"
+)
+"""Recomputes that can run now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +145,7 @@ async def due_groups(connection: Connection, limit: int) -> list[int]:
     return await fetch_column(
         connection,
         int,
-        f"SELECT group_key FROM recompute q WHERE {WAITING}"
-        " AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"
-        f" AND NOT EXISTS (SELECT FROM enrollment_group g WHERE g.group_key = q.group_key"
-        f" AND g.contract_id IN ({CONTRACTS_WITHOUT_CHANGES})) ORDER BY recompute_key LIMIT %s",
+        f"SELECT group_key {DUE} ORDER BY recompute_key LIMIT %s",
         [limit],
     )
 

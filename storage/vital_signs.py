@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import psycopg
 
 from storage import coverage
-from storage.outbox import pending_seconds
+from storage.outbox import PENDING_SECONDS
 from storage.postgres.database import Connection
 from storage.postgres.database_errors import translated
-from storage.postgres.leases import vacant_seconds
+from storage.postgres.leases import VACANT_SECONDS
+from storage.postgres.rows import fetch_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +30,23 @@ class VitalSigns:
 async def vital_signs(connection: Connection, leases: Collection[str]) -> VitalSigns:
     """Runs the health check. Raises DatabaseUnavailable, including if the database ends every transaction early."""
     with translated():
-        return VitalSigns(
-            await _takes_writes(connection),
-            await pending_seconds(connection) or 0.0,
-            await coverage.is_stuck(connection),
-            await vacant_seconds(connection, leases),
+        takes_writes = await _takes_writes(connection)
+        return await fetch_one(
+            connection,
+            VitalSigns,
+            f"SELECT %s::boolean AS takes_writes, coalesce(({PENDING_SECONDS}), 0) AS pending_seconds,"
+            f" coalesce(({coverage.IS_STUCK}), false) AS projection_is_stuck, ({VACANT_SECONDS}) AS vacant_seconds",
+            [takes_writes, list(leases)],
         )
 
 
 async def _takes_writes(connection: Connection) -> bool:
-    """Returns whether a transaction can lock a row, which PostgreSQL rejects in read-only transactions.
+    """Returns whether a statement can lock a row, which PostgreSQL rejects in read-only transactions.
 
     Renewals of leases don't wait for this lock.
     """
     try:
-        async with connection.transaction():
-            await connection.execute("SELECT FROM lease ORDER BY name LIMIT 1 FOR KEY SHARE SKIP LOCKED")
+        await connection.execute("SELECT FROM lease ORDER BY name LIMIT 1 FOR KEY SHARE SKIP LOCKED")
     except psycopg.errors.ReadOnlySqlTransaction:
         return False
     return True

@@ -78,6 +78,7 @@ async def _publish_new(core: Core) -> None:
                 log.error("event_incomplete", position=event.head.position, event_id=str(event.head.event_id))
         if events:
             core.feed.publish(events)
+            core.history.stirred.set()
             core.feed.written.remove(event.head.event_id for event in events)
         if len(events) == len(entries) < MAX_ENTRIES:
             core.feed.heard_at = asyncio.get_running_loop().time()

@@ -16,8 +16,8 @@ MAX_EVENTS = 1000
 """Maximum number of events to sequence, or entries to remove, in one transaction."""
 MIN_PAUSE_SECONDS = 0.002
 """Pause between two passes, so that events committed at nearly the same time share one."""
-POLL_SECONDS = 0.5
-"""For events of a process that ended before it sequenced them."""
+POLL_SECONDS = 10.0
+"""In addition to looks at the database, which also find events of a process that ended before it sequenced them."""
 TRIM_SECONDS = 60.0
 HELD_BACK_ALARM_SECONDS = 24 * 3600.0
 """Trimming falls behind, because its pace is limited, after a clock jump, a long downtime, or a shorter retention."""

@@ -11,7 +11,6 @@ from operations.core import Core
 from operations.member_search import count_ranges_to_index, index_some_members
 from server.telemetry import metrics
 
-POLL_SECONDS = 1.0
 COUNT_EVERY = 20
 """Batches between two updates of the metric."""
 MAX_COUNTED = 10_000
@@ -20,13 +19,14 @@ log = structlog.get_logger()
 
 
 async def index_members(core: Core) -> None:
-    """Indexes members while there are any in the queue, and checks for new ones once a second."""
+    """Indexes members while there are any in the queue."""
     while True:
+        core.indexing_wanted.clear()
         left = await count_ranges_to_index(core, MAX_COUNTED)
         metrics.MEMBER_RANGES_TO_INDEX.set(left)
         if left:
             await _work_off(core, left)
-        await asyncio.sleep(POLL_SECONDS)
+        await core.indexing_wanted.wait()
 
 
 async def _work_off(core: Core, left: int) -> None:

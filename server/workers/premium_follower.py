@@ -4,9 +4,6 @@ What is stale is in the database (`storage/premium_stale.py`). After a crash, th
 stale.
 """
 
-import asyncio
-import contextlib
-
 from operations.core import Core
 from operations.premium_following import follow_due
 from server.system import own_call
@@ -14,8 +11,6 @@ from server.workers.leadership import run_as_leader
 from storage.postgres.leases import Lease
 
 NAME = "premiums"
-POLL_SECONDS = 1.0
-"""Delay until changes by other servers or by recomputes are noticed. Those of this process are noticed immediately."""
 
 
 async def follow_premiums(core: Core, url: str) -> None:
@@ -26,7 +21,6 @@ async def follow_premiums(core: Core, url: str) -> None:
         while True:
             core.premiums_stale.clear()
             if not await follow_due(core, call):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(core.premiums_stale.wait(), POLL_SECONDS)
+                await core.premiums_stale.wait()
 
     await run_as_leader(url, NAME, work)

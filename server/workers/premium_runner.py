@@ -19,7 +19,6 @@ from server.workers import premium_worker
 from server.workers.premium_worker import DATABASE, RunDatabase, work
 from storage.premium_runs import count_left
 
-POLL_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 """Pause after a failure, which may be that of an engine that is expensive to start."""
 RETRIES = 10
@@ -106,5 +105,4 @@ async def run_premiums(core: Core, url: str, engine: Engine) -> None:
             await engine.work(url)
         elif left:
             await do_parts(core, call)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(core.runs_wanted.wait(), POLL_SECONDS)
+        await core.runs_wanted.wait()

@@ -15,6 +15,7 @@ from operations.loading import load_model
 from storage import coverage
 
 POLL_SECONDS = 0.5
+SELDOM_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -91,16 +92,20 @@ async def _follow_feed(core: Core, source: EnrollmentSource, model: ReadModel, t
 
 async def _watch_generation(core: Core, model: ReadModel, generation: int) -> None:
     """Raises Superseded when another generation is served, or the model was dropped."""
+    state, history = core.eligibility, core.history
+    first = history.sighting.number + 2  # a look that is running now can have begun before the model was loaded
     while True:
-        await asyncio.sleep(POLL_SECONDS)
-        async with core.database.reading() as connection:
-            found = await coverage.checkpoint(connection)
-        if core.eligibility.loaded is not model or found is None or found.generation != generation:
+        await state.moved(POLL_SECONDS)
+        if state.loaded is not model or (history.sighting.number >= first and state.generation != generation):
             raise Superseded
 
 
 async def refresh_offers(core: Core) -> None:
-    """Reads contracts that any server has amended, within half a second."""
+    """Reads contracts of another source that have changed, and damaged ones that were repaired, within half a second.
+
+    Amendments of this product's contracts are in the write log, which the history watcher reads.
+    """
+    offers, is_logged = core.eligibility.offers, core.contract_source is core.contracts
     while True:
-        await core.eligibility.offers.refresh(core.database, core.contract_source)
-        await asyncio.sleep(POLL_SECONDS)
+        await offers.refresh(core.database, core.contract_source)
+        await asyncio.sleep(SELDOM_SECONDS if is_logged and not offers.are_damaged else POLL_SECONDS)

@@ -1,7 +1,6 @@
-"""The worker that runs recomputes: this process's own immediately, those of other servers within a second."""
+"""The worker that runs recomputes: this process's own immediately, others when `work_watcher.py` finds them."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -14,7 +13,6 @@ from operations.recomputes import count_failure, recompute_groups
 from server.telemetry import metrics
 from storage.recomputes import due_groups
 
-POLL_SECONDS = 1.0
 BATCH_SIZE = 200
 PORTION_SIZE = 25
 MAX_CONCURRENT_PORTIONS = 4
@@ -27,8 +25,7 @@ async def recompute(core: Core, call: Call, pauses: Sequence[float]) -> None:
     while True:
         core.recompute_wanted.clear()
         if await _recompute_due(core, call, pauses) < BATCH_SIZE:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(core.recompute_wanted.wait(), min(POLL_SECONDS, *pauses))
+            await core.recompute_wanted.wait()
 
 
 async def _recompute_due(core: Core, call: Call, pauses: Sequence[float]) -> int:

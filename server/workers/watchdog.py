@@ -105,6 +105,7 @@ class Watchdog:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 signs = await self._signs()
+                self._core.database.responded()
                 if not await self._core.database.answers():
                     signs = None
                 return Observation(signs, signs is not None and await can_check(self._core))

@@ -40,6 +40,10 @@ RECONNECT_SECONDS = 5.0
 """After this time the pool stops trying to open a connection, and tries again when a call needs one. With psycopg's
 default, the pauses would grow to minutes while the database is unavailable."""
 
+RESPONDS_SECONDS = 4.0
+"""For how long a response on another connection shows that the database is available. The watchdog checks it every one
+to three seconds."""
+
 OPEN_SECONDS = 30.0
 ATTEMPTS = 5
 PROBE_SECONDS = 1.0
@@ -56,6 +60,8 @@ class Database:
         """Raises DatabaseUrlMalformed."""
         self._parameters = connection_parameters(url, kind)
         self._last_returned_at = float("-inf")
+        self._last_responded_at = float("-inf")
+        self._pool_size, self._in_use = pool_size, 0
         self._shares = FairConnections(pool_size)
         self.on_connect: Callable[[Connection], Awaitable[None]] | None = None
         """Called with every new connection before it is used."""
@@ -83,6 +89,7 @@ class Database:
             await self._pool.open(wait=True, timeout=OPEN_SECONDS)
         except PoolTimeout as timeout:
             raise await self._refusal(str(timeout)) from None  # the original error may quote the URL
+        self.responded()
 
     async def _refusal(self, pool_message: str) -> DatabaseRefused:
         """Returns why the pool couldn't be opened. The pool doesn't report this, so another connection is opened."""
@@ -171,7 +178,7 @@ class Database:
     async def _connection(self) -> AsyncIterator[Connection]:
         """Yields a connection of the pool, fairly between callers.
 
-        Raises Overloaded if all are in use but are being returned in time, and otherwise DatabaseUnavailable.
+        Raises Overloaded if all are in use (`why_none_is_free`), and DatabaseUnavailable.
         """
         async with AsyncExitStack() as stack:
             try:
@@ -182,12 +189,14 @@ class Database:
                 raise Overloaded from error
             except PoolTimeout as none_free:
                 raise self.why_none_is_free() from none_free
+            self._in_use += 1
             try:
                 yield connection
             except psycopg.errors.ReadOnlySqlTransaction:
                 await connection.close()  # after a failover, the next connection finds the new primary
                 raise
             finally:
+                self._in_use -= 1
                 if connection.pgconn.transaction_status == TransactionStatus.IDLE:
                     self._last_returned_at = time.monotonic()
                 else:
@@ -197,9 +206,15 @@ class Database:
 
     def why_none_is_free(self) -> NotNow:
         """Returns the error of a call that has waited too long: Overloaded if connections are being returned in time,
-        and otherwise DatabaseUnavailable."""
-        in_time = time.monotonic() - self._last_returned_at < WAIT_FOR_CONNECTION_SECONDS
-        return Overloaded() if in_time else DatabaseUnavailable()
+        or if all are in use and the database responds, only slowly. Otherwise DatabaseUnavailable."""
+        now = time.monotonic()
+        in_time = now - self._last_returned_at < WAIT_FOR_CONNECTION_SECONDS
+        is_slow = now - self._last_responded_at < RESPONDS_SECONDS and self._in_use >= self._pool_size
+        return Overloaded() if in_time or is_slow else DatabaseUnavailable()
+
+    def responded(self) -> None:
+        """Records that the database has just responded on a connection outside of the pool."""
+        self._last_responded_at = time.monotonic()
 
     async def _take(self, seconds: float) -> BoundedConnection:
         """Returns a connection whose session PostgreSQL has not ended. Raises TooManyRequests, PoolTimeout."""
@@ -209,7 +224,12 @@ class Database:
         return connection
 
     async def answers(self) -> bool:
-        """Returns whether calls get working connections. That all connections are in use counts as working."""
+        """Returns whether calls get working connections. That all connections are in use counts as working.
+
+        Doesn't use the database if a connection has worked within the last second.
+        """
+        if time.monotonic() - self._last_returned_at < PROBE_SECONDS:
+            return True
         try:
             async with asyncio.timeout(PROBE_SECONDS), self.reading() as connection:
                 await connection.execute("SELECT 1")

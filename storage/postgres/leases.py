@@ -10,10 +10,10 @@ has ended.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import LiteralString, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
@@ -98,14 +98,11 @@ def fenced(lease: Lease | None, work: Callable[[Connection], Awaitable[T]]) -> C
     return checked
 
 
-async def vacant_seconds(connection: Connection, names: Collection[str]) -> dict[str, float]:
-    """Returns for how many seconds each lease has had no holder. Leases that were never taken are omitted."""
-    cursor = await connection.execute(
-        "SELECT name, greatest(0, extract(epoch FROM clock_timestamp() - expires_at))::float8 FROM lease"
-        " WHERE name = ANY(%s)",
-        [list(names)],
-    )
-    return dict(await cursor.fetchall())
+VACANT_SECONDS: LiteralString = (
+    "SELECT coalesce(jsonb_object_agg(name, greatest(0, extract(epoch FROM clock_timestamp() - expires_at))::float8),"
+    " '{}') FROM lease WHERE name = ANY(%s)"
+)
+"""SQL for how many seconds each lease has had no holder. Leases that were never taken are omitted."""
 
 
 async def _acquired(connection: BoundedConnection, name: str, holder: UUID) -> tuple[Lease, float]:
