@@ -7,6 +7,7 @@ import psycopg
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as check_pb
 from affilia.enrollment.v1 import change_request_pb2, enrollment_group_pb2
 from affilia.enrollment.v1 import change_request_service_pb2 as request_pb
+from affilia.enrollment.v1 import enrollment_query_service_pb2 as query_pb
 from affilia.type.v1 import membership_type_pb2
 from benchmarks.load import NEW_ID
 from tests.scenarios.enrollment_messages import date, span
@@ -58,6 +59,12 @@ class Groups:
         """Returns requests that each change something if they are sent in turn, any number of times."""
         modules = (self._family.plus, self._family.base)
         return [self._submit(str(primary), module_id) for module_id in modules for primary in primaries]
+
+    def reads(self) -> list[bytes]:
+        return [
+            query_pb.GetEnrollmentGroupRequest(key=self._key(str(primary))).SerializeToString()
+            for primary in self.primaries
+        ]
 
     def checks(self) -> list[bytes]:
         checks = (
