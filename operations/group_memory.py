@@ -15,8 +15,9 @@ from storage.enrollment import LockedGroup
 
 State = Mapping[EnrollmentKey, Days]
 
-MAX_SIZE = 500_000
-"""Maximum number of cached decisions, periods and other parts in total. Most take less than a kilobyte."""
+MAX_SIZE = 200_000
+"""Maximum number of cached decisions, periods and other parts in total. A part takes 400 to 800 bytes, so all of them
+take at most about 150 MB."""
 
 
 @dataclass(frozen=True, slots=True)
