@@ -1,8 +1,9 @@
 """Measures how long the console's pages take with many families, relative to an empty page.
 
-The book has loaded families of four, which searches and lists read, and some families that were enrolled by requests,
-whose pages are opened. One client requests every page, one request at a time. In between, it requests the empty page,
-which needs a session but no call to the server.
+The book has loaded families of four, which searches and lists read, and some families with prices that were enrolled by
+requests. The pages of the latter are opened, and the largest pages of the former (`loaded_...`). One client requests
+every page, one request at a time. In between, it requests the empty page, which needs a session but no call to the
+server.
 `python -m benchmarks.console 1000` measures with 1000 families.
 """
 
@@ -20,6 +21,7 @@ from uuid import UUID
 import httpx2
 
 from benchmarks.figures import Figure, table
+from domain.identity import group_id
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.migrations import migrate
 from tests.conftest import ServerProcess
@@ -45,6 +47,8 @@ class Browser:
     contract_id: UUID
     sample: list[people.Person]
     """Some of the loaded people."""
+    primaries: list[people.Person]
+    """Some of the loaded primaries."""
     families: list[NamedFamily]
     """Families that were enrolled by requests."""
 
@@ -85,12 +89,20 @@ def _requests(browser: Browser) -> dict[str, Callable[[int], None]]:
     def family(n: int) -> str:
         return group_ids[n % len(group_ids)]
 
+    def loaded_person(n: int) -> UUID:
+        return browser.sample[n % len(browser.sample)].member_id
+
+    def loaded_family(n: int) -> UUID:
+        primary = browser.primaries[n % len(browser.primaries)]
+        return group_id(browser.contract_id, primary.member_id)
+
     def half_a_name(n: int) -> str:
         word = browser.sample[n % len(browser.sample)].name.split()[-1]
         return word[: max(2, len(word) // 2)]
 
     contract = str(browser.contract_id)
     group_ids = [each.group_id for each in browser.families]
+    requests = [f"{each.group_id}/requests/{each.family.group().cause.change_request_id}" for each in browser.families]
     return {
         "empty": lambda _: browser.get(EMPTY),
         "home": lambda _: browser.get("/"),
@@ -100,13 +112,26 @@ def _requests(browser: Browser) -> dict[str, Callable[[int], None]]:
         "limits": lambda n: browser.get(f"/people/{person(n)}/limits"),
         "person_history": lambda n: browser.get(f"/people/{person(n)}/history"),
         "facts": lambda n: browser.get(f"/people/{person(n)}/facts"),
+        "edit": lambda n: browser.get(f"/people/{person(n)}/edit"),
+        "merge": lambda n: browser.get(f"/people/{person(n)}/merge"),
+        "erase": lambda n: browser.get(f"/people/{person(n)}/erase"),
         "family": lambda n: browser.get(f"/families/{family(n)}"),
+        "family_compare": lambda n: browser.get(f"/families/{family(n)}/compare?from=0&to=1"),
+        "family_change": lambda n: browser.get(f"/families/{family(n)}/change"),
         "family_requests": lambda n: browser.get(f"/families/{family(n)}/requests"),
+        "request": lambda n: browser.get(f"/families/{requests[n % len(requests)]}"),
         "family_premiums": lambda n: browser.get(f"/families/{family(n)}/premiums"),
         "family_history": lambda n: browser.get(f"/families/{family(n)}/history"),
+        "loaded_person": lambda n: browser.get(f"/people/{loaded_person(n)}"),
+        "loaded_why": lambda n: browser.get(f"/people/{loaded_person(n)}/why"),
+        "loaded_person_history": lambda n: browser.get(f"/people/{loaded_person(n)}/history"),
+        "loaded_family": lambda n: browser.get(f"/families/{loaded_family(n)}"),
+        "loaded_change": lambda n: browser.get(f"/families/{loaded_family(n)}/change"),
+        "loaded_history": lambda n: browser.get(f"/families/{loaded_family(n)}/history"),
         "contracts": lambda _: browser.get("/contracts"),
         "contract": lambda _: browser.get(f"/contracts/{contract}"),
         "contract_history": lambda _: browser.get(f"/contracts/{contract}/history"),
+        "publish": lambda _: browser.get("/contracts/publish"),
         "work": lambda _: browser.get("/work"),
         "uninvoiced": lambda _: browser.post(
             "/work/invoicing", step="show", contract=contract, debtor="company", up_to="2026-12-31"
@@ -131,9 +156,12 @@ def _browser(families: int) -> Iterator[Browser]:
             ):
                 found = CSRF.search(http.get(EMPTY).text)
                 assert found  # noqa: S101 (every page has a form)
-                sample = random.Random(1).sample(list(people.people(families * people.FAMILY)), REQUESTS)
+                everybody = list(people.people(families * people.FAMILY))
+                draw = random.Random(1)
+                sample = draw.choices(everybody, k=REQUESTS)
+                primaries = draw.choices(everybody[:: people.FAMILY], k=REQUESTS)
                 enrolled = [NamedFamily(channel).set_up() for _ in range(FAMILIES)]
-                yield Browser(http, found[1], contract_id, sample, enrolled)
+                yield Browser(http, found[1], contract_id, sample, primaries, enrolled)
             console.stop()
             server.stop()
         finally:

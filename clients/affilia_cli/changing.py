@@ -10,7 +10,7 @@ from affilia_cli.local_files import read_regular
 from affilia_cli.options import Admin, Family
 from affilia_cli.requesting import Accept, Asked, DryRun, Override, Reason, simulate_change, submit_change
 from affilia_cli.session import Session
-from affilia_cli.typed_changes import FORMS, TypedChange
+from affilia_cli.typed_changes import CONSEQUENCE_FORM, FORMS, TypedChange
 from affilia_views.server_names import ServerNames
 from affilia_views.words import change_words
 
@@ -32,6 +32,14 @@ def change(
     admin: Admin = "",
     reason: Reason = "",
     accept: Accept = False,
+    accepted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept",
+            metavar="CONSEQUENCE",
+            help=f"Days that somebody may lose because of the change, as '{CONSEQUENCE_FORM}'. Repeatable.",
+        ),
+    ] = None,
     override: Override = None,
 ) -> None:
     """Request several changes of a family together: all of them are made, or none."""
@@ -40,10 +48,12 @@ def change(
     if not lines:
         raise typer.BadParameter("Give at least one change, or --file.")
     typed = list(map(TypedChange.parse, lines))
+    to_accept = list(map(TypedChange.parse_consequence, accepted or ()))
     with session.client(admin) as client:
         resolver = session.resolver(client)
         key = resolver.key(group)
         fields = Asked(admin, reason, accept, override).fields(session.claims, key.primary_id)
+        fields["accepted_consequences"] = [each.consequence(key, resolver) for each in to_accept]
         messages = [each.message(key, resolver) for each in typed]
         if not session.as_json:
             names = ServerNames(client)

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from affilia.catalog.v1.pricing_pb2 import EngineParameters, ProrataStrategy, RoundingStrategy
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentDifference
 from affilia.premium.v1 import premium_entry_pb2
 from affilia.premium.v1.premium_entry_pb2 import PremiumEntry
-from affilia.pricing.v1 import insurance_cost_pb2, price_derivation_pb2
+from affilia.pricing.v1 import insurance_cost_pb2
 from affilia.type.v1.actor_pb2 import Actor, ActorKind
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia.type.v1.year_month_pb2 import MonthSpan, YearMonth
@@ -23,6 +22,7 @@ from affilia_cli.session import Session
 from affilia_cli.tables import new_table, show_table
 from affilia_client.dates import date_from_proto, instant_from_proto, span_from_proto
 from affilia_views.days import format_span
+from affilia_views.derivations import derivation_lines, spaced_word
 from affilia_views.money import money
 from affilia_views.premiums import REASONS
 from affilia_views.server_names import ServerNames
@@ -123,7 +123,7 @@ def _first(entry: PremiumEntry) -> date:
 
 
 def _show_entry(entry: PremiumEntry, names: ServerNames) -> None:
-    member = f"{names.member(entry.member_id)} ({_word(MembershipType, entry.beneficiary_type)})"
+    member = f"{names.member(entry.member_id)} ({spaced_word(MembershipType, entry.beneficiary_type)})"
     title = f"\n{member} on {names.module(entry.module_id)}"
     CONSOLE.print(styled((title, "bold"), f", {format_span(entry.days)}"))
     CONSOLE.print(f"  {entry.num_days} days, divisor {entry.divisor}, version {entry.version} of this entry")
@@ -167,54 +167,18 @@ def _changed_on(day: date, differences: Iterable[EnrollmentDifference]) -> list[
 
 def _show_derivation(entry: PremiumEntry) -> None:
     """Prints how the amounts of an entry were computed, step by step."""
-    if entry.HasField("explanation"):
-        _show_steps(entry)
-    else:
-        CONSOLE.print("  The steps of each amount are not shown, because the policy is too large for one response.")
+    for line in derivation_lines(entry):
+        CONSOLE.print(f"  {line}")
     table = new_table("contribution", "billed to", "debtor", "monthly", "owed")
     for component in entry.components:
         table.add_row(
-            _word(insurance_cost_pb2.ContributionType, component.contribution_type),
-            _word(insurance_cost_pb2.BilledEntity, component.billed_entity),
-            _word(premium_entry_pb2.Debtor, component.debtor),
+            spaced_word(insurance_cost_pb2.ContributionType, component.contribution_type),
+            spaced_word(insurance_cost_pb2.BilledEntity, component.billed_entity),
+            spaced_word(premium_entry_pb2.Debtor, component.debtor),
             money(component.monthly_minor, entry.currency_code),
             money(component.owed_minor, entry.currency_code),
         )
     show_table(table)
-
-
-def _show_steps(entry: PremiumEntry) -> None:
-    """Prints an entry's price row and the steps from the list price to each payer's amount."""
-    currency, explanation = entry.currency_code, entry.explanation
-    version = (
-        f", contract version from {date_from_proto(explanation.version_from)}" if explanation.version_from.year else ""
-    )
-    CONSOLE.print(f"  computed from revision {explanation.revision} of the policy{version}")
-    if parameters := _parameters(explanation.parameters):
-        CONSOLE.print(f"  {parameters}")
-    row = explanation.row
-    ages = f", age {row.min_age}{f' to {row.max_age}' if row.HasField('max_age') else ' or older'}"
-    where = f" in {row.table}" if row.table else ""
-    free = " (free)" if row.free else ""
-    ages = ages if row.HasField("min_age") else ""
-    CONSOLE.print(f"  list price{where}{ages}: {money(row.listed_minor, currency)}{free}")
-    for step in explanation.steps:
-        rate = f" {step.rate_bp / 100:g} %" if step.HasField("rate_bp") else ""
-        of = f" of {money(step.of_minor, currency)}" if step.HasField("of_minor") else ""
-        kind = _word(price_derivation_pb2.PriceStepKind, step.kind)
-        CONSOLE.print(f"  {kind} {step.code}{rate}{of}: {money(step.minor, currency)}")
-
-
-def _parameters(parameters: EngineParameters) -> str:
-    """Returns the parameters that turn a monthly amount into the amount owed."""
-    named = (
-        ("part of a month", ProrataStrategy, parameters.prorata),
-        ("rounding", RoundingStrategy, parameters.rounding),
-    )
-    words = [f"{label}: {_word(enum, number)}" for label, enum, number in named if number]
-    if parameters.prorata == ProrataStrategy.PRORATA_STRATEGY_MID_MONTH:
-        words.append(f"cut-off day: {parameters.cut_off_day or 15}")
-    return ", ".join(words)
 
 
 def _show_ledger(entry: PremiumEntry) -> None:
@@ -232,11 +196,4 @@ def _show_ledger(entry: PremiumEntry) -> None:
 
 def _actor(actor: Actor) -> str:
     behalf = f" on behalf of {actor.on_behalf_of}" if actor.on_behalf_of else ""
-    return f"{_word(ActorKind, actor.kind)} {actor.subject}".rstrip() + behalf
-
-
-def _word(enum: Any, number: int) -> str:
-    """Returns the name of an enum value in words, without the enum's prefix."""
-    name: str = enum.Name(number)
-    prefix = "".join(f"_{c}" if c.isupper() else c.upper() for c in enum.DESCRIPTOR.name).lstrip("_") + "_"
-    return name.removeprefix(prefix).lower().replace("_", " ")
+    return f"{spaced_word(ActorKind, actor.kind)} {actor.subject}".rstrip() + behalf

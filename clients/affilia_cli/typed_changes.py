@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import typer
 
-from affilia.enrollment.v1.change_request_pb2 import Enroll, Leave, ScopedChange
+from affilia.enrollment.v1.change_request_pb2 import Consequence, Enroll, Leave, ScopedChange
 from affilia.enrollment.v1.enrollment_group_pb2 import GroupKey
 from affilia_cli.days import parse_day
 from affilia_cli.requesting import membership_type
@@ -17,6 +17,8 @@ ENROLL = re.compile(rf"enroll (?:(?P<member>.+) on )?(?P<module>.+?) {DAYS}(?: a
 LEAVE = re.compile(rf"leave (?:(?!off |from )(?P<member>.+?) )?(?:off (?P<module>.+) )?{DAYS}")
 FORMS = "enroll MEMBER on MODULE from DAY [to DAY] [as TYPE]", "leave MEMBER [off MODULE] from DAY [to DAY]"
 """How a change is written in words."""
+CONSEQUENCE_FORM = "leave MEMBER off MODULE from DAY [to DAY]"
+"""How a consequence is written in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,20 @@ class TypedChange:
         if found := LEAVE.fullmatch(line):
             return cls(found["module"] or "", found["first"], found["last"] or "", found["member"] or "", leaves=True)
         raise typer.BadParameter(f"A change must be {FORMS[0]!r} or {FORMS[1]!r}; got {line!r}.")
+
+    @classmethod
+    def parse_consequence(cls, words: str) -> "TypedChange":
+        """Returns the leave that a consequence amounts to, written as CONSEQUENCE_FORM. Raises BadParameter."""
+        line = " ".join(words.split())
+        found = LEAVE.fullmatch(line)
+        if not found or not found["module"]:
+            raise typer.BadParameter(f"A consequence must be {CONSEQUENCE_FORM!r}; got {line!r}.")
+        return cls.parse(line)
+
+    def consequence(self, key: GroupKey, resolver: Resolver) -> Consequence:
+        """Returns the leave as a consequence."""
+        leave = self.message(key, resolver).leave
+        return Consequence(member_id=leave.member_id, module_id=leave.module_id, days=leave.days)
 
     def message(self, key: GroupKey, resolver: Resolver) -> ScopedChange:
         """Returns the change as a message."""

@@ -179,6 +179,13 @@ class ConditionListFields(TypedDict, total=False):
 
     conditions: Iterable[condition_pb2.Condition | ConditionFields] | None
 
+class ConsequenceFields(TypedDict, total=False):
+    """The fields of affilia.enrollment.v1.Consequence."""
+
+    member_id: str
+    module_id: str
+    days: date_span_pb2.DateSpan | Days | None
+
 class ContractFields(TypedDict, total=False):
     """The fields of affilia.catalog.v1.Contract."""
 
@@ -862,6 +869,7 @@ class ChangeRequestService:
         expected_revision: int = ...,
         accept_consequences: bool = ...,
         overridden_rules: Iterable[str] | None = ...,
+        accepted_consequences: Iterable[change_request_pb2.Consequence | ConsequenceFields] | None = ...,
     ) -> change_request_service_pb2.SubmitChangeRequestResponse:
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
         the request is stored with its violations.
@@ -887,6 +895,7 @@ class ChangeRequestService:
         overridden_rules: Iterable[str] | None = ...,
         consistency_token: str = ...,
         cost_on: date_pb2.Date | date | None = ...,
+        accepted_consequences: Iterable[change_request_pb2.Consequence | ConsequenceFields] | None = ...,
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
         nothing. If legacy tables answer for the group, it is judged as if it were aligned with them now, even in
@@ -1060,6 +1069,7 @@ class AsyncChangeRequestService:
         expected_revision: int = ...,
         accept_consequences: bool = ...,
         overridden_rules: Iterable[str] | None = ...,
+        accepted_consequences: Iterable[change_request_pb2.Consequence | ConsequenceFields] | None = ...,
     ) -> change_request_service_pb2.SubmitChangeRequestResponse:
         """Judges a request and, if no rule rejects it, carries it out. A rejection is a normal response, not an error:
         the request is stored with its violations.
@@ -1085,6 +1095,7 @@ class AsyncChangeRequestService:
         overridden_rules: Iterable[str] | None = ...,
         consistency_token: str = ...,
         cost_on: date_pb2.Date | date | None = ...,
+        accepted_consequences: Iterable[change_request_pb2.Consequence | ConsequenceFields] | None = ...,
     ) -> change_request_service_pb2.SimulateChangeRequestResponse:
         """Returns the verdict that SubmitChangeRequest would return, with the resulting periods and cost. Stores
         nothing. If legacy tables answer for the group, it is judged as if it were aligned with them now, even in

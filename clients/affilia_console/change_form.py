@@ -1,13 +1,13 @@
 """The contents of the page for a change request: what a person can choose, the changes so far, and the simulation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from affilia.enrollment.v1.change_request_pb2 import VERDICT_APPROVED, Choice, Consequence, ScopedChange
 from affilia.enrollment.v1.change_request_service_pb2 import SimulateChangeRequestResponse
 from affilia.enrollment.v1.enrollment_group_pb2 import EnrollmentGroup
 from affilia.type.v1.cost_pb2 import CostChange
-from affilia_client.dates import span_from_proto
+from affilia_client.dates import span_from_proto, span_to_proto
 from affilia_console.change_steps import role_of
 from affilia_console.drafts import Draft
 from affilia_console.inputs import day_in
@@ -155,6 +155,18 @@ def consequence_key(consequence: Consequence) -> str:
     """Returns the key that identifies a consequence in the form."""
     days = "/".join(str(on or "") for on in span_from_proto(consequence.days))
     return f"{consequence.member_id}/{consequence.module_id}/{days}"
+
+
+def consequences_of(keys: Iterable[str]) -> list[Consequence]:
+    """Returns the consequences with these keys. Raises Refused if a key is malformed."""
+    found = []
+    for key in sorted(keys):
+        member_id, _, rest = key.partition("/")
+        module_id, _, days = rest.partition("/")
+        first, _, last = days.partition("/")
+        span = span_to_proto(*(day_in(day, "The consequence") for day in (first, last)))
+        found.append(Consequence(member_id=member_id, module_id=module_id, days=span))
+    return found
 
 
 def change_lines(changes: Sequence[ScopedChange], names: ServerNames) -> list[tuple[str, bool]]:

@@ -1,5 +1,6 @@
 """Renders templates. Every value is escaped, except the markup of our own drawings."""
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from affilia.history.v1.history_entry_pb2 import HistoryKind
 from affilia.type.v1.membership_type_pb2 import MembershipType
@@ -52,6 +54,15 @@ def _signed(minor: int, currency_code: str) -> str:
     return f"{'+' if minor > 0 else ''}{money(minor, currency_code)}"
 
 
+DAY_OR_INSTANT = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?(?: UTC|[+-]\d\d:\d\d)?)?")
+
+
+def _with_whole_days(text: str) -> Markup:
+    """Returns a text in which lines don't break within a day or an instant."""
+    whole = DAY_OR_INSTANT.sub(r'<span class="nowrap">\g<0></span>', str(escape(text)))
+    return Markup(whole)  # noqa: S704 (the text is escaped)
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "day": _day,
     "instant": _instant,
@@ -59,6 +70,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "signed": _signed,
     "role": _role,
     "sentence": _sentence,
+    "whole_days": _with_whole_days,
     "history_kind": _history_kind,
 }
 

@@ -1,7 +1,7 @@
 """One request of one person: finds the session, checks forms, runs the page, and reports failures."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from affilia_client import CallFailed, Client, Unauthenticated
 from affilia_console.console import Console
 from affilia_console.failures import TITLES, Failure, Refused, failure_of, fault_of
+from affilia_console.reverted import reverted_among
 from affilia_console.sessions import Session
 from affilia_console.tokens import SignedOut
+from affilia_views.history import Described
 from affilia_views.server_names import ServerNames
 
 CSRF_FIELD = "csrf"
@@ -83,6 +85,10 @@ class Visit:
     def denied(self, what: str, *methods: str) -> str:
         """Returns why this person can't call these methods of the server, or "" if they can."""
         return self.session.person.rights.denied(what, *methods)
+
+    def reverted_among(self, entries: Iterable[Described]) -> Set[str]:
+        """Returns the ids of the requests among entries of a history that have been reverted."""
+        return reverted_among(self.client, (each.entry for each in entries))
 
     def check_writable(self) -> None:
         """Raises Refused if the console is read-only."""

@@ -18,6 +18,11 @@ def event_name(event: EnrollmentEvent) -> str:
     return enrollment_event_pb2.EnrollmentEventType.Name(event.type).removeprefix("ENROLLMENT_EVENT_TYPE_")
 
 
+def event_title(event: EnrollmentEvent) -> str:
+    """Returns the type of an event in words, such as `Policy changed`."""
+    return event_name(event).replace("_", " ").capitalize()
+
+
 def event_lines(event: EnrollmentEvent, names: Names) -> list[str]:
     """Returns what an event's revision changed: for each enrollment one line, then its days."""
     return [line for each in event.policy_revision.differences for line in _difference_lines(each, names)]

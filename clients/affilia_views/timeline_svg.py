@@ -10,7 +10,8 @@ from affilia_views.svg_text import width_of, wrapped, xml_text
 from affilia_views.timeline import Span, Window
 
 MARGIN, TOP, LINE, BAR, GAP = 16, 46, 17, 15, 9
-BARS_WIDTH = 600
+BARS_WIDTH, BARS_WIDTH_IN_PAGE = 600, 520
+"""A page has less room beside its margins, and shrinks wider images with their texts."""
 MAX_LABEL_WIDTH = 220
 TIP = 9
 """Length of the arrow of a bar that continues, in pixels."""
@@ -32,18 +33,22 @@ def timeline_svg(
     `links` has addresses for the names of members, by member id. With `in_page`, the image has neither styles of its
     own nor a background; the page links STYLESHEET.
     """
-    return _Timeline(lanes, window, today, links or {}).document(title, in_page=in_page)
+    bars_width = BARS_WIDTH_IN_PAGE if in_page else BARS_WIDTH
+    return _Timeline(lanes, window, today, links or {}, bars_width).document(title, in_page=in_page)
 
 
 class _Timeline:
     """The layout of one timeline."""
 
-    def __init__(self, lanes: Sequence[Lane], window: Window, today: date, links: Mapping[str, str]) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], window: Window, today: date, links: Mapping[str, str], bars_width: int
+    ) -> None:
         self._lanes, self._window, self._today, self._links = lanes, window, today, links
+        self._bars_width = bars_width
         self._labels = [wrapped(lane.label, MAX_LABEL_WIDTH) for lane in lanes]
         widest = max((width_of(line) for lines in self._labels for line in lines), default=0.0)
         self._left = MARGIN + max(110.0, widest + 12) + 10
-        self._right = self._left + BARS_WIDTH + TIP + 8
+        self._right = self._left + self._bars_width + TIP + 8
         words = max((width_of(line) for lane in lanes for line in lane.words), default=0.0)
         headings = max((width_of(lane.heading) * 1.1 for lane in lanes), default=0.0)
         self._width = max(self._right + words, MARGIN + headings) + MARGIN
@@ -94,7 +99,7 @@ class _Timeline:
         return ". ".join(sentences)
 
     def _x(self, on: date) -> float:
-        return self._left + BARS_WIDTH * self._window.share_of(on)
+        return self._left + self._bars_width * self._window.share_of(on)
 
     def _linked(self, lane: Lane, name: str) -> str:
         """Returns a member's name as a link, if there is one."""
@@ -135,7 +140,7 @@ class _Timeline:
                 points.append(f"L{x:.1f},{bottom - BAR * number / highest:.1f}")
                 points.append(f"L{x:.1f},{bottom - BAR * count / highest:.1f}")
                 number = count
-        end, height = self._left + BARS_WIDTH, BAR * number / highest
+        end, height = self._left + self._bars_width, BAR * number / highest
         points.append(f"L{end:.1f},{bottom - height:.1f}")
         if number:
             points.append(f"L{end + TIP:.1f},{bottom - height / 2:.1f}")
@@ -158,12 +163,12 @@ class _Timeline:
             return None
         continues = last is None or last > self._window.last_on
         begins = self._x(first)
-        ends = self._left + BARS_WIDTH if continues or last is None else self._x(_day_after(last))
+        ends = self._left + self._bars_width if continues or last is None else self._x(_day_after(last))
         return begins, max(begins + 1.5, ends), continues
 
     def _axis(self, bottom: float) -> Iterator[str]:
         """Yields years, quarters and ticks for months, as far as there is room."""
-        month_width = BARS_WIDTH * 30.4 / self._window.num_days
+        month_width = self._bars_width * 30.4 / self._window.num_days
         free_from = 0.0
         for year in range(self._window.first_on.year, self._window.last_on.year + 1):
             for month in range(1, 13):
@@ -182,9 +187,8 @@ class _Timeline:
                     free_from = x + width_of("2026 ")
                 if is_quarter and month_width * 3 > 34:
                     yield _text(x + 2, 32, MONTHS[month - 1], "small faint")
-        yield (
-            f'<line class="tick" x1="{self._left:g}" x2="{self._left + BARS_WIDTH:g}" y1="{TOP - 6}" y2="{TOP - 6}"/>'
-        )
+        end = self._left + self._bars_width
+        yield f'<line class="tick" x1="{self._left:g}" x2="{end:g}" y1="{TOP - 6}" y2="{TOP - 6}"/>'
 
     def _today_line(self, bottom: float) -> Iterator[str]:
         if not self._window.first_on <= self._today <= self._window.last_on:

@@ -104,7 +104,10 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class ChangeProposal:
-    """A change request before it is judged. `expected_revision` 0: the group must not exist yet; None: any revision."""
+    """A change request before it is judged. `expected_revision` 0: the group must not exist yet; None: any revision.
+
+    `accepted_leaves` are the consequences that are accepted individually if `accept_consequences` is false.
+    """
 
     key: GroupKey
     requester: Requester
@@ -112,6 +115,7 @@ class ChangeProposal:
     overridden_rules: tuple[str, ...] = ()
     accept_consequences: bool = False
     expected_revision: int | None = None
+    accepted_leaves: tuple[Leave, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Nothing is stored here. Submitting and simulating differ only in what the operation does with the judgement.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -74,15 +74,15 @@ def judge(proposal: ChangeProposal, basis: GroupBasis, before: Mapping[Enrollmen
     ]
     if OVERRIDABLE not in proposal.overridden_rules:
         violations += _commitments(asked, basis.contract, before, settlement.days, today)
-    if consequences and not proposal.accept_consequences:
-        violations.append(_not_accepted(consequences))
+    if not_accepted := _not_accepted(proposal, consequences):
+        violations.append(_consequences_not_accepted(not_accepted))
     every = _first_of_each(violations)
     reported = most_relevant(every, asked.changes)
     causes = causes_of_each(len(reported))
     reported = tuple(explainer.explained(each, causes) if each.code in REFUSALS else each for each in reported)
     notices = tuple(_notices(asked, basis.contract, explainer)) if not every else ()
 
-    if consequences and proposal.accept_consequences:
+    if consequences and not not_accepted:
         leaves = tuple(consequence.as_leave() for consequence in consequences)
         asked = replace(asked, consequence_leaves=leaves)
         desired = dict(settlement.desired)
@@ -227,11 +227,25 @@ def _commitments(
         )
 
 
-def _not_accepted(consequences: tuple[Consequence, ...]) -> Violation:
+def _not_accepted(proposal: ChangeProposal, consequences: Sequence[Consequence]) -> list[Consequence]:
+    """Returns the consequences with a day that the proposal accepts neither individually nor with all others."""
+    if proposal.accept_consequences:
+        return []
+    accepted: dict[tuple[UUID, UUID | None], Days] = {}
+    for leave in proposal.accepted_leaves:
+        key = leave.member_id, leave.module_id
+        accepted[key] = accepted.get(key, NO_DAYS) | Days.of(leave.days)
+    return [
+        each for each in consequences if Days.of(each.days) - accepted.get((each.member_id, each.module_id), NO_DAYS)
+    ]
+
+
+def _consequences_not_accepted(consequences: Sequence[Consequence]) -> Violation:
     enrollments = {(c.member_id, c.module_id) for c in consequences}
     return Violation(
         ViolationCode.CONSEQUENCES_NOT_ACCEPTED,
-        f"{len(enrollments)} other enrollment(s) would lose days. Set accept_consequences to allow this.",
+        f"{len(enrollments)} other enrollment(s) would lose days. To allow this, set accept_consequences, or list the"
+        " days in accepted_consequences.",
     )
 
 

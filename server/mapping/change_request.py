@@ -72,6 +72,10 @@ def proposal_from_proto(
         overridden_rules=tuple(request.overridden_rules),
         accept_consequences=request.accept_consequences,
         expected_revision=expected,
+        accepted_leaves=tuple(
+            Leave(UUID(each.member_id), UUID(each.module_id), span_from_proto(each.days))
+            for each in request.accepted_consequences
+        ),
     )
 
 

@@ -1,4 +1,5 @@
-"""Every page passes axe-core in light and dark, at both widths, and can be read without scrolling sideways."""
+"""Every page passes axe-core in light and dark, at both widths, and can be read: texts of drawings
+are large enough, and nothing has to be scrolled sideways."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ VIOLATIONS = """() => axe.run().then(found => found.violations.map(each => ({
     nodes: each.nodes.slice(0, 3).map(node => node.html.slice(0, 160)),
 })))"""
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+MIN_TEXT_PIXELS = 11
+SMALLEST_TEXT = """() => Math.min(100, ...[...document.querySelectorAll("svg text")].map(
+    each => parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a))"""
+"""The height of the smallest text in drawings, in pixels of the screen."""
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=768, height=900)
 
 
@@ -48,4 +53,6 @@ def test_every_page_passes_axe_in_light_and_dark(bypassing_csp: Page, book: Fill
             page.set_viewport_size(size)
             if not page.evaluate(FITS):
                 violations.append((name, f"{size['width']} pixels", {"help": "scrolls sideways"}))
+            if (smallest := page.evaluate(SMALLEST_TEXT)) < MIN_TEXT_PIXELS:
+                violations.append((name, f"{size['width']} pixels", {"help": f"text of {smallest} pixels"}))
     assert not violations, "\n".join(map(str, violations))

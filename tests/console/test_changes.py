@@ -209,6 +209,12 @@ def test_a_switch_is_simulated_submitted_and_reverted_and_premiums_follow(page: 
     page.get_by_role("link", name="Requests").click()
     reverted = page.get_by_role("row").filter(has_text="wants a single room")
     expect(reverted.first).to_contain_text("The request has already been reverted.")
+    page.get_by_role("link", name="History").click()
+    entries = page.get_by_role("region", name="Entries").get_by_role("listitem")
+    undone = entries.filter(has_text="Reason: wants a single room").first
+    expect(undone).to_contain_text("This request has already been reverted.")
+    expect(undone.get_by_role("link", name="Revert")).to_have_count(0)
+    expect(entries.filter(has_text="signed by mistake").first.get_by_role("link", name="Revert")).to_be_visible()
 
 
 def test_several_changes_are_edited_and_submitted_in_one_request(page: Page, story: Dependents) -> None:

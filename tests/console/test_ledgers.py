@@ -55,6 +55,12 @@ def test_premiums_show_what_is_owed_corrections_with_causes_and_compare_two_mont
     january = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="2026-01"))
     expect(january.first).to_contain_text("55.00 EUR")
     expect(page.get_by_role("region", name="Corrections")).to_contain_text("-110.00 EUR")
+    computed = page.get_by_role("region", name="How the amounts of 2026-03 were computed")
+    computed.get_by_text("2026-03-01 to 2026-03-15: ").click()
+    expect(computed.get_by_role("listitem").filter(has_text="List price")).to_contain_text("100.00 EUR")
+    expect(computed.get_by_role("row", name="primary")).to_contain_text("55.00 EUR")
+    page.get_by_role("link", name="2026-02").first.click()
+    expect(page.get_by_role("region", name="How the amounts of 2026-02 were computed")).to_be_visible()
     first, second = page.get_by_role("combobox").all()
     first.select_option("2026-02")
     second.select_option("2026-03")
@@ -101,8 +107,9 @@ def test_the_feed_shows_events_as_they_arrive(page: Page, channel: grpc.Channel)
     page.get_by_label("From").select_option("beginning")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("Waiting for events.")).to_be_visible()
+    expect(page.get_by_role("button", name="Read from the beginning")).to_have_count(0)
     family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
-    expect(page.get_by_role("rowheader", name="POLICY_ACTIVATED")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="Policy activated")).to_be_visible()
 
 
 def test_the_audit_log_is_filtered_by_person(page: Page, channel: grpc.Channel) -> None:
@@ -113,3 +120,13 @@ def test_the_audit_log_is_filtered_by_person(page: Page, channel: grpc.Channel) 
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("rowheader", name="SubmitChangeRequest")).to_have_count(1)
     assert family.primary not in page.url
+
+
+def test_an_empty_feed_offers_earlier_events(page: Page, channel: grpc.Channel) -> None:
+    family = Family(channel).set_up()
+    family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
+    page.goto("/feed")
+    page.get_by_role("textbox", name="Contract").fill(family.contract_id)
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Read from the beginning").click()
+    expect(page.get_by_role("rowheader", name="Policy activated")).to_be_visible()

@@ -119,7 +119,7 @@ def test_the_operators_twelve_questions_are_answered_by_mouse(page: Page, book: 
         page.get_by_label("From").select_option("beginning")
         mouse.clicks += 2  # opens the list and chooses from it
         mouse.click(page.get_by_role("button", name="Show"))
-        expect(page.get_by_role("rowheader", name="POLICY_ACTIVATED").first).to_be_visible()
+        expect(page.get_by_role("rowheader", name="Policy activated").first).to_be_visible()
 
     def runs(mouse: Mouse) -> None:
         mouse.menu("Work")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from affilia.catalog.v1 import condition_pb2
 from affilia_cli.typed_changes import TypedChange
 from tests.rpc.test_command_line import name_of
 from tests.rpc.test_command_line_output import named
@@ -96,3 +97,27 @@ def test_wrong_arguments_are_rejected_before_any_change(
 ) -> None:
     done = typed(server_address, "change", name_of(lee), *words, "--admin", "ada", "--reason", "r", COLUMNS="200")
     assert (done.code, complaint in done.err) == (2, True), done.err
+
+
+def test_each_consequence_can_be_accepted(server_address: str, lee: Family) -> None:
+    contract = lee.contract()
+    for module, name in zip(contract.versions[0].modules, ("Base", "Plus", "Option"), strict=True):
+        module.display_name = name
+    rule = contract.versions[0].modules[2].rules.add(code="NEEDS_BASE", description="The option requires the base.")
+    rule.condition.enrolled_on.subject = condition_pb2.SUBJECT_SELF
+    rule.condition.enrolled_on.module_ids.append(lee.base)
+    lee.amend(contract)
+    lee.submit(lee.enroll(lee.base, "2026-01-01"), lee.enroll(lee.option, "2026-01-01"))
+    words = "change", name_of(lee), "leave off Base from 2026-09-01", "--admin", "ada", "--reason", "moves"
+    refused = typed(server_address, *words)
+    assert (refused.code, "would lose days" in refused.out) == (3, True), refused.err
+    too_short = typed(server_address, *words, "--accept", "leave off Option from 2026-10-01")
+    assert too_short.code == 3, too_short.err
+    done = typed(server_address, *words, "--accept", "leave off Option from 2026-09-01")
+    assert (done.code, "loses Option" in done.out) == (0, True), done.err
+
+
+@pytest.mark.parametrize("words", ["leave from 2026-09-01", "enroll Base from 2026-09-01", "Option"])
+def test_other_words_are_no_consequences(words: str) -> None:
+    with pytest.raises(typer.BadParameter, match="must be 'leave MEMBER off MODULE from DAY"):
+        TypedChange.parse_consequence(words)

@@ -3,10 +3,11 @@
 A few names are common and most are rare; families of four share a last name and a group, and everybody is enrolled.
 """
 
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
 from uuid import UUID
@@ -14,10 +15,16 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from domain.actors import Actor, ActorKind
+from domain.days import Span
+from domain.enrollment.decisions import Enroll, GroupKey, Requester, RequesterRole, ScopedChange
+from domain.enrollment.history import ChangeRequest
+from domain.enrollment.verdicts import Verdict
 from domain.identity import group_id
 from domain.member_search import IndexEntry, index_entries
 from domain.members import Facts, Member, MemberKind
-from storage.postgres.documents import contract_to_document
+from domain.membership import MembershipType
+from storage.postgres.documents import change_request_to_document, contract_to_document
 from tests.support.builders import a_contract, a_module, a_version, an_id
 
 FAMILY = 4
@@ -106,7 +113,9 @@ def _name_entries(name: str) -> tuple[IndexEntry, ...]:
     return tuple(index_entries(Member(UUID(int=0), MemberKind.PERSON, name, Facts())))
 
 
-AT = "2026-01-01 00:00:00+00"
+AT = "2026-01-01 00:00:00+00:00"
+ENROLLED_FROM = date(2026, 1, 1)
+DAYS = f"[{ENROLLED_FROM},)"
 ACTOR = '{"kind": "ADMIN", "subject": "people", "on_behalf_of": ""}'
 
 
@@ -133,10 +142,16 @@ def _identifiers(family: Iterable[Person]) -> Iterator[str]:
 
 
 def _enrolled(contract_id: UUID, enrolled_every: int) -> dict[str, Callable[[list[Person]], Iterator[str]]]:
-    """Returns functions that return the rows of a family's group, by table and its columns."""
+    """Returns functions that return the rows of a family's group, by table and its columns.
+
+    The revision of an enrolled family was made by an approved request, that of the others by a recompute.
+    """
 
     def key(family: list[Person]) -> int:
         return family[0].number // FAMILY + 1
+
+    def is_enrolled(family: list[Person]) -> bool:
+        return not key(family) % enrolled_every
 
     def groups(family: list[Person]) -> Iterator[str]:
         primary = family[0].member_id
@@ -145,27 +160,72 @@ def _enrolled(contract_id: UUID, enrolled_every: int) -> dict[str, Callable[[lis
     def members(family: list[Person]) -> Iterator[str]:
         return (f"{one.member_id}\t{key(family)}\t{AT}\n" for one in family)
 
+    def requests(family: list[Person]) -> Iterator[str]:
+        if is_enrolled(family):
+            request = _request(contract_id, family)
+            row = (key(family), request.change_request_id, key(family), contract_id, "true", 1, AT, ACTOR)
+            yield "\t".join(map(str, row)) + f"\t{json.dumps(change_request_to_document(request))}\n"
+
     def recomputes(family: list[Person]) -> Iterator[str]:
-        yield f"{key(family)}\t{UUID(int=key(family))}\t{key(family)}\t{contract_id}\tMANUAL\t{AT}\t{AT}\t1\n"
+        if not is_enrolled(family):
+            yield f"{key(family)}\t{UUID(int=key(family))}\t{key(family)}\t{contract_id}\tADMIN\t{AT}\t{AT}\t1\n"
 
     def revisions(family: list[Person]) -> Iterator[str]:
-        yield f"{key(family)}\t{key(family)}\t1\t{AT}\t{key(family)}\tACTIVATED\n"
+        causes = f"{key(family)}\t\\N" if is_enrolled(family) else f"\\N\t{key(family)}"
+        yield f"{key(family)}\t{key(family)}\t1\t{AT}\t{causes}\tACTIVATED\n"
 
     def periods(family: list[Person]) -> Iterator[str]:
-        if key(family) % enrolled_every:
-            return
-        for one, kind in zip(family, KINDS, strict=True):
-            yield f"{key(family)}\t{one.member_id}\t{MODULE}\t{MODULE}\t{kind}\t[2026-01-01,)\n"
+        if is_enrolled(family):
+            for one, kind in zip(family, KINDS, strict=True):
+                yield f"{key(family)}\t{one.member_id}\t{MODULE}\t{MODULE}\t{kind}\t{DAYS}\n"
+
+    def differences(family: list[Person]) -> Iterator[str]:
+        if is_enrolled(family):
+            for one, kind in zip(family, KINDS, strict=True):
+                member = f"{one.member_id}\t{kind}\t{MODULE}"
+                yield f"{key(family)}\t{key(family)}\t{member}\t{{STARTED}}\t{{{DAYS}}}\t{{}}\n"
 
     return {
         "enrollment_group (group_key, group_id, contract_id, primary_id, revision, recorded_at)": groups,
         "group_member (member_id, group_key, recorded_at)": members,
+        "change_request (change_request_key, change_request_id, group_key, contract_id, approved, revision,"
+        " recorded_at, actor, document)": requests,
         "recompute (recompute_key, recompute_id, group_key, contract_id, trigger, requested_at, done_at, revision)": (
             recomputes
         ),
-        "enrollment_revision (revision_key, group_key, revision, recorded_at, recompute_key, policy_event)": revisions,
+        "enrollment_revision (revision_key, group_key, revision, recorded_at, change_request_key, recompute_key,"
+        " policy_event)": revisions,
         "enrollment_period (revision_key, member_id, module_id, slot_id, membership_type, days)": periods,
+        "enrollment_difference (revision_key, group_key, member_id, membership_type, module_id, kinds, gained, lost)": (
+            differences
+        ),
     }
+
+
+def _request(contract_id: UUID, family: list[Person]) -> ChangeRequest:
+    """Returns the request that enrolled a family."""
+    primary_id, request_id = family[0].member_id, _id(-family[0].number - 2)
+    return ChangeRequest(
+        change_request_id=request_id,
+        request_id=request_id,
+        group_id=group_id(contract_id, primary_id),
+        key=GroupKey(contract_id, primary_id),
+        requester=Requester(RequesterRole.ADMIN, "people", "joins"),
+        changes=tuple(
+            ScopedChange(Enroll(one.member_id, MembershipType(kind), MODULE, Span.between(ENROLLED_FROM, None)))
+            for one, kind in zip(family, KINDS, strict=True)
+        ),
+        overridden_rules=(),
+        accept_consequences=False,
+        verdict=Verdict.APPROVED,
+        violations=(),
+        notices=(),
+        consequences=(),
+        revision=1,
+        made_revision=True,
+        recorded_at=datetime.fromisoformat(AT),
+        actor=Actor(ActorKind.ADMIN, "people"),
+    )
 
 
 def load(url: str, number: int, *, indexed: bool = True, enrolled_every: int = 1) -> UUID:
@@ -185,6 +245,9 @@ def load(url: str, number: int, *, indexed: bool = True, enrolled_every: int = 1
             "INSERT INTO contract_revision (contract_id, revision, recorded_at, document) VALUES (%s, 1, now(), %s)",
             [contract.contract_id, Jsonb(contract_to_document(contract))],
         )
+        connection.execute(
+            "INSERT INTO contract_module (module_id, contract_id) VALUES (%s, %s)", [MODULE, contract.contract_id]
+        )
         connection.execute("SET session_replication_role = replica")  # the rows refer to each other as they should
         connection.execute("SET maintenance_work_mem = '512MB'")
         connection.execute(WITHOUT_INDEXES)
@@ -199,7 +262,12 @@ def load(url: str, number: int, *, indexed: bool = True, enrolled_every: int = 1
     return contract.contract_id
 
 
-KEYS = {"enrollment_group": "group_key", "enrollment_revision": "revision_key", "recompute": "recompute_key"}
+KEYS = {
+    "enrollment_group": "group_key",
+    "change_request": "change_request_key",
+    "enrollment_revision": "revision_key",
+    "recompute": "recompute_key",
+}
 WITHOUT_INDEXES = """
 ALTER TABLE member_search DROP CONSTRAINT member_search_pkey;
 DROP INDEX member_search_member_id_index;

@@ -13,7 +13,7 @@ from affilia.history.v1.history_entry_pb2 import (
 )
 from affilia.type.v1.membership_type_pb2 import MembershipType
 from affilia_client import AlreadyExists, CallFailed, Conflict, Unauthenticated, changes
-from affilia_console.change_form import change_lines, offers, simulation
+from affilia_console.change_form import change_lines, consequences_of, offers, simulation
 from affilia_console.change_steps import ROLES, check_complete, role_of, step, with_input
 from affilia_console.drafts import Choosing, Draft
 from affilia_console.failures import Refused, failure_of
@@ -99,7 +99,7 @@ def _submit(visit: Visit, draft: Draft, typed: Draft, group: EnrollmentGroup, ty
             group=group.key,
             changes=draft.changes,
             expected_revision=draft.revision,
-            accept_consequences=bool(typed.accepted),
+            accepted_consequences=consequences_of(typed.accepted),
             overridden_rules=draft.overrides,
         ).change_request
     except Unauthenticated:

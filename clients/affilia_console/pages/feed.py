@@ -12,7 +12,7 @@ from affilia_client import TooLate
 from affilia_console import finding
 from affilia_console.inputs import number_in
 from affilia_console.visits import Visit
-from affilia_views.event_words import event_lines, event_name
+from affilia_views.event_words import event_lines, event_title
 
 MAX_EVENTS = 100
 MAX_SHOWN = 1000
@@ -47,7 +47,7 @@ def feed(visit: Visit) -> Response:
     start = token or (FEED_START_BEGINNING if asked["start"] == "beginning" else FEED_START_NOW)
     read = _read(visit, POLL_WAITS if polls else PAGE_WAITS, start, asked)
     _load_names(visit, read.events)
-    rows = [(event, event_name(event), event_lines(event, visit.names)) for event in read.events]
+    rows = [(event, event_title(event), event_lines(event, visit.names)) for event in read.events]
     shown += len(rows)
     return visit.page(
         "feed_rows.html" if polls else "feed.html",

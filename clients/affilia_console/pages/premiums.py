@@ -1,18 +1,23 @@
-"""The premiums of a family: what each debtor owes, what was invoiced, corrections with their causes, and two months
-compared."""
+"""The premiums of a family: what each debtor owes, what was invoiced, how each amount was computed, corrections with
+their causes, and two months compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from affilia.premium.v1.premium_entry_pb2 import PremiumCause, PremiumEntry
+from affilia.premium.v1.premium_entry_pb2 import Debtor, PremiumCause, PremiumEntry
 from affilia_console.failures import Refused
 from affilia_console.visits import Visit
 from affilia_views.days import format_span
+from affilia_views.derivations import derivation_lines
 from affilia_views.explanations import with_names
 from affilia_views.money import money
 from affilia_views.premiums import PremiumDifference, compared, month_sums, month_word, owed_by
+from affilia_views.words import enum_word
+
+MAX_DERIVED = 500
+"""Maximum number of entries of a month whose computation is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,16 @@ class Correction:
     causes: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """How an entry that counts was computed, in words. `shares` are the debtors, monthly amounts and amounts owed."""
+
+    what: str
+    amount: str
+    lines: Sequence[str]
+    shares: Sequence[tuple[str, str, str]]
+
+
 def premiums(visit: Visit) -> Response:
     """Shows the ledger of a family by month and debtor, and compares two of its months if they are given."""
     group = visit.client.enrollment.get_enrollment_group(group_id=visit.path("group_id")).group
@@ -33,6 +48,10 @@ def premiums(visit: Visit) -> Response:
     visit.names.load_modules(entry.module_id for entry in entries)
     months = sorted({month_word(entry.month) for entry in entries})
     first, second = visit.query.get("first", ""), visit.query.get("second", "")
+    month = visit.query.get("month", "") or (months[-1] if months else "")
+    if month and month not in months:
+        raise Refused(f"There are no premiums of {month}.", "Choose a month from the list.")
+    computed = [entry for entry in _live(entries) if month_word(entry.month) == month]
     return visit.page(
         "premiums.html",
         title=visit.names.family(group.key),
@@ -40,6 +59,9 @@ def premiums(visit: Visit) -> Response:
         sums=month_sums(entries),
         corrections=[_correction(visit, entry, entries) for entry in entries if entry.cancels_entry_id],
         months=months,
+        month=month,
+        derived=[_derived(visit, entry) for entry in computed[:MAX_DERIVED]],
+        omitted=max(0, len(computed) - MAX_DERIVED),
         first=first,
         second=second,
         differences=_differences(visit, entries, months, first, second) if first and second else None,
@@ -53,9 +75,27 @@ def _differences(
     for month in (first, second):
         if month not in months:
             raise Refused(f"There are no premiums of {month}.", "Choose a month from the list.")
-    live = [entry for entry in entries if not entry.cancels_entry_id and not entry.cancelled_by_entry_id]
+    live = _live(entries)
     before, after = ([entry for entry in live if month_word(entry.month) == month] for month in (first, second))
     return compared(before, after, lambda sentence: with_names(sentence, visit.names))
+
+
+def _live(entries: Iterable[PremiumEntry]) -> Sequence[PremiumEntry]:
+    """Returns the entries that count: those that neither cancel another one nor are cancelled."""
+    return [entry for entry in entries if not entry.cancels_entry_id and not entry.cancelled_by_entry_id]
+
+
+def _derived(visit: Visit, entry: PremiumEntry) -> Derived:
+    names, currency = visit.names, entry.currency_code
+    return Derived(
+        f"{names.member(entry.member_id)} on {names.module(entry.module_id)}, {format_span(entry.days)}",
+        money(owed_by(entry), currency),
+        list(derivation_lines(entry)),
+        [
+            (enum_word(Debtor, each.debtor), money(each.monthly_minor, currency), money(each.owed_minor, currency))
+            for each in entry.components
+        ],
+    )
 
 
 def _correction(visit: Visit, offset: PremiumEntry, entries: Sequence[PremiumEntry]) -> Correction:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from starlette.responses import Response
 
@@ -57,7 +58,7 @@ def why(visit: Visit) -> Response:
         name=name,
         member_id=member_id,
         about=about,
-        on=on,
+        on=on or (answer.on if isinstance(answer.on, date) else None),
         options=_options(contracts),
         coverage=coverage_item(answer.check, name, answer.on, names),
         choices=choices,

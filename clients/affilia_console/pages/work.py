@@ -50,6 +50,7 @@ def work(visit: Visit) -> Response:
         failed=failed,
         runs=runs,
         migrations=migrations,
+        month=f"{datetime.now(UTC):%Y-%m}",
         about=_About(visit),
     )
 

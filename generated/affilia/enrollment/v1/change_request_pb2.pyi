@@ -109,7 +109,9 @@ class _ViolationCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Violati
     VIOLATION_CODE_COMMITMENT_NOT_ELAPSED: _ViolationCode.ValueType  # 6
     """The member would lose days to which they are committed."""
     VIOLATION_CODE_CONSEQUENCES_NOT_ACCEPTED: _ViolationCode.ValueType  # 7
-    """Other members, or other modules of the same member, would lose days, and accept_consequences is false."""
+    """Other members, or other modules of the same member, would lose days that neither accept_consequences nor
+    accepted_consequences allows.
+    """
 
 class ViolationCode(_ViolationCode, metaclass=_ViolationCodeEnumTypeWrapper):
     """The kind of a violation."""
@@ -135,7 +137,9 @@ someone other than the group's primary, or gives the primary another type.
 VIOLATION_CODE_COMMITMENT_NOT_ELAPSED: ViolationCode.ValueType  # 6
 """The member would lose days to which they are committed."""
 VIOLATION_CODE_CONSEQUENCES_NOT_ACCEPTED: ViolationCode.ValueType  # 7
-"""Other members, or other modules of the same member, would lose days, and accept_consequences is false."""
+"""Other members, or other modules of the same member, would lose days that neither accept_consequences nor
+accepted_consequences allows.
+"""
 Global___ViolationCode: _TypeAlias = ViolationCode  # noqa: Y015
 
 class _FactKind:
@@ -274,7 +278,9 @@ class ChangeRequest(_message.Message):
     group_id: _builtins.str
     """UUID of the group."""
     accept_consequences: _builtins.bool
-    """Whether the caller accepted consequences in advance, as submitted."""
+    """Whether the caller accepted all consequences in advance, as submitted. If false and the request is approved, the
+    caller accepted its consequences individually.
+    """
     verdict: Global___Verdict.ValueType
     """Whether the request was approved."""
     revision: _builtins.int

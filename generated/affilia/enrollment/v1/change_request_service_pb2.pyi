@@ -38,6 +38,7 @@ class SubmitChangeRequestRequest(_message.Message):
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     ACCEPT_CONSEQUENCES_FIELD_NUMBER: _builtins.int
     OVERRIDDEN_RULES_FIELD_NUMBER: _builtins.int
+    ACCEPTED_CONSEQUENCES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID chosen by the caller, which makes the call safe to retry: the same request_id with the same content is carried
     out once and returns the same response.
@@ -66,6 +67,12 @@ class SubmitChangeRequestRequest(_message.Message):
         leave overrides no rule. COMMITMENT_NOT_ELAPSED overrides the commitments that the request breaks. ADMIN only.
         """
 
+    @_builtins.property
+    def accepted_consequences(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Consequence]:
+        """Consequences to allow individually, as SimulateChangeRequest lists them. Has no effect if accept_consequences is true.
+        Otherwise, the request is rejected with CONSEQUENCES_NOT_ACCEPTED if a day would be lost that isn't in this list.
+        """
+
     def __init__(
         self,
         *,
@@ -76,10 +83,11 @@ class SubmitChangeRequestRequest(_message.Message):
         expected_revision: _builtins.int | None = ...,
         accept_consequences: _builtins.bool = ...,
         overridden_rules: _abc.Iterable[_builtins.str] | None = ...,
+        accepted_consequences: _abc.Iterable[_change_request_pb2.Consequence] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "group", b"group", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "accept_consequences", b"accept_consequences", "changes", b"changes", "expected_revision", b"expected_revision", "group", b"group", "overridden_rules", b"overridden_rules", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "accept_consequences", b"accept_consequences", "accepted_consequences", b"accepted_consequences", "changes", b"changes", "expected_revision", b"expected_revision", "group", b"group", "overridden_rules", b"overridden_rules", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_revision: _TypeAlias = _typing.Literal["expected_revision"]  # noqa: Y015
     _WhichOneofArgType__expected_revision: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision"]  # noqa: Y015
@@ -134,6 +142,7 @@ class SimulateChangeRequestRequest(_message.Message):
     OVERRIDDEN_RULES_FIELD_NUMBER: _builtins.int
     CONSISTENCY_TOKEN_FIELD_NUMBER: _builtins.int
     COST_ON_FIELD_NUMBER: _builtins.int
+    ACCEPTED_CONSEQUENCES_FIELD_NUMBER: _builtins.int
     accept_consequences: _builtins.bool
     """Allow the request even if other members, or other modules of the same member, lose days because of it."""
     consistency_token: _builtins.str
@@ -163,6 +172,12 @@ class SimulateChangeRequestRequest(_message.Message):
         the contract's time zone if it would change none.
         """
 
+    @_builtins.property
+    def accepted_consequences(self) -> _containers.RepeatedCompositeFieldContainer[_change_request_pb2.Consequence]:
+        """Consequences to allow individually, as SimulateChangeRequest lists them. Has no effect if accept_consequences is true.
+        Otherwise, the request is rejected with CONSEQUENCES_NOT_ACCEPTED if a day would be lost that isn't in this list.
+        """
+
     def __init__(
         self,
         *,
@@ -173,10 +188,11 @@ class SimulateChangeRequestRequest(_message.Message):
         overridden_rules: _abc.Iterable[_builtins.str] | None = ...,
         consistency_token: _builtins.str = ...,
         cost_on: _date_pb2.Date | None = ...,
+        accepted_consequences: _abc.Iterable[_change_request_pb2.Consequence] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost_on", b"cost_on", "group", b"group", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "changes", b"changes", "consistency_token", b"consistency_token", "cost_on", b"cost_on", "group", b"group", "overridden_rules", b"overridden_rules", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_consequences", b"accept_consequences", "accepted_consequences", b"accepted_consequences", "changes", b"changes", "consistency_token", b"consistency_token", "cost_on", b"cost_on", "group", b"group", "overridden_rules", b"overridden_rules", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
