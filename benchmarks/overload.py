@@ -5,14 +5,17 @@ Each call is SimulateChangeRequest on a family with some history: a few millisec
 is measured in the same run, by callers that wait for responses. Meanwhile, a quiet caller occasionally reads a group:
 first alone, then during the overload. If calls are sent with a long lag, the client was overloaded, and the figures
 mean nothing.
+
+`python -m benchmarks.overload 2` measures two server processes.
 """
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from affilia.enrollment.v1 import change_request_service_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2 import GetEnrollmentGroupRequest
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, table
 from benchmarks.load import Load, Outcome, run
 from benchmarks.running import MeasuredServer, measured_server
 from tests.support.calls import Family, admin
@@ -20,6 +23,8 @@ from tests.support.calls import Family, admin
 SIMULATE = "/affilia.enrollment.v1.ChangeRequestService/SimulateChangeRequest"
 READ = "/affilia.enrollment.v1.EnrollmentQueryService/GetEnrollmentGroup"
 CALLERS = 16
+CONNECTIONS = 8
+"""For each process. The kernel spreads them over the processes at random."""
 HISTORY = 40
 TIMES = 5
 SECONDS = 8.0
@@ -29,8 +34,10 @@ QUIET_PER_SECOND = 20
 REJECTED = "ResourceExhausted"
 
 
-def measure() -> list[Figure]:
-    with measured_server() as server, ThreadPoolExecutor(1) as beside:
+def measure(processes: str = "1") -> list[Figure]:
+    number = int(processes)
+    name = "overload" if number == 1 else f"overload.{number}_processes"
+    with measured_server("--processes", processes) as server, ThreadPoolExecutor(1) as beside:
         family = Family(server.channel).set_up()
         for n in range(HISTORY):
             family.submit(family.enroll(family.plus if n % 2 else family.base, "2026-01-01"), requester=admin())
@@ -40,17 +47,19 @@ def measure() -> list[Figure]:
         ).SerializeToString()
         quiet = partial(_reads, server, GetEnrollmentGroupRequest(key=family.key).SerializeToString())
         alone = quiet(3.0)
-        capacity = run(_simulations(request), server.address, pids=server.pids)
+        capacity = run(_simulations(request, number), server.address, pids=server.pids)
         reading = beside.submit(quiet, SECONDS)
-        flood = run(_simulations(request, rate=TIMES * capacity.rate), server.address, pids=server.pids)
-        return [*_flooded(capacity, flood), *_quiet("alone", alone), *_quiet("beside", reading.result())]
+        flood = run(_simulations(request, number, TIMES * capacity.rate), server.address, pids=server.pids)
+        figures = [*_flooded(name, capacity, flood), *_quiet(f"{name}.quiet_alone", alone)]
+        return [*figures, *_quiet(f"{name}.quiet_beside", reading.result())]
 
 
-def _simulations(request: bytes, rate: float = 0.0) -> Load:
+def _simulations(request: bytes, processes: int, rate: float = 0.0) -> Load:
     return Load(
         method=SIMULATE,
         requests=[request],
-        callers=CALLERS,
+        callers=CALLERS * processes,
+        connections=CONNECTIONS * processes,
         rate=rate,
         seconds=SECONDS,
         deadline_seconds=DEADLINE_SECONDS,
@@ -63,14 +72,14 @@ def _reads(server: MeasuredServer, request: bytes, seconds: float) -> Outcome:
     return run(load, server.address)
 
 
-def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
+def _flooded(name: str, capacity: Outcome, flood: Outcome) -> list[Figure]:
     client = flood.client
 
-    def figure(name: str, value: float, unit: str, against: str = "") -> Figure:
-        return Figure(name=f"overload.{name}", value=value, unit=unit, against=against, client=client)
+    def figure(what: str, value: float, unit: str, against: str = "") -> Figure:
+        return Figure(name=f"{name}.{what}", value=value, unit=unit, against=against, client=client)
 
     served = Figure(
-        name="overload.served.ratio",
+        name=f"{name}.served.ratio",
         value=flood.rate / capacity.rate,
         unit="x",
         at_least=SERVED,
@@ -78,7 +87,7 @@ def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
         client=client,
     )
     cost = Figure(
-        name="overload.server_cpu",
+        name=f"{name}.server_cpu",
         value=capacity.cpu_us["server"],
         unit="us/call",
         at_least=MIN_CALL_US,
@@ -87,7 +96,7 @@ def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
     )
     figures = [
         served,
-        figure("capacity", capacity.rate, "calls/s", f"{CALLERS} callers who wait"),
+        figure("capacity", capacity.rate, "calls/s", f"{CALLERS} callers for each process, who wait"),
         cost,
         figure("arrived", flood.sent_rate / capacity.rate, "x", "the capacity"),
         figure("served.p99", flood.ok.p99_seconds * 1e3, "ms"),
@@ -95,7 +104,7 @@ def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
     ]
     if rejected := flood.statuses.get(REJECTED):
         p99 = Figure(
-            name="overload.rejected.p99",
+            name=f"{name}.rejected.p99",
             value=rejected.p99_seconds * 1e3,
             unit="ms",
             at_most=MAX_REJECTION_MS,
@@ -106,9 +115,9 @@ def _flooded(capacity: Outcome, flood: Outcome) -> list[Figure]:
     return [*figures, figure("other_failures", others, "calls", "neither served nor rejected with RetryInfo")]
 
 
-def _quiet(when: str, outcome: Outcome) -> list[Figure]:
+def _quiet(name: str, outcome: Outcome) -> list[Figure]:
     failed = sum(each.calls for status, each in outcome.statuses.items() if status != "OK")
-    name, against = f"overload.quiet_{when}", "a quiet caller's reads"
+    against = "a quiet caller's reads"
     return [
         Figure(
             name=f"{name}.p50", value=outcome.ok.p50_seconds * 1e3, unit="ms", against=against, client=outcome.client
@@ -118,3 +127,7 @@ def _quiet(when: str, outcome: Outcome) -> list[Figure]:
         ),
         Figure(name=f"{name}.failed", value=failed, unit="calls", against=against, client=outcome.client),
     ]
+
+
+if __name__ == "__main__":
+    print(table(measure(*sys.argv[1:])))
