@@ -1,5 +1,8 @@
 """Runs the console until it is stopped."""
 
+import os
+import time
+
 import uvicorn
 
 from affilia_console.app import application
@@ -14,6 +17,8 @@ class AddressTaken(Exception):
 
 def serve(settings: ConsoleSettings) -> None:
     """Serves until SIGTERM or Ctrl-C, and prints the address once it can be opened. Raises AddressTaken."""
+    os.environ["TZ"] = "UTC"  # pages show all instants in UTC, including those in sentences for the command line
+    time.tzset()
     host, port = settings.host_and_port()
     config = uvicorn.Config(
         application(settings),

@@ -27,13 +27,18 @@ def version_on(contract: Contract, on: date) -> ContractVersion | None:
 
 
 def versions_side_by_side(contract: Contract) -> list[list[str]]:
-    """Returns a row for each module and one for everything else, with how it changes between versions."""
+    """Returns a row for each module, with how it changes between versions.
+
+    If there are several versions, there is also a row for everything else.
+    """
     modules = {module.module_id: module.display_name for version in contract.versions for module in version.modules}
     listed = [{module.module_id: module for module in version.modules} for version in contract.versions]
     rows = [
         [name or module_id, *_cells([version.get(module_id) for version in listed])]
         for module_id, name in modules.items()
     ]
+    if len(contract.versions) < 2:
+        return rows
     return [*rows, ["everything else", *_cells([_without_modules(version) for version in contract.versions])]]
 
 

@@ -33,5 +33,6 @@ def format_span(days: DateSpan) -> str:
 
 
 def format_instant(stamp: Timestamp) -> str:
-    """Formats an instant with minutes, such as 2026-03-01 13:00+01:00."""
-    return instant_from_proto(stamp).astimezone().isoformat(" ", "minutes")
+    """Formats an instant with minutes in the time zone of the process, such as 2026-03-01 13:00+01:00 or 12:00 UTC."""
+    local = instant_from_proto(stamp).astimezone()
+    return local.isoformat(" ", "minutes") if local.utcoffset() else f"{local:%Y-%m-%d %H:%M} UTC"

@@ -232,6 +232,7 @@ def filled(server: ServerProcess, folder: Path, suffix: str = "") -> Filled:
         insured.family.set_up(contract_of_limits)
         insured.enroll("2026-01-01")
         insured.apply("2026-06-15", deductible=4000)
+        assert insured.used("2026-06-15")[0] == 4000  # waits until limits, which pages read without a token, show it
     story = NamedFamily(channel, suffix).set_up()
     story.name(insured.family.primary, "Nora Petit")
     compute(story.family, "2026-01", "2026-08")

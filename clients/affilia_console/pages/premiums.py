@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from affilia.premium.v1.premium_entry_pb2 import Debtor, PremiumCause, PremiumEntry
+from affilia.pricing.v1.insurance_cost_pb2 import ContributionType
 from affilia_console.failures import Refused
 from affilia_console.visits import Visit
 from affilia_views.days import format_span
-from affilia_views.derivations import derivation_lines
+from affilia_views.derivations import derivation_lines, spaced_word
 from affilia_views.explanations import with_names
 from affilia_views.money import money
 from affilia_views.premiums import PremiumDifference, compared, month_sums, month_word, owed_by
@@ -32,12 +33,13 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """How an entry that counts was computed, in words. `shares` are the debtors, monthly amounts and amounts owed."""
+    """How an entry that counts was computed, in words."""
 
     what: str
     amount: str
     lines: Sequence[str]
-    shares: Sequence[tuple[str, str, str]]
+    shares: Sequence[tuple[str, str, str, str]]
+    """Contributions, debtors, monthly amounts and amounts owed."""
 
 
 def premiums(visit: Visit) -> Response:
@@ -92,7 +94,12 @@ def _derived(visit: Visit, entry: PremiumEntry) -> Derived:
         money(owed_by(entry), currency),
         list(derivation_lines(entry)),
         [
-            (enum_word(Debtor, each.debtor), money(each.monthly_minor, currency), money(each.owed_minor, currency))
+            (
+                spaced_word(ContributionType, each.contribution_type),
+                enum_word(Debtor, each.debtor),
+                money(each.monthly_minor, currency),
+                money(each.owed_minor, currency),
+            )
             for each in entry.components
         ],
     )
