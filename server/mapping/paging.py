@@ -15,7 +15,7 @@ from server.mapping.fingerprints import fingerprint
 from server.tokens import Tokens
 
 DEFAULT_PAGE_SIZE = 50
-DEFAULT_PAGE_SIZES = {"AggregatePremiumsRequest": 1000}
+DEFAULT_PAGE_SIZES = {"AggregatePremiumsRequest": 10_000}
 """By the name of the request. Sums had no pages at first, so their callers expect all of them in one response."""
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024

@@ -1132,7 +1132,7 @@ class AggregatePremiumsRequest(_message.Message):
     lost when a backup was restored.
     """
     page_size: _builtins.int
-    """Maximum number of sums to return. Values above 10000 are treated as 10000. Defaults to 1000 if 0. A page has fewer
+    """Maximum number of sums to return. Values above 10000 are treated as 10000. Defaults to 10000 if 0. A page has fewer
     if they would exceed 3 MiB.
     """
     page_token: _builtins.str
