@@ -119,8 +119,7 @@ def _show_plan(plan: "Plan") -> None:
     from affilia_cli.enrollment_file.applying.outcomes import planned_outcome
     from affilia_cli.enrollment_file.applying.report import details
 
-    counts = ", ".join(f"{count} {kind.name.lower()}" for kind, count in plan.counts().items() if count)
-    table = new_table("action", "member", "segment", "details", title=f"Plan: {counts or 'no members'}")
+    table = new_table("action", "member", "segment", "details", title=f"Plan: {plan.summary()}")
     affected = [member for member in plan.members if member.kind.name != "UNCHANGED"]
     shown = affected[:MAX_MEMBERS_ON_TERMINAL] if ERRORS.is_terminal else affected
     for member in shown:

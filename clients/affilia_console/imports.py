@@ -6,6 +6,7 @@ The file is in a folder that only the console's user can read, and is removed as
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -109,6 +110,16 @@ class FileImport:
         """Ends the import as soon as the families in progress are finished."""
         self._stopping.request()
         self._decisions.put(_Discard())
+
+    def copied(self) -> "FileImport":
+        """Returns a copy that doesn't change while a page shows it.
+
+        The state is read first. Whatever a page shows in a state is set before the state.
+        """
+        state = self.state
+        found = copy(self)
+        found.state = state
+        return found
 
     @property
     def is_busy(self) -> bool:

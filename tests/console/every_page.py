@@ -161,7 +161,8 @@ class Filled:
 
     def _file_unreadable(self, page: Page) -> None:
         self._upload(page, b"not an enrollment file")
-        expect(page.get_by_role("region", name="The whole file was rejected")).to_be_visible()
+        rejected = page.get_by_role("region", name="The whole file was rejected")
+        expect(rejected.get_by_role("listitem")).to_be_visible()
 
     def _audit_none(self, page: Page) -> None:
         page.goto("/audit")

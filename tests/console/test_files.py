@@ -4,14 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from starlette.testclient import TestClient
 
+from affilia_cli.enrollment_file.findings import error as file_error
 from affilia_client import Client
 from affilia_console import visits
 from affilia_console.app import application
+from affilia_console.imports import FileImport, State
 from affilia_console.settings import ConsoleSettings
 from tests.conftest import ServerProcess
 from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
@@ -31,6 +34,15 @@ def sponsor(sample_server: ServerProcess, tmp_path: Path) -> Iterator[Sponsor]:
         sponsor = Sponsor(client, tmp_path)
         sponsor.play(a_file(*subscribers(MEMBERS)))
         yield sponsor
+
+
+def test_a_page_shows_an_import_as_of_one_moment() -> None:
+    unused: Any = None
+    running = FileImport(unused, unused, unused)
+    shown = running.copied()
+    running.findings, running.state = [file_error("NOT_TEXT", "The file is not text.")], State.REJECTED
+    assert (shown.state, shown.is_busy, shown.findings) == (State.CHECKING, True, ())
+    assert (running.copied().state, len(running.copied().findings)) == (State.REJECTED, 1)
 
 
 def additions(sponsor: Sponsor, count: int = 2) -> bytes:
@@ -57,7 +69,7 @@ def state(page: Page) -> str:
 def test_a_file_is_planned_in_words_applied_and_reported(page: Page, sponsor: Sponsor) -> None:
     upload(page, sponsor, additions(sponsor))
     plan = page.get_by_role("region", name="Plan: ")
-    expect(plan).to_contain_text("2 change")
+    expect(plan).to_contain_text("2 to change")
     row = plan.get_by_role("row").filter(has=page.get_by_role("rowheader", name="P0 DOE"))
     expect(row).to_contain_text("DEN")
     assert not any(line == "DEN" for periods in sponsor.days().values() for line, _, _ in periods)
@@ -83,7 +95,7 @@ def test_the_guard_refuses_a_file_that_ends_much_coverage_until_its_limit_is_rai
     page.get_by_label("Members whose coverage may end").fill("50")
     page.get_by_label("Covered days that may be lost").fill("100")
     page.get_by_role("button", name="Plan again with these limits").click()
-    expect(page.get_by_role("region", name="Plan: ")).to_contain_text("6 terminate")
+    expect(page.get_by_role("region", name="Plan: ")).to_contain_text("6 to terminate")
     page.get_by_role("button", name="Apply this plan").click()
     expect(page.get_by_role("region", name="Report: ")).to_contain_text("6 accepted")
 

@@ -136,7 +136,7 @@ def test_the_operators_twelve_questions_are_answered_by_mouse(page: Page, book: 
         mouse.menu("Work")
         mouse.tab("Work", "Enrollment files")
         mouse.goes(page.get_by_role("region", name="Your imports").get_by_role("link").first)
-        mouse.sees("Plan: 3 change")
+        mouse.sees("Plan: 3 to change")
 
     questions: dict[str, Callable[[Mouse], None]] = {
         "Who is this person, and what is recorded about them?": who,

@@ -64,7 +64,7 @@ def files(visit: Visit) -> Response:
 
 def file_import(visit: Visit) -> Response:
     """Shows an import: its progress, the plan or the report. htmx reloads it while it is in progress."""
-    found = _found(visit)
+    found = _found(visit).copied()
     lines = _lines(found.report) if found.report else []
     return visit.page(
         "file_progress.html" if visit.is_htmx else "file.html",
@@ -172,9 +172,6 @@ def _lines(found: Report) -> list[Line]:
 def _counts(found: FileImport) -> str:
     """Returns how many members are planned to change in each way, or the outcomes of an import that was applied."""
     if found.report and found.report.applied:
-        counts = {outcome.value: count for outcome, count in found.report.counts().items()}
-    elif found.plan:
-        counts = {kind.value: count for kind, count in found.plan.counts().items()}
-    else:
-        return ""
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no members"
+        counts = found.report.counts()
+        return ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count) or "no members"
+    return found.plan.summary() if found.plan else ""

@@ -101,6 +101,12 @@ class Plan:
         counted = Counter(member.kind for member in self.members)
         return {kind: counted[kind] for kind in Kind}
 
+    def summary(self) -> str:
+        """Returns how many members the plan changes in each way, such as "3 to change, 9 unchanged"."""
+        words = {Kind.UNCHANGED: "unchanged", Kind.REJECTED: "rejected"}
+        counts = ((count, words.get(kind, f"to {kind.value}")) for kind, count in self.counts().items())
+        return ", ".join(f"{count} {word}" for count, word in counts if count) or "no members"
+
     def families(self) -> Iterator[tuple[str, list[PlannedMember]]]:
         """Yields the primary's id and the members of each family that has something to apply, in plan order."""
         families: dict[str, list[PlannedMember]] = {}
