@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.days import to_day
 from domain.enrollment.choices import Choice
 from domain.enrollment.closing import erased_among
-from domain.enrollment.decisions import ChangeProposal, GroupKey, members_named
+from domain.enrollment.decisions import ChangeProposal, GroupKey
 from domain.enrollment.effort import choices_seconds, judging_seconds
 from domain.enrollment.history import ChangeRequest
 from domain.enrollment.proposals import proposal_violations
@@ -39,9 +39,8 @@ async def simulate(core: Core, call: Call, proposal: ChangeProposal, cost_on: da
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
     async with core.database.snapshot() as connection:
-        members = members_named(scoped.change for scoped in proposal.changes)
-        await merges.reject_merged(connection, {proposal.key.primary_id, *members})
-        seen = await look_into(core, call, connection, proposal.key, also=members)
+        await merges.reject_merged(connection, {proposal.key.primary_id, *proposal.members})
+        seen = await look_into(core, call, connection, proposal.key, also=proposal.members)
         basis = seen.basis
         reject_erased(proposal, basis)
         await check_earlier_requests(connection, proposal, basis)

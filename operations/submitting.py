@@ -75,8 +75,7 @@ async def submit(core: Core, call: Call, key: WriteKey, proposal: ChangeProposal
     """
     if violations := list(proposal_violations(proposal)):
         raise RequestMalformed(violations)
-    members = frozenset(members_named(scoped.change for scoped in proposal.changes))
-    request = Submit(call, key, proposal, group_id(*proposal.key), members)
+    request = Submit(call, key, proposal, group_id(*proposal.key), proposal.members)
     if core.legacy:  # legacy rows are locked, which can take long, and can't be written together
         return await _alone(core, request)
     submits: Batches[Submit, Submitted] = core.submits

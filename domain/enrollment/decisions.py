@@ -117,6 +117,11 @@ class ChangeProposal:
     expected_revision: int | None = None
     accepted_leaves: tuple[Leave, ...] = ()
 
+    @property
+    def members(self) -> frozenset[UUID]:
+        """The members whom the changes and the accepted consequences name."""
+        return frozenset(members_named([*(scoped.change for scoped in self.changes), *self.accepted_leaves]))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

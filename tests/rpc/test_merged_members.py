@@ -79,6 +79,8 @@ def requests_of(story: Story) -> dict[str, list[dict[str, Any]]]:
         "requester": admin(name="ada"),
     }
     alone = [{**proposal, "changes": [change]} for change in proposal["changes"]]  # type: ignore[attr-defined]
+    of_primary = {"leave": {"member_id": primary, **days}}
+    alone.append({**proposal, "changes": [of_primary], "accepted_consequences": [{**about, **days}]})
     return {
         "UpsertMember": [{**twice, "member": {**about, "kind": "MEMBER_KIND_PERSON"}}],
         "RecordFacts": [{**twice, **about, "birth": {"born_on": date("2015-06-01")}}],
