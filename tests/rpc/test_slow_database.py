@@ -1,4 +1,4 @@
-"""When the database is slow but available: calls that get no connection are told to retry, not that it is down."""
+"""When the database is slow but available, calls that get no connection fail as overloaded, so that clients retry."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
