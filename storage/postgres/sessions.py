@@ -16,6 +16,11 @@ session has
 
 The schema, the isolation level that our locks rely on, and the time zone are set as well, so that settings of the role
 can't interfere. `default_transaction_read_only` is left to the administrator. Options in the URL override ours.
+
+Plans of prepared statements are kept while tables grow. A plan that reads a whole table because the table was empty
+would become slower with each write until the database collects statistics again. As nearly all statements of a server
+find rows by keys, its sessions use indexes wherever there is one, and don't compile plans, which the planner's way of
+avoiding scans would make it do.
 """
 
 from collections.abc import Mapping
@@ -36,16 +41,20 @@ CONNECTION_CHECK_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class SessionKind:
-    """The limits of a kind of session, in seconds; 0 means no limit. `name` is the application_name in PostgreSQL."""
+    """The limits of a kind of session, in seconds; 0 means no limit. `name` is the application_name in PostgreSQL.
+
+    `by_index` keeps the planner from reading whole tables where there is an index.
+    """
 
     name: str
     statement_seconds: float
     lock_seconds: float
     idle_in_transaction_seconds: float
+    by_index: bool = True
 
 
 POOL = SessionKind("affilia", statement_seconds=60, lock_seconds=0.5, idle_in_transaction_seconds=8)
-"""Calls and workers of a server. Statements that read a whole table ask for more time (`allow_seconds`). Lock waits are
+"""Calls and workers of a server. Statements that read whole tables ask for that (`allow_whole_tables`). Lock waits are
 short; `Database.write` retries with a longer wait on a limited number of connections."""
 
 PREMIUM_WORKER = SessionKind("affilia-premiums", 600, lock_seconds=0.5, idle_in_transaction_seconds=8)
@@ -63,7 +72,9 @@ LEASE = SessionKind("affilia-lease", statement_seconds=2, lock_seconds=1, idle_i
 WATCHDOG = SessionKind("affilia-watchdog", statement_seconds=2, lock_seconds=1, idle_in_transaction_seconds=3)
 """Checks the database every second, independently of the pool."""
 
-MIGRATION = SessionKind("affilia-migration", statement_seconds=0, lock_seconds=30, idle_in_transaction_seconds=60)
+MIGRATION = SessionKind(
+    "affilia-migration", statement_seconds=0, lock_seconds=30, idle_in_transaction_seconds=60, by_index=False
+)
 """Migrations. A statement may rewrite a large table. But one that waits for a table lock blocks everybody behind it, so
 it gives up after a while and the server reports that."""
 
@@ -109,6 +120,8 @@ def _server_settings(kind: SessionKind) -> Mapping[str, str]:
         "search_path": "public",
         "default_transaction_isolation": r"read\ committed",
         "timezone": "UTC",
+        "enable_seqscan": "off" if kind.by_index else "on",
+        "jit": "off",
     }
 
 
@@ -131,6 +144,9 @@ def connect_blocking(url: str, kind: SessionKind, *, autocommit: bool = True) ->
         raise refused(parameters, str(error)) from None
 
 
-async def allow_seconds(tx: psycopg.AsyncConnection[Any], seconds: float) -> None:
-    """Changes the statement timeout until the transaction ends."""
-    await tx.execute("SELECT set_config('statement_timeout', %s, true)", [_milliseconds(seconds)])
+async def allow_whole_tables(tx: psycopg.AsyncConnection[Any], seconds: float) -> None:
+    """Lets statements read whole tables for a longer time, until the transaction ends."""
+    await tx.execute(
+        "SELECT set_config('statement_timeout', %s, true), set_config('enable_seqscan', 'on', true)",
+        [_milliseconds(seconds)],
+    )

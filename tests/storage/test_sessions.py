@@ -7,18 +7,20 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from storage.postgres import sessions
-from storage.postgres.database import Database
+from storage.postgres.database import Connection, Database
 from storage.postgres.refusals import DatabaseRefused, refused
 from storage.postgres.sessions import (
     POOL,
     DatabaseUrlMalformed,
     SessionKind,
+    allow_whole_tables,
     connect,
     connect_blocking,
 )
@@ -61,6 +63,37 @@ def test_settings_of_the_database_do_not_change_those_that_our_locks_rely_on(own
             owner.execute(f"ALTER DATABASE {name} SET {setting} = {value}")
     _, _, lock, _, search_path, isolation = shown(own_database_url, POOL)
     assert (lock, search_path, isolation) == ("500ms", "public", "read committed")
+
+
+def test_plans_made_while_a_table_is_empty_use_its_indexes(own_database_url: str) -> None:
+    """Otherwise they read the whole table until the database collects statistics, however large it has become."""
+    by_key = "EXPLAIN SELECT FROM answered_request WHERE request_id = ANY($1)"
+
+    with psycopg.connect(own_database_url, autocommit=True) as owner:
+        owner.execute("VACUUM ANALYZE answered_request")
+
+    async def plan(database: Database, *, whole_tables: bool) -> str:
+        async def work(tx: Connection) -> str:
+            if whole_tables:
+                await allow_whole_tables(tx, 60)
+            await tx.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            cursor = await tx.execute(by_key.replace("$1", "%s"), [[uuid4()]], prepare=True)
+            return "\n".join(str(line) for (line,) in await cursor.fetchall())
+
+        return await database.write(work)
+
+    async def plans() -> tuple[str, str]:
+        database = Database(own_database_url, pool_size=1)
+        await database.open()
+        try:
+            return await plan(database, whole_tables=False), await plan(database, whole_tables=True)
+        finally:
+            await database.close()
+
+    usual, allowed = asyncio.run(plans())
+    assert "answered_request_pkey" in usual
+    assert "Seq Scan" not in usual
+    assert "Seq Scan" in allowed
 
 
 def test_options_in_the_url_override_ours(database_url: str) -> None:
