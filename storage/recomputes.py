@@ -35,12 +35,18 @@ _ENQUEUE = (
     " ON CONFLICT (group_key) WHERE done_at IS NULL AND failed_at IS NULL DO NOTHING"
 )
 WAITING = "done_at IS NULL AND failed_at IS NULL"
+LISTED_AS_WAITING: LiteralString = "(done_at IS NOT NULL)::integer = 0 AND (failed_at IS NOT NULL)::integer = 0"
+"""The same in the form that only the index of lists has, and with casts, because PostgreSQL rewrites comparisons of
+boolean expressions. It is in the order of requests; the index of waiting groups isn't, and would have to be sorted."""
+
 DUE: LiteralString = (
-    f"FROM recompute q WHERE {WAITING} AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"
+    f"FROM recompute q WHERE {LISTED_AS_WAITING} AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"
     " AND NOT EXISTS (SELECT FROM enrollment_group g WHERE g.group_key = q.group_key"
     f" AND g.contract_id IN ({CONTRACTS_WITHOUT_CHANGES}))"
 )
 """Recomputes that can run now."""
+
+NEXT_DUE: LiteralString = f"SELECT group_key {DUE} ORDER BY requested_at, recompute_key LIMIT %(limit)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +148,7 @@ async def begin(tx: Connection, group: LockedGroup, cause: RecomputeCause) -> Wa
 async def due_groups(connection: Connection, limit: int) -> list[int]:
     """Returns the keys of groups that are waiting and are not paused after a failure, in the order in which they were
     enqueued. Groups that can't change now, because their country is being migrated, keep waiting."""
-    return await fetch_column(
-        connection,
-        int,
-        f"SELECT group_key {DUE} ORDER BY recompute_key LIMIT %s",
-        [limit],
-    )
+    return await fetch_column(connection, int, NEXT_DUE, {"limit": limit})
 
 
 async def waiting_recomputes(connection: Connection, group_keys: list[int]) -> dict[int, WaitingRecompute]:
@@ -298,9 +299,8 @@ RECOMPUTES = Listing(
     table="recompute",
     key="recompute_key",
     at="requested_at",
-    # Cast to integer, because PostgreSQL rewrites comparisons of boolean expressions, which then don't match the index.
     states={
-        "WAITING": ["(done_at IS NOT NULL)::integer = 0 AND (failed_at IS NOT NULL)::integer = 0"],
+        "WAITING": [LISTED_AS_WAITING],
         "DONE": ["(done_at IS NOT NULL)::integer = 1 AND (failed_at IS NOT NULL)::integer = 0"],
         "FAILED": ["(done_at IS NOT NULL)::integer = 0 AND (failed_at IS NOT NULL)::integer = 1"],
     },

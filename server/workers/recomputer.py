@@ -13,9 +13,9 @@ from operations.recomputes import count_failure, recompute_groups
 from server.telemetry import metrics
 from storage.recomputes import due_groups
 
-BATCH_SIZE = 200
-PORTION_SIZE = 25
-MAX_CONCURRENT_PORTIONS = 4
+BATCH_SIZE = 400
+PORTION_SIZE = 100
+MAX_CONCURRENT_PORTIONS = 2
 
 log = structlog.get_logger()
 

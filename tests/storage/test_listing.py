@@ -17,7 +17,7 @@ from storage.change_request_lists import CHANGE_REQUESTS
 from storage.listing import ListFilter, Listing, RowPosition, page_of
 from storage.premium_runs import RUNS
 from storage.premiums import EntryFilter, EntryKey, page_of_entries
-from storage.recomputes import RECOMPUTES
+from storage.recomputes import NEXT_DUE, RECOMPUTES
 from tests.conftest import a_database
 
 GROUPS, ROWS, MANY_MARKS = 4_000, 20_000, 30_000
@@ -180,6 +180,12 @@ def test_a_page_reads_only_its_own_rows_through_an_index(filled: Filled, table: 
         combinations = sum(len(of) for name, of in listing.states.items() if state in (None, name))
         assert kind in ("Index Scan", "Index Only Scan", "Bitmap Heap Scan"), which
         assert read <= combinations * LIMIT, which
+
+
+def test_the_next_recomputes_are_read_without_those_that_wait_behind_them(filled: Filled) -> None:
+    kind, read = scans(filled.connection, NEXT_DUE, {"limit": LIMIT})["recompute"]
+    assert kind == "Index Scan"
+    assert read == LIMIT
 
 
 @pytest.mark.parametrize("live_only", [False, True])
