@@ -23,7 +23,7 @@ from domain.premiums.months import Month
 from domain.premiums.repricing import Repriced
 from storage.migration_stages import CONTRACTS_WITHOUT_PREMIUMS
 from storage.postgres.database import Connection
-from storage.postgres.rows import fetch_all, fetch_one
+from storage.postgres.rows import fetch_all, fetch_column, fetch_one
 
 _MARK: LiteralString = (
     "INSERT INTO premium_stale AS s (group_key, contract_id, from_month, caused_by, failed)"
@@ -40,11 +40,22 @@ def _since(months: LiteralString, first: LiteralString) -> LiteralString:
 
 _STALE: LiteralString = _since("p.months", "s.from_month")
 """SQL for the computed months that may be outdated, of a mark `s` and its row `p` in `premium_policy`."""
+_IS_DUE: LiteralString = (
+    f"NOT s.failed AND NOT isempty({_STALE}) AND f.contract_id NOT IN ({CONTRACTS_WITHOUT_PREMIUMS})"
+)
 DUE: LiteralString = (
     "FROM premium_following f JOIN premium_stale s USING (contract_id) JOIN premium_policy p USING (group_key)"
-    f" WHERE NOT s.failed AND NOT isempty({_STALE}) AND s.contract_id NOT IN ({CONTRACTS_WITHOUT_PREMIUMS})"
+    f" WHERE {_IS_DUE}"
 )
 """Policies of followed contracts that are stale and have not failed since."""
+
+NEXT_DUE: LiteralString = (
+    "SELECT d.group_key FROM premium_following f CROSS JOIN LATERAL ("
+    "SELECT group_key, s.mark FROM premium_stale s JOIN premium_policy p USING (group_key)"
+    f" WHERE s.contract_id = f.contract_id AND {_IS_DUE} ORDER BY s.mark LIMIT %(limit)s"
+    ") AS d ORDER BY d.mark LIMIT %(limit)s"
+)
+"""The policies to compute next. Reads only the first of each contract, whose order the index of due policies has."""
 
 
 async def mark_revised(tx: Connection, firsts: Mapping[int, Month]) -> None:
@@ -155,11 +166,7 @@ class StaleMonths:
 
 async def due_policies(connection: Connection, limit: int) -> list[int]:
     """Returns policies of followed contracts that are stale and have not failed since, the longest waiting first."""
-    cursor = await connection.execute(
-        f"SELECT s.group_key {DUE} ORDER BY s.mark LIMIT %s",
-        [limit],
-    )
-    return [group_key for (group_key,) in await cursor.fetchall()]
+    return await fetch_column(connection, int, NEXT_DUE, {"limit": limit})
 
 
 async def stale_months(tx: Connection, group_keys: Sequence[int]) -> list[StaleMonths]:

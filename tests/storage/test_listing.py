@@ -1,6 +1,5 @@
 """Lists across all groups, compared with a sort of all rows, and the plans of their queries on many rows."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from storage.premium_runs import RUNS
 from storage.premiums import EntryFilter, EntryKey, page_of_entries
 from storage.recomputes import NEXT_DUE, RECOMPUTES
 from tests.conftest import a_database
+from tests.support.plans import scans
 
 GROUPS, ROWS, MANY_MARKS = 4_000, 20_000, 30_000
 CONTRACTS = [UUID(int=n) for n in range(1, 5)]
@@ -146,23 +146,6 @@ def test_pages_have_every_row_of_the_filter_once_and_in_order(filled: Filled, da
 # -------------------------------------------------------------------------------------------------- plans
 
 LIMIT = 50
-
-
-def scans(connection: "psycopg.Connection[Any]", query: Any, values: dict[str, Any]) -> dict[str, tuple[str, int]]:
-    """Runs a query. Returns for each table how it was read and how many rows, with those that a filter removed."""
-    ((plan,),) = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", values).fetchall()
-    found: dict[str, tuple[str, int]] = {}
-
-    def walk(node: dict[str, Any]) -> None:
-        if table := node.get("Relation Name"):
-            read = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-            kind, before = found.get(table, (node["Node Type"], 0))
-            found[table] = (kind if kind == "Seq Scan" else node["Node Type"], before + round(read))
-        for child in node.get("Plans", ()):
-            walk(child)
-
-    walk((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-    return found
 
 
 CONDITIONS = list(product([None, CONTRACTS[1]], [None, LAST - timedelta(seconds=3000)], [None, LAST], [False, True]))

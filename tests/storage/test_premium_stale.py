@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
+import psycopg
+
 from storage import premium_stale
 from storage.postgres.database import Connection, Database
 from storage.postgres.rows import fetch_value
+from tests.support.plans import scans
 
 JANUARY = 2026 * 12
 JUNE = JANUARY + 5
@@ -97,3 +100,39 @@ def test_computing_the_first_stale_months_moves_the_mark(own_database_url: str) 
 
 async def _computed(tx: Connection, group_key: int, first: int, last: int) -> None:
     await premium_stale.computed(tx, await premium_stale.marks_of(tx, [group_key]), first, last)
+
+
+FILL = """
+INSERT INTO enrollment_group (group_id, contract_id, primary_id, recorded_at)
+    SELECT gen_random_uuid(), (%(contracts)s::uuid[])[1 + n %% 3], gen_random_uuid(), now()
+    FROM generate_series(1, %(groups)s) AS n;
+INSERT INTO premium_policy (group_key, months)
+    SELECT group_key, int4multirange(int4range(%(first)s, %(first)s + 6)) FROM enrollment_group;
+INSERT INTO premium_stale (group_key, contract_id, from_month, failed)
+    SELECT group_key, contract_id, %(first)s, group_key %% 7 = 0 FROM enrollment_group ORDER BY random();
+INSERT INTO premium_following (contract_id, recorded_at) SELECT unnest((%(contracts)s::uuid[])[:2]), now();
+"""
+
+
+def test_the_next_policies_are_read_without_those_that_wait_behind_them(own_database_url: str) -> None:
+    contracts, limit = [uuid4() for _ in range(3)], 20
+    values = {"contracts": contracts, "groups": 3000, "first": JANUARY}
+
+    async def due() -> list[int]:
+        database = Database(own_database_url)
+        await database.open()
+        try:
+            async with database.reading() as connection:
+                return await premium_stale.due_policies(connection, limit)
+        finally:
+            await database.close()
+
+    with psycopg.connect(own_database_url, autocommit=True) as owner:
+        for statement in FILL.strip().split(";\n"):
+            owner.execute(statement, values)
+        owner.execute("VACUUM ANALYZE")
+        stale = owner.execute("SELECT group_key, contract_id, failed FROM premium_stale ORDER BY mark").fetchall()
+        _, read = scans(owner, premium_stale.NEXT_DUE, {"limit": limit})["premium_stale"]
+    followed = [key for key, contract_id, failed in stale if contract_id in contracts[:2] and not failed]
+    assert asyncio.run(due()) == followed[:limit]
+    assert read == 2 * limit
