@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from storage.postgres import privileges
 from storage.postgres.locks import try_migration_lock
@@ -29,6 +30,8 @@ OLDEST_SERVER = 150_000
 
 OTHERS_MIGRATE_SECONDS = 600.0
 TRY_SECONDS = 0.5
+ATTEMPTS = 5
+"""A migration locks tables in its own order, so it can deadlock with servers that are working. It loses nothing then."""
 
 
 class DatabaseTooOld(Exception):
@@ -151,10 +154,16 @@ def _upgrade(url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes.update(url=url, serves_since=SERVES_SINCE)
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, OperationalError) and _was_deadlock(error.orig)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random(0, TRY_SECONDS),
+        reraise=True,
+    )
     try:
-        command.upgrade(config, "head")
+        retrying(command.upgrade, config, "head")
     except OperationalError as failed:
-        if isinstance(failed.orig, psycopg.errors.LockNotAvailable):
+        if isinstance(failed.orig, psycopg.errors.LockNotAvailable) or _was_deadlock(failed.orig):
             raise MigrationBlocked(
                 "A migration waits for a table that other sessions keep locked. End their long transactions, then start"
                 " the server again."
@@ -164,6 +173,10 @@ def _upgrade(url: str) -> None:
         if isinstance(failed.orig, psycopg.errors.InsufficientPrivilege):
             raise RoleTooWeak(_why_too_weak(url, failed.orig)) from None
         raise
+
+
+def _was_deadlock(error: BaseException | None) -> bool:
+    return isinstance(error, psycopg.errors.DeadlockDetected)
 
 
 def _why_too_weak(url: str, denied: psycopg.Error) -> str:

@@ -39,7 +39,9 @@ BEGIN
 END $$
 """
 
+# The strongest lock comes first: raising a weaker one later could deadlock with servers that are reading and writing.
 STATEMENTS = """
+LOCK TABLE enrollment_period IN ACCESS EXCLUSIVE MODE;
 CREATE TRIGGER inserted_periods_do_not_overlap AFTER INSERT ON enrollment_period
     REFERENCING NEW TABLE AS written_periods FOR EACH STATEMENT EXECUTE FUNCTION reject_overlapping_periods();
 CREATE TRIGGER updated_periods_do_not_overlap AFTER UPDATE ON enrollment_period
