@@ -4,7 +4,6 @@
 """
 
 import argparse
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from benchmarks import (
     submits,
 )
 from benchmarks.figures import Figure
+from benchmarks.running import exit_on_sigterm
 
 MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "bare": bare.measure,
@@ -78,7 +78,7 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := [name for name in given.name if name not in MEASUREMENTS]:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
-    signal.signal(signal.SIGTERM, lambda *_: parser.exit(1))  # after stopping servers and databases
+    exit_on_sigterm()
     before = figures.read(given.compare.read_text()) if given.compare else []
     facts, measured = figures.run_facts(MEASURED), list[Figure]()
     for name in given.name or MEASUREMENTS:

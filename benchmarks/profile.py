@@ -27,6 +27,7 @@ from benchmarks.load import Load, Outcome, run
 from benchmarks.quotes import METHOD as QUOTE
 from benchmarks.quotes import quote
 from benchmarks.reads import METHOD as READ
+from benchmarks.running import exit_on_sigterm
 from benchmarks.submits import METHOD as SUBMIT
 from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import READY
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("path", choices=PATHS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: parser.exit(1))  # after stopping the server and the database
+    exit_on_sigterm()
     with TemporaryDirectory() as name:
         folder = Path(name)
         postgres = EmbeddedPostgres.start(folder / "database")

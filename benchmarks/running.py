@@ -1,5 +1,6 @@
 """Starts servers and databases to measure, and callers that keep a server busy for a fixed time."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,16 @@ from tests.conftest import ServerProcess
 from tests.support.channels import connected_to
 
 SECONDS = 5.0
+
+
+def exit_on_sigterm() -> None:
+    """Stops servers and databases before a program that receives SIGTERM ends. Further signals don't interrupt that."""
+
+    def exit_once(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(1)
+
+    signal.signal(signal.SIGTERM, exit_once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class MeasuredServer:
 @contextmanager
 def measured_server(*flags: str, environment: Mapping[str, str] | None = None) -> Iterator[MeasuredServer]:
     """Starts a new server on a new database."""
+    exit_on_sigterm()
     with TemporaryDirectory() as name:
         postgres = EmbeddedPostgres.start(Path(name) / "database")
         try:

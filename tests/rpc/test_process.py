@@ -19,7 +19,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from affilia.enrollment.v1 import change_request_pb2, change_request_service_pb2, enrollment_query_service_pb2
 from storage.postgres import postmaster
-from tests.conftest import ROOT, ServerProcess
+from storage.postgres.postmaster import is_in_use
+from tests.conftest import READY, ROOT, ServerProcess
 from tests.support.calls import Family, decoded, new_id
 from tests.support.certificates import Authority
 from tests.support.channels import connected_to
@@ -113,6 +114,30 @@ def test_sigterm_ends_the_process_when_its_calls_are_done(tmp_path: Path) -> Non
     with connected_to(server.address) as channel:
         Family(channel).set_up()
     assert server.stop() == 0
+
+
+def test_signals_that_arrive_together_leave_no_database_running(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        server.process.send_signal(number)
+    assert server.process.wait(120) == 0
+    assert not is_in_use(tmp_path / "postgres")
+
+
+def test_a_signal_to_all_programs_of_make_run_leaves_none_of_them(tmp_path: Path) -> None:
+    flags = ("--no-sample-book", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tools.run", *flags, "--data-dir", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "generated", ROOT / "clients")))},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    assert any(READY.match(line) for line in running.stdout)
+    os.killpg(running.pid, signal.SIGTERM)
+    assert running.wait(120) == 0
+    assert not is_in_use(tmp_path / "postgres")
 
 
 def test_data_survive_a_restart(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from affilia.enrollment.v1 import change_request_service_pb2, enrollment_query_service_pb2
 from affilia_client import Client
+from storage.postgres.postmaster import is_in_use
 from tests.conftest import ServerProcess
 from tests.support.calls import Family
 from tests.support.channels import connected_to
@@ -221,6 +222,14 @@ def test_processes_drain_when_their_parent_is_killed(own_database_url: str, tmp_
     assert again.stop() == 0
 
 
+def test_processes_that_are_signalled_with_their_parent_drain_once(tmp_path: Path) -> None:
+    server = SeveralProcesses(tmp_path)
+    for pid in (server.process.pid, *server.children, server.process.pid):
+        os.kill(pid, signal.SIGTERM)
+    assert server.process.wait(120) == 0
+    assert not is_in_use(tmp_path / "postgres")
+
+
 def test_a_second_signal_ends_all_processes(own_database_url: str, tmp_path: Path) -> None:
     server = SeveralProcesses(tmp_path, "--database-url", own_database_url)
     children = server.children
@@ -228,7 +237,12 @@ def test_a_second_signal_ends_all_processes(own_database_url: str, tmp_path: Pat
         os.kill(child, signal.SIGSTOP)  # so that it can't drain
     server.process.terminate()
     wait_until(lambda: server.logged("draining"), "the parent drains")
-    assert server.stop() == 130
+
+    def status_after_another_signal() -> int | None:
+        server.process.terminate()
+        return server.process.poll()
+
+    assert wait_until(status_after_another_signal, "the parent has ended") == 130
     wait_until(lambda: not any(_exists(pid) for pid in children), "the processes have ended")
 
 

@@ -31,7 +31,7 @@ OLDEST_SERVER = 150_000
 OTHERS_MIGRATE_SECONDS = 600.0
 TRY_SECONDS = 0.5
 ATTEMPTS = 5
-"""A migration locks tables in its own order, so it can deadlock with servers that are working. It loses nothing then."""
+"""A migration locks tables in its own order, so it can deadlock with working servers. It loses nothing then."""
 
 
 class DatabaseTooOld(Exception):
