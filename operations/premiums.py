@@ -30,13 +30,14 @@ from operations.premium_computing import (
     open_ranges,
     premiums_not_open,
 )
-from storage import enrollment, merges, migration_stages, premium_stale, premiums, recomputes
+from storage import enrollment, merges, migration_stages, premium_stale, premium_sums, premiums, recomputes
 from storage.enrollment import NEW_GROUP
 from storage.group_lookup import GroupHead, group_head, members_of
 from storage.placed_groups import placed_groups
 from storage.postgres.database import Connection
 from storage.premium_stale import Staleness
-from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
+from storage.premium_sums import PremiumSum
+from storage.premiums import EntryFilter, EntryKey, StoredEntry
 from storage.requests import WriteKey, find_answer, store_answer
 
 
@@ -257,5 +258,5 @@ async def aggregate(
     page: Page[tuple[str, ...]],
 ) -> list[PremiumSum]:
     """Sums the amounts of all entries of some months, by the dimensions named. Returns a page of the sums."""
-    async with core.database.reading() as connection:
-        return await premiums.aggregate(connection, by, months, contract_ids, group_ids, page.after, page.size)
+    async with core.database.snapshot() as tx:
+        return await premium_sums.aggregate(tx, by, months, contract_ids, group_ids, page.after, page.size)

@@ -19,7 +19,7 @@ from storage.coverage import Checkpoint, LocatedRecord
 from storage.postgres.database import Connection
 from storage.postgres.leases import Lease, fenced
 from storage.postgres.locks import NIL, Lock, lock
-from storage.postgres.sessions import allow_whole_tables
+from storage.postgres.sessions import allow_seconds, allow_whole_tables
 
 PAGE = 500
 FOLLOW_SECONDS = 5.0
@@ -170,7 +170,8 @@ async def _swap(
 ) -> Rebuilt:
     """Makes a generation the served one. The projecting server waits for the switch, then continues with the new
     generation."""
-    await allow_whole_tables(tx, SWAP_SECONDS)
+    await allow_seconds(tx, SWAP_SECONDS)
+    await allow_whole_tables(tx)
     await lock(tx, Lock.SERVED_COVERAGE, NIL)  # there may be no checkpoint row to lock yet
     served = await coverage.checkpoint(tx, lock=True)
     differing = 0

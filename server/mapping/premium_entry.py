@@ -26,7 +26,8 @@ from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
 from server.mapping.insurance_cost import BILLED_ENTITIES, CONTRIBUTION_TYPES, group_from_proto
 from server.mapping.price_derivation import price_row_to_proto, price_step_to_proto
 from server.mapping.pricing import COLLECTION_METHODS, engine_parameters_from_proto, engine_parameters_to_proto
-from storage.premiums import EntryFilter, EntryKey, PremiumSum, StoredEntry
+from storage.premium_sums import PremiumSum
+from storage.premiums import EntryFilter, EntryKey, StoredEntry
 
 DEBTORS = EnumMapping(pb.Debtor.DESCRIPTOR, Debtor)
 PIECE_REASONS = EnumMapping(pb.PieceReason.DESCRIPTOR, PieceReason)

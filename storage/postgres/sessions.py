@@ -54,8 +54,9 @@ class SessionKind:
 
 
 POOL = SessionKind("affilia", statement_seconds=60, lock_seconds=0.5, idle_in_transaction_seconds=8)
-"""Calls and workers of a server. Statements that read whole tables ask for that (`allow_whole_tables`). Lock waits are
-short; `Database.write` retries with a longer wait on a limited number of connections."""
+"""Calls and workers of a server. Statements that read a whole table ask for more time (`allow_seconds`), and for the
+right to do so without an index (`allow_whole_tables`). Lock waits are short; `Database.write` retries with a longer
+wait on a limited number of connections."""
 
 PREMIUM_WORKER = SessionKind("affilia-premiums", 600, lock_seconds=0.5, idle_in_transaction_seconds=8)
 """Processes of premium runs: like calls, but one statement stores the premiums of hundreds of policies."""
@@ -144,9 +145,11 @@ def connect_blocking(url: str, kind: SessionKind, *, autocommit: bool = True) ->
         raise refused(parameters, str(error)) from None
 
 
-async def allow_whole_tables(tx: psycopg.AsyncConnection[Any], seconds: float) -> None:
-    """Lets statements read whole tables for a longer time, until the transaction ends."""
-    await tx.execute(
-        "SELECT set_config('statement_timeout', %s, true), set_config('enable_seqscan', 'on', true)",
-        [_milliseconds(seconds)],
-    )
+async def allow_seconds(tx: psycopg.AsyncConnection[Any], seconds: float) -> None:
+    """Changes the statement timeout until the transaction ends."""
+    await tx.execute("SELECT set_config('statement_timeout', %s, true)", [_milliseconds(seconds)])
+
+
+async def allow_whole_tables(tx: psycopg.AsyncConnection[Any]) -> None:
+    """Lets the planner read whole tables until the transaction ends, for statements that need most of their rows."""
+    await tx.execute("SET LOCAL enable_seqscan = on")

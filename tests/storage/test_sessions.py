@@ -75,7 +75,7 @@ def test_plans_made_while_a_table_is_empty_use_its_indexes(own_database_url: str
     async def plan(database: Database, *, whole_tables: bool) -> str:
         async def work(tx: Connection) -> str:
             if whole_tables:
-                await allow_whole_tables(tx, 60)
+                await allow_whole_tables(tx)
             await tx.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             cursor = await tx.execute(by_key.replace("$1", "%s"), [[uuid4()]], prepare=True)
             return "\n".join(str(line) for (line,) in await cursor.fetchall())
