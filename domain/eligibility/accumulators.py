@@ -48,7 +48,7 @@ class Accumulator(NamedTuple):
     @property
     def is_met(self) -> bool:
         """Whether one of the limits is reached."""
-        return self.remaining == 0
+        return 0 in (self.individual_remaining, self.family_remaining)
 
 
 def _remaining(limit: int | None, used: int) -> int | None:

@@ -5,7 +5,7 @@ member are a linked list, and so are the runs of a policy and usage. Freed rows 
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from itertools import islice
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class _Numbered:
         return self.numbers.get(an_id.bytes, NONE)
 
     def id_of(self, number: int) -> UUID:
-        return UUID(bytes=bytes(self._ids[number * 16 : number * 16 + 16]))
+        return UUID(int=int.from_bytes(self._ids[number * 16 : number * 16 + 16]))
 
 
 def _linked(heads: "array[int]", owners: Iterable[int], first: int) -> "array[int]":
@@ -268,10 +268,12 @@ class ReadModel:
         run = self._first_run[member]
         while run != NONE:
             policy = self._run_policy[run]
+            primary = self._primary[policy]
+            primary_id = member_id if primary == member else self._members.id_of(primary)
             found.append(
                 CoveredRun(
                     self._policies.id_of(policy),
-                    GroupKey(self._contracts[self._contract[policy]], self._members.id_of(self._primary[policy])),
+                    GroupKey(self._contracts[self._contract[policy]], primary_id),
                     self._revision[policy],
                     member_id,
                     self._modules[self._run_module[run]],
@@ -303,12 +305,14 @@ class ReadModel:
         policy, member = self._policies.find(group_id), self._members.find(member_id)
         if policy == NONE:
             return {}
-        own = dict(self._used_of(self._first_usage[member], policy, term)) if member != NONE else {}
-        family = dict(self._used_of(self._family_usage[policy], policy, term))
-        return {code: Usage(own.get(code, 0), family.get(code, 0)) for code in own.keys() | family.keys()}
+        own = self._used_of(self._first_usage[member], policy, term) if member != NONE else {}
+        family = self._used_of(self._family_usage[policy], policy, term)
+        return {code: Usage(own.get(code, 0), family.get(code, 0)) for code in {**family, **own}}
 
-    def _used_of(self, row: int, policy: int, term: Day) -> Iterator[tuple[str, int]]:
+    def _used_of(self, row: int, policy: int, term: Day) -> dict[str, int]:
+        used: dict[str, int] = {}
         while row != NONE:
             if self._usage_policy[row] == policy and self._usage_term[row] == term:
-                yield self._codes[self._usage_code[row]], self._used[row]
+                used[self._codes[self._usage_code[row]]] = self._used[row]
             row = self._next_usage[row]
+        return used
