@@ -6,6 +6,7 @@ member are a linked list, and so are the runs of a policy and usage. Freed rows 
 
 from array import array
 from collections.abc import Iterable, Sequence, Set
+from contextlib import suppress
 from itertools import islice
 from uuid import UUID
 
@@ -36,9 +37,11 @@ class _Numbered:
             self._ids += key
         return found
 
-    def number_all(self, ids: Iterable[bytes]) -> list[int]:
+    def number_all(self, ids: Sequence[bytes]) -> list[int]:
         """Returns the numbers of ids, in the same order."""
         numbers, known = self.numbers, len(self.numbers)
+        with suppress(KeyError):  # some are new
+            return list(map(numbers.__getitem__, ids))
         found = [numbers.setdefault(each, len(numbers)) for each in ids]
         new = list(islice(reversed(numbers), len(numbers) - known))
         self._ids += b"".join(reversed(new))
@@ -164,12 +167,16 @@ class ReadModel:
     def add_usage(self, usage: UsageColumns) -> None:
         """Sets usage, as `put_usage` does, that isn't known yet."""
         policies = self._policies.number_all(usage.group_ids)
-        of_members = iter(self._members.number_all(each for each in usage.member_ids if each != FAMILY))
-        members = [NONE if each == FAMILY else next(of_members) for each in usage.member_ids]
         self._grow()
         first, following = len(self._used), array("i")
-        for row, (policy, member) in enumerate(zip(policies, members, strict=True), first):
-            heads, owner = (self._family_usage, policy) if member == NONE else (self._first_usage, member)
+        known = map(self._members.numbers.get, usage.member_ids)
+        for row, (policy, member, member_id) in enumerate(zip(policies, known, usage.member_ids, strict=True), first):
+            if member is not None:
+                heads, owner = self._first_usage, member
+            elif member_id == FAMILY:
+                heads, owner = self._family_usage, policy
+            else:
+                heads, owner = self._first_usage, self._member(UUID(bytes=member_id))
             following.append(heads[owner])
             heads[owner] = row
         self._usage_policy += array("i", policies)
