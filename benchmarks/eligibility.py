@@ -7,10 +7,8 @@ Also measures batches, memory per member, the time until the read model is loade
 
 import gc
 import os
-import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from itertools import count, islice
@@ -24,6 +22,7 @@ from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import Eligibilit
 from benchmarks.bare_server import BareServer, bare_server
 from benchmarks.figures import Figure, table
 from benchmarks.load import Load, Outcome, run
+from benchmarks.read_model import free_address, until_loaded
 from benchmarks.running import MeasuredServer, measured_server
 from benchmarks.side_by_side import against_bare, compare
 from benchmarks.usage import cpu_seconds, peak_bytes, resident_bytes
@@ -47,8 +46,6 @@ FIRST_TIME_REQUESTS = 50_000
 BATCH, BATCH_SECONDS = 1000, 8.0
 FAMILY = 4
 KINDS = ("PRIMARY", "PARTNER", "CHILD", "CHILD")
-LOADED_METRIC = "affilia_projection_position"
-MAX_LOAD_SECONDS = 600
 
 CACHED_RATIO, FIRST_TIME_RATIO, MAX_LATENCY_FACTOR, BATCH_FACTOR = 0.8, 0.65, 3.0, 20.0
 LOAD_SECONDS, BYTES_PER_MEMBER = 15.0, 400.0
@@ -57,7 +54,7 @@ LOAD_SECONDS, BYTES_PER_MEMBER = 15.0, 400.0
 def measure(members: str = "1000000") -> list[Figure]:
     number = int(members)
     figures = _memory(number)
-    metrics = f"127.0.0.1:{_free_port()}"
+    metrics = free_address()
     with measured_server("--metrics-listen", metrics) as server:
         with server.internal_channel() as internal:
             insured = Insured(server.channel, internal).set_up()
@@ -71,19 +68,10 @@ def measure(members: str = "1000000") -> list[Figure]:
     return figures
 
 
-def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
-
-
 def _loading(server: MeasuredServer, metrics: str, number: int) -> list[Figure]:
-    """Waits until the server has the projection in memory. Until then, the database answers checks."""
+    """Waits until the server answers checks from memory."""
     began = time.perf_counter()
-    while not _is_loaded(metrics):
-        if time.perf_counter() > began + MAX_LOAD_SECONDS:
-            raise RuntimeError("The read model is not loaded.")
-        time.sleep(0.05)
+    until_loaded(metrics)
     seconds, pid = time.perf_counter() - began, server.pids["server"]
     return [
         Figure(
@@ -93,12 +81,6 @@ def _loading(server: MeasuredServer, metrics: str, number: int) -> list[Figure]:
         Figure(name="eligibility.server.memory", value=resident_bytes(pid) / 2**20, unit="MiB"),
         Figure(name="eligibility.server.peak_memory", value=peak_bytes(pid) / 2**20, unit="MiB"),
     ]
-
-
-def _is_loaded(metrics: str) -> bool:
-    with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=60) as response:
-        lines = response.read().decode().splitlines()
-    return any(line.startswith(LOADED_METRIC) and float(line.split()[1]) > 0 for line in lines)
 
 
 def _id(number: int) -> UUID:

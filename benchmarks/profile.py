@@ -21,11 +21,12 @@ import grpc
 from affilia.enrollment.v1 import enrollment_query_service_pb2
 from affilia.pricing.v1 import cost_provider_service_pb2 as quote_pb
 from benchmarks import ROOT
-from benchmarks.groups import Groups
+from benchmarks.groups import CHECKED_ON, Groups
 from benchmarks.layers import Layer, by_layer
 from benchmarks.load import Load, Outcome, run
 from benchmarks.quotes import METHOD as QUOTE
 from benchmarks.quotes import quote
+from benchmarks.read_model import free_address, until_loaded
 from benchmarks.reads import METHOD as READ
 from benchmarks.running import exit_on_sigterm
 from benchmarks.submits import METHOD as SUBMIT
@@ -35,6 +36,7 @@ from tests.rpc.test_costs import priced_contract
 from tests.support.calls import Family
 from tests.support.channels import connected_to
 from tests.support.insured import Insured
+from tests.support.waiting import wait_until
 
 CHECK = "/affilia.eligibility.v1.EligibilityCheckService/CheckEligibility"
 CALLERS = 32
@@ -54,6 +56,7 @@ class Profiled:
     channel: grpc.Channel
     internal: grpc.Channel
     url: str
+    metrics: str
 
 
 def main() -> None:
@@ -79,9 +82,11 @@ def main() -> None:
 
 @contextmanager
 def _profiled(folder: Path, url: str) -> Iterator[tuple[Profiled, str]]:
+    metrics = free_address()
     command = [
         sys.executable, "-m", "benchmarks.profiled_server", str(folder / "samples"), "serve", *FLAGS,
-        "--data-dir", str(folder), "--database-url", url, "--max-calls", "400", "--calls-per-caller", "200",
+        "--data-dir", str(folder), "--database-url", url, "--metrics-listen", metrics,
+        "--max-calls", "400", "--calls-per-caller", "200",
     ]  # fmt: skip
     log = folder / "server.log"
     with log.open("wb") as errors:
@@ -92,7 +97,7 @@ def _profiled(folder: Path, url: str) -> Iterator[tuple[Profiled, str]]:
         if ready is None:
             raise RuntimeError(f"the server did not start:\n{log.read_text()}")
         with connected_to(ready[1]) as channel, connected_to(ready[2]) as internal:
-            yield Profiled(process, channel, internal, url), ready[1]
+            yield Profiled(process, channel, internal, url, metrics), ready[1]
     finally:
         process.terminate()
         process.wait()
@@ -119,6 +124,9 @@ def _check(server: Profiled) -> tuple[str, list[bytes]]:
     insured = Insured(server.channel, server.internal).set_up()
     groups = Groups(server.url, insured.family, GROUPS)
     insured.rebuild()
+    newest = str(groups.primaries[-1])
+    wait_until(lambda: insured.check(CHECKED_ON, newest).covered, "the previous read model is dropped")
+    until_loaded(server.metrics)
     return CHECK, groups.checks()
 
 

@@ -12,6 +12,8 @@ _PREFIX = NAMESPACE.bytes
 _FREE = ~(0xF << 76 | 0x3 << 62)
 _MARKED = 0x5 << 76 | 0x2 << 62
 """The bits for version and variant. `uuid.uuid5` sets the same bits, but takes twice as long."""
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The hexadecimal digit with the bits for the variant, by the one without."""
 
 
 def derived_id(*parts: UUID | str) -> UUID:
@@ -21,8 +23,8 @@ def derived_id(*parts: UUID | str) -> UUID:
 
 def derived_text(*parts: str) -> str:
     """Returns the text of `derived_id`, without a UUID object, which takes longer to make than the hash."""
-    text = f"{_derived('/'.join(parts)):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha1(_PREFIX + "/".join(parts).encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANTS[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def _derived(name: str) -> int:

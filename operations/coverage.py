@@ -21,6 +21,7 @@ from operations.payment_order import todays
 from operations.sources import known_contract
 from storage import coverage
 from storage.coverage import CoverageFilter
+from storage.locator_progress import located_mark
 from storage.postgres.locks import NIL
 
 YEARS_BACK_DAYS, YEAR_AHEAD_DAYS = 3653, 366
@@ -79,7 +80,7 @@ async def _wait_until_located(core: Core, call: Call) -> None:
     amended = core.eligibility.offers.mark
     while True:
         async with core.database.reading() as connection:
-            if await coverage.located_mark(connection) >= amended:
+            if await located_mark(connection) >= amended:
                 return
         await core.eligibility.moved(POLL_SECONDS)
 

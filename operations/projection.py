@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.days import Span
-from domain.eligibility.coverage import CoverageRecord, CoveredRun, PolicyCoverage, records_of
+from domain.eligibility.coverage import PolicyCoverage, records_of
 from domain.errors import ProjectionBehind
 from operations.call import Call
 from operations.core import Core
 from operations.eligibility_state import SourceMessage, Update
 from operations.locators import located, located_span
 from operations.offers import OffersMissing
-from storage import coverage
+from storage import coverage, locator_progress
 from storage.coverage import Checkpoint, LocatedRecord
 from storage.postgres.database import Connection
 from storage.postgres.leases import Lease, fenced
@@ -48,17 +49,35 @@ async def project(core: Core, call: Call, lease: Lease, since: Checkpoint, messa
     return await core.database.write(fenced(lease, work))
 
 
-def _located(core: Core, call: Call, policies: Iterable[PolicyCoverage]) -> list[LocatedRecord]:
+class _Located(NamedTuple):
+    """Locators of records. `is_complete` is false if a contract couldn't be read, so that some are missing."""
+
+    records: list[LocatedRecord]
+    is_complete: bool
+
+
+def _located(core: Core, call: Call, policies: Iterable[PolicyCoverage]) -> _Located:
     """Returns the locators of the records of policies, as far ahead as the projection stores them."""
-    span = located_span(call)
-    return [located(record) for policy in policies for run in policy.runs for record in _records_known(core, run, span)]
+    span, found, is_complete = located_span(call), [], True
+    for policy in policies:
+        try:
+            found += _located_of(core, policy, span)
+        except OffersMissing:
+            is_complete = False  # the others are stored when the contract has been read
+    return _Located(found, is_complete)
 
 
-def _records_known(core: Core, run: CoveredRun, span: Span) -> list[CoverageRecord]:
-    try:
-        return list(records_of(run, core.eligibility.offers.of(run.key.contract_id), span))
-    except OffersMissing:
-        return []  # stored when the contract has been read
+def _located_of(core: Core, policy: PolicyCoverage, span: Span) -> list[LocatedRecord]:
+    """Raises OffersMissing."""
+    offers_of = core.eligibility.offers.of
+    return [located(record) for run in policy.runs for record in records_of(run, offers_of(run.key.contract_id), span)]
+
+
+async def locate_all(core: Core, call: Call, lease: Lease, mark: int) -> None:
+    """Stores the locators of the records of all policies, and records that it has. Raises LeaseLost."""
+    await core.database.write(fenced(lease, locator_progress.begin_pass))
+    await update_locators(core, call, lease, None, mark)
+    await core.database.write(fenced(lease, locator_progress.end_pass))
 
 
 async def update_locators(
@@ -81,11 +100,17 @@ async def update_locators(
         wanted = [p for p in page if contract_ids is None or p.key.contract_id in contract_ids]
 
         async def put(tx: Connection, wanted: Sequence[PolicyCoverage] = wanted) -> None:
-            if found := _located(core, call, wanted):
-                await coverage.put_locators(tx, found)
+            found = _located(core, call, wanted)
+            await coverage.put_locators(tx, found.records)
+            await _report_missed(tx, found)
 
         await core.database.write(fenced(lease, put))
-    await core.database.write(fenced(lease, lambda tx: coverage.move_located_mark(tx, mark)))
+    await core.database.write(fenced(lease, lambda tx: locator_progress.move_located_mark(tx, mark)))
+
+
+async def _report_missed(tx: Connection, found: _Located) -> None:
+    if not found.is_complete:
+        await locator_progress.report_missed(tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +156,9 @@ async def rebuild(core: Core, call: Call, lease: Lease | None = None, *, afresh:
 
 async def _add(core: Core, call: Call, tx: Connection, generation: int, updates: Iterable[Update]) -> None:
     policies = [update.policy for update in updates]
-    await coverage.put_policies(tx, generation, policies, _located(core, call, policies))
+    found = _located(core, call, policies)
+    await coverage.put_policies(tx, generation, policies, found.records)
+    await _report_missed(tx, found)
 
 
 async def _reached(core: Core, position: int) -> None:

@@ -168,25 +168,6 @@ async def _add_locators(tx: Connection, found: Sequence[LocatedRecord]) -> None:
     )
 
 
-LOCATORS = f"{NAME}.locators"
-
-
-async def located_mark(connection: Connection) -> int:
-    """Returns the mark of the contracts (`StoredContracts.mark`) up to which records have locators."""
-    statement = "SELECT position FROM projection_checkpoints WHERE name = %s"
-    return await find_value(connection, int, statement, [LOCATORS]) or 0
-
-
-async def move_located_mark(tx: Connection, mark: int) -> None:
-    """Stores the mark, unless a later one is stored."""
-    await tx.execute(
-        "INSERT INTO projection_checkpoints AS c (name, generation, resume_token, position, moved_at)"
-        " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE"
-        " SET position = greatest(c.position, excluded.position), moved_at = excluded.moved_at",
-        [LOCATORS, mark],
-    )
-
-
 async def find_locator(connection: Connection, locator: UUID, only_of: UUID | None = None) -> LocatedRecord | None:
     """Returns the current or past record that a locator identifies, or None.
 

@@ -22,6 +22,9 @@ class Usage(NamedTuple):
     family: int = 0
 
 
+UNUSED = Usage()
+
+
 class Accumulator(NamedTuple):
     """A limit in force with its usage. A limit of None means unlimited."""
 
@@ -48,7 +51,7 @@ class Accumulator(NamedTuple):
     @property
     def is_met(self) -> bool:
         """Whether one of the limits is reached."""
-        return self.remaining == 0
+        return 0 in (self.individual_remaining, self.family_remaining)
 
 
 def _remaining(limit: int | None, used: int) -> int | None:
@@ -62,11 +65,11 @@ def limits_in_force(records: Iterable[CoverageRecord]) -> dict[str, Limit]:
 
 def accumulators(limits: Mapping[str, Limit], usage: Mapping[str, Usage]) -> list[Accumulator]:
     """Returns an accumulator for each limit in force, in order of code."""
-    return [_accumulator(limits[code], usage.get(code, Usage())) for code in sorted(limits)]
+    return [_accumulator(code, limits[code], usage.get(code, UNUSED)) for code in sorted(limits)]
 
 
-def _accumulator(limit: Limit, usage: Usage) -> Accumulator:
-    return Accumulator(limit.code, limit.unit, limit.individual_amount, limit.family_amount, usage)
+def _accumulator(code: str, limit: Limit, usage: Usage) -> Accumulator:
+    return Accumulator(code, limit.unit, limit.individual_amount, limit.family_amount, usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,12 @@ def apply(
         limit = limits.get(each.code)
         if limit is None:
             raise AccumulatorNotInForce(each.code)
-        before = _accumulator(limit, usage.get(each.code, Usage()))
+        before = _accumulator(each.code, limit, usage.get(each.code, UNUSED))
         applied = each.amount if before.remaining is None else min(each.amount, before.remaining)
         if reject_excess and applied < each.amount:
             raise LimitReached(each.code, each.amount, applied)
         after = Usage(before.usage.individual + applied, before.usage.family + applied)
-        outcome.append(Applied(each, applied, _accumulator(limit, after)))
+        outcome.append(Applied(each, applied, _accumulator(each.code, limit, after)))
     return outcome
 
 

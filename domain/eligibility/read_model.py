@@ -5,7 +5,8 @@ member are a linked list, and so are the runs of a policy and usage. Freed rows 
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
+from contextlib import suppress
 from itertools import islice
 from uuid import UUID
 
@@ -36,9 +37,11 @@ class _Numbered:
             self._ids += key
         return found
 
-    def number_all(self, ids: Iterable[bytes]) -> list[int]:
+    def number_all(self, ids: Sequence[bytes]) -> list[int]:
         """Returns the numbers of ids, in the same order."""
         numbers, known = self.numbers, len(self.numbers)
+        with suppress(KeyError):  # some are new
+            return list(map(numbers.__getitem__, ids))
         found = [numbers.setdefault(each, len(numbers)) for each in ids]
         new = list(islice(reversed(numbers), len(numbers) - known))
         self._ids += b"".join(reversed(new))
@@ -48,7 +51,7 @@ class _Numbered:
         return self.numbers.get(an_id.bytes, NONE)
 
     def id_of(self, number: int) -> UUID:
-        return UUID(bytes=bytes(self._ids[number * 16 : number * 16 + 16]))
+        return UUID(int=int.from_bytes(self._ids[number * 16 : number * 16 + 16]))
 
 
 def _linked(heads: "array[int]", owners: Iterable[int], first: int) -> "array[int]":
@@ -164,12 +167,16 @@ class ReadModel:
     def add_usage(self, usage: UsageColumns) -> None:
         """Sets usage, as `put_usage` does, that isn't known yet."""
         policies = self._policies.number_all(usage.group_ids)
-        of_members = iter(self._members.number_all(each for each in usage.member_ids if each != FAMILY))
-        members = [NONE if each == FAMILY else next(of_members) for each in usage.member_ids]
         self._grow()
         first, following = len(self._used), array("i")
-        for row, (policy, member) in enumerate(zip(policies, members, strict=True), first):
-            heads, owner = (self._family_usage, policy) if member == NONE else (self._first_usage, member)
+        known = map(self._members.numbers.get, usage.member_ids)
+        for row, (policy, member, member_id) in enumerate(zip(policies, known, usage.member_ids, strict=True), first):
+            if member is not None:
+                heads, owner = self._first_usage, member
+            elif member_id == FAMILY:
+                heads, owner = self._family_usage, policy
+            else:
+                heads, owner = self._first_usage, self._member(UUID(bytes=member_id))
             following.append(heads[owner])
             heads[owner] = row
         self._usage_policy += array("i", policies)
@@ -268,10 +275,12 @@ class ReadModel:
         run = self._first_run[member]
         while run != NONE:
             policy = self._run_policy[run]
+            primary = self._primary[policy]
+            primary_id = member_id if primary == member else self._members.id_of(primary)
             found.append(
                 CoveredRun(
                     self._policies.id_of(policy),
-                    GroupKey(self._contracts[self._contract[policy]], self._members.id_of(self._primary[policy])),
+                    GroupKey(self._contracts[self._contract[policy]], primary_id),
                     self._revision[policy],
                     member_id,
                     self._modules[self._run_module[run]],
@@ -303,12 +312,14 @@ class ReadModel:
         policy, member = self._policies.find(group_id), self._members.find(member_id)
         if policy == NONE:
             return {}
-        own = dict(self._used_of(self._first_usage[member], policy, term)) if member != NONE else {}
-        family = dict(self._used_of(self._family_usage[policy], policy, term))
-        return {code: Usage(own.get(code, 0), family.get(code, 0)) for code in own.keys() | family.keys()}
+        own = self._used_of(self._first_usage[member], policy, term) if member != NONE else {}
+        family = self._used_of(self._family_usage[policy], policy, term)
+        return {code: Usage(own.get(code, 0), family.get(code, 0)) for code in {**family, **own}}
 
-    def _used_of(self, row: int, policy: int, term: Day) -> Iterator[tuple[str, int]]:
+    def _used_of(self, row: int, policy: int, term: Day) -> dict[str, int]:
+        used: dict[str, int] = {}
         while row != NONE:
             if self._usage_policy[row] == policy and self._usage_term[row] == term:
-                yield self._codes[self._usage_code[row]], self._used[row]
+                used[self._codes[self._usage_code[row]]] = self._used[row]
             row = self._next_usage[row]
+        return used

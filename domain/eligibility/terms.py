@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.catalog.contract import TermStart
 from domain.days import Day, Span, to_date, to_day
-from domain.identity import derived_id
+from domain.identity import derived_id, derived_text
 
 
 def term_of(start: TermStart, day: Day) -> Span:
@@ -28,3 +28,9 @@ def _term_day(start: TermStart, year: int) -> Day:
 def term_id(group_id: UUID, term: Span) -> UUID:
     """Returns the id of a policy's term, which stays the same after a rebuild."""
     return derived_id(group_id, str(to_date(term.start)))
+
+
+@lru_cache(maxsize=1_000)
+def term_id_text(group_id: str, term_start: Day) -> str:
+    """Returns the text of `term_id`, given the text of the policy's id."""
+    return derived_text(group_id, str(to_date(term_start)))

@@ -1,38 +1,34 @@
-"""Maps coverage, checks and accumulators."""
+"""Maps checks, filters of coverage, and applications to accumulators."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from uuid import UUID
 
-from affilia.eligibility.v1 import accumulator_pb2, coverage_pb2
+from affilia.eligibility.v1 import accumulator_pb2
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1 import eligibility_internal_service_pb2 as internal_pb
-from affilia.enrollment.v1 import enrollment_group_pb2
 from affilia.type.v1 import date_span_pb2
 from domain.days import Day, Span, to_date, to_day
-from domain.eligibility.accumulators import Accumulator, Applied, Asked
-from domain.eligibility.checks import CheckReason, Finding, Question
-from domain.eligibility.coverage import CoverageRecord, locator_of
-from domain.eligibility.payment_order import PaymentRule
+from domain.eligibility.accumulators import Applied, Asked
+from domain.eligibility.checks import CheckReason, Question
 from domain.eligibility.terms import term_id
 from domain.errors import DomainError, FieldViolation, RequestMalformed
 from operations.accumulators import ApplyAnswer, ApplyRequest, LedgerOwner, ReverseAnswer
 from operations.eligibility import Answer
 from operations.erasure_lease import ErasureLease
-from operations.findings import Found, MemberAccumulators
+from operations.findings import Found
 from operations.member_aliases import MergedId
 from server.checking import violations
 from server.errors import status_of
+from server.mapping.accumulator import add_accumulators, owner_of, set_accumulator
 from server.mapping.actors import actor_to_proto
-from server.mapping.contract import LIMIT_UNITS
-from server.mapping.dates import date_from_proto, date_to_proto, span_from_proto, span_to_proto, timestamp_to_proto
-from server.mapping.enums import MEMBERSHIP_TYPES, EnumMapping
+from server.mapping.coverage_record import add_in_payment_order
+from server.mapping.dates import date_from_proto, date_to_proto, span_from_proto, timestamp_to_proto
+from server.mapping.enums import EnumMapping
 from server.mapping.fingerprints import fingerprint
 from storage.accumulators import FAMILY, Balance, LedgerLine
 from storage.coverage import CoverageFilter
 
 REASONS = EnumMapping(pb.EligibilityReason.DESCRIPTOR, CheckReason)
-PAYMENT_RULES = EnumMapping(coverage_pb2.PaymentRule.DESCRIPTOR, PaymentRule)
 MAX_YEARS = 100
 MAX_CACHED_MESSAGES = 10_000
 
@@ -80,63 +76,24 @@ def coverage_filter_from_proto(request: pb.ListCoverageRequest) -> CoverageFilte
     )
 
 
-def record_to_proto(record: CoverageRecord) -> coverage_pb2.CoverageRecord:
-    run, offer = record.run, record.offer
-    contract_id, primary_id = run.key
-    group, member, module = str(run.group_id), str(run.member_id), _catalog_id(run.module_id)
-    term = str(term_id(run.group_id, offer.term))
-    return coverage_pb2.CoverageRecord(
-        locator=locator_of(group, member, module, term, record.days.start),
-        group_id=group,
-        key=enrollment_group_pb2.GroupKey(
-            contract_id=_catalog_id(contract_id), primary_id=member if primary_id == run.member_id else str(primary_id)
-        ),
-        member_id=member,
-        module_id=module,
-        membership_type=MEMBERSHIP_TYPES.to_proto(run.membership_type),
-        term_id=term,
-        term=_span(offer.term),
-        days=_span(record.days),
-        network_tier=offer.network_tier,
-        capabilities=offer.capabilities,
-        revision=run.revision,
-    )
-
-
-_catalog_id = lru_cache(maxsize=10_000)(str)
-"""Converts the id of a contract or module. Cached, because there are few of them."""
-
-
-@lru_cache(maxsize=10_000)
-def _span(span: Span) -> date_span_pb2.DateSpan:
-    """Converts a span. Cached, because few spans repeat often; a message copies the span assigned to it."""
-    return span_to_proto(span)
-
-
-def in_payment_order_to_proto(finding: Finding) -> list[coverage_pb2.CoverageRecord]:
-    """Converts the records of a finding with the rule that put each after the previous one."""
-    messages = records_to_proto(finding.records)
-    for message, rule in zip(messages, finding.decided_by, strict=False):
-        if rule is not None:
-            message.decided_by = PAYMENT_RULES.to_proto(rule)
-    return messages
-
-
-def records_to_proto(records: Iterable[CoverageRecord]) -> list[coverage_pb2.CoverageRecord]:
-    return [record_to_proto(record) for record in records]
-
-
 def answer_to_proto(answer: Answer) -> pb.CheckEligibilityResponse:
-    finding = answer.finding
-    return pb.CheckEligibilityResponse(
-        covered=answer.is_covered,
+    message = found_to_proto(answer.found)
+    message.feed_position = answer.position
+    return message
+
+
+def found_to_proto(found: Found) -> pb.CheckEligibilityResponse:
+    """Converts the result of a check, without a position."""
+    finding = found.finding
+    message = pb.CheckEligibilityResponse(
+        covered=finding.reason == CheckReason.COVERED,
         reason=REASONS.to_proto(finding.reason),
-        records=in_payment_order_to_proto(finding),
-        accumulators=accumulators_to_proto(answer.accumulators),
         first_day=date_to_proto(to_date(finding.first_day)) if finding.first_day is not None else None,
         last_day=date_to_proto(to_date(finding.last_day)) if finding.last_day is not None else None,
-        feed_position=answer.position,
     )
+    add_in_payment_order(message.records, finding)
+    add_accumulators(message.accumulators, found.accumulators)
+    return message
 
 
 class CheckMessages:
@@ -163,7 +120,7 @@ class CheckMessages:
         self._make_room()
         message = self._answers.get(answer.found)
         if message is None:
-            message = answer_to_proto(answer._replace(position=0)).SerializeToString()
+            message = found_to_proto(answer.found).SerializeToString()
             self._answers[answer.found] = message
         return message + pb.CheckEligibilityResponse(feed_position=answer.position).SerializeToString()
 
@@ -189,7 +146,7 @@ class CheckMessages:
         for each in merged:
             result = results[each.item or 0]
             if isinstance(result, Answer):
-                answer = answer_to_proto(result._replace(position=0))
+                answer = found_to_proto(result.found)
                 answer.merged_into = each.merged_into
                 pieces[each.item or 0] = _outcome(pb.EligibilityOutcome(answer=answer))
         position = min((answer.position for answer in answers if isinstance(answer, Answer)), default=0)
@@ -206,43 +163,13 @@ class CheckMessages:
     def _answered(self, answer: Answer) -> bytes:
         message = self._outcomes.get(answer.found)
         if message is None:
-            outcome = pb.EligibilityOutcome(answer=answer_to_proto(answer._replace(position=0)))
+            outcome = pb.EligibilityOutcome(answer=found_to_proto(answer.found))
             message = self._outcomes[answer.found] = _outcome(outcome)
         return message
 
 
 def _outcome(outcome: pb.EligibilityOutcome) -> bytes:
     return pb.BatchCheckEligibilityResponse(outcomes=[outcome]).SerializeToString()
-
-
-def accumulators_to_proto(found: Iterable[MemberAccumulators]) -> list[accumulator_pb2.Accumulator]:
-    messages: list[accumulator_pb2.Accumulator] = []
-    for of_policy in found:
-        run, term = of_policy.record.run, of_policy.record.offer.term
-        messages += _accumulators(of_policy.accumulators, run.group_id, run.member_id, term)
-    return messages
-
-
-def _accumulators(
-    found: Iterable[Accumulator], group_id: UUID, member_id: UUID, term: Span
-) -> list[accumulator_pb2.Accumulator]:
-    ids = {"group_id": str(group_id), "member_id": str(member_id), "term_id": str(term_id(group_id, term))}
-    return [
-        accumulator_pb2.Accumulator(
-            **ids,
-            term=_span(term),
-            code=each.code,
-            unit=LIMIT_UNITS.to_proto(each.unit),
-            individual=accumulator_pb2.Counter(
-                limit=each.individual_limit, used=each.usage.individual, remaining=each.individual_remaining
-            ),
-            family=accumulator_pb2.Counter(
-                limit=each.family_limit, used=each.usage.family, remaining=each.family_remaining
-            ),
-            met=each.is_met,
-        )
-        for each in found
-    ]
 
 
 def balance_to_proto(balance: Balance) -> pb.AccumulatorBalance:
@@ -292,14 +219,12 @@ def applied_to_proto(answer: ApplyAnswer) -> list[accumulator_pb2.AppliedAmount]
 
 
 def _applied(each: Applied, answer: ApplyAnswer) -> accumulator_pb2.AppliedAmount:
-    (accumulator,) = _accumulators([each.accumulator], answer.group_id, answer.member_id, Span(*answer.term))
-    return accumulator_pb2.AppliedAmount(
-        code=each.asked.code,
-        asked=each.asked.amount,
-        applied=each.applied,
-        excess=each.excess,
-        accumulator=accumulator,
+    message = accumulator_pb2.AppliedAmount(
+        code=each.asked.code, asked=each.asked.amount, applied=each.applied, excess=each.excess
     )
+    owner = owner_of(answer.group_id, answer.member_id, Span(*answer.term))
+    set_accumulator(message.accumulator, each.accumulator, owner)
+    return message
 
 
 def reversals_to_proto(answer: ReverseAnswer) -> list[accumulator_pb2.AccumulatorApplication]:

@@ -16,19 +16,17 @@ from operations.call import current_call
 from operations.core import Core
 from operations.missing_coverage import explain_missing
 from operations.readers import reader_of, reads_groups
+from server.mapping.accumulator import accumulators_to_proto
+from server.mapping.coverage_record import in_payment_order_to_proto, record_to_proto, records_to_proto
 from server.mapping.dates import date_from_proto, span_to_proto
 from server.mapping.eligibility import (
     CheckMessages,
-    accumulators_to_proto,
     balance_to_proto,
     batch_from_proto,
     bounded_span_from_proto,
     coverage_filter_from_proto,
     day_from_proto,
-    in_payment_order_to_proto,
     question_from_proto,
-    record_to_proto,
-    records_to_proto,
 )
 from server.mapping.missing_coverage import explanation_to_proto
 from server.mapping.paging import current_page

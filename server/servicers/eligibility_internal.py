@@ -9,12 +9,12 @@ from domain.eligibility.checks import Question
 from operations import accumulators, eligibility, projection
 from operations.call import current_call
 from operations.core import Core
+from server.mapping.accumulator import accumulators_to_proto
+from server.mapping.coverage_record import in_payment_order_to_proto
 from server.mapping.dates import date_from_proto
 from server.mapping.eligibility import (
-    accumulators_to_proto,
     applied_to_proto,
     apply_from_proto,
-    in_payment_order_to_proto,
     later_to_proto,
     ledger_owner_from_proto,
     line_to_proto,

@@ -48,6 +48,10 @@ CLOCK_JUMPS = Counter("affilia_clock_jumps", "Jumps of the database's clock by m
 PROJECTED_POSITION = Gauge(
     "affilia_projection_position", "The last position of the change feed in this server's read model."
 )
+CHECKS_FROM_MEMORY = Gauge(
+    "affilia_checks_from_memory",
+    "1 if this server has its read model and follows the change feed. 0: the database answers checks.",
+)
 PROJECTION_SERVING = Gauge("affilia_projection_serving", "1 if eligibility checks can be answered.")
 COMPUTING = Gauge("affilia_computing", "Long computations that run in a worker process, or wait for one.", ["state"])
 RECOMPUTES_WAITING = Gauge("affilia_recomputes_waiting", "Groups waiting for a recompute.")

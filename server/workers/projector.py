@@ -8,10 +8,10 @@ import structlog
 from domain.errors import FeedDiverged, FeedTrimmed
 from operations.core import Core
 from operations.eligibility_state import EnrollmentSource
-from operations.projection import project, rebuild, update_locators
+from operations.projection import locate_all, project, rebuild, update_locators
 from server.system import own_call
 from server.workers.leadership import run_as_leader
-from storage import coverage
+from storage import coverage, locator_progress
 from storage.postgres.leases import Lease
 
 COVERAGE, LOCATORS = "coverage", "locators"
@@ -58,13 +58,19 @@ async def maintain_locators(core: Core, url: str) -> None:
 
 
 async def _locate_for_a_day(core: Core, lease: Lease) -> None:
-    """Locates all records, then for a day those of contracts that are amended."""
+    """Locates all records, unless this was done less than a day ago. Then locates those of contracts that are amended,
+    until a day has passed since.
+    """
     call, offers = own_call("projection"), core.eligibility.offers
     await offers.refresh(core.database, core.contract_source)
     mark = offers.mark
     await offers.take_changed(0)
-    await update_locators(core, call, lease, None, mark)
-    located_at = time.monotonic()
+    async with core.database.reading() as connection:
+        since = await locator_progress.seconds_since_pass(connection, mark)
+    if since is None or since >= LOCATE_AGAIN_SECONDS:
+        since = 0.0
+        await locate_all(core, call, lease, mark)
+    located_at = time.monotonic() - since
     while time.monotonic() - located_at < LOCATE_AGAIN_SECONDS:
         changed = await offers.take_changed(POLL_SECONDS)
         # No task switch between the two: the mark includes exactly the contracts that were taken.

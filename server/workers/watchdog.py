@@ -168,6 +168,7 @@ def measure(core: Core) -> None:
     metrics.PROJECTION_SERVING.set(1)
     read_when_scraped(metrics.FEED_POSITION, lambda: core.feed.position)
     read_when_scraped(metrics.PROJECTED_POSITION, lambda: core.eligibility.position)
+    read_when_scraped(metrics.CHECKS_FROM_MEMORY, lambda: core.eligibility.model is not None)
     for state, number in core.database.connections().items():
         read_when_scraped(metrics.POOL.labels(state), number)
     read_when_scraped(metrics.POOL_WAITING, core.database.waiting)

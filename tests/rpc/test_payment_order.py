@@ -21,8 +21,8 @@ from domain.eligibility.checks import Question
 from operations.call import Call
 from operations.core import core_on
 from operations.eligibility import Answer, check_many
+from server.mapping.coverage_record import in_payment_order_to_proto
 from server.mapping.dates import date_from_proto
-from server.mapping.eligibility import in_payment_order_to_proto
 from server.system import system, system_clock
 from storage.postgres.bounded_connection import Cursor
 from storage.postgres.database import Connection, Database

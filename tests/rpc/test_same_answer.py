@@ -19,7 +19,8 @@ from operations.call import Call, begin_call
 from operations.core import Core, core_on
 from server.identity import ownership
 from server.system import system, system_clock
-from storage.coverage import LOCATORS, NAME
+from storage.coverage import NAME
+from storage.locator_progress import LOCATORS
 from storage.postgres.bounded_connection import Cursor
 from storage.postgres.database import Connection, Database
 from tests.support.calls import Family, admin, new_id
