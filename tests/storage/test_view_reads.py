@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from domain.errors import DatabaseUnavailable, Overloaded
+from operations import view_reads
 from operations.view_reads import MAX_KEYS, MAX_READERS, SharedViewReads
 from storage.enrollment_reads import read_group
 from storage.group_views import ViewKey, group_views
@@ -153,6 +154,24 @@ def test_reads_that_arrive_during_statements_share_the_next_one(own_database_url
         assert await reading.active_statements() == MAX_READERS
         await locking.rollback()
         assert await asyncio.gather(*reads) == [b"2"] * MAX_READERS + [b"1", b"2"] * (MAX_KEYS // 2)
+
+    with_reading(own_database_url, work)
+
+
+def test_a_second_statement_begins_only_while_another_one_is_slow(
+    own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(reading: Reading, locking: Connection) -> None:
+        await locked(locking)
+        with monkeypatch.context() as patched:
+            patched.setattr(view_reads, "SLOW_SECONDS", 60)
+            reads = [reading.start()]
+            await reading.until_active(1)
+        reads.append(reading.start(revision=1))
+        await asyncio.sleep(2 * view_reads.SLOW_SECONDS)
+        assert await reading.active_statements() == 1
+        await locking.rollback()
+        assert await asyncio.gather(*reads) == [b"2", b"1"]
 
     with_reading(own_database_url, work)
 
