@@ -50,7 +50,7 @@ class Reading:
     ) -> "asyncio.Task[bytes | None]":
         async def read() -> bytes | None:
             connection_owner.set(owner)
-            return await self.reads.view(self.database, ViewKey(group_id or self.group_id, revision, False))
+            return await self.reads.view(self.database, ViewKey(str(group_id or self.group_id), revision, False))
 
         return asyncio.create_task(read())
 
@@ -92,7 +92,7 @@ def test_a_state_is_found_without_reading_other_revisions(own_database_url: str,
         await reading.add_revisions(up_to=REVISIONS)
         async with reading.database.reading() as connection:
             connection.cursor_factory = BlockCountingCursor
-            (view,) = await group_views(connection, [ViewKey(reading.group_id, revision, False)])
+            (view,) = await group_views(connection, [ViewKey(str(reading.group_id), revision, False)])
             state = await read_group(connection, reading.group_id, revision, None)
         assert view == str(state.revision).encode() == str(revision or REVISIONS).encode()
         assert 0 < max(BlockCountingCursor.blocks) < 50
