@@ -37,6 +37,11 @@ def group_id(contract_id: UUID, primary_id: UUID) -> UUID:
     return derived_id(contract_id, primary_id)
 
 
+def group_id_text(contract_id: str, primary_id: str) -> str:
+    """Returns the text of `group_id`. Takes the texts of ids, in upper or lower case."""
+    return derived_text(contract_id.lower(), primary_id.lower())
+
+
 def enrollment_id(group: UUID, member_id: UUID, module_id: UUID) -> UUID:
     """Returns the id of a member's enrollment on a module in a group; it stays the same when the days change."""
     return derived_id(group, member_id, module_id)

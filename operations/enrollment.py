@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domain import identity
 from domain.actors import ActorKind
 from domain.days import Span
 from domain.enrollment.decisions import EnrollmentKey, GroupKey
@@ -61,19 +60,19 @@ async def get_group(
 
 
 async def find_view(
-    core: Core, call: Call, group: UUID | GroupKey, as_of: AsOf, touching: Span | None, source: SourceOfTruth
+    core: Core, call: Call, group_id: str, as_of: AsOf, touching: Span | None, source: SourceOfTruth
 ) -> bytes | None:
     """Returns the stored view of a group as of now or of a revision, if the caller can receive it as it is.
 
-    If it returns None, `get_group` answers, with the same result or an error. The ids that an admin receives are
-    recorded in the audit log, so their responses are always made from states. Raises DatabaseUnavailable, Overloaded.
+    `group_id` must be the text of a UUID. If the result is None, `get_group` answers, with the same result or an error.
+    The ids that an admin receives are recorded in the audit log, so their responses are always made from states. Raises
+    DatabaseUnavailable, Overloaded.
     """
     if core.group_view is None or call.caller.kind is ActorKind.ADMIN:
         return None
     if as_of.instant is not None or touching is not None or source is SourceOfTruth.FORCE_LEGACY:
         return None
     unless_legacy_answers = bool(core.legacy) and source is not SourceOfTruth.FORCE_CORE
-    group_id = group if isinstance(group, UUID) else identity.group_id(*group)
     return await core.view_reads.view(core.database, ViewKey(group_id, as_of.revision, unless_legacy_answers))
 
 

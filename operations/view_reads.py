@@ -1,4 +1,7 @@
-"""Reads stored views. Reads that arrive while a statement runs share the next one."""
+"""Reads stored views. Reads that arrive while a statement runs share the next one.
+
+A statement costs more than the reads in it, so there is only one at a time, unless one takes long.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,6 +13,8 @@ from storage.sharing.fair_queue import FairQueue
 
 MAX_READERS = 2
 """Maximum number of connections, so that one that hangs doesn't stop all reads."""
+SLOW_SECONDS = 0.1
+"""If a statement takes longer than this, another reader takes the reads that wait."""
 MAX_KEYS = 64
 """Maximum number of reads in one statement."""
 
@@ -47,6 +52,8 @@ class SharedViewReads:
     def __init__(self) -> None:
         self._waiting: FairQueue[_Read] = FairQueue()
         self._readers: set[_Reader] = set()
+        self._next: _Reader | None = None
+        """The reader that takes the reads that wait. The others only finish their statements."""
 
     async def view(self, database: Database, key: ViewKey) -> bytes | None:
         """Returns the view of a revision, or None if there is none. Its statement begins after this call.
@@ -55,7 +62,7 @@ class SharedViewReads:
         """
         owner, read = connection_owner.get(), _Read(key, asyncio.get_running_loop().create_future())
         self._waiting.put(owner, read)
-        if len(self._readers) < MAX_READERS and all(reader.reading for reader in self._readers):
+        if self._next is None:
             self._start_reader(database)
         try:
             return await read.found
@@ -67,19 +74,25 @@ class SharedViewReads:
             raise
 
     def _start_reader(self, database: Database) -> None:
-        reader = _Reader()
-        self._readers.add(reader)
-        reader.task = start_shared_task(self._read_all(database, reader))
+        if self._waiting and len(self._readers) < MAX_READERS:
+            reader = self._next = _Reader()
+            self._readers.add(reader)
+            reader.task = start_shared_task(self._read_all(database, reader))
 
     async def _read_all(self, database: Database, reader: _Reader) -> None:
-        """Reads until no more reads wait. An error fails the reads of its statement only.
+        """Reads until no more reads wait, or another reader takes them. An error fails the reads of its statement only.
 
         If there was no connection for this reader, there was none for any of the reads that wait.
         """
+        loop = asyncio.get_running_loop()
         try:
             async with database.reading() as connection:
-                while self._take(reader, MAX_KEYS):
-                    views = await group_views(connection, [read.key for read in reader.reading])
+                while self._next is reader and self._take(reader, MAX_KEYS):
+                    slow = loop.call_later(SLOW_SECONDS, self._replace, database, reader)
+                    try:
+                        views = await group_views(connection, [read.key for read in reader.reading])
+                    finally:
+                        slow.cancel()
                     for read, view in zip(reader.reading, views, strict=True):
                         if not read.found.done():
                             read.found.set_result(view)
@@ -89,8 +102,14 @@ class SharedViewReads:
             reader.fail(error)
         finally:
             self._readers.discard(reader)
-            if self._waiting:
-                self._start_reader(database)
+            self._replace(database, reader)
+
+    def _replace(self, database: Database, reader: _Reader) -> None:
+        """Lets another reader take the reads that wait, because this one is slow or has ended."""
+        if self._next is reader:
+            self._next = None
+        if self._next is None:
+            self._start_reader(database)
 
     def _take(self, reader: _Reader, maximum: int) -> bool:
         """Takes the next reads from the queue. Returns whether there are any."""

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from google.api import field_behavior_pb2, field_info_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
 from affilia.type.v1 import limits_pb2
@@ -35,7 +35,8 @@ Check = Callable[[Any, str], Iterator[FieldViolation]]
 ProblemOf = Callable[[Any], str | None]
 """Returns what is wrong with a single value, or None."""
 
-IsValid = Callable[[Any], bool]
+IsValid = Callable[[Any], object]
+"""Returns something true if a value is valid."""
 
 
 def violations(message: Message, path: str = "") -> list[FieldViolation]:
@@ -60,7 +61,7 @@ def violations(message: Message, path: str = "") -> list[FieldViolation]:
 
 def is_valid(message: Message) -> bool:
     """Returns whether a message has no violations, much faster than listing them. Clears output-only fields."""
-    return _validity(message.DESCRIPTOR)(message)
+    return bool(_validity(message.DESCRIPTOR)(message))
 
 
 @cache
@@ -71,7 +72,7 @@ def message_check(descriptor: Descriptor) -> Check:
         return special
     fields = [(field.name, _field_check(field)) for field in descriptor.fields if not _is_output(field)]
     outputs = [field.name for field in descriptor.fields if _is_output(field)]
-    oneofs = _required_oneofs(descriptor)
+    oneofs = [oneof.name for oneof in descriptor.oneofs if _is_required_oneof(oneof)]
 
     def check(message: Any, path: str) -> Iterator[FieldViolation]:
         for name in outputs:
@@ -89,7 +90,7 @@ def message_check(descriptor: Descriptor) -> Check:
 def _validity(descriptor: Descriptor) -> IsValid:
     """Returns a function that returns whether a message of this type is valid.
 
-    It only looks at the fields that are set, and at those that must be.
+    It only looks at the fields that are set, and counts those that must be.
     """
     special = _SPECIAL_CHECKS.get(descriptor.full_name)
     if special is not None:
@@ -97,24 +98,23 @@ def _validity(descriptor: Descriptor) -> IsValid:
     outputs = frozenset(field.number for field in descriptor.fields if _is_output(field))
     inputs = [field for field in descriptor.fields if field.number not in outputs]
     validity_of = {field.number: _field_validity(field) for field in inputs}
-    needed = [field.name for field in inputs if not field.has_presence and _must_be_set(field)]
-    needed_messages = [field.name for field in inputs if field.has_presence and _is_required(field)]
-    oneofs = _required_oneofs(descriptor)
+    required = {field.number for field in inputs if _must_be_set(field)}
+    oneofs = [oneof for oneof in descriptor.oneofs if _is_required_oneof(oneof)]
+    # At most one field of a oneof is set.
+    counted = required.union(*([field.number for field in oneof.fields] for oneof in oneofs))
+    needed_count = len(required) + len(oneofs)
 
     def is_valid(message: Any) -> bool:
+        count = 0
         for field, value in message.ListFields():
             number = field.number
             if number in outputs:
                 message.ClearField(field.name)
             elif not validity_of[number](value):
                 return False
-        for name in needed:
-            if not getattr(message, name):
-                return False
-        for name in needed_messages:
-            if not message.HasField(name):
-                return False
-        return not oneofs or all(map(message.WhichOneof, oneofs))
+            elif number in counted:
+                count += 1
+        return count == needed_count
 
     return is_valid
 
@@ -134,12 +134,14 @@ def _field_validity(field: FieldDescriptor) -> IsValid:
 def _value_validity(field: FieldDescriptor) -> IsValid:
     if field.GetOptions().Extensions[limits_pb2.limits].reported:
         return lambda value: True
+    if _is_uuid(field):
+        return UUID_TEXT.fullmatch  # an empty text either isn't set or isn't valid
     if field.message_type is None:
         problem_of = _problem_of(field)
         return lambda value: problem_of(value) is None
     inner, found = field.message_type, list[IsValid]()
 
-    def is_valid(message: Any) -> bool:
+    def is_valid(message: Any) -> object:
         if not found:  # on first use, because messages can contain each other
             found.append(_validity(inner))
         return found[0](message)
@@ -147,9 +149,13 @@ def _value_validity(field: FieldDescriptor) -> IsValid:
     return is_valid
 
 
+def _is_uuid(field: FieldDescriptor) -> bool:
+    return bool(field.GetOptions().Extensions[field_info_pb2.field_info].format == field_info_pb2.FieldInfo.UUID4)
+
+
 def _must_be_set(field: FieldDescriptor) -> bool:
-    """Returns whether a field without presence is required, or its default value has a violation."""
-    if _is_required(field) or field.is_repeated:
+    """Returns whether a field is required, or has no presence and its default value has a violation."""
+    if _is_required(field) or field.is_repeated or field.has_presence:
         return _is_required(field)
     return _problem_of(field)(field.default_value) is not None
 
@@ -162,8 +168,8 @@ def _is_required(field: FieldDescriptor) -> bool:
     return field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
 
 
-def _required_oneofs(descriptor: Descriptor) -> list[str]:
-    return [each.name for each in descriptor.oneofs if each.GetOptions().Extensions[limits_pb2.required_oneof]]
+def _is_required_oneof(oneof: OneofDescriptor) -> bool:
+    return bool(oneof.GetOptions().Extensions[limits_pb2.required_oneof])
 
 
 def _max_items(field: FieldDescriptor) -> int:
@@ -260,12 +266,11 @@ def _enum_problem(enum: EnumDescriptor, *, refuse_zero: bool) -> ProblemOf:
 
 
 def _text_problem(field: FieldDescriptor) -> ProblemOf:
-    options = field.GetOptions()
     # An empty string means "not set", except in a list or as the chosen field of a oneof.
     may_be_empty = not field.is_repeated and not field.has_presence
-    if options.Extensions[field_info_pb2.field_info].format == field_info_pb2.FieldInfo.UUID4:
+    if _is_uuid(field):
         return _uuid_problem(may_be_empty=may_be_empty)
-    limits = options.Extensions[limits_pb2.limits]
+    limits = field.GetOptions().Extensions[limits_pb2.limits]
     max_length = limits.max_length if limits.HasField("max_length") else DEFAULT_MAX_LENGTH
     pattern = re.compile(limits.pattern) if limits.HasField("pattern") else None
 

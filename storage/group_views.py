@@ -6,7 +6,6 @@ none.
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-from uuid import UUID
 
 from storage.migration_stages import LEGACY_ANSWERS
 from storage.postgres.database import Connection
@@ -14,9 +13,9 @@ from storage.postgres.database import Connection
 
 class ViewKey(NamedTuple):
     """A revision of a group, or its newest one (None). With `unless_legacy_answers`, a group that legacy tables answer
-    for isn't found."""
+    for isn't found. The id of the group is a text, because converting it twice takes longer than deriving it."""
 
-    group_id: UUID
+    group_id: str
     revision: int | None
     unless_legacy_answers: bool
 
@@ -41,7 +40,7 @@ async def group_views(connection: Connection, keys: Sequence[ViewKey]) -> list[b
     cursor = await connection.execute(
         _VIEWS,
         [
-            _array(str(key.group_id) for key in keys),
+            _array(key.group_id for key in keys),
             _array("NULL" if key.revision is None else str(key.revision) for key in keys),
             _array("t" if key.unless_legacy_answers else "f" for key in keys),
         ],

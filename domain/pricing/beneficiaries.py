@@ -1,7 +1,6 @@
 """Beneficiaries: the people who are priced, in a quote or on a policy, with the ages that prices depend on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -21,8 +20,10 @@ QUOTE_AGES = EngineParameters(
 """How ages are computed for people who aren't on a policy."""
 
 
-@dataclass(frozen=True, slots=True)
-class BeneficiarySpec:
+NO_ENROLLMENTS: Mapping[UUID, UUID] = {}
+
+
+class BeneficiarySpec(NamedTuple):
     """A person to be priced, as requested. An age takes precedence over a date of birth.
 
     `enrollment_ids`, by module, and `member_id` are set if the person is enrolled. `enrollment_id` is set if the
@@ -34,7 +35,7 @@ class BeneficiarySpec:
     born_on: date | None = None
     regime: HealthRegime = HealthRegime.STANDARD
     module_ids: tuple[UUID, ...] = ()
-    enrollment_ids: Mapping[UUID, UUID] = field(default_factory=dict)
+    enrollment_ids: Mapping[UUID, UUID] = NO_ENROLLMENTS
     enrollment_id: UUID | None = None
     member_id: UUID | None = None
 

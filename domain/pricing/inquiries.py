@@ -1,7 +1,7 @@
 """Inquiries about a cost: of a policy, of people on a policy, or of a quote, each with its engine parameters."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -130,7 +130,7 @@ def price_on_policy(
         if not (spec.module_ids or primary_modules):
             raise NoModules(i, spec.beneficiary_type, on)
         module_ids = spec.module_ids or primary_modules
-        placed.append(replace(spec, module_ids=module_ids, regime=regime))
+        placed.append(spec._replace(module_ids=module_ids, regime=regime))
     return _price(policy.contract, placed, on, *_policy_parameters(policy.contract, on, rounding))
 
 

@@ -63,12 +63,15 @@ class InsuranceCost:
 
 def _summed(prices: Iterable[tuple[K, Price]]) -> dict[K, Amounts]:
     """Returns the sums of prices by key, in the order in which keys first appear."""
-    untaxed: dict[K, int] = {}
-    taxes: dict[K, int] = {}
+    found: dict[K, list[int]] = {}
     for key, price in prices:
-        untaxed[key] = untaxed.get(key, 0) + price.untaxed_minor
-        taxes[key] = taxes.get(key, 0) + price.taxes_minor
-    return {key: Amounts(minor, taxes[key]) for key, minor in untaxed.items()}
+        sums = found.get(key)
+        if sums is None:  # each access costs a hash, and UUIDs compute theirs in Python
+            found[key] = [price.untaxed_minor, price.taxes_minor]
+        else:
+            sums[0] += price.untaxed_minor
+            sums[1] += price.taxes_minor
+    return {key: Amounts(untaxed, taxes) for key, (untaxed, taxes) in found.items()}
 
 
 def insurance_cost(priced: Sequence[PricedModule], currency_code: str) -> InsuranceCost:

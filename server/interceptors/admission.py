@@ -115,7 +115,8 @@ class Admission:
         owner = self._owners.get(Arrival.of(context).credential)
         if owner is None:
             return False
-        if self._is_too_much(method.name, owner, self._entering[owner]):
+        entering = self._entering[owner]
+        if not self._calls.fits(owner, 1 + entering) or self._would_wait_long(method.name, owner, entering):
             return True
         self._entering[owner] += 1
         _entering.set(owner)
@@ -137,7 +138,7 @@ class Admission:
         if visit.method.is_always_admitted:
             return
         method = visit.method.name
-        if self._is_too_much(method, owner) or not self._calls.take_now(owner, 1):
+        if self._would_wait_long(method, owner) or not self._calls.take_now(owner, 1):
             raise _rejected()
         visit.is_admitted = True
         cost = self._cost(method, owner)
@@ -198,10 +199,12 @@ class Admission:
     def _is_late(self) -> bool:
         return self.lag_seconds >= LATE_SECONDS
 
-    def _is_too_much(self, method: str, owner: str, entering: int = 0) -> bool:
-        if not self._calls.fits(owner, 1 + entering) or (self._is_late and self._calls.held(owner)):
+    def _would_wait_long(self, method: str, owner: str, entering: int = 0) -> bool:
+        """Returns whether a new call of an owner would wait too long, after those that are entering."""
+        held = self._calls.held(owner)
+        if held and self._is_late:
             return True
-        if self._calls.held(owner) + entering < A_FEW_CALLS:
+        if held + entering < A_FEW_CALLS:
             return False
         further = entering * self._cost(method, owner)
         return self._cpu.units_before(owner, further) > MAX_WAIT_SECONDS * 1e6 * self._speed

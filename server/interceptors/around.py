@@ -4,10 +4,9 @@ Calls with one response and streams share it. `wrapping.py` rejects calls before
 `validation.py` follows inside it.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -24,16 +23,15 @@ from server.methods import Method
 from server.rpc_types import Context
 from server.streams import OpenStream
 
+T = TypeVar("T")
+
 
 class AroundCall(Protocol):
-    """Returns an async context manager in which one call of a method runs.
+    """Runs one call of a method, and returns what it returns. The call of a stream runs until its last response."""
 
-    Exceptions of the call are raised in it. The call of a stream runs until its last response.
-    """
-
-    def __call__(
-        self, context: Context, stream: OpenStream | None = None
-    ) -> AbstractAsyncContextManager[Visit, bool | None]: ...
+    async def __call__(
+        self, context: Context, run: Callable[[Visit], Awaitable[T]], stream: OpenStream | None = None
+    ) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +49,13 @@ class Around:
     def of(self, method: Method) -> AroundCall:
         """Prepares the steps for a method.
 
-        They are one generator with nested blocks instead of a context manager for each step: those took more time than
+        They are one function with nested blocks instead of a context manager for each step: those took more time than
         the steps themselves.
         """
         admission, connections, limits, auditing = self.admission, self.connections, self.limits, self.auditing
         identification, observer = self.identification, self.observer.of(method)
 
-        @asynccontextmanager
-        async def around(context: Context, stream: OpenStream | None = None) -> AsyncIterator[Visit]:
+        async def around(context: Context, run: Callable[[Visit], Awaitable[T]], stream: OpenStream | None = None) -> T:
             arrival = Arrival.of(context)
             observation = observer.begin(context, arrival)
             visit = admission.arrived(method, arrival)
@@ -72,7 +69,7 @@ class Around:
                             await admission.admit(visit, call.caller)
                             audits = auditing.audits(call)
                             try:
-                                yield visit
+                                result = await run(visit)
                             except BaseException as error:
                                 await auditing.failed(call, error, audits=audits)
                                 raise
@@ -86,6 +83,7 @@ class Around:
                 except Exception as error:
                     await end_with(context, error, method, observation.call_id)
                 observation.is_cancelled = False
+                return result
             except grpc.aio.AbortError:
                 observation.is_cancelled = False
                 raise

@@ -10,6 +10,7 @@ from grpc import StatusCode
 
 from domain.errors import Overloaded
 from server.errors import STATUS_DETAILS, status_of
+from server.interceptors.admission import Visit
 from server.interceptors.around import Around, AroundCall
 from server.interceptors.metering import metered
 from server.interceptors.telemetry import MethodObserver
@@ -95,12 +96,13 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
 
         def wrap(behavior: Any) -> Any:
             async def call(request: Any, context: Context) -> Any:
-                async with around(context) as visit:
+                async def run(visit: Visit) -> Any:
                     try:
                         return await metered(behavior(request, context), visit.meter)
                     finally:
                         admission.measured(visit)
-                raise AssertionError("an exception was swallowed around a call")
+
+                return await around(context, run)
 
             return call
 
@@ -110,12 +112,15 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         streams = self._streams
 
         def wrap(behavior: Any) -> Any:
-            async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-                with streams.opened(method.name, context) as opened:
+            async def stream(request: Any, context: Context) -> None:
+                async def run(_: Visit) -> None:
                     # grpc.aio doesn't close response generators.
-                    async with around(context, opened), aclosing(behavior(request, context)) as responses:
+                    async with aclosing(behavior(request, context)) as responses:
                         while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
-                            yield response
+                            await context.write(response)
+
+                with streams.opened(method.name, context) as opened:
+                    await around(context, run, opened)
 
             return stream
 

@@ -10,7 +10,7 @@ from domain.enrollment.decisions import GroupKey
 from domain.enrollment.differences import Difference, DifferenceKind, PolicyEvent
 from domain.enrollment.group import Period
 from domain.enrollment.history import DifferenceCause, GroupSource, GroupState, Revision, RevisionCause
-from domain.identity import enrollment_id
+from domain.identity import enrollment_id, group_id_text
 from domain.membership import MembershipType
 from operations.legacy.answering import SourceOfTruth
 from server.mapping.dates import days_to_proto, span_from_proto, span_to_proto, timestamp_from_proto, timestamp_to_proto
@@ -99,6 +99,17 @@ def difference_to_proto(
 
 
 # -------------------------------------------------------------------------------------------------- requests
+
+
+def group_from_proto(request: service_pb.GetEnrollmentGroupRequest) -> UUID | GroupKey:
+    return UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
+
+
+def group_id_from_proto(request: service_pb.GetEnrollmentGroupRequest) -> str:
+    """Returns the id of the group that a request names, as a text."""
+    if request.WhichOneof("group") == "group_id":
+        return request.group_id
+    return group_id_text(request.key.contract_id, request.key.primary_id)
 
 
 def as_of_from_proto(request: service_pb.GetEnrollmentGroupRequest | service_pb.ListEnrollmentGroupsRequest) -> AsOf:

@@ -51,11 +51,15 @@ def _inquiry_violations(inquiry: pb.CostInquiry, path: str) -> Iterator[FieldVio
         return
     quoted = inquiry.policy_quote if subject == "policy_quote" else inquiry.contract_quote
     for i, spec in enumerate(quoted.beneficiaries):
-        where = f"{path}.{subject}.beneficiaries[{i}]"
-        if subject == "contract_quote" and not spec.module_ids:
-            yield FieldViolation(f"{where}.module_ids", "needs at least one item")
-        if len({module_id.lower() for module_id in spec.module_ids}) < len(spec.module_ids):
-            yield FieldViolation(f"{where}.module_ids", "names a module twice")
+        module_ids = spec.module_ids
+        if subject == "contract_quote" and not module_ids:
+            yield _modules_violation(subject, path, i, "needs at least one item")
+        if len(module_ids) > 1 and len(set(map(str.lower, module_ids))) < len(module_ids):
+            yield _modules_violation(subject, path, i, "names a module twice")
+
+
+def _modules_violation(subject: str | None, path: str, index: int, problem: str) -> FieldViolation:
+    return FieldViolation(f"{path}.{subject}.beneficiaries[{index}].module_ids", problem)
 
 
 def group_from_proto(policy: pb.Policy) -> UUID | GroupKey:

@@ -25,8 +25,9 @@ from server.mapping.enrollment_group import (
     as_of_from_proto,
     difference_to_proto,
     group_filter_from_proto,
+    group_from_proto,
+    group_id_from_proto,
     group_to_proto,
-    key_from_proto,
     revision_to_proto,
     touching_from_proto,
 )
@@ -43,13 +44,12 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         self._messages = FeedMessages()
 
     async def GetEnrollmentGroup(self, request: pb.GetEnrollmentGroupRequest, context: Context) -> Any:
-        group = UUID(request.group_id) if request.WhichOneof("group") == "group_id" else key_from_proto(request.key)
-        as_of, touching = as_of_from_proto(request), touching_from_proto(request)
+        call, as_of, touching = current_call(), as_of_from_proto(request), touching_from_proto(request)
         source = SOURCES_OF_TRUTH.from_proto(request.source_of_truth)
-        view = await enrollment.find_view(self._core, current_call(), group, as_of, touching, source)
+        view = await enrollment.find_view(self._core, call, group_id_from_proto(request), as_of, touching, source)
         if view is not None and (response := response_of_view(view)) is not None:
             return response
-        state = await enrollment.get_group(self._core, current_call(), group, as_of, touching, source)
+        state = await enrollment.get_group(self._core, call, group_from_proto(request), as_of, touching, source)
         return pb.GetEnrollmentGroupResponse(group=group_to_proto(state))
 
     async def ListEnrollmentGroups(

@@ -52,7 +52,7 @@ class FairQueue(Generic[T]):
         if entry is not None:
             self._remove(owner, entry)
 
-    def next_owner(self, is_allowed: Callable[[str, int], bool] = lambda _owner, _cost: True) -> tuple[str, int] | None:
+    def next_owner(self, is_allowed: Callable[[str, int], bool]) -> tuple[str, int] | None:
         """Returns the owner whose item comes next, with the cost of the item. Owners for which `is_allowed` is false
         are skipped. Returns None if no owner is left."""
         for owner in sorted(self._entries, key=self._turn):
@@ -78,11 +78,13 @@ class FairQueue(Generic[T]):
 
     def take(self) -> T | None:
         """Removes, charges and returns the next item. Returns None if the queue is empty."""
-        found = self.next_owner()
-        if found is None:
+        if not self._entries:
             return None
-        self.charge(*found)
-        return self.pop(found[0])
+        owner = min(self._entries, key=self._turn)
+        entry = self._entries[owner][0]
+        self.charge(owner, entry.cost)
+        self._remove(owner, entry)
+        return entry.item
 
     def cost_before(self, owner: str, further: int = 0) -> int:
         """Estimates the cost of the items that are served before a new item of an owner.

@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from domain.errors import DatabaseUnavailable, Overloaded
+from operations import view_reads
 from operations.view_reads import MAX_KEYS, MAX_READERS, SharedViewReads
 from storage.enrollment_reads import read_group
 from storage.group_views import ViewKey, group_views
@@ -49,7 +50,7 @@ class Reading:
     ) -> "asyncio.Task[bytes | None]":
         async def read() -> bytes | None:
             connection_owner.set(owner)
-            return await self.reads.view(self.database, ViewKey(group_id or self.group_id, revision, False))
+            return await self.reads.view(self.database, ViewKey(str(group_id or self.group_id), revision, False))
 
         return asyncio.create_task(read())
 
@@ -91,7 +92,7 @@ def test_a_state_is_found_without_reading_other_revisions(own_database_url: str,
         await reading.add_revisions(up_to=REVISIONS)
         async with reading.database.reading() as connection:
             connection.cursor_factory = BlockCountingCursor
-            (view,) = await group_views(connection, [ViewKey(reading.group_id, revision, False)])
+            (view,) = await group_views(connection, [ViewKey(str(reading.group_id), revision, False)])
             state = await read_group(connection, reading.group_id, revision, None)
         assert view == str(state.revision).encode() == str(revision or REVISIONS).encode()
         assert 0 < max(BlockCountingCursor.blocks) < 50
@@ -153,6 +154,24 @@ def test_reads_that_arrive_during_statements_share_the_next_one(own_database_url
         assert await reading.active_statements() == MAX_READERS
         await locking.rollback()
         assert await asyncio.gather(*reads) == [b"2"] * MAX_READERS + [b"1", b"2"] * (MAX_KEYS // 2)
+
+    with_reading(own_database_url, work)
+
+
+def test_a_second_statement_begins_only_while_another_one_is_slow(
+    own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(reading: Reading, locking: Connection) -> None:
+        await locked(locking)
+        with monkeypatch.context() as patched:
+            patched.setattr(view_reads, "SLOW_SECONDS", 60)
+            reads = [reading.start()]
+            await reading.until_active(1)
+        reads.append(reading.start(revision=1))
+        await asyncio.sleep(2 * view_reads.SLOW_SECONDS)
+        assert await reading.active_statements() == 1
+        await locking.rollback()
+        assert await asyncio.gather(*reads) == [b"2", b"1"]
 
     with_reading(own_database_url, work)
 
