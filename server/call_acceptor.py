@@ -11,7 +11,7 @@ It uses private names of grpcio. With an untested version of grpcio, grpc.aio ac
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,9 @@ TESTED_VERSIONS = ("1.85.1",)
 BATCH, READ = "execute_batch", "read"
 CORE_NAMES = ("_RequestCallError", "_MethodResolver", "_handle_rpc", "_schedule_rpc_coro", BATCH)
 SERVER_NAMES = ("_request_registered_call", "is_running")
+
+TASK_NAME = "call"
+"""The name of the tasks of all calls. With names of their own, each call would take 0.2 KiB more."""
 
 MAX_ACCEPTS = 32
 """Maximum number of outstanding requests for calls of one method. Each method starts with one."""
@@ -101,7 +104,7 @@ class CallAcceptor:
             except cygrpc._RequestCallError:
                 continue  # one call was cancelled, or the server has been stopped
             handling = cygrpc._handle_rpc(method, self._resolver, self._interceptors, state, loop, False)
-            call = loop.create_task(cygrpc._schedule_rpc_coro(handling, state, scheduler, method))
+            call = loop.create_task(cygrpc._schedule_rpc_coro(handling, state, scheduler, method), name=TASK_NAME)
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
             if self._accepts[method] < MAX_ACCEPTS:
@@ -118,8 +121,8 @@ class CallScheduler:
         self.call_soon_threadsafe = loop.call_soon_threadsafe
         self.create_future = loop.create_future
 
-    def create_task(self, handling: Coroutine[Any, Any, None], **options: Any) -> "_CallTask":
-        return _CallTask(self._loop.create_task(handling, **options))
+    def create_task(self, handling: Coroutine[Any, Any, None], **_: Any) -> "_CallTask":
+        return _CallTask(self._loop.create_task(handling, name=TASK_NAME))
 
 
 class _CallTask:
@@ -131,15 +134,19 @@ class _CallTask:
     immediately.
     """
 
-    __slots__ = ("_task", "add_done_callback", "done")
+    __slots__ = ("_task",)
 
     def __init__(self, task: "asyncio.Task[None]") -> None:
         self._task = task
-        self.add_done_callback = task.add_done_callback
-        self.done = task.done
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._task.__await__()
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._task.add_done_callback(callback)
+
+    def done(self) -> bool:
+        return self._task.done()
 
     def cancel(self) -> bool:
         batch = _awaited_batch(self._task)

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -112,10 +111,13 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         def wrap(behavior: Any) -> Any:
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 with streams.opened(method.name, context) as opened:
-                    # grpc.aio doesn't close response generators.
-                    async with around(context, opened), aclosing(behavior(request, context)) as responses:
-                        while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
-                            yield response
+                    async with around(context, opened):
+                        responses = behavior(request, context)
+                        try:
+                            while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
+                                yield response
+                        finally:
+                            await responses.aclose()  # grpc.aio doesn't close response generators
 
             return stream
 
