@@ -42,7 +42,7 @@ format: venv-dev ## Format Python and protos, and apply Ruff's fixes
 bench: venv-dev ## Run the benchmarks (flags: ARGS="...")
 	@$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
 
-soak: venv-dev ## Put a server under load and watch its memory (ARGS="minutes pause", default "60 0.05")
+soak: venv-dev ## Put a server under load and watch its memory (ARGS="minutes pause", default "60 0.05"; --default-caches)
 	@$(PYTHON_IN_VENV) -m benchmarks.soak $(ARGS)
 
 reliability: venv-dev ## Repeat kills, faults and mutants as often as docs/guarantees.md reports (pytest's flags: ARGS="...")

@@ -73,8 +73,20 @@ async def watch(
                 yield page
                 if stream.ended is not None:
                     raise stream.ended
-        while True:
-            yield await _next_batch(core, stream, token_of)
+        del point  # an idle stream shares its position with others
+        while stream.ended is None:
+            batches = await _next_batches(core, stream, token_of)
+            if not batches:
+                # Awaited here: a coroutine of its own would take 0.3 KiB for each idle stream.
+                await stream.woken()
+                if not stream.idle:
+                    continue
+                batches = [EventBatch((), core.feed.place_of(stream), stream.wanted, core.lease.number)]
+            now = asyncio.get_running_loop().time()
+            if batches[0].events or now >= stream.bookmark_at:
+                stream.bookmark_at = now + BOOKMARK_SECONDS
+                yield batches.pop()  # so that a stalled reader keeps only the messages in memory, not the events
+        raise stream.ended
     finally:
         core.feed.close(stream)
 
@@ -175,27 +187,14 @@ async def _check_kept(head: FeedHead, position: FeedPosition, token_of: TokenOf)
         raise FeedTrimmed(token_of(ResumePoint(_oldest(head))))
 
 
-async def _next_batch(core: Core, stream: FeedStream, token_of: TokenOf) -> EventBatch:
-    """Returns the next events that the stream wants, or a bookmark when one is due. Raises the stream's error at its
-    end."""
-    loop = asyncio.get_running_loop()
-    tail = core.feed
-    while stream.ended is None:
-        await core.lease.until_valid()
-        try:
-            batch = tail.take(stream)
-        except NotKept:
-            batch = await _read(core, stream, token_of)
-        if batch is None:
-            stream.woken.clear()
-            await stream.woken.wait()
-            if not stream.idle:
-                continue
-            batch = EventBatch((), tail.place_of(stream), stream.wanted, core.lease.number)
-        if batch.events or loop.time() >= stream.bookmark_at:
-            stream.bookmark_at = loop.time() + BOOKMARK_SECONDS
-            return batch
-    raise stream.ended
+async def _next_batches(core: Core, stream: FeedStream, token_of: TokenOf) -> list[EventBatch]:
+    """Returns the next batch of the stream in a list, which is empty if the stream is idle."""
+    await core.lease.until_valid()
+    try:
+        batch = core.feed.take(stream)
+    except NotKept:
+        batch = await _read(core, stream, token_of)
+    return [] if batch is None else [batch]
 
 
 async def _read(core: Core, stream: FeedStream, token_of: TokenOf) -> EventBatch:

@@ -61,7 +61,7 @@ class Listener:
         )
         self.streams, connections = OpenStreams(), Connections()
         self._slow_readers = SlowReaders(self.streams, connections, max_send_seconds)
-        self._reauthorization = Reauthorization(self.streams)
+        self._reauthorization = Reauthorization(self.streams, access.authenticator)
         self._supervisor = Supervisor()
         access_policy = AccessPolicy.of({service.name: service.permissions for service in services})
         around = Around(

@@ -55,6 +55,9 @@ async def serve(settings: Settings, on_ready: OnReady, stopping: asyncio.Event) 
     """
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    # Otherwise the loop registers all asynchronous generators, to close them at its end. All of ours are closed before,
+    # and registering them takes 0.6 KiB for each open stream.
+    sys.set_asyncgen_hooks(firstiter=None)
     stop_on_signals(stopping)
     async with running_server(settings) as server:
         stopped = asyncio.create_task(stopping.wait())

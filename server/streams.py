@@ -7,13 +7,13 @@ stuck.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from domain.errors import DomainError
 from operations.call import StreamEnd
+from server.identity.authenticators import Credentials
 from server.methods import LASTING_METHODS
 from server.rpc_types import Context
 
@@ -31,6 +31,7 @@ class OpenStream:
     context: Context
     peer: str
     task: "asyncio.Task[Any]"
+    registered_in: "set[OpenStream]" = field(default_factory=set)
     end_request: StreamEnd = field(default_factory=StreamEnd)
     sending_since: float | None = None
     """When the response that is being sent was handed to gRPC, by the loop's clock. None: none is being sent."""
@@ -38,11 +39,18 @@ class OpenStream:
     headers_sent: bool = False
     abandoned: bool = False
     """Whether the status was queued behind a response that the reader didn't receive."""
-    reauthorize: Callable[[], Awaitable[float]] | None = None
-    """Checks that the caller is still allowed to read; returns when to check next. Raises DomainError."""
+    credentials: Credentials | None = None
+    """The credentials with which the caller is authorized again, at `reauthorize_at`."""
     reauthorize_at: float = float("inf")
     _interrupt_at: float | None = None
     _producing: asyncio.Timeout | None = None
+
+    def __enter__(self) -> "OpenStream":
+        self.registered_in.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.registered_in.discard(self)
 
     def limit_to(self, seconds: float | None) -> None:
         """Sets a time limit for the stream, after which `next` raises TimeoutError."""
@@ -70,22 +78,12 @@ class OpenStream:
         self.sending_since = None
         if self.abandoned:
             return NO_MORE_RESPONSES
-        response = await self._produced(responses)
-        if response is not NO_MORE_RESPONSES:
-            self.sending_since = asyncio.get_running_loop().time()
-            if not self.headers_sent:
-                # Send the headers before the first response: gRPC can't send a status while it sends both together.
-                await self.context.send_initial_metadata(())
-                self.headers_sent = True
-        return response
-
-    async def _produced(self, responses: AsyncIterator[Any]) -> Any:
         loop = asyncio.get_running_loop()
         if self.end_request.error is not None and self._interrupt_at is not None and loop.time() >= self._interrupt_at:
             raise self.end_request.error
         try:
             async with asyncio.timeout_at(self._interrupt_at) as self._producing:
-                return await anext(responses, NO_MORE_RESPONSES)
+                response = await anext(responses, NO_MORE_RESPONSES)
         except Exception as interrupted:
             # The interrupted code may have turned the interruption into another error.
             if self.end_request.error is not None and self._producing is not None and self._producing.expired():
@@ -93,6 +91,13 @@ class OpenStream:
             raise
         finally:
             self._producing = None
+        if response is not NO_MORE_RESPONSES:
+            self.sending_since = loop.time()
+            if not self.headers_sent:
+                # Send the headers before the first response: gRPC can't send a status while it sends both together.
+                await self.context.send_initial_metadata(())
+                self.headers_sent = True
+        return response
 
 
 class OpenStreams:
@@ -116,17 +121,12 @@ class OpenStreams:
             if stream.method.endswith(LASTING_METHODS):
                 stream.end(error)
 
-    @contextmanager
-    def opened(self, method: str, context: Context) -> Iterator[OpenStream]:
-        """Registers the stream of a call, which the current task serves."""
+    def opened(self, method: str, context: Context) -> OpenStream:
+        """Returns the stream of a call, which the current task serves. It is registered while its context is open."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (gRPC runs every call in a task)
         # The peer is read now: reading it after the call has ended crashes the process.
-        stream = OpenStream(method, context, str(context.peer()), task)
-        self._open.add(stream)
+        stream = OpenStream(method, context, str(context.peer()), task, self._open)
         if self._ended_with is not None and method.endswith(LASTING_METHODS):
             stream.end(self._ended_with)
-        try:
-            yield stream
-        finally:
-            self._open.discard(stream)
+        return stream

@@ -67,11 +67,13 @@ class ServerProcess:
 
     tree = ROOT
     """The folder with the sources of the server."""
+    program = "server"
+    """The module that is run."""
 
     def __init__(self, data_dir: Path, *flags: str, environment: Mapping[str, str] | None = None) -> None:
         self.log = data_dir / "server.log"
         data_dir.mkdir(parents=True, exist_ok=True)
-        arguments = [sys.executable, "-m", "server", "serve", "--dev", "--no-sample-book"]
+        arguments = [sys.executable, "-m", self.program, "serve", "--dev", "--no-sample-book"]
         ports = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(
             [*arguments, *ports, "--data-dir", str(data_dir), *flags],

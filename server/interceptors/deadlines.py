@@ -20,7 +20,7 @@ def deadline_of(method: Method, context: Context, stream: OpenStream | None, def
     if stream is None:
         return Deadline(seconds)
     stream.limit_to(seconds)
-    return Deadline(None)
+    return NO_DEADLINE
 
 
 class Deadline:
@@ -63,3 +63,7 @@ class Deadline:
         self._expired = True
         if self._task is not None:
             self._task.cancel()
+
+
+NO_DEADLINE = Deadline(None)
+"""Does nothing, so all streams share it."""

@@ -46,7 +46,7 @@ class Identification:
             call = Call(call_id, caller, system_clock, today, method.name)
         else:
             call = Call(call_id, caller, system_clock, today, method.name, stream_end=stream.end_request)
-            self.reauthorization.begin(stream, self.authenticator, credentials, expires_at)
+            self.reauthorization.begin(stream, credentials, expires_at)
         begin_call(call)
         return call
 

@@ -29,19 +29,12 @@ class Reauthorization:
     """Reauthorizes the streams of one listener."""
 
     streams: OpenStreams
+    authenticator: Authenticator
     clock: Callable[[], float] = time.time
 
-    def begin(
-        self, stream: OpenStream, authenticator: Authenticator, credentials: Credentials, expires_at: float | None
-    ) -> None:
+    def begin(self, stream: OpenStream, credentials: Credentials, expires_at: float | None) -> None:
         """Starts to reauthorize the caller of a stream."""
-
-        async def reauthorize() -> float:
-            _, expires_at = await authenticator.authenticate(credentials)
-            # An expired token is valid within the leeway: until that ends, it is checked every second.
-            return self._next(None if expires_at is None else max(expires_at, self.clock() + CHECK_SECONDS))
-
-        stream.reauthorize = reauthorize
+        stream.credentials = credentials
         stream.reauthorize_at = self._next(expires_at)
 
     def _next(self, expires_at: float | None) -> float:
@@ -55,18 +48,21 @@ class Reauthorization:
             now = self.clock()
             due = [stream for stream in self.streams if stream.reauthorize_at <= now]
             for i, stream in enumerate(due):
-                await _check(stream)
+                await self._check(stream)
                 if i % CHECKS_IN_A_ROW == 0:
                     await asyncio.sleep(0)
 
-
-async def _check(stream: OpenStream) -> None:
-    if stream.reauthorize is None or stream.ended_at is not None:
-        return
-    try:
-        stream.reauthorize_at = await stream.reauthorize()
-    except DomainError as refused:
-        stream.end(refused)
-    except Exception as error:
-        log.error("authorization_failed", **described(error))
-        stream.end(Unauthenticated("Could not verify that the token is still valid."))
+    async def _check(self, stream: OpenStream) -> None:
+        if stream.credentials is None or stream.ended_at is not None:
+            return
+        try:
+            _, expires_at = await self.authenticator.authenticate(stream.credentials)
+            # An expired token is valid within the leeway: until that ends, it is checked every second.
+            stream.reauthorize_at = self._next(
+                None if expires_at is None else max(expires_at, self.clock() + CHECK_SECONDS)
+            )
+        except DomainError as refused:
+            stream.end(refused)
+        except Exception as error:
+            log.error("authorization_failed", **described(error))
+            stream.end(Unauthenticated("Could not verify that the token is still valid."))

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -114,10 +113,12 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         def wrap(behavior: Any) -> Any:
             async def stream(request: Any, context: Context) -> None:
                 async def run(_: Visit) -> None:
-                    # grpc.aio doesn't close response generators.
-                    async with aclosing(behavior(request, context)) as responses:
+                    responses = behavior(request, context)
+                    try:
                         while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
                             await context.write(response)
+                    finally:
+                        await responses.aclose()  # grpc.aio doesn't close response generators
 
                 with streams.opened(method.name, context) as opened:
                     await around(context, run, opened)

@@ -25,7 +25,7 @@ from domain.enrollment.events import (
 )
 from domain.enrollment.history import ChangeRequest
 from domain.errors import FeedDiverged, TokenInvalid
-from operations.feed import FeedStart, SnapshotPage
+from operations.feed import EVERYTHING, FeedStart, SnapshotPage
 from operations.feed_tail import EventBatch
 from operations.member_aliases import MergedId
 from server.mapping.change_request import change_request_to_proto
@@ -45,17 +45,21 @@ from server.tokens import Tokens
 EVENT_TYPES = EnumMapping(pb.EnrollmentEventType.DESCRIPTOR, EventType)
 FEED_STARTS = EnumMapping(service_pb.FeedStart.DESCRIPTOR, FeedStart)
 
+NOTHING: frozenset[Any] = frozenset()
+"""The empty set of all filters. Every other one takes 216 bytes."""
+
 MAX_MESSAGE_BYTES = 256 * 1024
 TOKEN_FIELD = "resume_token"  # noqa: S105 (the field's name)
 
 
 def filter_from_proto(wanted: pb.EnrollmentFilter) -> EventFilter:
-    return EventFilter(
-        frozenset(map(UUID, wanted.contract_ids)),
-        frozenset(map(UUID, wanted.primary_ids)),
-        frozenset(map(UUID, wanted.member_ids)),
-        frozenset(EVENT_TYPES.from_proto(number) for number in wanted.types),
+    found = EventFilter(
+        frozenset(map(UUID, wanted.contract_ids)) or NOTHING,
+        frozenset(map(UUID, wanted.primary_ids)) or NOTHING,
+        frozenset(map(UUID, wanted.member_ids)) or NOTHING,
+        frozenset(EVENT_TYPES.from_proto(number) for number in wanted.types) or NOTHING,
     )
+    return EVERYTHING if found.everything else found
 
 
 def filter_to_proto(wanted: EventFilter) -> pb.EnrollmentFilter:

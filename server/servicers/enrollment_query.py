@@ -1,7 +1,6 @@
 """`affilia.enrollment.v1.EnrollmentQueryService`."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
@@ -97,8 +96,8 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
         tokens = ResumeTokens(self._tokens, wanted)
         watching = feed.watch(self._core, current_call(), _start(request, tokens), wanted, tokens.token_of)
         reported = wanted
-        async with aclosing(watching) as deliveries:
-            async for delivered in deliveries:
+        try:
+            async for delivered in watching:
                 messages = self._messages.of(delivered, tokens)
                 number, filtered = feed.erasure_number_of(delivered), delivered.wanted
                 del delivered  # so that a stalled reader keeps only the messages in memory, not the events
@@ -106,6 +105,9 @@ class EnrollmentQueryServicer(EnrollmentQueryServiceServicer):
                     await feed.reject_erased(self._core, number)
                     yield message if filtered is reported else message + merged_in_filter(filtered, reported)
                     reported = filtered
+                del messages, message  # an idle stream keeps nothing in memory
+        finally:
+            await watching.aclose()
 
 
 def _start(request: pb.WatchEnrollmentsRequest, tokens: ResumeTokens) -> FeedStart | ResumePoint:

@@ -1,4 +1,7 @@
-"""Many calls are accepted in one turn of the event loop; one at a time if grpcio lacks a name that this needs."""
+"""Many calls are accepted in one turn of the event loop; one at a time if grpcio lacks a name that this needs.
+
+A cancelled call frees its memory.
+"""
 
 import asyncio
 import threading
@@ -10,7 +13,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it has no types
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
 from server import call_acceptor
-from server.call_acceptor import MAX_ACCEPTS, can_accept_many
+from server.call_acceptor import MAX_ACCEPTS, CallScheduler, can_accept_many
 from tests.rpc.conftest import DOWN, UNARY, Shell
 from tests.rpc.test_limits import REQUEST
 from tests.support.waiting import wait_until
@@ -107,3 +110,60 @@ def test_calls_that_do_not_finish_end_with_the_grace_period(shell: Any) -> None:
     shell.drain(0.2)
     ends = {call.exception(60).code() for call in held.calls}
     assert ends <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+def test_a_cancelled_call_is_interrupted_after_the_batch_that_it_awaits() -> None:
+    freed: list[str] = []
+
+    async def cancel() -> None:
+        completed = asyncio.get_running_loop().create_future()
+
+        async def execute_batch() -> None:  # as in grpc.aio, which frees the memory of completed batches only
+            await completed
+            freed.append("batch")
+
+        async def handle() -> None:
+            await execute_batch()
+            await asyncio.Event().wait()
+
+        call = CallScheduler(asyncio.get_running_loop()).create_task(handle())
+        await asyncio.sleep(0)
+        assert call.cancel()
+        await asyncio.sleep(0)
+        assert not call.done()
+        completed.set_result(None)
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(cancel())
+    assert freed == ["batch"]
+
+
+def test_a_cancelled_read_of_streamed_requests_is_interrupted_immediately() -> None:
+    """Otherwise, a cancelled upload would look complete."""
+
+    async def cancel() -> None:
+        async def execute_batch() -> None:
+            await asyncio.Event().wait()
+
+        async def read() -> None:
+            await execute_batch()
+
+        call = CallScheduler(asyncio.get_running_loop()).create_task(read())
+        await asyncio.sleep(0)
+        assert call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(cancel())
+
+
+def test_a_cancelled_call_that_awaits_no_batch_is_interrupted_immediately() -> None:
+    async def cancel() -> None:
+        call = CallScheduler(asyncio.get_running_loop()).create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        assert call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    asyncio.run(cancel())
