@@ -85,15 +85,33 @@ async def update_locators(
 ) -> None:
     """Stores the locators of the records of some contracts, or of all: after an amendment, and as time passes.
 
-    Afterwards, locators are up to date with a mark of the contracts. Raises LeaseLost.
+    Afterwards, locators are up to date with a mark of the contracts, except those of damaged contracts. Raises
+    LeaseLost.
     """
-    found = None
+    while await _locate_served(core, call, lease, contract_ids) != await _served_generation(core):
+        pass  # a rebuild has replaced the generation meanwhile
+    is_damaged = core.eligibility.offers.are_damaged
+
+    async def finish(tx: Connection) -> None:
+        if is_damaged:
+            await locator_progress.report_missed(tx)
+        await locator_progress.move_located_mark(tx, mark)
+
+    await core.database.write(fenced(lease, finish))
+
+
+async def _served_generation(core: Core) -> int | None:
     async with core.database.reading() as connection:
         found = await coverage.checkpoint(connection)
-    after = UUID(int=0)
-    while found is not None:
+    return found.generation if found else None
+
+
+async def _locate_served(core: Core, call: Call, lease: Lease, contract_ids: Collection[UUID] | None) -> int | None:
+    """Stores the locators of the generation that is served. Returns its number, if there is one. Raises LeaseLost."""
+    generation, after = await _served_generation(core), UUID(int=0)
+    while generation is not None:
         async with core.database.reading() as connection:
-            page = await coverage.policies_page(connection, found.generation, after, PAGE)
+            page = await coverage.policies_page(connection, generation, after, PAGE)
         if not page:
             break
         after = page[-1].group_id
@@ -105,7 +123,7 @@ async def update_locators(
             await _report_missed(tx, found)
 
         await core.database.write(fenced(lease, put))
-    await core.database.write(fenced(lease, lambda tx: locator_progress.move_located_mark(tx, mark)))
+    return generation
 
 
 async def _report_missed(tx: Connection, found: _Located) -> None:

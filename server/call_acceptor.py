@@ -132,6 +132,9 @@ class _CallTask:
     never freed: about 90 bytes for each call that is cancelled before its request was read, and a copy of the response
     that was being sent (https://github.com/grpc/grpc/issues/43360). The core completes the batches of a cancelled call
     immediately.
+
+    Calls still lose that memory if they are read as streams because the server is busy, and streams that are ended
+    because their client reads too slowly.
     """
 
     __slots__ = ("_task",)
@@ -152,7 +155,7 @@ class _CallTask:
         batch = _awaited_batch(self._task)
         if batch is None:
             return self._task.cancel()
-        batch.add_done_callback(lambda _: self._task.cancel())
+        batch.add_done_callback(lambda _: self.cancel())  # the task may await the next batch by then
         return True
 
 

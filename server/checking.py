@@ -36,7 +36,7 @@ ProblemOf = Callable[[Any], str | None]
 """Returns what is wrong with a single value, or None."""
 
 IsValid = Callable[[Any], object]
-"""Returns something true if a value is valid."""
+"""Returns a true value if a value is valid."""
 
 
 def violations(message: Message, path: str = "") -> list[FieldViolation]:

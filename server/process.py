@@ -49,7 +49,7 @@ def on_event_loop(serving: Coroutine[Any, Any, None]) -> None:
 
 
 async def serve(settings: Settings, on_ready: OnReady, stopping: asyncio.Event) -> None:
-    """Serves until `stopping` is set, by SIGTERM, SIGINT or the caller, then drains. A second signal ends the process.
+    """Serves until `stopping` is set, by SIGTERM, SIGINT or the caller, then drains. A later signal ends the process.
 
     Raises START_ERRORS.
     """

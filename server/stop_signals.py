@@ -1,8 +1,8 @@
 """SIGTERM and SIGINT: the first one drains the server, a later one ends it immediately.
 
 Programs that stop a whole process group often signal it more than once: `timeout` signals its child and the group,
-`make` and the parent of several servers pass a signal on that the servers also got. Ended immediately, a server would
-leave its embedded database running, so signals that arrive together count as one.
+`make` and the parent of several servers forward a signal that the servers have also received. Ended immediately, a
+server would leave its embedded database running, so signals that arrive together count as one.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ TOGETHER_SECONDS = 1.0
 
 
 def stop_on_signals(stopping: asyncio.Event, before_forced_stop: Callable[[], None] = lambda: None) -> None:
-    """Sets the event at the first signal. A signal that arrives later than together with it ends the process."""
+    """Sets the event at the first signal. A signal more than `TOGETHER_SECONDS` later ends the process."""
     loop = asyncio.get_running_loop()
     first_at: float | None = None
 

@@ -13,7 +13,7 @@ from storage.postgres.database import Connection
 
 class ViewKey(NamedTuple):
     """A revision of a group, or its newest one (None). With `unless_legacy_answers`, a group that legacy tables answer
-    for isn't found. The id of the group is a text, because converting it twice takes longer than deriving it."""
+    for isn't found. The id of the group is a text, to avoid converting it to a UUID and back."""
 
     group_id: str
     revision: int | None

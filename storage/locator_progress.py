@@ -1,4 +1,4 @@
-"""How far the locators of coverage records are stored: up to which state of the contracts, and since when for all."""
+"""Progress of storing locators: the mark of the contracts that they reflect, and when the last complete pass began."""
 
 from storage.coverage import NAME
 from storage.postgres.database import Connection
@@ -45,8 +45,11 @@ async def end_pass(tx: Connection) -> None:
 
 async def report_missed(tx: Connection) -> None:
     """Records that locators are missing because the contract of a policy couldn't be read."""
-    statement = "UPDATE projection_checkpoints SET position = %s WHERE name = %s"
-    await tx.execute(statement, [INCOMPLETE, ALL_LOCATORS])
+    await tx.execute(
+        "INSERT INTO projection_checkpoints (name, generation, resume_token, position, moved_at)"
+        " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+        [ALL_LOCATORS, INCOMPLETE],
+    )
 
 
 async def seconds_since_pass(connection: Connection, mark: int) -> float | None:

@@ -55,7 +55,7 @@ NEXT_DUE: LiteralString = (
     f" WHERE s.contract_id = f.contract_id AND {_IS_DUE} ORDER BY s.mark LIMIT %(limit)s"
     ") AS d ORDER BY d.mark LIMIT %(limit)s"
 )
-"""The policies to compute next. Reads only the first of each contract, whose order the index of due policies has."""
+"""The policies to compute next. For each contract, it reads the index of due policies in order until it has enough."""
 
 
 async def mark_revised(tx: Connection, firsts: Mapping[int, Month]) -> None:

@@ -33,10 +33,12 @@ _POLICIES = (
     f" string_agg(int4send(coalesce(lower(r.days) - ({_DAY_0}), %(unbounded_start)s)), ''),"
     f" string_agg(int4send(coalesce(upper(r.days) - ({_DAY_0}), %(unbounded_end)s)), '')"
     " FROM page JOIN coverage_run r USING (group_id) WHERE r.generation = %(generation)s"
+    " AND r.membership_type = ANY(%(kinds)s)"
     " AND r.group_id > %(after)s AND r.group_id <= (SELECT group_id FROM page ORDER BY number DESC LIMIT 1))"
     " SELECT * FROM policies, runs"
 )
-"""Without the bounds, which the join implies, PostgreSQL can scan the runs of all policies for each page."""
+"""Runs with membership types of later releases are left out. Without the bounds, which the join implies, PostgreSQL can
+scan the runs of all policies for each page."""
 _CODES_END = "\x1f"
 """Separates codes, which contain no control characters."""
 _USAGE = (

@@ -36,8 +36,9 @@ _ENQUEUE = (
 )
 WAITING = "done_at IS NULL AND failed_at IS NULL"
 LISTED_AS_WAITING: LiteralString = "(done_at IS NOT NULL)::integer = 0 AND (failed_at IS NOT NULL)::integer = 0"
-"""The same in the form that only the index of lists has, and with casts, because PostgreSQL rewrites comparisons of
-boolean expressions. It is in the order of requests; the index of waiting groups isn't, and would have to be sorted."""
+"""The same condition as in `recompute_listed_index`, which is in the order of requests. The index of waiting groups
+isn't, and what it finds would have to be sorted. The casts are there because PostgreSQL rewrites comparisons of boolean
+expressions."""
 
 DUE: LiteralString = (
     f"FROM recompute q WHERE {LISTED_AS_WAITING} AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"

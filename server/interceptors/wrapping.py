@@ -117,6 +117,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
                     try:
                         while (response := await opened.next(responses)) is not NO_MORE_RESPONSES:
                             await context.write(response)
+                            del response  # an idle stream keeps nothing in memory
                     finally:
                         await responses.aclose()  # grpc.aio doesn't close response generators
 

@@ -50,7 +50,7 @@ PROJECTED_POSITION = Gauge(
 )
 CHECKS_FROM_MEMORY = Gauge(
     "affilia_checks_from_memory",
-    "1 if this server has its read model and follows the change feed. 0: the database answers checks.",
+    "1 if this server has loaded its read model. 0: the database answers all checks.",
 )
 PROJECTION_SERVING = Gauge("affilia_projection_serving", "1 if eligibility checks can be answered.")
 COMPUTING = Gauge("affilia_computing", "Long computations that run in a worker process, or wait for one.", ["state"])

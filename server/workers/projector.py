@@ -59,7 +59,7 @@ async def maintain_locators(core: Core, url: str) -> None:
 
 async def _locate_for_a_day(core: Core, lease: Lease) -> None:
     """Locates all records, unless this was done less than a day ago. Then locates those of contracts that are amended,
-    until a day has passed since.
+    until a day after that pass began.
     """
     call, offers = own_call("projection"), core.eligibility.offers
     await offers.refresh(core.database, core.contract_source)

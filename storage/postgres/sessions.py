@@ -19,8 +19,8 @@ can't interfere. `default_transaction_read_only` is left to the administrator. O
 
 Plans of prepared statements are kept while tables grow. A plan that reads a whole table because the table was empty
 would become slower with each write until the database collects statistics again. As nearly all statements of a server
-find rows by keys, its sessions use indexes wherever there is one, and don't compile plans, which the planner's way of
-avoiding scans would make it do.
+find rows by keys, its sessions use indexes wherever there is one. `jit` is off, because up to PostgreSQL 17 the cost
+that the planner adds to avoid a scan would make it compile the plan.
 """
 
 from collections.abc import Mapping

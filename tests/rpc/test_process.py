@@ -124,7 +124,7 @@ def test_signals_that_arrive_together_leave_no_database_running(tmp_path: Path) 
     assert not is_in_use(tmp_path / "postgres")
 
 
-def test_a_signal_to_all_programs_of_make_run_leaves_none_of_them(tmp_path: Path) -> None:
+def test_a_signal_to_all_programs_of_make_run_leaves_no_database_running(tmp_path: Path) -> None:
     flags = ("--no-sample-book", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0")
     running = subprocess.Popen(
         [sys.executable, "-m", "tools.run", *flags, "--data-dir", str(tmp_path)],

@@ -89,3 +89,23 @@ def test_a_pass_without_the_contract_of_a_policy_does_not_count(own_database_url
     without_policies, with_one = on_database(own_database_url, work)
     assert without_policies is not None
     assert with_one is None
+
+
+def test_a_pass_while_a_contract_is_damaged_does_not_count(own_database_url: str) -> None:
+    """Its policies would otherwise keep the locators of an earlier state after it is repaired and a server restarts."""
+
+    async def work(database: Database) -> float | None:
+        core = core_on(database)
+        await write(database, damage)
+        await core.eligibility.offers.refresh(database, core.contract_source)
+        async with leading(own_database_url, "locators") as lease:
+            await locate_all(core, own_call("projection"), lease, MARK)
+        return await since(database)
+
+    async def damage(tx: Connection) -> None:
+        await tx.execute(
+            "INSERT INTO contract_revision (contract_id, revision, recorded_at, document) VALUES (%s, 1, now(), '{}')",
+            [uuid4()],
+        )
+
+    assert on_database(own_database_url, work) is None

@@ -38,9 +38,13 @@ def test_a_session_that_has_read_a_table_can_write_it_while_a_migration_waits(ur
 
 def test_a_migration_that_is_ended_because_of_a_deadlock_is_repeated(url: str) -> None:
     with ThreadPoolExecutor() as pool, psycopg.connect(url) as session:
+        name = session.info.dbname
+        session.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '5s'")
+        session.commit()
+        session.execute("SET deadlock_timeout = '1h'")  # so that PostgreSQL ends the migration
         session.execute("LOCK TABLE alembic_version IN SHARE MODE")
         migrating = pool.submit(migrations.migrate, url)
-        until_waiting(url, "alembic_version")  # the migration waits first, so PostgreSQL ends it and not the session
+        until_waiting(url, "alembic_version")
         session.execute("SELECT FROM enrollment_period")
         session.commit()
         assert migrating.result()

@@ -9,6 +9,7 @@ import psycopg
 from storage import premium_stale
 from storage.postgres.database import Connection, Database
 from storage.postgres.rows import fetch_value
+from storage.postgres.sessions import POOL, connect_blocking
 from tests.support.plans import scans
 
 JANUARY = 2026 * 12
@@ -132,7 +133,8 @@ def test_the_next_policies_are_read_without_those_that_wait_behind_them(own_data
             owner.execute(statement, values)
         owner.execute("VACUUM ANALYZE")
         stale = owner.execute("SELECT group_key, contract_id, failed FROM premium_stale ORDER BY mark").fetchall()
-        _, read = scans(owner, premium_stale.NEXT_DUE, {"limit": limit})["premium_stale"]
+    with connect_blocking(own_database_url, POOL) as of_server:
+        _, read = scans(of_server, premium_stale.NEXT_DUE, {"limit": limit})["premium_stale"]
     followed = [key for key, contract_id, failed in stale if contract_id in contracts[:2] and not failed]
     assert asyncio.run(due()) == followed[:limit]
     assert read == 2 * limit

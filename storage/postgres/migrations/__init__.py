@@ -31,7 +31,7 @@ OLDEST_SERVER = 150_000
 OTHERS_MIGRATE_SECONDS = 600.0
 TRY_SECONDS = 0.5
 ATTEMPTS = 5
-"""A migration locks tables in its own order, so it can deadlock with working servers. It loses nothing then."""
+"""A migration locks tables in its own order, so it can deadlock with working servers. Nothing is lost then."""
 
 
 class DatabaseTooOld(Exception):
@@ -163,7 +163,12 @@ def _upgrade(url: str) -> None:
     try:
         retrying(command.upgrade, config, "head")
     except OperationalError as failed:
-        if isinstance(failed.orig, psycopg.errors.LockNotAvailable) or _was_deadlock(failed.orig):
+        if _was_deadlock(failed.orig):
+            raise MigrationBlocked(
+                f"A migration was ended {ATTEMPTS} times because of deadlocks with other sessions. Start the server"
+                " again when there is less load."
+            ) from None
+        if isinstance(failed.orig, psycopg.errors.LockNotAvailable):
             raise MigrationBlocked(
                 "A migration waits for a table that other sessions keep locked. End their long transactions, then start"
                 " the server again."
