@@ -4,6 +4,9 @@ whose requests are about groups that the server hasn't cached (`single`) or has 
 pgbench makes the same row writes, audit entry included, in one transaction each, with 64 clients, on the same database
 and tables. Both take turns. Without pgbench, only the calls are measured.
 
+Before each load, the server catches up with the events of the one before: those of pgbench would otherwise be sequenced
+and projected at the cost of the next load.
+
 Requesters take many groups in turn, and each round has groups of its own, so that the history of a group, which a
 submit depends on, is as short at the end of the run as at its beginning.
 """
@@ -21,6 +24,7 @@ from benchmarks.load import Load, Outcome, run
 from benchmarks.running import MeasuredServer, measured_server
 from benchmarks.side_by_side import Compared, compare
 from tests.support.calls import Family
+from tests.support.waiting import wait_until
 
 METHOD = "/affilia.enrollment.v1.ChangeRequestService/SubmitChangeRequest"
 REQUESTERS = 64
@@ -63,6 +67,12 @@ WITH added AS (INSERT INTO audit_entry (recorded_at, call_id, method, caller_kin
     SELECT gen_random_uuid(), entry_key FROM added, generate_series(1, {named_ids});
 COMMIT;
 """
+
+
+IS_PROJECTED = (
+    "SELECT NOT EXISTS (SELECT FROM feed_pending) AND c.position >= h.position"
+    " FROM feed_head h, projection_checkpoints c WHERE c.name = 'coverage'"
+)
 
 
 def measure() -> list[Figure]:
@@ -109,8 +119,14 @@ def _figures(compared: Compared, has_pgbench: bool) -> list[Figure]:
 
 
 def _submit(server: MeasuredServer, groups: Groups, callers: int = REQUESTERS, count: int = GROUPS_PER_LOAD) -> Outcome:
+    _until_projected(server.url)
     load = Load(method=METHOD, requests=groups.submits(groups.take(count)), callers=callers, seconds=SECONDS)
     return run(load, server.address, pids=server.pids)
+
+
+def _until_projected(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        wait_until(lambda: connection.execute(IS_PROJECTED).fetchone() == (True,), "all events are projected")
 
 
 def _script(server: MeasuredServer) -> Path:
