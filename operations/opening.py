@@ -36,7 +36,7 @@ class OpenGroup:
     """A locked group, what its state is computed from and its recorded state, and its waiting recompute, if any.
 
     `opened_at` is an instant of recording after all locks were taken. `legacy` is what its locked rows in legacy tables
-    say, if its country is being migrated.
+    say, if its country is being migrated. `view` is the view of the recorded state, if this transaction has made it.
     """
 
     group: LockedGroup
@@ -44,6 +44,7 @@ class OpenGroup:
     waiting: WaitingRecompute | None
     opened_at: datetime
     legacy: TranslatedSide | None = None
+    view: bytes | None = None
 
     @property
     def basis(self) -> GroupBasis:

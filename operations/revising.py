@@ -76,6 +76,7 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
     corrected = corrected_members(before.types, settled.membership_types)
     changed = differences(before.state, settled.days, before.had, corrected)
     current = GroupState(group.group_id, group.key, group.revision, settled.cause, recorded_at, new)
+    view = core.group_view(current) if core.group_view else None
     writes.add_revision(
         group,
         opened.basis.contract,
@@ -88,7 +89,7 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
             request=settled.request,
             recompute=settled.recompute,
             stale_from=first_changed_month(changed, corrected, (before.state, settled.days)),
-            view=core.group_view(current) if core.group_view else None,
+            view=view,
         ),
     )
     legacy = opened.legacy
@@ -99,7 +100,7 @@ async def move_to(core: Core, tx: Connection, opened: OpenGroup, settled: Settle
     state = {key: days for key, days in settled.days.items() if days}
     had = _had_with(before.had, changed)
     after = replace(before, current=current, state=state, types=types_of(new), had=had)
-    return replace(opened, group=group, recorded=after, legacy=legacy)
+    return replace(opened, group=group, recorded=after, legacy=legacy, view=view)
 
 
 def _had_with(had: State, changed: Iterable[Difference]) -> State:

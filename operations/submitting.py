@@ -48,10 +48,11 @@ from storage.requests import WriteKey, answers_of
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The stored request, and the group after it."""
+    """The stored request, and the group after it; `view` is its view, if this call has made it."""
 
     change_request: ChangeRequest
     group: GroupState
+    view: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,7 +233,7 @@ class _Judging:
                 self.outcomes[request] = RevisionMismatch(request.group_id, expected, current)
             else:
                 judged, opened = await _apply(self.core, self.tx, request, opened, writes)
-                self.outcomes[request] = Submitted(judged, opened.recorded.current)
+                self.outcomes[request] = Submitted(judged, opened.recorded.current, opened.view)
         except DomainError as error:
             self._fail(request, error)
             return None

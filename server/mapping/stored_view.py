@@ -4,6 +4,7 @@ It is the message `EnrollmentGroup`, serialized, after a byte with the version o
 other versions: set a new version whenever `group_to_proto` maps the same state to a different message.
 """
 
+from affilia.enrollment.v1 import enrollment_group_pb2 as pb
 from domain.enrollment.history import GroupState
 from server.mapping.enrollment_group import group_to_proto
 
@@ -15,6 +16,11 @@ GROUP_TAG = b"\x0a"
 def view_of_group(state: GroupState) -> bytes:
     """Returns the view to store of a state."""
     return bytes((VERSION,)) + group_to_proto(state).SerializeToString()
+
+
+def group_of_view(view: bytes) -> pb.EnrollmentGroup:
+    """Returns the group of a view that this process has made."""
+    return pb.EnrollmentGroup.FromString(view[1:])
 
 
 def response_of_view(view: bytes) -> bytes | None:

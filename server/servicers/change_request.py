@@ -26,6 +26,7 @@ from server.mapping.enums import MEMBERSHIP_TYPES
 from server.mapping.fingerprints import write_key
 from server.mapping.listing import position_from_json, position_to_json
 from server.mapping.paging import MAX_PAGE_BYTES, current_page
+from server.mapping.stored_view import group_of_view
 from server.rpc_types import Context
 from server.tokens import Tokens
 
@@ -44,7 +45,7 @@ class ChangeRequestServicer(ChangeRequestServiceServicer):
         submitted = await submitting.submit(self._core, call, key, proposal)
         return pb.SubmitChangeRequestResponse(
             change_request=change_request_to_proto(submitted.change_request),
-            group=group_to_proto(submitted.group),
+            group=group_of_view(submitted.view) if submitted.view else group_to_proto(submitted.group),
         )
 
     async def GetChangeRequest(
