@@ -85,19 +85,19 @@ def needs(load: Load, costs: Costs) -> Needs:
 
 
 COSTS = Costs(
-    check_us=709,
-    read_us=725,
-    quote_us=935,
-    submit_us=6_941,
-    read_postgres_us=90,
-    submit_postgres_us=4_253,
-    member_bytes=361,
-    member_kib=13.4,
-    change_kib=4.4,
-    policy_year_kib=4.1,
+    check_us=343,
+    read_us=378,
+    quote_us=530,
+    submit_us=3_210,
+    read_postgres_us=128,
+    submit_postgres_us=1_480,
+    member_bytes=338,
+    member_kib=6.3,
+    change_kib=4.9,
+    policy_year_kib=1.3,
 )
-"""Measured by `python -m benchmarks.costs_per_call 100`, and member_bytes by `python -m benchmarks.eligibility`, on the
-machine that docs/scaling.md describes."""
+"""Measured by `python -m benchmarks.costs_per_call 1000`, and member_bytes by `python -m benchmarks.eligibility`, on
+the machine that docs/scaling.md describes."""
 PORTFOLIOS = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
 
 ROWS = (
