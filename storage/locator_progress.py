@@ -10,6 +10,11 @@ ALL_LOCATORS = f"{LOCATORS}.all"
 RUNNING, COMPLETE, INCOMPLETE = 0, 1, 2
 """States of the pass, stored as its position."""
 
+_STORE = (
+    "INSERT INTO projection_checkpoints AS c (name, generation, resume_token, position, moved_at)"
+    " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE SET"
+)
+
 
 async def located_mark(connection: Connection) -> int:
     """Returns the mark of the contracts (`StoredContracts.mark`) up to which records have locators."""
@@ -19,22 +24,14 @@ async def located_mark(connection: Connection) -> int:
 
 async def move_located_mark(tx: Connection, mark: int) -> None:
     """Stores the mark, unless a later one is stored."""
-    await tx.execute(
-        "INSERT INTO projection_checkpoints AS c (name, generation, resume_token, position, moved_at)"
-        " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE"
-        " SET position = greatest(c.position, excluded.position), moved_at = excluded.moved_at",
-        [LOCATORS, mark],
-    )
+    later = "position = greatest(c.position, excluded.position), moved_at = excluded.moved_at"
+    await tx.execute(f"{_STORE} {later}", [LOCATORS, mark])
 
 
 async def begin_pass(tx: Connection) -> None:
     """Records that a pass over all policies begins."""
-    await tx.execute(
-        "INSERT INTO projection_checkpoints (name, generation, resume_token, position, moved_at)"
-        " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE"
-        " SET position = excluded.position, moved_at = excluded.moved_at",
-        [ALL_LOCATORS, RUNNING],
-    )
+    begun = "position = excluded.position, moved_at = excluded.moved_at"
+    await tx.execute(f"{_STORE} {begun}", [ALL_LOCATORS, RUNNING])
 
 
 async def end_pass(tx: Connection) -> None:
@@ -45,11 +42,7 @@ async def end_pass(tx: Connection) -> None:
 
 async def report_missed(tx: Connection) -> None:
     """Records that locators are missing because the contract of a policy couldn't be read."""
-    await tx.execute(
-        "INSERT INTO projection_checkpoints (name, generation, resume_token, position, moved_at)"
-        " VALUES (%s, 0, '', %s, clock_timestamp()) ON CONFLICT (name) DO UPDATE SET position = excluded.position",
-        [ALL_LOCATORS, INCOMPLETE],
-    )
+    await tx.execute(f"{_STORE} position = excluded.position", [ALL_LOCATORS, INCOMPLETE])
 
 
 async def seconds_since_pass(connection: Connection, mark: int) -> float | None:

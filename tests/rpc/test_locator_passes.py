@@ -40,7 +40,9 @@ class Passes:
         """Returns when the last pass began, or None while it isn't complete."""
         statement = "SELECT moved_at FROM projection_checkpoints WHERE name = %s AND position = %s"
         rows = self.execute(statement, ALL_LOCATORS, COMPLETE)
-        return rows[0][0] if rows else None  # type: ignore[return-value]
+        at = rows[0][0] if rows else None
+        assert at is None or isinstance(at, datetime)
+        return at
 
     def after_an_amendment(self) -> datetime | None:
         """Returns the same after the server has stored the locators of a contract that was amended."""
