@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -84,9 +84,10 @@ def test_a_server_of_the_newest_release_with_the_same_schema_serves_beside_a_new
 
 def serve_both(old_tree: Path, postgres_url: str, tmp_path: Path, *, is_migrating: bool) -> None:
     """Runs an old server under load, migrates its database, and adds a new server. Compares what they report."""
-    with a_database(postgres_url, migrated=False) as owner:
+    with a_database(postgres_url, migrated=False) as owner, ExitStack() as on_failure:
         serving = application_url(owner)
         old = OldServer(old_tree, tmp_path / "old", "--database-url", serving, "--migration-url", owner)
+        on_failure.callback(old.kill)
         assert (schema_of(owner) != HEAD) == is_migrating
         on_old = Submitting(old.address)
         on_old.wait_for_further(FURTHER)
@@ -94,6 +95,7 @@ def serve_both(old_tree: Path, postgres_url: str, tmp_path: Path, *, is_migratin
         assert schema_of(owner) == HEAD
         on_old.wait_for_further(FURTHER)
         new = ServerProcess(tmp_path / "new", "--database-url", serving)
+        on_failure.callback(new.kill)
         on_new = Submitting(new.address)
         for submitting in (on_old, on_new):
             submitting.wait_for_further(FURTHER)
@@ -107,6 +109,7 @@ def serve_both(old_tree: Path, postgres_url: str, tmp_path: Path, *, is_migratin
         assert feed(old, families) == feed(new, families)
         assert old.stop() == 0
         again = OldServer(old_tree, tmp_path / "again", "--database-url", serving)
+        on_failure.callback(again.kill)
         assert groups(again, families) == groups(new, families)
         assert [again.stop(), new.stop()] == [0, 0]
 
