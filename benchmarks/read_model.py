@@ -1,11 +1,11 @@
 """Waiting until a server answers checks from memory. Until then, the database answers them."""
 
 import socket
-import time
 import urllib.request
 
+from tests.support.waiting import wait_until
+
 MAX_LOAD_SECONDS = 600
-POLL_SECONDS = 0.1
 METRIC = "affilia_checks_from_memory"
 
 
@@ -18,11 +18,7 @@ def free_address() -> str:
 
 def until_loaded(metrics: str) -> None:
     """Waits until the server with its metrics at an address answers checks from memory."""
-    deadline = time.monotonic() + MAX_LOAD_SECONDS
-    while not _is_loaded(metrics):
-        if time.monotonic() > deadline:
-            raise RuntimeError("The read model is not loaded.")
-        time.sleep(POLL_SECONDS)
+    wait_until(lambda: _is_loaded(metrics), "the read model is loaded", seconds=MAX_LOAD_SECONDS)
 
 
 def _is_loaded(metrics: str) -> bool:
