@@ -1,9 +1,10 @@
-"""Measures the bare call, on grpc.aio and on threads, to decide which of them ratios are measured against."""
+"""Measures the bare call, on grpc.aio with and without our acceptor and on threads."""
 
+from contextlib import ExitStack
 from functools import partial
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
-from benchmarks.bare_server import bare_server
+from benchmarks.bare_server import Kind, bare_server
 from benchmarks.figures import Figure
 from benchmarks.load import Load, run
 from benchmarks.side_by_side import compare
@@ -19,19 +20,18 @@ def measure() -> list[Figure]:
     request = pb.CheckEligibilityRequest(check=check).SerializeToString()
     responses = {METHOD: pb.CheckEligibilityResponse(covered=True)}
     load = Load(method=METHOD, requests=[request], seconds=SECONDS)
-    with bare_server(responses) as aio, bare_server(responses, threaded=True) as threaded:
-        compared = compare(
-            {
-                "aio": partial(run, load, aio.address, pids=aio.pids),
-                "threaded": partial(run, load, threaded.address, pids=threaded.pids),
-            }
+    with ExitStack() as stack:
+        servers = {kind: stack.enter_context(bare_server(responses, kind)) for kind in Kind}
+        compared = compare({kind: partial(run, load, each.address, pids=each.pids) for kind, each in servers.items()})
+    ratios = [
+        Figure(
+            name="bare.accepting.ratio",
+            value=compared.ratio(Kind.ACCEPTING, other),
+            unit="x",
+            at_least=1.0,
+            against="grpc.aio as it is" if other is Kind.AS_IS else "a threaded server",
+            client=compared.client(other),
         )
-    ratio = Figure(
-        name="bare.aio.ratio",
-        value=compared.ratio("aio", "threaded"),
-        unit="x",
-        at_least=1.0,
-        against="bare call of a threaded server",
-        client=compared.client("aio"),
-    )
-    return [ratio, *compared.figures("aio", "bare.aio"), *compared.figures("threaded", "bare.threaded")]
+        for other in (Kind.AS_IS, Kind.THREADED)
+    ]
+    return [*ratios, *(figure for kind in Kind for figure in compared.figures(kind, f"bare.{kind.name.lower()}"))]

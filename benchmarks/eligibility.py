@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import count, islice
 from uuid import UUID
@@ -19,12 +19,12 @@ from google.protobuf.message import Message
 
 from affilia.eligibility.v1 import eligibility_check_service_pb2 as pb
 from affilia.eligibility.v1.eligibility_check_service_pb2_grpc import EligibilityCheckServiceStub
-from benchmarks.bare_server import BareServer, bare_server
+from benchmarks.bare_server import BareServer, Kind, bare_servers
 from benchmarks.figures import Figure, table
 from benchmarks.load import Load, Outcome, run
 from benchmarks.read_model import free_address, until_loaded
 from benchmarks.running import MeasuredServer, measured_server
-from benchmarks.side_by_side import against_bare, compare
+from benchmarks.side_by_side import against_bare, bare_figures, bare_sides, compare
 from benchmarks.usage import cpu_seconds, peak_bytes, resident_bytes
 from domain.days import Span
 from domain.eligibility.coverage import CoveredRun, PolicyCoverage
@@ -161,11 +161,11 @@ def _checks(server: MeasuredServer) -> list[Figure]:
     response = EligibilityCheckServiceStub(server.channel).CheckEligibility(request)
     if not response.covered or len(response.accumulators) < 2:
         raise RuntimeError(f"not as it was filled: {response}")
-    with bare_server({CHECK: response}) as bare:
-        return [*_rates(server, bare, request), *_latency(server, bare, request)]
+    with bare_servers({CHECK: response}) as bare:
+        return [*_rates(server, bare, request), *_latency(server, bare[Kind.AS_IS], request)]
 
 
-def _rates(server: MeasuredServer, bare: BareServer, request: Message) -> list[Figure]:
+def _rates(server: MeasuredServer, bare: Mapping[Kind, BareServer], request: Message) -> list[Figure]:
     numbers = count(BATCH + 1)
     many = pb.BatchCheckEligibilityRequest(checks=[_check(n) for n in range(1, BATCH + 1)])
 
@@ -173,10 +173,11 @@ def _rates(server: MeasuredServer, bare: BareServer, request: Message) -> list[F
         load = Load(method=CHECK, requests=_asked(numbers), callers=CALLERS, seconds=SECONDS)
         return run(load, server.address, pids=server.pids)
 
+    cached = Load(method=CHECK, requests=[request.SerializeToString()], callers=CALLERS, seconds=SECONDS)
     compared = compare(
         {
-            "cached": partial(_load, server, request),
-            "bare": partial(_load, bare, request),
+            "cached": partial(run, cached, server.address, pids=server.pids),
+            **bare_sides(bare, cached),
             "first_time": first_time,
             "batches": partial(_load, server, many, BATCH_METHOD, callers=2, seconds=BATCH_SECONDS),
         },
@@ -196,7 +197,7 @@ def _rates(server: MeasuredServer, bare: BareServer, request: Message) -> list[F
         *against_bare(compared, "first_time", "eligibility.first_time", at_least=FIRST_TIME_RATIO),
         batch,
         Figure(name="eligibility.batch.rate", value=compared.rate("batches") * BATCH, unit="checks/s"),
-        *compared.figures("bare", "eligibility.bare"),
+        *bare_figures(compared, "eligibility"),
     ]
 
 

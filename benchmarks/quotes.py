@@ -8,11 +8,11 @@ from functools import partial
 from affilia.pricing.v1 import cost_provider_service_pb2 as pb
 from affilia.pricing.v1 import insurance_cost_pb2
 from affilia.pricing.v1.cost_provider_service_pb2_grpc import CostProviderServiceStub
-from benchmarks.bare_server import bare_server
+from benchmarks.bare_server import bare_servers
 from benchmarks.figures import Figure
 from benchmarks.load import Load, run
 from benchmarks.running import measured_server
-from benchmarks.side_by_side import against_bare, compare
+from benchmarks.side_by_side import against_bare, bare_figures, bare_sides, compare
 from domain.catalog.contract import Contract
 from domain.membership import MembershipType
 from domain.pricing.beneficiaries import BeneficiarySpec
@@ -59,18 +59,18 @@ def measure() -> list[Figure]:
         response = CostProviderServiceStub(server.channel).GetInsuranceCost(one)
         load = Load(method=METHOD, requests=[one.SerializeToString()], callers=CALLERS, seconds=SECONDS)
         batches = Load(method=BATCH_METHOD, requests=[many.SerializeToString()], callers=2, seconds=BATCH_SECONDS)
-        with bare_server({METHOD: response}) as bare:
+        with bare_servers({METHOD: response}) as bare:
             compared = compare(
                 {
                     "quotes": partial(run, load, server.address, pids=server.pids),
-                    "bare": partial(run, load, bare.address, pids=bare.pids),
+                    **bare_sides(bare, load),
                     "batches": partial(run, batches, server.address, pids=server.pids),
                 }
             )
     in_batches = compared.rate("batches") * BATCH
     return [
         *against_bare(compared, "quotes", "quotes.single", at_least=RATIO),
-        *compared.figures("bare", "quotes.bare"),
+        *bare_figures(compared, "quotes"),
         Figure(name="quotes.batch.rate", value=in_batches, unit="quotes/s", client=compared.client("batches")),
         Figure(
             name="quotes.batch.factor",

@@ -7,11 +7,11 @@ import sys
 from functools import partial
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as pb
-from benchmarks.bare_server import bare_server
+from benchmarks.bare_server import bare_servers
 from benchmarks.figures import Figure, table
 from benchmarks.load import Load, run
 from benchmarks.running import measured_server
-from benchmarks.side_by_side import against_bare, compare
+from benchmarks.side_by_side import against_bare, bare_figures, bare_sides, compare
 from tests.support.calls import Family, admin
 
 METHOD = "/affilia.enrollment.v1.EnrollmentQueryService/GetEnrollmentGroup"
@@ -32,12 +32,12 @@ def measure(revisions: str = "1000") -> list[Figure]:
             "as_of": pb.GetEnrollmentGroupRequest(key=many.key, revision=1),
         }
         response = one.queries.GetEnrollmentGroup(requests["one"])
-        with bare_server({METHOD: response}) as bare:
+        with bare_servers({METHOD: response}) as bare:
             loads = {name: _load(request) for name, request in requests.items()}
             compared = compare(
                 {
                     **{name: partial(run, load, server.address, pids=server.pids) for name, load in loads.items()},
-                    "bare": partial(run, loads["one"], bare.address, pids=bare.pids),
+                    **bare_sides(bare, loads["one"]),
                 }
             )
     more = Figure(
@@ -53,7 +53,7 @@ def measure(revisions: str = "1000") -> list[Figure]:
         *against_bare(compared, "as_of", "reads.as_of", at_least=RATIO),
         more,
         *compared.figures("many", "reads.many_revisions"),
-        *compared.figures("bare", "reads.bare"),
+        *bare_figures(compared, "reads"),
     ]
 
 

@@ -1,10 +1,12 @@
 """Compares loads: they take turns, so that other programs on the machine affect all of them equally."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import median
 
+from benchmarks.bare_server import BareServer, Kind
 from benchmarks.figures import Figure
-from benchmarks.load import LoadFailed, Outcome
+from benchmarks.load import Load, LoadFailed, Outcome, run
 
 ROUNDS = 5
 MIN_SUCCEEDED, ATTEMPTS = 0.99, 4
@@ -89,22 +91,39 @@ def _succeeded(side: str, load: Callable[[], Outcome]) -> tuple[Outcome, int]:
     raise LoadFailed(f"{side}: calls failed {ATTEMPTS} times: {failed[-1].statuses}")
 
 
+def bare_sides(servers: Mapping[Kind, BareServer], load: Load) -> dict[str, Callable[[], Outcome]]:
+    """Returns the loads that `against_bare` compares with: the same calls on bare servers."""
+    return {kind: partial(run, load, server.address, pids=server.pids) for kind, server in servers.items()}
+
+
 def against_bare(compared: Compared, side: str, name: str, at_least: float | None = None) -> list[Figure]:
-    """Returns the figures of a load, compared with those of `bare`, the same calls on a bare server."""
+    """Returns the figures of a load, compared with those of `bare_sides`. The target is for grpc.aio as it is."""
     client = compared.client(side)
     ratio = Figure(
         name=f"{name}.ratio",
-        value=compared.ratio(side, "bare"),
+        value=compared.ratio(side, Kind.AS_IS),
         unit="x",
         at_least=at_least,
         against="bare grpc.aio call",
         client=client,
     )
-    cpu_ratio = Figure(
-        name=f"{name}.cpu_ratio",
-        value=compared.cpu_us(side, "server") / compared.cpu_us("bare", "server"),
+    stricter = Figure(
+        name=f"{name}.accepting_ratio",
+        value=compared.ratio(side, Kind.ACCEPTING),
         unit="x",
-        against="server CPU of a bare call",
+        against="bare call with our acceptor",
         client=client,
     )
-    return [ratio, cpu_ratio, *compared.figures(side, name)]
+    cpu = Figure(
+        name=f"{name}.cpu_ratio",
+        value=compared.cpu_us(side, "server") / compared.cpu_us(Kind.ACCEPTING, "server"),
+        unit="x",
+        against="server CPU of a bare call with our acceptor",
+        client=client,
+    )
+    return [ratio, stricter, cpu, *compared.figures(side, name)]
+
+
+def bare_figures(compared: Compared, name: str) -> list[Figure]:
+    """Returns the figures of `bare_sides`."""
+    return [*compared.figures(Kind.AS_IS, f"{name}.bare"), *compared.figures(Kind.ACCEPTING, f"{name}.bare_accepting")]
