@@ -301,7 +301,7 @@ def _overruns(member_id: UUID, usage: Sequence[MovedUsage], groups: Mapping[UUID
         offers, day = Offers(group.basis.contract, 0), to_day(used.last_service_on)
         for key, days in group.state.items():
             offer = offers.on(key.module_id, day) if key.member_id == member_id and days.holds(day) else None
-            limits = {limit.code: limit.individual_amount for limit in offer.limits} if offer else {}
+            limits = {code: limit.individual_amount for code, limit in offer.limits.items()} if offer else {}
             limit = limits.get(used.code)
             if limit is not None and used.used > limit:
                 found.append(Overrun(used.group_id, used.term, used.code, limit, used.used))

@@ -24,11 +24,13 @@ from server.rpc_types import Handler
 
 TESTED_VERSIONS = ("1.85.1",)
 BATCH, READ = "execute_batch", "read"
-CORE_NAMES = ("_RequestCallError", "_MethodResolver", "_handle_rpc", "_schedule_rpc_coro", BATCH)
+CORE_NAMES = ("_RequestCallError", "_handle_rpc", "_schedule_rpc_coro", BATCH)
 SERVER_NAMES = ("_request_registered_call", "is_running")
 
 TASK_NAME = "call"
 """The name of the tasks of all calls. With names of their own, each call would take 0.2 KiB more."""
+
+NO_INTERCEPTORS: tuple[grpc.aio.ServerInterceptor, ...] = ()
 
 MAX_ACCEPTS = 32
 """Maximum number of outstanding requests for calls of one method. Each method starts with one."""
@@ -52,16 +54,19 @@ class CallAcceptor:
     def __init__(
         self,
         server: grpc.aio.Server,
-        handlers: Mapping[tuple[str, str], Handler],
-        interceptors: Sequence[grpc.aio.ServerInterceptor],
+        handlers: Mapping[str, Handler],
+        handler_of: "Callable[[str], Handler | None]",
     ) -> None:
-        """`handlers` are by service and method. `interceptors` must be those of the server."""
-        for (service, method), handler in handlers.items():
+        """`handlers` are by full method name. `handler_of` returns the handler for a call that begins now.
+
+        The server's interceptors are only called for the calls that the server accepts itself.
+        """
+        for name, handler in handlers.items():
+            _, service, method = name.split("/")
             server.add_registered_method_handlers(service, {method: handler})
         self._core: Any = getattr(server, "_server")  # noqa: B009 (not in its type)
-        self._handlers = {f"/{service}/{method}": handler for (service, method), handler in handlers.items()}
-        self._resolver = cygrpc._MethodResolver([], self._handlers)
-        self._interceptors = tuple(interceptors)
+        self._methods = tuple(handlers)
+        self._resolver = HandlerResolver(handler_of)
         self._accepting: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._accepts = Counter[str]()
@@ -72,7 +77,7 @@ class CallAcceptor:
 
     def start(self) -> None:
         """Starts to accept calls. Call it after the server was started."""
-        for method in self._handlers:
+        for method in self._methods:
             self._accept_more(method)
 
     async def wait_ended(self) -> None:
@@ -103,12 +108,24 @@ class CallAcceptor:
                 state = await self._core._request_registered_call(name)
             except cygrpc._RequestCallError:
                 continue  # one call was cancelled, or the server has been stopped
-            handling = cygrpc._handle_rpc(method, self._resolver, self._interceptors, state, loop, False)
+            handling = cygrpc._handle_rpc(method, self._resolver, NO_INTERCEPTORS, state, loop, False)
             call = loop.create_task(cygrpc._schedule_rpc_coro(handling, state, scheduler, method), name=TASK_NAME)
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
             if self._accepts[method] < MAX_ACCEPTS:
                 self._accept_more(method)
+
+
+class HandlerResolver:
+    """What gRPC asks for the handler of a call. Asking interceptors would take two coroutines more for every call."""
+
+    __slots__ = ("_handler_of",)
+
+    def __init__(self, handler_of: "Callable[[str], Handler | None]") -> None:
+        self._handler_of = handler_of
+
+    def resolve_handler(self, details: Any) -> "Handler | None":
+        return self._handler_of(details.method)
 
 
 class CallScheduler:
@@ -184,9 +201,9 @@ class RegisteredHandlers:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Does nothing: handlers that newer generated code registers are also among the generic ones."""
 
-    def handlers(self, methods: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Handler]:
-        """Returns the handlers of some methods, by service and method name. Methods without one are left out."""
-        found = {method: self._handler(f"/{method[0]}/{method[1]}") for method in methods}
+    def handlers(self, methods: Iterable[str]) -> dict[str, Handler]:
+        """Returns the handlers of some methods, by full name. Methods without one are left out."""
+        found = {method: self._handler(method) for method in methods}
         return {method: handler for method, handler in found.items() if handler is not None}
 
     def _handler(self, method: str) -> "Handler | None":

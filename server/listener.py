@@ -73,12 +73,10 @@ class Listener:
             CallerLimits(settings.calls_per_caller, settings.streams_per_caller),
             Auditing(core, access_policy),
         )
-        interceptors: list[grpc.aio.ServerInterceptor] = [
-            AroundInterceptor(self.streams, around),
-            ValidationInterceptor(core, access_policy, tokens),
-        ]
+        wrapping = AroundInterceptor(self.streams, around)
+        validation = ValidationInterceptor(core, access_policy, tokens)
         self._server = grpc.aio.server(
-            interceptors=interceptors,
+            interceptors=[wrapping, validation],
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
@@ -98,8 +96,11 @@ class Listener:
         self._server.add_generic_rpc_handlers(registered.generic)
         self._acceptor: CallAcceptor | None = None
         if can_accept_many():
-            methods = {(service.name, method) for service in services for method in service.permissions}
-            self._acceptor = CallAcceptor(self._server, registered.handlers(methods), interceptors)
+            methods = [f"/{service.name}/{method}" for service in services for method in service.permissions]
+            handlers = registered.handlers(methods)
+            for name, handler in handlers.items():
+                wrapping.add(name, validation.wrap(name, handler))
+            self._acceptor = CallAcceptor(self._server, handlers, wrapping.handler_of)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         if access.reflection:
             add_reflection(self._server, [*names, health.SERVICE_NAME, *([CHANNELZ] if access.channelz else [])])

@@ -4,7 +4,7 @@ Usage is recorded per policy, term and code, so that it is kept when a member ch
 the member's module on the service date.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -58,9 +58,11 @@ def _remaining(limit: int | None, used: int) -> int | None:
     return None if limit is None else max(0, limit - used)
 
 
-def limits_in_force(records: Iterable[CoverageRecord]) -> dict[str, Limit]:
+def limits_in_force(records: Sequence[CoverageRecord]) -> Mapping[str, Limit]:
     """Returns the limits of all modules that a member is on, by code. Only modules of one slot share a code."""
-    return {limit.code: limit for record in records for limit in record.offer.limits}
+    if len(records) == 1:
+        return records[0].offer.limits
+    return {code: limit for record in records for code, limit in record.offer.limits.items()}
 
 
 def accumulators(limits: Mapping[str, Limit], usage: Mapping[str, Usage]) -> list[Accumulator]:

@@ -4,7 +4,7 @@ Runs are stored, as enrollment reports them. Records, each within one term, are 
 request. So they always reflect the current contract.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -32,13 +32,13 @@ class CoveredRun(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What a contract offers for a module on some days within one term."""
+    """What a contract offers for a module on some days within one term. Limits are by code."""
 
     term: Span
     days: Span
     network_tier: str
     capabilities: tuple[str, ...]
-    limits: tuple[Limit, ...]
+    limits: Mapping[str, Limit]
 
 
 class CoverageRecord(NamedTuple):
@@ -125,7 +125,8 @@ class Offers:
             end = later.days.end
         term = term_of(self.contract.term_start, day)
         days = Span(max(start, term.start), min(end, term.end))
-        return Offer(term, days, module.network_tier, module.capabilities, module.limits)
+        limits = {limit.code: limit for limit in module.limits}
+        return Offer(term, days, module.network_tier, module.capabilities, limits)
 
 
 def _same(one: Module, other: Module) -> bool:

@@ -42,10 +42,11 @@ class Deadline:
     def __enter__(self) -> None:
         if self._seconds is None:
             return
-        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(loop)
         assert self._task is not None  # noqa: S101 (gRPC runs every call in a task)
         self._cancelling = self._task.cancelling()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        self._timer = loop.call_later(self._seconds, self._expire)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

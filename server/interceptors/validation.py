@@ -57,8 +57,11 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return handler
-            self._wrapped[method] = _validated(handler, self._core, self._access_policy, method, self._tokens)
+            self._wrapped[method] = self.wrap(method, handler)
         return self._wrapped[method]
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        return _validated(handler, self._core, self._access_policy, method, self._tokens)
 
 
 def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method: str, tokens: Tokens) -> Handler:

@@ -40,24 +40,33 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         name = handler_call_details.method
+        found = self.handler_of(name)
+        if found is None:
+            self.add(name, await continuation(handler_call_details))
+            found = self.handler_of(name) or self._wrapped[UNKNOWN]
+        return found
+
+    def add(self, name: str, handler: "Handler | None") -> None:
+        """Wraps the handler of a method; None for an unknown method."""
+        if handler is None:  # wrapped once under one name, because callers can invent any number of methods
+            if UNKNOWN not in self._wrapped:
+                self._wrapped[UNKNOWN] = self._wrap(Method.of(UNKNOWN), _no_method())
+            return
+        method = Method.of(
+            name, request_streaming=handler.request_streaming, response_streaming=handler.response_streaming
+        )
+        self._observers[name] = self._around.observer.of(method)
+        self._wrapped[name] = self._wrap(method, handler)
+        if handler.unary_unary:
+            self._guarded[name] = self._guard(method, self._wrapped[name])
+
+    def handler_of(self, name: str) -> "Handler | None":
+        """Returns the handler for a call that begins now; None if the method was never added."""
         busy = self._admission.is_busy and not is_always_admitted(name)
         if busy and self._admission.is_full:
             self._observer_of(name).rejected_early()
             return SHEDDING
         wrapped = self._wrapped.get(name)
-        if wrapped is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:  # cached under one name, because callers can invent any number of methods
-                if UNKNOWN not in self._wrapped:
-                    self._wrapped[UNKNOWN] = self._wrap(Method.of(UNKNOWN), _no_method())
-                return self._wrapped[UNKNOWN]
-            method = Method.of(
-                name, request_streaming=handler.request_streaming, response_streaming=handler.response_streaming
-            )
-            self._observers[name] = self._around.observer.of(method)
-            wrapped = self._wrapped[name] = self._wrap(method, handler)
-            if wrapped.unary_unary:
-                self._guarded[name] = self._guard(method, wrapped)
         return self._guarded.get(name, wrapped) if busy else wrapped
 
     def _observer_of(self, name: str) -> MethodObserver:

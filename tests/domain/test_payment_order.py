@@ -91,7 +91,7 @@ class Policies:
         ]
 
     def records(self, at: Day) -> list[CoverageRecord]:
-        offer = Offer(Span(1, UNBOUNDED_END), Span(1, UNBOUNDED_END), "", (), ())
+        offer = Offer(Span(1, UNBOUNDED_END), Span(1, UNBOUNDED_END), "", (), {})
         return [CoverageRecord(run, offer, run.days) for run in self.runs if run.days.holds(at)]
 
     def born(self, **births: str) -> "Policies":
