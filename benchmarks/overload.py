@@ -2,16 +2,19 @@
 should be rejected quickly, and as many calls served as without the overload.
 
 Each call is SimulateChangeRequest on a family with some history: a few milliseconds of the server's CPU. The capacity
-is measured in the same run, by callers that wait for responses. Meanwhile, a quiet caller occasionally reads a group:
-first alone, then during the overload. If calls are sent with a long lag, the client was overloaded, and the figures
-mean nothing.
+is measured immediately before each overload, by callers that wait for responses, because it varies with what else runs
+on the machine; figures are medians of the rounds. Meanwhile, a quiet caller occasionally reads a group: first alone,
+then during each overload. If calls are sent with a long lag, the client was overloaded, and the figures mean nothing.
 
 `python -m benchmarks.overload 2` measures two server processes.
 """
 
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 from affilia.enrollment.v1 import change_request_service_pb2
 from affilia.enrollment.v1.enrollment_query_service_pb2 import GetEnrollmentGroupRequest
@@ -27,7 +30,8 @@ CONNECTIONS = 8
 """For each process. The kernel spreads them over the processes at random."""
 HISTORY = 40
 TIMES = 5
-SECONDS = 8.0
+SECONDS = 6.0
+ROUNDS = 3
 DEADLINE_SECONDS = 10.0
 SERVED, MAX_REJECTION_MS, MIN_CALL_US = 0.8, 50, 2000
 QUIET_PER_SECOND = 20
@@ -46,12 +50,23 @@ def measure(processes: str = "1") -> list[Figure]:
             requester=asked.requester, group=asked.group, changes=asked.changes
         ).SerializeToString()
         quiet = partial(_reads, server, GetEnrollmentGroupRequest(key=family.key).SerializeToString())
-        alone = quiet(3.0)
-        capacity = run(_simulations(request, number), server.address, pids=server.pids)
-        reading = beside.submit(quiet, SECONDS)
-        flood = run(_simulations(request, number, TIMES * capacity.rate), server.address, pids=server.pids)
-        figures = [*_flooded(name, capacity, flood), *_quiet(f"{name}.quiet_alone", alone)]
-        return [*figures, *_quiet(f"{name}.quiet_beside", reading.result())]
+        alone, rounds = quiet(3.0), []
+        for _ in range(ROUNDS):
+            capacity = run(_simulations(request, number), server.address, pids=server.pids)
+            reading = beside.submit(quiet, SECONDS)
+            flood = run(_simulations(request, number, TIMES * capacity.rate), server.address, pids=server.pids)
+            rounds.append(Round(capacity, flood, reading.result()))
+        figures = [*_flooded(name, rounds), *_quiet(f"{name}.quiet_alone", [alone])]
+        return [*figures, *_quiet(f"{name}.quiet_beside", [each.quiet for each in rounds])]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The capacity, the overload after it, and the quiet caller's reads during the overload."""
+
+    capacity: Outcome
+    flood: Outcome
+    quiet: Outcome
 
 
 def _simulations(request: bytes, processes: int, rate: float = 0.0) -> Load:
@@ -72,60 +87,51 @@ def _reads(server: MeasuredServer, request: bytes, seconds: float) -> Outcome:
     return run(load, server.address)
 
 
-def _flooded(name: str, capacity: Outcome, flood: Outcome) -> list[Figure]:
-    client = flood.client
+def _flooded(name: str, rounds: list[Round]) -> list[Figure]:
+    client = rounds[0].flood.client
 
-    def figure(what: str, value: float, unit: str, against: str = "") -> Figure:
-        return Figure(name=f"{name}.{what}", value=value, unit=unit, against=against, client=client)
+    def figure(what: str, values: Iterable[float], unit: str, against: str = "", **target: float) -> Figure:
+        return Figure(name=f"{name}.{what}", value=median(values), unit=unit, against=against, client=client, **target)
 
-    served = Figure(
-        name=f"{name}.served.ratio",
-        value=flood.rate / capacity.rate,
-        unit="x",
-        at_least=SERVED,
-        against="the capacity, in the same run",
-        client=client,
-    )
-    cost = Figure(
-        name=f"{name}.server_cpu",
-        value=capacity.cpu_us["server"],
-        unit="us/call",
-        at_least=MIN_CALL_US,
-        against="at capacity; cheaper calls can't be rejected cheaply enough",
-        client=client,
-    )
+    capacities, floods = [each.capacity for each in rounds], [each.flood for each in rounds]
     figures = [
-        served,
-        figure("capacity", capacity.rate, "calls/s", f"{CALLERS} callers for each process, who wait"),
-        cost,
-        figure("arrived", flood.sent_rate / capacity.rate, "x", "the capacity"),
-        figure("served.p99", flood.ok.p99_seconds * 1e3, "ms"),
-        figure("lag.p99", flood.lag_p99_seconds * 1e3, "ms", "how late calls were sent"),
+        figure(
+            "served.ratio",
+            [each.flood.rate / each.capacity.rate for each in rounds],
+            "x",
+            "the capacity, immediately before",
+            at_least=SERVED,
+        ),
+        figure("capacity", [each.rate for each in capacities], "calls/s", f"{CALLERS} callers per process, who wait"),
+        figure(
+            "server_cpu",
+            [each.cpu_us["server"] for each in capacities],
+            "us/call",
+            "at capacity; cheaper calls can't be rejected cheaply enough",
+            at_least=MIN_CALL_US,
+        ),
+        figure("arrived", [each.flood.sent_rate / each.capacity.rate for each in rounds], "x", "the capacity"),
+        figure("served.p99", [each.ok.p99_seconds * 1e3 for each in floods], "ms"),
+        figure("lag.p99", [each.lag_p99_seconds * 1e3 for each in floods], "ms", "how late calls were sent"),
     ]
-    if rejected := flood.statuses.get(REJECTED):
-        p99 = Figure(
-            name=f"{name}.rejected.p99",
-            value=rejected.p99_seconds * 1e3,
-            unit="ms",
-            at_most=MAX_REJECTION_MS,
-            client=client,
+    if rejected := [each.statuses[REJECTED] for each in floods if REJECTED in each.statuses]:
+        figures.append(
+            figure("rejected.p99", [each.p99_seconds * 1e3 for each in rejected], "ms", at_most=MAX_REJECTION_MS)
         )
-        figures.append(p99)
-    others = sum(each.calls for status, each in flood.statuses.items() if status not in ("OK", REJECTED))
-    return [*figures, figure("other_failures", others, "calls", "neither served nor rejected with RetryInfo")]
+    others = sum(
+        each.calls for flood in floods for status, each in flood.statuses.items() if status not in ("OK", REJECTED)
+    )
+    return [*figures, figure("other_failures", [others], "calls", "neither served nor rejected with RetryInfo")]
 
 
-def _quiet(name: str, outcome: Outcome) -> list[Figure]:
-    failed = sum(each.calls for status, each in outcome.statuses.items() if status != "OK")
-    against = "a quiet caller's reads"
+def _quiet(name: str, outcomes: list[Outcome]) -> list[Figure]:
+    against, client = "a quiet caller's reads", outcomes[0].client
+    p50, p99 = (median(getattr(each.ok, which) * 1e3 for each in outcomes) for which in ("p50_seconds", "p99_seconds"))
+    failed = sum(each.calls for outcome in outcomes for status, each in outcome.statuses.items() if status != "OK")
     return [
-        Figure(
-            name=f"{name}.p50", value=outcome.ok.p50_seconds * 1e3, unit="ms", against=against, client=outcome.client
-        ),
-        Figure(
-            name=f"{name}.p99", value=outcome.ok.p99_seconds * 1e3, unit="ms", against=against, client=outcome.client
-        ),
-        Figure(name=f"{name}.failed", value=failed, unit="calls", against=against, client=outcome.client),
+        Figure(name=f"{name}.p50", value=p50, unit="ms", against=against, client=client),
+        Figure(name=f"{name}.p99", value=p99, unit="ms", against=against, client=client),
+        Figure(name=f"{name}.failed", value=failed, unit="calls", against=against, client=client),
     ]
 
 
