@@ -8,7 +8,6 @@ import ipaddress
 import os
 import socket
 import stat
-from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,21 +21,23 @@ class Connections:
     """The connections of one listener, by gRPC's name of the peer (`ipv4:192.0.2.1:40000`)."""
 
     def __init__(self) -> None:
-        self._calls: Counter[str] = Counter()
+        self._calls: dict[str, int] = {}
 
     def begin(self, peer: str) -> None:
         """Counts a call."""
-        self._calls[peer] += 1
+        self._calls[peer] = self._calls.get(peer, 0) + 1
 
     def end(self, peer: str) -> None:
         """Stops counting a call."""
-        self._calls[peer] -= 1
-        if not self._calls[peer]:
+        left = self._calls[peer] - 1
+        if left:
+            self._calls[peer] = left
+        else:
             del self._calls[peer]
 
     def calls(self, peer: str) -> int:
         """Returns how many calls are open on a connection."""
-        return self._calls[peer]
+        return self._calls.get(peer, 0)
 
 
 def close(peer: str, listening_port: int) -> bool:

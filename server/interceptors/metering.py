@@ -37,18 +37,19 @@ def metered(coroutine: Coroutine[Any, Any, T], meter: Meter) -> Generator[Any, A
 
     It measures the thread's CPU time, so other tasks and other processes don't count.
     """
-    now = time.thread_time if meter.is_measuring else _no_time
+    measuring = meter.is_measuring
     resume: Any = coroutine.send
     value: Any = None
     while True:
-        began = now()
+        began = time.thread_time() if measuring else 0.0
         try:
             awaited = resume(value)
         except StopIteration as returned:
             result: T = returned.value
             return result
         finally:
-            meter.seconds += now() - began
+            if measuring:
+                meter.seconds += time.thread_time() - began
             meter.ran_at = time.monotonic()
         try:
             value = yield awaited
@@ -58,10 +59,6 @@ def metered(coroutine: Coroutine[Any, Any, T], meter: Meter) -> Generator[Any, A
             raise
         except BaseException as thrown:
             resume, value = coroutine.throw, thrown
-
-
-def _no_time() -> float:
-    return 0.0
 
 
 class CallCosts:
