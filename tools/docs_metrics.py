@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from server.processes import group
-from server.telemetry import grpc_metrics, metrics, migration_metrics
+from server.telemetry import call_metrics, metrics, migration_metrics
 from tools.docs_services import GENERATED
 
 BEGINNING = """\
@@ -87,8 +88,8 @@ class Described:
 def metrics_page() -> str:
     """Returns the page, in the order in which the metrics are declared."""
     sections = (
-        (SERVER, _declared(metrics)),
-        (GRPC, _of_calls()),
+        (SERVER, chain(_of_calls("affilia_"), _declared(metrics))),
+        (GRPC, _of_calls("grpc_")),
         (MIGRATION, map(_described, migration_metrics.MigrationMetrics().collect())),
         (PARENT, _declared(group)),
         (PROCESS, (Described(*row) for row in OF_THE_LIBRARY)),
@@ -101,10 +102,8 @@ def _section(text: str, described: Iterable[Described]) -> str:
     return f"{text}\n| metric | type | labels | unit | meaning |\n|---|---|---|---|---|\n{rows}\n"
 
 
-def _of_calls() -> Iterator[Described]:
-    (started,) = grpc_metrics.STARTED.describe()
-    yield _described(started, grpc_metrics.LABELS)
-    yield from map(_described, grpc_metrics.GRPC_METRICS.describe())
+def _of_calls(prefix: str) -> Iterator[Described]:
+    return (_described(each) for each in call_metrics.CALL_METRICS.describe() if each.name.startswith(prefix))
 
 
 def _declared(module: Any) -> Iterator[Described]:

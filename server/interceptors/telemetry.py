@@ -14,9 +14,8 @@ import structlog
 from server.interceptors.arrival import Arrival
 from server.methods import Method
 from server.rpc_types import Context
-from server.telemetry import metrics
 from server.telemetry.call_ids import CallIds
-from server.telemetry.grpc_metrics import GRPC_METRICS, call_type
+from server.telemetry.call_metrics import CALL_METRICS, call_type
 from server.telemetry.log import set_call_fields
 from server.telemetry.tracing import Tracer, trace_id
 
@@ -45,13 +44,10 @@ class MethodObserver:
     def __init__(self, observer: Observer, method: Method) -> None:
         self.method = method
         self.tracer = None if method.is_quiet else observer.tracer
-        self.open_calls = metrics.OPEN_CALLS.labels(method.name)
-        self.seconds = metrics.CALL_SECONDS.labels(method.name)
         type_of_calls = call_type(
             request_streaming=method.request_streaming, response_streaming=method.response_streaming
         )
-        self._started = GRPC_METRICS.add_method(method.name, type_of_calls)
-        self._ended: dict[str, Any] = {}
+        self.statistics = CALL_METRICS.of(method.name, type_of_calls)
         self._new_id = observer.ids.new
         self._slow_seconds = float("inf") if method.is_lasting else observer.slow_seconds
         self._logs_success = log.is_enabled_for(logging.DEBUG)
@@ -66,8 +62,7 @@ class MethodObserver:
         else:
             span = self.tracer.begin(self.method.name, arrival.metadata, call_id)
             set_call_fields({"call_id": call_id, "trace_id": trace_id(span)})
-        self._started.inc()
-        self.open_calls.inc()
+        self.statistics.begin()
         return Observation(self, call_id, arrival.peer, span)
 
     def _id_of(self, arrival: Arrival) -> str:
@@ -79,15 +74,7 @@ class MethodObserver:
 
     def rejected_early(self) -> None:
         """Counts a call that was rejected before it was read. Such a call is neither measured nor logged."""
-        self._started.inc()
-        self.count("RESOURCE_EXHAUSTED")
-
-    def count(self, status: str) -> None:
-        """Counts a call that ended with a status."""
-        counter = self._ended.get(status)
-        if counter is None:
-            counter = self._ended[status] = metrics.CALLS.labels(self.method.name, status)
-        counter.inc()
+        self.statistics.rejected("RESOURCE_EXHAUSTED")
 
     def log_end(self, status: str, seconds: float, peer: str) -> None:
         """Writes the log line of a call, if it has one."""
@@ -123,9 +110,7 @@ class Observation:
         # An abandoned stream has a status although its task was cancelled.
         status, number = CANCELLED if self.is_cancelled and not context.done() else _status(context)
         of = self._of
-        of.open_calls.dec()
-        of.count(status)
-        of.seconds.observe(seconds)
+        of.statistics.end(status, seconds)
         if of.tracer is not None and self._span is not None:
             of.tracer.end(self._span, status, number)
         of.log_end(status, seconds, self._peer)

@@ -1,23 +1,15 @@
-"""The server's metrics, for Prometheus. `monitoring.py` serves them over HTTP.
+"""The server's metrics, for Prometheus, except those of calls (`call_metrics.py`). `monitoring.py` serves all of them.
 
 Labels are names of methods, codes and workers; never ids or callers. Each metric is set where its value is known.
 """
 
 from collections.abc import Callable
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import Counter, Gauge, disable_created_metrics
 
 # Don't export the series with the time at which a counter or histogram was created.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-CALLS = Counter("affilia_calls", "Calls that ended, streams included.", ["method", "code"])
-CALL_SECONDS = Histogram(
-    "affilia_call_seconds",
-    "Duration of calls, and of streams until their end, in seconds.",
-    ["method"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
-)
-OPEN_CALLS = Gauge("affilia_calls_open", "Calls in progress, open streams included.", ["method"])
 CALLS_IN_FLIGHT = Gauge(
     "affilia_calls_in_flight", "Admitted calls, which count toward AFFILIA_MAX_CALLS. Streams don't count."
 )
