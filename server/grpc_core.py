@@ -17,9 +17,8 @@ uvloop does, but a thread that waited for the GIL in between blocked the whole s
 failed.
 
 With the event engine, which newer cores use by default, each call goes through several threads of the core. Without it,
-the thread that polls for calls also reads the sockets, and the event loop writes to them: a bare call takes a fifth
-less time, with one caller and with many (`python -m benchmarks bare`). A core that no longer has this option ignores
-it.
+the thread that polls for calls also reads the sockets, and the event loop writes to them. This takes less CPU time per
+call, with one caller and with many. A core that no longer has this option ignores it.
 """
 
 
