@@ -25,7 +25,7 @@ def measure() -> list[Figure]:
         compared = compare({kind: partial(run, load, each.address, pids=each.pids) for kind, each in servers.items()})
     ratios = [
         Figure(
-            name="bare.accepting.ratio",
+            name=f"bare.accepting.ratio_to_{other.name.lower()}",
             value=compared.ratio(Kind.ACCEPTING, other),
             unit="x",
             at_least=1.0,

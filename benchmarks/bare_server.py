@@ -2,9 +2,8 @@
 
 Targets are ratios to grpc.aio as it is, so that they change with our code only. Our acceptor of calls and our settings
 of gRPC's core are part of that code: together they make bare calls more than twice as fast. So each ratio is also
-printed against a bare server that has both, which is the most that our handlers could reach. A threaded server is
-slower than that: all calls and the completion queue compete for one interpreter lock. `make bench ARGS=bare` measures
-all three.
+printed against a bare server that has both, which is the most that our handlers could reach. `make bench ARGS=bare`
+measures both, and a threaded server.
 """
 
 import asyncio
@@ -52,6 +51,7 @@ class Kind(StrEnum):
     """grpc.aio with our acceptor of calls and settings of gRPC's core, as the product."""
 
     THREADED = "threaded"
+    """gRPC's blocking server, as it is. All calls and the completion queue compete for one interpreter lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def bare_server(responses: Mapping[str, Message], kind: Kind) -> Iterator[BareSe
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.bare_server", kind],
         cwd=ROOT,
-        env={**os.environ, **(CORE_ENVIRONMENT if kind is Kind.ACCEPTING else {})},
+        env=_environment(kind),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -80,6 +80,12 @@ def bare_server(responses: Mapping[str, Message], kind: Kind) -> Iterator[BareSe
     finally:
         process.kill()
         process.communicate()
+
+
+def _environment(kind: Kind) -> dict[str, str]:
+    """Returns the environment of a server: without settings of gRPC's core, or with those of the product."""
+    plain = {name: value for name, value in os.environ.items() if name not in CORE_ENVIRONMENT}
+    return {**CORE_ENVIRONMENT, **os.environ} if kind is Kind.ACCEPTING else plain
 
 
 @contextmanager
@@ -124,7 +130,9 @@ async def _serve(responses: Mapping[str, str], *, accepting: bool) -> None:
         return answer
 
     server, handlers = grpc.aio.server(), _handlers(responses, answering)
-    acceptor = CallAcceptor(server, handlers, handlers.get) if accepting and can_accept_many() else None
+    if accepting and not can_accept_many():
+        raise RuntimeError(f"our acceptor of calls doesn't support grpcio {grpc.__version__}")
+    acceptor = CallAcceptor(server, handlers, handlers.get) if accepting else None
     port = server.add_insecure_port("127.0.0.1:0")
     server.add_generic_rpc_handlers([_Generic(handlers)])
     await server.start()

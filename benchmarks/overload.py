@@ -3,8 +3,9 @@ should be rejected quickly, and as many calls served as without the overload.
 
 Each call is SimulateChangeRequest on a family with some history: a few milliseconds of the server's CPU. The capacity
 is measured immediately before each overload, by callers that wait for responses, because it varies with what else runs
-on the machine; figures are medians of the rounds. Meanwhile, a quiet caller occasionally reads a group: first alone,
-then during each overload. If calls are sent with a long lag, the client was overloaded, and the figures mean nothing.
+on the machine. Figures are medians of the rounds; failures are totals. Meanwhile, a quiet caller occasionally reads a
+group: first alone, then during each overload. If calls are sent with a long lag, the client was overloaded, and the
+figures mean nothing.
 
 `python -m benchmarks.overload 2` measures two server processes.
 """

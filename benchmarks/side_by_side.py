@@ -100,7 +100,7 @@ def against_bare(compared: Compared, side: str, name: str, at_least: float | Non
     """Returns the figures of a load, compared with those of `bare_sides`. The target is for grpc.aio as it is."""
     client = compared.client(side)
     ratio = Figure(
-        name=f"{name}.ratio",
+        name=f"{name}.ratio_to_grpc",
         value=compared.ratio(side, Kind.AS_IS),
         unit="x",
         at_least=at_least,
@@ -108,14 +108,14 @@ def against_bare(compared: Compared, side: str, name: str, at_least: float | Non
         client=client,
     )
     stricter = Figure(
-        name=f"{name}.accepting_ratio",
+        name=f"{name}.ratio_to_accepting",
         value=compared.ratio(side, Kind.ACCEPTING),
         unit="x",
         against="bare call with our acceptor",
         client=client,
     )
     cpu = Figure(
-        name=f"{name}.cpu_ratio",
+        name=f"{name}.cpu_ratio_to_accepting",
         value=compared.cpu_us(side, "server") / compared.cpu_us(Kind.ACCEPTING, "server"),
         unit="x",
         against="server CPU of a bare call with our acceptor",
@@ -126,4 +126,7 @@ def against_bare(compared: Compared, side: str, name: str, at_least: float | Non
 
 def bare_figures(compared: Compared, name: str) -> list[Figure]:
     """Returns the figures of `bare_sides`."""
-    return [*compared.figures(Kind.AS_IS, f"{name}.bare"), *compared.figures(Kind.ACCEPTING, f"{name}.bare_accepting")]
+    return [
+        *compared.figures(Kind.AS_IS, f"{name}.bare_as_is"),
+        *compared.figures(Kind.ACCEPTING, f"{name}.bare_accepting"),
+    ]

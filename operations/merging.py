@@ -301,10 +301,9 @@ def _overruns(member_id: UUID, usage: Sequence[MovedUsage], groups: Mapping[UUID
         offers, day = Offers(group.basis.contract, 0), to_day(used.last_service_on)
         for key, days in group.state.items():
             offer = offers.on(key.module_id, day) if key.member_id == member_id and days.holds(day) else None
-            limits = {code: limit.individual_amount for code, limit in offer.limits.items()} if offer else {}
-            limit = limits.get(used.code)
-            if limit is not None and used.used > limit:
-                found.append(Overrun(used.group_id, used.term, used.code, limit, used.used))
+            limit = offer.limits.get(used.code) if offer else None
+            if limit and limit.individual_amount is not None and used.used > limit.individual_amount:
+                found.append(Overrun(used.group_id, used.term, used.code, limit.individual_amount, used.used))
     return found
 
 

@@ -117,7 +117,7 @@ class CallAcceptor:
 
 
 class HandlerResolver:
-    """What gRPC asks for the handler of a call. Asking interceptors would take two coroutines more for every call."""
+    """Resolves the handler of a call for gRPC. Interceptors would add two coroutines to each call."""
 
     __slots__ = ("_handler_of",)
 

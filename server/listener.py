@@ -96,8 +96,7 @@ class Listener:
         self._server.add_generic_rpc_handlers(registered.generic)
         self._acceptor: CallAcceptor | None = None
         if can_accept_many():
-            methods = [f"/{service.name}/{method}" for service in services for method in service.permissions]
-            handlers = registered.handlers(methods)
+            handlers = registered.handlers(access_policy.permissions)
             for name, handler in handlers.items():
                 wrapping.add(name, validation.wrap(name, handler))
             self._acceptor = CallAcceptor(self._server, handlers, wrapping.handler_of)

@@ -65,7 +65,7 @@ class ValidationInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method: str, tokens: Tokens) -> Handler:
-    ours, sent = method.startswith(OURS), metrics.SENT.labels(method)
+    ours = method.startswith(OURS)
     reader = RequestReader(handler, core, access_policy, method, tokens)
     writes, response_type = reader.permission.writes, reader.response_type
     is_long_lived = method.endswith(LASTING_METHODS) and not writes
@@ -97,6 +97,7 @@ def _validated(handler: Handler, core: Core, access_policy: AccessPolicy, method
 
     def stream(behavior: Any) -> Any:
         async def checked(data: Any, context: Context) -> AsyncIterator[Any]:
+            sent = metrics.SENT.labels(method)
             call, request = await reader.read(current_call(), data)
             if is_long_lived and access_policy.audits(method, call.caller):
                 await enter(core, call, "BEGUN")

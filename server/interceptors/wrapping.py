@@ -61,7 +61,10 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
             self._guarded[name] = self._guard(method, self._wrapped[name])
 
     def handler_of(self, name: str) -> "Handler | None":
-        """Returns the handler for a call that begins now; None if the method was never added."""
+        """Returns the handler for a call that begins now; None if the method was never added.
+
+        If the server is full, that handler rejects the call, which is counted here.
+        """
         busy = self._admission.is_busy and not is_always_admitted(name)
         if busy and self._admission.is_full:
             self._observer_of(name).rejected_early()
@@ -70,7 +73,7 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):
         return self._guarded.get(name, wrapped) if busy else wrapped
 
     def _observer_of(self, name: str) -> MethodObserver:
-        """Returns the observer of a method, or that of unknown methods if the method wasn't called before."""
+        """Returns the observer of a method, or that of unknown methods if the method wasn't added."""
         observer = self._observers.get(name) or self._observers.get(UNKNOWN)
         if observer is None:
             observer = self._observers[UNKNOWN] = self._around.observer.of(Method.of(UNKNOWN))

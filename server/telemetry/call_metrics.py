@@ -1,6 +1,5 @@
-"""Metrics of calls: under our own names, and under those that gRPC middlewares of other languages use.
-
-Existing dashboards work with the latter. Methods that were never called have no metrics.
+"""Metrics of calls: under our own names, and under those that gRPC middlewares of other languages use, so that existing
+dashboards work. Methods that were never called have no metrics.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,11 +66,12 @@ class CallMetrics(Collector):
 
     def __init__(self) -> None:
         self._statistics: dict[str, CallStatistics] = {}
-        self._types: dict[str, str] = {}
+        self._grpc_labels: dict[str, tuple[str, str, str]] = {}
 
     def of(self, method: str, type_of_calls: str) -> CallStatistics:
         """Returns the statistics of a method."""
-        self._types[method] = type_of_calls
+        service, _, name = method.strip("/").rpartition("/")
+        self._grpc_labels[method] = type_of_calls, service or UNKNOWN, name
         return self._statistics.setdefault(method, CallStatistics())
 
     def describe(self) -> Iterable[Metric]:
@@ -83,12 +83,8 @@ class CallMetrics(Collector):
         families = _Families.empty()
         for method, statistics in list(self._statistics.items()):
             if statistics.started:
-                families.add(method, self._labels(method), statistics)
+                families.add(method, self._grpc_labels[method], statistics)
         return families
-
-    def _labels(self, method: str) -> list[str]:
-        service, _, name = method.strip("/").rpartition("/")
-        return [self._types[method], service or UNKNOWN, name]
 
 
 def _code_name(code: str) -> str:

@@ -6,6 +6,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.methods import UNKNOWN
 from server.telemetry.call_metrics import UNARY, CallMetrics
 from server.telemetry.call_statistics import BOUNDS_SECONDS
+from tests.rpc.conftest import UNARY as UNARY_METHOD
+from tests.rpc.conftest import Shell
+from tests.rpc.test_limits import REQUEST
 
 METHOD = "/affilia.catalog.v1.MemberService/GetMember"
 GRPC = {"grpc_type": UNARY, "grpc_service": "affilia.catalog.v1.MemberService", "grpc_method": "GetMember"}
@@ -78,3 +81,9 @@ def test_methods_that_were_never_called_have_no_metrics() -> None:
 def test_listeners_share_the_statistics_of_a_method() -> None:
     metrics = CallMetrics()
     assert metrics.of(METHOD, UNARY) is metrics.of(METHOD, UNARY)
+
+
+def test_only_streams_that_were_opened_have_a_count_of_messages(shell: Shell) -> None:
+    shell.channel.unary_unary(UNARY_METHOD)(REQUEST, timeout=60)
+    text = generate_latest().decode()
+    assert f'affilia_stream_messages_sent_total{{method="{UNARY_METHOD}"}}' not in text

@@ -340,7 +340,7 @@ import os, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "grpc":
-            print(os.environ.get("GRPC_ENABLE_FORK_SUPPORT"), os.environ.get("GRPC_VERBOSITY"))
+            print(*map(os.environ.get, ("GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY", "GRPC_EXPERIMENTS")))
 sys.meta_path.insert(0, Finder())
 import server.__main__, affilia_cli.app
 """
@@ -348,7 +348,7 @@ import server.__main__, affilia_cli.app
     printed = subprocess.run(
         [sys.executable, "-c", watched], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
     )
-    assert printed.stdout == "0 NONE\n", printed.stderr
+    assert printed.stdout == "0 NONE -event_engine_listener\n", printed.stderr
 
 
 def test_a_database_of_a_newer_release_is_refused_in_one_sentence(own_database_url: str, tmp_path: Path) -> None:
