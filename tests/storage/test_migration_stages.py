@@ -114,16 +114,17 @@ def test_a_change_waits_for_writes_that_hold_the_stage(url: str, before: Stage |
     async def work(database: Database) -> None:
         if before:
             await moved(database, before)
-        held, go = asyncio.Event(), asyncio.Event()
+        held, go = asyncio.Semaphore(0), asyncio.Event()
 
         async def write(tx: Connection) -> Stage | None:
             assert await hold_stage(tx, "ES") == before
-            held.set()
+            held.release()
             await go.wait()
             return await stage_of(tx, "ES")
 
         writing = [asyncio.create_task(database.write(write)) for _ in range(2)]
-        await held.wait()
+        for _ in writing:  # a write that begins later would wait for the change
+            await held.acquire()
         moving = asyncio.create_task(moved(database, after, before))
         await waits_for_a_lock(url)
         assert not moving.done()
