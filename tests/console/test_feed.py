@@ -1,9 +1,10 @@
-"""The feed's page with many events: it stays bounded, and continues when asked."""
+"""The feed's page: it stays bounded with many events, continues when asked, and reads on after a failed request."""
 
 from pathlib import Path
 
+import grpc
 import psycopg
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.conftest import ServerProcess
 from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
@@ -56,3 +57,21 @@ def test_ten_thousand_events_are_read_page_by_page_without_gaps(
     context.close()
     console.stop()
     server.stop()
+
+
+def test_the_page_reads_on_after_a_failed_request(page: Page, channel: grpc.Channel) -> None:
+    failed: list[str] = []
+
+    def fail_the_first(route: Route) -> None:
+        if "x-affilia-poll" in route.request.headers and not failed:
+            failed.append(route.request.url)
+            route.fulfill(status=503, body="overloaded")
+        else:
+            route.continue_()
+
+    page.route("**/feed", fail_the_first)
+    with page.expect_response(lambda response: response.status == 503):
+        page.goto("/feed")
+    family = Family(channel).set_up()
+    family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
+    expect(page.get_by_role("rowheader", name="Policy activated").first).to_be_visible()
