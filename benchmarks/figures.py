@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A measured value. Its name begins with that of its benchmark and never changes: `reads.now.ratio`."""
+    """A measured value. Its name begins with that of its benchmark and never changes: `reads.now.ratio_to_grpc`."""
 
     name: str
     value: float
