@@ -2,6 +2,8 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 .DEFAULT_GOAL := help
+# With this variable set, every server and command that is started would compile all its modules again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup run test cases check generate docs pictures site format bench soak reliability outages wheels release typescript lock clean venv-run venv-dev venv-bare
 
 help: ## List these targets
