@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from affilia_client import Client
+from affilia_client.testing import Affilia
 from tests.conftest import ROOT, ServerProcess
 from tests.support.channels import connected_to
 from tests.support.waiting import wait_until
@@ -32,7 +33,9 @@ expect.set_options(timeout=TIMEOUT_MS)
 class ConsoleProcess:
     """Runs `affilia console` in another process, on a free port. `url` has no slash at the end."""
 
-    def __init__(self, server: ServerProcess, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, server: "ServerProcess | Affilia", *flags: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         addresses = ["--address", server.address, "--internal-address", server.internal_address]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server", *addresses, "console", "--listen", "127.0.0.1:0", *flags],

@@ -6,6 +6,7 @@ import grpc
 import psycopg
 from playwright.sync_api import Browser, Page, Route, expect
 
+from affilia_client.testing import Affilia
 from tests.conftest import ServerProcess
 from tests.console.conftest import TIMEOUT_MS, ConsoleProcess
 from tests.support.calls import Family, admin
@@ -75,3 +76,21 @@ def test_the_page_reads_on_after_a_failed_request(page: Page, channel: grpc.Chan
     family = Family(channel).set_up()
     family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
     expect(page.get_by_role("rowheader", name="Policy activated").first).to_be_visible()
+
+
+def test_events_that_take_the_server_longer_than_a_poll_are_shown(
+    browser: Browser, sample_server: ServerProcess, channel: grpc.Channel
+) -> None:
+    family = Family(channel).set_up()
+    family.submit(family.enroll(family.base, "2026-01-01"), requester=admin())
+    with Affilia(sample_server.address, sample_server.internal_address) as slow:
+        slow.delay("watch_enrollments", 1.5, times=1000)
+        console = ConsoleProcess(slow, "--dev")
+        context = browser.new_context(base_url=console.url)
+        page = context.new_page()
+        page.goto("/feed")
+        page.get_by_label("From").select_option("beginning")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("rowheader", name="Policy activated").first).to_be_visible()
+        context.close()
+        console.stop()

@@ -17,8 +17,10 @@ from affilia_views.event_words import event_lines, event_title
 MAX_EVENTS = 100
 MAX_SHOWN = 1000
 """The number of events after which a page stops loading more by itself."""
-PAGE_WAITS, POLL_WAITS = (0.15, 5.0, 60.0), (1.0, 60.0)
+PAGE_WAITS, LAST_POLL_WAIT = (0.15, 5.0, 60.0), 60.0
 """How long a request waits for events, in seconds. If it receives nothing, it waits longer, for a single message."""
+POLL_WAITS = (1, 2, 4, 8)
+"""How long each poll waits for events until one finds some: a busy server can take seconds to read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,10 @@ def feed(visit: Visit) -> Response:
     token = visit.text("token")
     polls = visit.is_htmx and bool(token)
     shown = number_in(visit.text("shown") or "0", "shown") if polls else 0
+    empty_polls = number_in(visit.text("empty_polls") or "0", "empty_polls") if polls else 0
     start = token or (FEED_START_BEGINNING if asked["start"] == "beginning" else FEED_START_NOW)
-    read = _read(visit, POLL_WAITS if polls else PAGE_WAITS, start, asked)
+    waits = (POLL_WAITS[empty_polls % len(POLL_WAITS)], LAST_POLL_WAIT) if polls else PAGE_WAITS
+    read = _read(visit, waits, start, asked)
     _load_names(visit, read.events)
     rows = [(event, event_title(event), event_lines(event, visit.names)) for event in read.events]
     shown += len(rows)
@@ -54,6 +58,7 @@ def feed(visit: Visit) -> Response:
         asked=asked,
         rows=rows,
         token=read.token,
+        empty_polls=0 if rows or not polls else empty_polls + 1,
         is_full=read.is_full,
         shown=shown,
         stops=shown >= MAX_SHOWN,
