@@ -26,7 +26,7 @@ from operations.freshness import wait_until_caught_up
 from operations.locators import store_far_locators
 from operations.member_runs import SeenRuns, projected_runs, runs_in_snapshot
 from operations.offers import OffersMissing
-from operations.payment_order import Checked, checked, in_payment_order, primaries_to_read, todays
+from operations.payment_order import Checked, checked, in_module_order, in_payment_order, primaries_to_read, todays
 from storage import accumulators as balances
 from storage.group_lookup import contracts_of_member
 from storage.postgres.database import Connection
@@ -100,6 +100,7 @@ async def _from_memory(
     state, today_in = core.eligibility, todays(call)
     answers: list[Answer | CapabilityUnknown | _Pending] = []
     pending: dict[Question, _Pending] = {}
+    new: list[Answer] = []
     for each in questions:
         question = each if each.day is not None else await _with_day(core, model, each, today_in)
         position = state.position
@@ -107,17 +108,23 @@ async def _from_memory(
         cached = state.findings.get(question)
         if cached is not None and cached.stamp == stamp:
             answers.append(Answer(cached.found, position))
-        elif question in pending:
+            continue
+        if question in pending:
+            answers.append(pending[question])
+            continue
+        try:
+            found = await _check_in_memory(core, model, question, today_in)
+        except CapabilityUnknown as unknown:
+            answers.append(unknown)
+            continue
+        if found.contracts:
+            pending[question] = _Pending(len(pending), question, found, position, stamp)
             answers.append(pending[question])
         else:
-            try:
-                found = await _check_in_memory(core, model, question, today_in)
-                pending[question] = _Pending(len(pending), question, found, position, stamp)
-                answers.append(pending[question])
-            except CapabilityUnknown as unknown:
-                answers.append(unknown)
+            new.append(_answer(core, question, found, in_module_order(found.finding), model.usage, position, stamp))
+            answers.append(new[-1])
     completed = await _completed(core, None, list(pending.values()), model.runs, model.usage) if pending else []
-    await _store_far_locators(core, call, completed)
+    await _store_far_locators(core, call, new + completed)
     return _filled(answers, completed)
 
 
@@ -227,13 +234,26 @@ async def _completed(
 ) -> list[Answer]:
     """Returns the answers to pending checks, after putting records in order of payment and adding accumulators."""
     findings = await in_payment_order(core, connection, [each.checked for each in pending], primary_runs)
-    answers: list[Answer] = []
-    for each, finding in zip(pending, findings, strict=True):
-        found = Found(finding, _accumulators(finding.covering, each.question.member_id, usage))
-        answers.append(Answer(found, each.position))
-        if each.stamp is not None and not _depends_on_more(each.question, each.checked, each.stamp):
-            _cache(core, each.question, CachedFinding(each.stamp, found))
-    return answers
+    return [
+        _answer(core, each.question, each.checked, finding, usage, each.position, each.stamp)
+        for each, finding in zip(pending, findings, strict=True)
+    ]
+
+
+def _answer(
+    core: Core,
+    question: Question,
+    checked: Checked,
+    finding: Finding,
+    usage: UsageOf,
+    position: int,
+    stamp: Stamp | None,
+) -> Answer:
+    """Returns the answer with a finding whose records are in order of payment, and caches it if that is possible."""
+    found = Found(finding, _accumulators(finding.covering, question.member_id, usage))
+    if stamp is not None and not _depends_on_more(question, checked, stamp):
+        _cache(core, question, CachedFinding(stamp, found))
+    return Answer(found, position)
 
 
 def _filled(

@@ -81,7 +81,7 @@ async def in_payment_order(
     Facts are read in one query, and only if members are covered by several policies that only facts can tell apart.
     """
     if not any(each.contracts for each in found):
-        return [_ordered(each, {}, {}) for each in found]
+        return [in_module_order(each.finding) for each in found]
     runs = {primary_id: primary_runs(primary_id) for primary_id in primaries_to_read(found)}
     members = {member_id for each in found if each.contracts for member_id in each.members_with_facts}
     facts: dict[UUID, Facts] = {}
@@ -103,10 +103,15 @@ async def _facts_of(core: Core, connection: Connection, members: Collection[UUID
 
 
 def _ordered(each: Checked, runs: Mapping[UUID, Sequence[CoveredRun]], facts: Mapping[UUID, Facts]) -> Finding:
-    if len(each.finding.records) < 2:
-        return each.finding
-    if each.contracts:
-        records, decided_by = order_records(each.finding.records, each.runs, Known(each.contracts, runs, facts))
-    else:
-        records, decided_by = order_modules(each.finding.records)
+    if not each.contracts:
+        return in_module_order(each.finding)
+    records, decided_by = order_records(each.finding.records, each.runs, Known(each.contracts, runs, facts))
     return each.finding._replace(records=records, decided_by=decided_by)
+
+
+def in_module_order(finding: Finding) -> Finding:
+    """Returns a finding whose records are all of one policy with its records in order of payment."""
+    if len(finding.records) < 2:
+        return finding
+    records, decided_by = order_modules(finding.records)
+    return finding._replace(records=records, decided_by=decided_by)
