@@ -132,7 +132,7 @@ async def recompute_groups(core: Core, call: Call, group_keys: list[int]) -> lis
         await core.record(tx, writes)
         return long, changed
 
-    left, changed = await core.database.write(work)
+    left, changed = await core.database.write(work, generic_plans=True)
     for opened in changed:
         core.groups.remember(opened.group, opened.recorded)
     core.sequencing.wanted.set()

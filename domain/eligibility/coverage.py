@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.catalog.contract import Contract, Limit, Module
 from domain.days import Day, Span, to_date
-from domain.eligibility.terms import term_id, term_of
+from domain.eligibility.terms import term_id, term_id_text, term_of
 from domain.enrollment.decisions import GroupKey
 from domain.enrollment.group import Period
 from domain.identity import derived_text
@@ -51,10 +51,9 @@ class CoverageRecord(NamedTuple):
     @property
     def locator(self) -> UUID:
         """An id that depends only on the enrollment, the term and the first day."""
-        run = self.run
-        return UUID(
-            locator_of(str(run.group_id), str(run.member_id), str(run.module_id), str(self.term_id), self.days.start)
-        )
+        run, group = self.run, str(self.run.group_id)
+        term = term_id_text(group, self.offer.term.start)
+        return UUID(locator_of(group, str(run.member_id), str(run.module_id), term, self.days.start))
 
     @property
     def term_id(self) -> UUID:

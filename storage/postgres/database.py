@@ -25,6 +25,7 @@ from storage.postgres.fair_connections import FairConnections
 from storage.postgres.keep_alive import kept_alive
 from storage.postgres.refusals import DatabaseRefused, refused
 from storage.postgres.sessions import POOL, SessionKind, connection_parameters
+from storage.postgres.uuid_arrays import register_uuid_arrays
 
 Connection = psycopg.AsyncConnection[psycopg.rows.TupleRow]
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class Database:
 
     async def _configure(self, connection: Connection) -> None:
         register_day_types(connection)
+        register_uuid_arrays(connection)
         if self.on_connect is not None:
             await self.on_connect(connection)
 
