@@ -24,7 +24,7 @@ from storage.postgres.day_types import register_day_types
 from storage.postgres.fair_connections import FairConnections
 from storage.postgres.keep_alive import kept_alive
 from storage.postgres.refusals import DatabaseRefused, refused
-from storage.postgres.sessions import POOL, SessionKind, connection_parameters
+from storage.postgres.sessions import MAX_PREPARED, POOL, PREPARE_AT_FIRST, SessionKind, connection_parameters
 from storage.postgres.uuid_arrays import register_uuid_arrays
 
 Connection = psycopg.AsyncConnection[psycopg.rows.TupleRow]
@@ -76,12 +76,13 @@ class Database:
             reconnect_timeout=RECONNECT_SECONDS,
             max_waiting=pool_size * 50,
             configure=self._configure,
-            kwargs={**self._parameters, "autocommit": True},
+            kwargs={**self._parameters, "autocommit": True, "prepare_threshold": PREPARE_AT_FIRST},
         )
 
     async def _configure(self, connection: Connection) -> None:
         register_day_types(connection)
         register_uuid_arrays(connection)
+        connection.prepared_max = MAX_PREPARED
         if self.on_connect is not None:
             await self.on_connect(connection)
 

@@ -12,6 +12,9 @@ session has
   (`storage/postgres/keep_alive.py`);
 - **`lock_timeout`**, much shorter than the idle timeout: otherwise statements of a dead server that wait for each
   other's locks would get them one after the other, and hold each of them for the whole idle timeout;
+- **prepared statements**, from the first use on (`PREPARE_AT_FIRST`). Otherwise a statement and its parameters are two
+  messages. PostgreSQL applies neither the idle timeout nor the statement timeout while it waits for the rest of the
+  second one, so a server that freezes while it sends large parameters would keep its locks for as long as it is frozen;
 - **`statement_timeout`** as the last resort. Statements of a live server end with the deadline of their call.
 
 The schema, the isolation level that our locks rely on, and the time zone are set as well, so that settings of the role
@@ -33,6 +36,10 @@ from psycopg.conninfo import conninfo_to_dict
 from storage.postgres.bounded_connection import BoundedConnection
 from storage.postgres.refusals import refused
 
+PREPARE_AT_FIRST = 0
+"""How often a statement is executed before psycopg prepares it."""
+MAX_PREPARED = 300
+"""Maximum number of prepared statements of a session: more than there are, except for those with many forms."""
 CONNECT_SECONDS = 5
 DEAD_HOST_SECONDS = 10
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT = 4, 2, 3

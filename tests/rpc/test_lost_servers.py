@@ -16,14 +16,14 @@ import psycopg
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from affilia.enrollment.v1 import enrollment_query_service_pb2 as queries_pb
 from tests.conftest import ServerProcess
 from tests.support.calls import Family, admin, decoded
 from tests.support.channels import connected_to
 from tests.support.insured import Insured
-from tests.support.proxy import BlackHole
+from tests.support.proxy import BlackHole, hole_before
 from tests.support.waiting import wait_until
 
 PROMISED_SECONDS = 15.0
@@ -60,12 +60,6 @@ def two(own_database_url: str, tmp_path: Path) -> Iterator[Two]:
     lost.kill()
     stays.stop()
     hole.stop()
-
-
-def hole_before(url: str) -> BlackHole:
-    parts: dict[str, Any] = conninfo_to_dict(url)
-    host, port = parts.get("host", "localhost"), int(parts.get("port") or 5432)
-    return BlackHole(Path(host, f".s.PGSQL.{port}")) if host.startswith("/") else BlackHole(None, host, port)
 
 
 def wait_for_leader(url: str) -> None:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from domain.errors import DatabaseUnavailable
 from storage.postgres import sessions
 from storage.postgres.database import Connection, Database
 from storage.postgres.refusals import DatabaseRefused, refused
@@ -24,6 +25,8 @@ from storage.postgres.sessions import (
     connect,
     connect_blocking,
 )
+from tests.support.proxy import hole_before
+from tests.support.waiting import wait_until
 
 KINDS = [kind for kind in vars(sessions).values() if isinstance(kind, SessionKind)]
 
@@ -50,6 +53,40 @@ def test_every_session_has_limits_for_waiting_and_being_idle(database_url: str, 
     assert name == kind.name
     assert "0" not in (idle, lock, check)
     assert kind.lock_seconds < kind.idle_in_transaction_seconds
+
+
+def test_a_server_that_freezes_while_it_sends_a_statement_loses_its_locks(own_database_url: str) -> None:
+    """libpq sends large messages in pieces of 8 KiB, and a process can freeze between two of them."""
+    hole = hole_before(own_database_url)
+    through = make_conninfo(own_database_url, host="127.0.0.1", port=hole.port, sslmode="disable")
+
+    async def freeze() -> None:
+        database = Database(through, 1)
+        await database.open()
+        has_lock = asyncio.Event()
+
+        async def work(tx: Connection) -> None:
+            await tx.execute("SELECT pg_advisory_xact_lock(%s)", [4711])
+            hole.swallow_within(8192)
+            has_lock.set()
+            await tx.execute("SELECT %s::text", ["x" * 30_000])
+
+        frozen = asyncio.create_task(database.write(work))
+        await has_lock.wait()
+        try:
+            with psycopg.connect(own_database_url, autocommit=True) as other:
+                await asyncio.to_thread(wait_until, lambda: gets_lock(other), "the lock of the frozen server is free")
+        finally:
+            hole.pass_again()
+            await asyncio.wait([frozen])
+            await database.close()
+        assert isinstance(frozen.exception(), DatabaseUnavailable)
+
+    def gets_lock(other: psycopg.Connection) -> bool:
+        return other.execute("SELECT pg_try_advisory_lock(4711)").fetchone() == (True,)
+
+    asyncio.run(freeze())
+    hole.stop()
 
 
 def test_settings_of_the_database_do_not_change_those_that_our_locks_rely_on(own_database_url: str) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
 
 
 class BlackHole:
@@ -15,6 +18,7 @@ class BlackHole:
         self._thread.start()
         self._passes = asyncio.Event()
         self._passes.set()
+        self._cut_at: int | None = None
         self.connections = 0
         self.port: int = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(60)
 
@@ -30,14 +34,20 @@ class BlackHole:
         theirs_in, theirs_out = await opened
         self.connections += 1
         try:
-            await asyncio.gather(self._pump(reader, theirs_out), self._pump(theirs_in, writer))
+            await asyncio.gather(self._pump(reader, theirs_out, cuts=True), self._pump(theirs_in, writer))
         finally:
             self.connections -= 1
 
-    async def _pump(self, from_: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    async def _pump(self, from_: asyncio.StreamReader, to: asyncio.StreamWriter, *, cuts: bool = False) -> None:
         try:
             while data := await from_.read(65536):
                 await self._passes.wait()
+                if cuts and self._cut_at is not None and len(data) > self._cut_at:
+                    to.write(data[: self._cut_at])
+                    await to.drain()
+                    data, self._cut_at = data[self._cut_at :], None
+                    self._passes.clear()
+                    await self._passes.wait()
                 to.write(data)
                 await to.drain()
         except OSError:
@@ -47,6 +57,10 @@ class BlackHole:
 
     def swallow(self) -> None:
         self._loop.call_soon_threadsafe(self._passes.clear)
+
+    def swallow_within(self, size: int) -> None:
+        """Stops forwarding after the first `size` bytes of the next larger piece that a client sends."""
+        self._cut_at = size
 
     def pass_again(self) -> None:
         self._loop.call_soon_threadsafe(self._passes.set)
@@ -62,3 +76,10 @@ class BlackHole:
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
+
+
+def hole_before(url: str) -> BlackHole:
+    """Returns a proxy to the database with this URL."""
+    parts: dict[str, Any] = conninfo_to_dict(url)
+    host, port = parts.get("host", "localhost"), int(parts.get("port") or 5432)
+    return BlackHole(Path(host, f".s.PGSQL.{port}")) if host.startswith("/") else BlackHole(None, host, port)
